@@ -1,0 +1,216 @@
+//! The tree as written: names unresolved, types unchecked, every node with its place.
+//!
+//! Deeper than the text is long it cannot be: the scanner bounds nesting before the parser runs.
+
+use crate::plan::{BinaryOp, UnaryOp};
+use crate::span::Span;
+use crate::types::Value;
+
+/// A word and where it stands.
+#[derive(Debug, Clone)]
+pub(crate) struct Name {
+    pub(crate) text: String,
+    pub(crate) span: Span,
+}
+
+/// One file.
+#[derive(Debug, Default)]
+pub(crate) struct File {
+    pub(crate) imports: Vec<Name>,
+    pub(crate) items: Vec<Item>,
+    /// Names that broken items would have declared; uses of them are not reported.
+    pub(crate) poisoned: Vec<String>,
+}
+
+/// A declaration.
+#[derive(Debug)]
+pub(crate) enum Item {
+    Param(Param),
+    Type(TypeDef),
+    Enum(EnumDef),
+    Endpoint(Endpoint),
+    Source(Leaf),
+    Sink(Leaf),
+    Index(Leaf),
+    Prompt(Prompt),
+    Fn(FnDef),
+    Flow(Flow),
+    Schedule(Block),
+}
+
+#[derive(Debug)]
+pub(crate) struct Param {
+    pub(crate) name: Name,
+    pub(crate) ty: Option<Ty>,
+    pub(crate) default: Option<Expr>,
+}
+
+#[derive(Debug)]
+pub(crate) struct TypeDef {
+    pub(crate) name: Name,
+    pub(crate) fields: Vec<Field>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: Name,
+    pub(crate) ty: Ty,
+    pub(crate) default: Option<Expr>,
+    pub(crate) attributes: Vec<Name>,
+}
+
+#[derive(Debug)]
+pub(crate) struct EnumDef {
+    pub(crate) name: Name,
+    pub(crate) variants: Vec<Name>,
+}
+
+/// A written type.
+#[derive(Debug, Clone)]
+pub(crate) struct Ty {
+    pub(crate) kind: TyKind,
+    pub(crate) optional: bool,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum TyKind {
+    Name(String),
+    List(Box<Ty>),
+    Vector(Option<u32>),
+}
+
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) name: Name,
+    pub(crate) block: Block,
+}
+
+/// `source`, `sink` and `index`: something outside with a type and a call.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    pub(crate) name: Name,
+    pub(crate) ty: Option<Name>,
+    pub(crate) call: Call,
+    pub(crate) block: Block,
+}
+
+#[derive(Debug)]
+pub(crate) struct Prompt {
+    pub(crate) name: Name,
+    pub(crate) params: Vec<TypedName>,
+    pub(crate) result: Option<Ty>,
+    /// Dedented text.
+    pub(crate) text: String,
+    /// The quoted text in the file, quotes included.
+    pub(crate) raw: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct TypedName {
+    pub(crate) name: Name,
+    pub(crate) ty: Ty,
+}
+
+#[derive(Debug)]
+pub(crate) struct FnDef {
+    pub(crate) name: Name,
+    pub(crate) params: Vec<TypedName>,
+    pub(crate) result: Option<Ty>,
+    pub(crate) body: Expr,
+}
+
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) name: Name,
+    pub(crate) steps: Vec<Step>,
+    /// A step could not be read: conclusions from what is absent would be wrong.
+    pub(crate) broken: bool,
+    /// Names of stages that could not be read.
+    pub(crate) poisoned: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Step {
+    From(Name, Block),
+    Where(Expr),
+    Stage(Stage),
+    Emit(Emit),
+}
+
+#[derive(Debug)]
+pub(crate) struct Stage {
+    pub(crate) name: Name,
+    pub(crate) value: Expr,
+    pub(crate) on: Option<Name>,
+    pub(crate) block: Block,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct Emit {
+    pub(crate) record: Option<Expr>,
+    pub(crate) sink: Name,
+    pub(crate) condition: Option<Expr>,
+    pub(crate) span: Span,
+}
+
+/// `{ key: value, ... }`; empty when not written.
+#[derive(Debug, Clone)]
+pub(crate) struct Block {
+    pub(crate) entries: Vec<Entry>,
+    /// An entry could not be read: what is absent may be that one.
+    pub(crate) broken: bool,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    pub(crate) key: Name,
+    pub(crate) value: Expr,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(crate) name: Name,
+    pub(crate) args: Vec<Arg>,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Arg {
+    pub(crate) name: Option<Name>,
+    pub(crate) value: Expr,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Expr {
+    pub(crate) kind: ExprKind,
+    pub(crate) span: Span,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum ExprKind {
+    Literal(Value),
+    Name(String),
+    /// `.field`, or `.` alone.
+    Own(Option<Name>),
+    Field(Box<Expr>, Name),
+    At(Box<Expr>, Box<Expr>),
+    Call(Call),
+    Unary(UnaryOp, Box<Expr>),
+    Binary(BinaryOp, Box<Expr>, Box<Expr>),
+    If(Box<Expr>, Box<Expr>, Box<Expr>),
+    Match(Box<Expr>, Vec<(Pattern, Expr)>),
+    List(Vec<Expr>),
+    Record(Option<Name>, Block),
+    /// Already reported; fits everywhere.
+    Bad,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Pattern {
+    Any,
+    Name(Name),
+    Literal(Value, Span),
+}

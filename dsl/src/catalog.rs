@@ -1,0 +1,159 @@
+//! What the language knows of the engine's leaves: signatures of stages, sources, sinks, policies.
+//!
+//! The grammar knows only `name(arg, key: value) on endpoint { option: value }`. Each leaf brings a
+//! `const` signature; the assembly layer gathers them into a [`Catalog`] and hands it to the
+//! checker, so that this crate needs no engine and a new leaf needs no change here.
+
+use serde::{Deserialize, Serialize};
+
+use crate::types::Type;
+
+/// Every leaf a program may name.
+#[derive(Debug, Clone, Copy)]
+pub struct Catalog {
+    /// Stages.
+    pub stages: &'static [&'static StageSpec],
+    /// Sources of records.
+    pub sources: &'static [&'static Signature],
+    /// Sources of documents for an index.
+    pub documents: &'static [&'static Signature],
+    /// Sinks.
+    pub sinks: &'static [&'static Signature],
+    /// Scheduling policies.
+    pub policies: &'static [&'static Signature],
+    /// Names of endpoint profiles (`a100/qwen2.5-7b`).
+    pub profiles: &'static [&'static str],
+}
+
+/// Name, documentation and parameters of a leaf.
+#[derive(Debug)]
+pub struct Signature {
+    /// What the user types.
+    pub name: &'static str,
+    /// One line, shown by `list`.
+    pub summary: &'static str,
+    /// Parameters in positional order.
+    pub params: &'static [Param],
+    /// A program line that uses it; parsed in a test.
+    pub example: &'static str,
+    /// Whether named arguments that are fields of the record are accepted as well.
+    pub takes_fields: bool,
+}
+
+/// One parameter or option.
+#[derive(Debug)]
+pub struct Param {
+    /// What the user types before the colon.
+    pub name: &'static str,
+    /// What may stand there.
+    pub kind: Kind,
+    /// Default, written as in the language; `None` means required.
+    pub default: Option<&'static str>,
+    /// One line.
+    pub doc: &'static str,
+}
+
+/// What may be given for a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// An int.
+    Int,
+    /// A float (or an int).
+    Float,
+    /// A bool.
+    Bool,
+    /// A string.
+    String,
+    /// A duration.
+    Duration,
+    /// A number of tokens (`1800 tokens`); a plain int is accepted.
+    Tokens,
+    /// A size in bytes.
+    Size,
+    /// A vector.
+    Vector,
+    /// A list of documents with `text` and `score`.
+    Hits,
+    /// A declared index.
+    Index,
+    /// Any value.
+    Any,
+    /// A path, resolved against the program's folder. Constants only.
+    Path,
+    /// One or more paths. Constants only; takes all positional arguments.
+    Paths,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A distribution: `constant(20ms)`, `uniform(a, b)`, `exponential(mean)`, `lognormal(mean, cv)`
+    /// or a plain duration. Constants only.
+    Distribution,
+}
+
+/// A stage: signature plus what the planner needs.
+#[derive(Debug)]
+pub struct StageSpec {
+    /// Name, summary, parameters.
+    pub signature: Signature,
+    /// Options in the `{ }` after the call.
+    pub options: &'static [Param],
+    /// Type of the column, from the types of the arguments (in parameter order, `Type::Unknown`
+    /// for an argument that was left out); the error says what is wrong.
+    pub result: fn(&[Type]) -> Result<Type, String>,
+    /// Kind of endpoint call.
+    pub calls: EndpointUse,
+    /// Cost class.
+    pub class: StageClass,
+    /// Expected cost of one record without its calls, microseconds: (fixed, per unit of the
+    /// parameter named here). Used by the planner and the twin.
+    pub cost: Cost,
+}
+
+/// What a stage asks of an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EndpointUse {
+    /// Nothing; `on` is an error.
+    None,
+    /// Text generation; `on` is required.
+    Generate,
+    /// Embedding; without `on` the built-in hashed vectors are used.
+    Embed,
+}
+
+/// How the planner treats a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StageClass {
+    /// Microseconds: runs where the data is, many records to a task.
+    Cheap,
+    /// Milliseconds of CPU: worth a slot of a worker.
+    Compute,
+    /// Waits for something outside (an endpoint, a timer).
+    Wait,
+}
+
+/// Cost of one record, for planning and prediction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Cost {
+    /// Fixed part, microseconds.
+    pub fixed_us: f64,
+    /// Parameter whose value scales the rest, and microseconds per unit of it.
+    pub per_unit: Option<(&'static str, f64)>,
+}
+
+impl Catalog {
+    /// The stage called `name`.
+    pub fn stage(&self, name: &str) -> Option<&'static StageSpec> {
+        self.stages.iter().copied().find(|spec| spec.signature.name == name)
+    }
+}
+
+/// The entry of `list` called `name`.
+pub fn find(list: &[&'static Signature], name: &str) -> Option<&'static Signature> {
+    list.iter().copied().find(|signature| signature.name == name)
+}
+
+impl Param {
+    /// Whether it may be left out.
+    pub fn optional(&self) -> bool {
+        self.default.is_some()
+    }
+}

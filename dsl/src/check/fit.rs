@@ -1,0 +1,214 @@
+//! Which types go together, and what to say when they do not.
+
+use super::typed::Typed;
+use super::{Checker, Scope};
+use crate::ast::{self, ExprKind};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::plan::{Expr, Function};
+use crate::types::{RecordType, Type, Value};
+
+/// Whether a value of type `from` may stand where `to` is due, after [`coerce`].
+pub(crate) fn fits(from: &Type, to: &Type) -> bool {
+    match (from, to) {
+        (Type::Unknown, _) | (_, Type::Unknown) => true,
+        (Type::Int | Type::Percent | Type::Tokens, Type::Float) => true,
+        (Type::Int, Type::Tokens) | (Type::Tokens, Type::Int) => true,
+        (Type::Vector(a), Type::Vector(b)) => a.is_none() || b.is_none() || a == b,
+        (Type::Optional(a), Type::Optional(b)) => fits_inside(a, b),
+        (a, Type::Optional(b)) => fits_inside(a, b),
+        (Type::List(a), Type::List(b)) => fits_inside(a, b),
+        (Type::Record(a), Type::Record(b)) => same_layout(a, b),
+        (a, b) => a == b,
+    }
+}
+
+/// Inside of lists and optionals nothing is converted, so int is not float there.
+fn fits_inside(from: &Type, to: &Type) -> bool {
+    match (from, to) {
+        (Type::Int | Type::Percent | Type::Tokens, Type::Float) => false,
+        _ => fits(from, to),
+    }
+}
+
+fn same_layout(a: &RecordType, b: &RecordType) -> bool {
+    a.fields.len() == b.fields.len()
+        && a.fields
+            .iter()
+            .zip(&b.fields)
+            .all(|(a, b)| a.name == b.name && fits_inside(&a.ty, &b.ty))
+}
+
+/// The type of a value that is one of two.
+pub(crate) fn unify(a: &Type, b: &Type) -> Option<Type> {
+    match (a, b) {
+        (Type::Unknown, other) | (other, Type::Unknown) => Some(other.clone()),
+        (a, b) if a == b => Some(a.clone()),
+        (Type::Float, _) if fits(b, a) => Some(Type::Float),
+        (_, Type::Float) if fits(a, b) => Some(Type::Float),
+        (Type::Tokens, Type::Int) | (Type::Int, Type::Tokens) => Some(Type::Tokens),
+        (Type::Vector(_), Type::Vector(_)) => Some(Type::Vector(None)),
+        (Type::Optional(a), Type::Optional(b)) => Some(Type::Optional(Box::new(unify_same(a, b)?))),
+        (Type::Optional(a), b) | (b, Type::Optional(a)) => {
+            Some(Type::Optional(Box::new(unify_same(a, b)?)))
+        }
+        (Type::List(a), Type::List(b)) => Some(Type::List(Box::new(unify_same(a, b)?))),
+        (Type::Record(x), Type::Record(y)) => same_layout(x, y).then(|| a.clone()),
+        _ => None,
+    }
+}
+
+fn unify_same(a: &Type, b: &Type) -> Option<Type> {
+    if fits_inside(a, b) { Some(b.clone()) } else { fits_inside(b, a).then(|| a.clone()) }
+}
+
+/// `T?` of any type; an optional stays as it is.
+pub(crate) fn optional(ty: Type) -> Type {
+    match ty {
+        Type::Optional(_) | Type::Unknown => ty,
+        other => Type::Optional(Box::new(other)),
+    }
+}
+
+/// The type without its `?`.
+pub(crate) fn required(ty: &Type) -> &Type {
+    if let Type::Optional(inner) = ty { inner } else { ty }
+}
+
+impl Checker<'_> {
+    /// Checks an expression that must have type `to`.
+    pub(crate) fn want(&mut self, expr: &ast::Expr, scope: &Scope<'_>, to: &Type) -> Typed {
+        let typed = self.expr(expr, scope, Some(to));
+        self.coerce(expr, typed, to)
+    }
+
+    /// Makes a checked expression fit `to`, or reports why it does not.
+    pub(crate) fn coerce(&mut self, written: &ast::Expr, typed: Typed, to: &Type) -> Typed {
+        if !fits(&typed.ty, to) {
+            self.mismatch(written, &typed, to);
+            return Typed::poison();
+        }
+        convert(typed, to)
+    }
+
+    /// Says that a value does not fit, and what would.
+    pub(crate) fn mismatch(&mut self, written: &ast::Expr, typed: &Typed, to: &Type) {
+        let span = written.span;
+        if let Some(help) = missing_unit(typed, to) {
+            self.report(
+                Diagnostic::error(codes::MISSING_UNIT, span, format!("a {to} needs a unit"))
+                    .help(help),
+            );
+            return;
+        }
+        let text = self.input.sources.text(span).to_owned();
+        let text = if text.len() > 40 || text.is_empty() { "x".to_owned() } else { text };
+        let found = &typed.ty;
+        let mut diagnostic =
+            Diagnostic::error(codes::TYPE_MISMATCH, span, format!("expected {to}, found {found}"))
+                .label(format!("this is {found}"));
+        diagnostic = match (found, to, &written.kind) {
+            (Type::List(item), Type::String, _) if **item == Type::String => diagnostic
+                .help(format!("write `join({text}, \"\\n\")` to make one string of the list"))
+                .fix(span, format!("join({text}, \"\\n\")")),
+            (Type::Optional(inner), _, _) if fits(inner, to) => {
+                diagnostic.help(format!("it may be null: write `{text} ?? {}`", sample(to)))
+            }
+            (
+                Type::String,
+                Type::Int | Type::Float | Type::Bool,
+                ExprKind::Literal(Value::String(s)),
+            ) => diagnostic.help(format!("write `{s}` without quotes")),
+            (Type::String, Type::Enum(item), _) => diagnostic.help(format!(
+                "variants are bare words: {}",
+                crate::suggest::list(item.variants.iter().map(String::as_str))
+            )),
+            (Type::String, Type::Int, _) => diagnostic.help(format!("write `to_int({text})`")),
+            (Type::String, Type::Float, _) => diagnostic.help(format!("write `to_float({text})`")),
+            (Type::Float, Type::Int, _) => diagnostic.help(format!("write `round({text})`")),
+            (
+                Type::Int | Type::Float | Type::Bool | Type::Tokens | Type::Enum(_),
+                Type::String,
+                _,
+            ) => diagnostic.help(format!("write `to_string({text})`")),
+            (Type::Record(record), _, _) => {
+                let fields = record.fields.iter().filter(|field| fits(&field.ty, to));
+                let known: Vec<String> =
+                    fields.take(3).map(|field| format!("`{text}.{}`", field.name)).collect();
+                if known.is_empty() {
+                    diagnostic
+                } else {
+                    diagnostic.help(format!("of its fields, {} would fit", known.join(", ")))
+                }
+            }
+            (_, Type::List(item), _) if fits(found, item) => {
+                diagnostic.help(format!("write `[{text}]` for a list of one"))
+            }
+            _ => diagnostic,
+        };
+        self.report(diagnostic);
+    }
+}
+
+/// Turns a value that fits into exactly `to`, as far as the two are held differently.
+pub(crate) fn convert(typed: Typed, to: &Type) -> Typed {
+    let target = required(to);
+    let ty = to.clone();
+    match (typed.expr, &typed.ty, target) {
+        (Expr::Literal(Value::Int(n)), _, Type::Float) => {
+            Typed::constant(Value::Float(n as f64), ty)
+        }
+        (Expr::Literal(Value::Percent(x)), _, Type::Float) => Typed::constant(Value::Float(x), ty),
+        (Expr::Literal(Value::Tokens(n)), _, Type::Int) => Typed::constant(Value::Int(n), ty),
+        (Expr::Literal(Value::Int(n)), _, Type::Tokens) => Typed::constant(Value::Tokens(n), ty),
+        (expr, Type::Int | Type::Tokens | Type::Percent, Type::Float) => Typed {
+            expr: Expr::Call(Function::ToFloat, vec![expr]),
+            ty,
+            shape: typed.shape.under(1),
+        },
+        (expr, from, _) => {
+            // What is known of the value says more than the place, unless it is a mere null.
+            let keep = !vague(from)
+                && matches!(
+                    (from, to),
+                    (Type::List(_) | Type::Vector(_) | Type::Record(_), _) | (_, Type::Unknown)
+                );
+            let ty = if keep { from.clone() } else { ty };
+            Typed { expr, ty, shape: typed.shape }
+        }
+    }
+}
+
+fn vague(ty: &Type) -> bool {
+    match ty {
+        Type::Unknown => true,
+        Type::List(item) | Type::Optional(item) => vague(item),
+        _ => false,
+    }
+}
+
+/// Help for a bare number where a unit is due.
+fn missing_unit(typed: &Typed, to: &Type) -> Option<String> {
+    let number = match typed.value()? {
+        Value::Int(n) => n.to_string(),
+        Value::Float(x) => x.to_string(),
+        _ => return None,
+    };
+    Some(match required(to) {
+        Type::Duration => format!("write `{number}s` or `{number}ms`"),
+        Type::Size => format!("write `{number}MiB` or `{number}KiB`"),
+        Type::Rate => format!("write `{number}/s` or `{number}/min`"),
+        Type::Percent => format!("write `{number}%`"),
+        _ => return None,
+    })
+}
+
+fn sample(ty: &Type) -> &'static str {
+    match ty {
+        Type::String => "\"\"",
+        Type::Float => "0.0",
+        Type::Bool => "false",
+        Type::List(_) => "[]",
+        _ => "0",
+    }
+}

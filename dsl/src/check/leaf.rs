@@ -1,0 +1,287 @@
+//! Sources, sinks and indexes: what lies outside, checked against the catalog.
+
+use super::endpoint::EndpointRef;
+use super::names::Decl;
+use super::{Checker, Place, Scope};
+use crate::ast::{self, ExprKind};
+use crate::catalog::{self, Kind, Param, Signature};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::plan::{
+    BadRows, BinaryOp, Expr, IndexPlan, SearchPlan, SinkPlan, SourcePlan, columns_of,
+};
+use crate::suggest::{self, did_you_mean};
+use crate::types::{RecordType, Type, Value};
+
+/// Options of a `source` block.
+pub(crate) const SOURCE_OPTIONS: &[Param] = &[Param {
+    name: "bad_rows",
+    kind: Kind::Word(&["dead_letter", "fail"]),
+    default: Some("dead_letter"),
+    doc: "what to do with a row that cannot be read",
+}];
+
+/// Options of an `index` block.
+pub(crate) const INDEX_OPTIONS: &[&str] = &["embed", "text", "with", "search"];
+
+impl<'a> Checker<'a> {
+    fn leaves(&self, wanted: impl Fn(Decl<'a>) -> Option<&'a ast::Leaf>) -> Vec<&'a ast::Leaf> {
+        self.names.values.values().filter_map(|(_, decl)| wanted(*decl)).collect()
+    }
+
+    /// The catalog's entry for a call, or a message that there is none.
+    fn signature(
+        &mut self,
+        call: &ast::Call,
+        known: &[&'static Signature],
+        what: &str,
+    ) -> Option<&'static Signature> {
+        let name = call.name.text.as_str();
+        if let Some(found) = catalog::find(known, name) {
+            return Some(found);
+        }
+        let names = || known.iter().map(|signature| signature.name);
+        let help = did_you_mean(name, names())
+            .unwrap_or_else(|| format!("there are {}", suggest::list(names())));
+        let message = format!("unknown {what} `{name}`");
+        self.report(Diagnostic::error(codes::UNKNOWN_LEAF, call.name.span, message).help(help));
+        None
+    }
+
+    fn record_of(&mut self, leaf: &ast::Leaf, what: &str) -> Option<RecordType> {
+        let Some(name) = &leaf.ty else {
+            let message = format!("{what} `{}` has no type", leaf.name.text);
+            self.report(
+                Diagnostic::error(codes::PARAM_VALUE, leaf.name.span, message)
+                    .help(format!("write `{what} {}: Type from ...`", leaf.name.text)),
+            );
+            return None;
+        };
+        self.record_named(name)
+    }
+
+    pub(crate) fn check_sources(&mut self) {
+        let leaves =
+            self.leaves(|decl| if let Decl::Source(leaf) = decl { Some(leaf) } else { None });
+        for leaf in leaves {
+            let plan = self.source(leaf);
+            self.streams.insert(leaf.name.text.clone(), plan);
+        }
+    }
+
+    fn source(&mut self, leaf: &'a ast::Leaf) -> Option<SourcePlan> {
+        let record = self.record_of(leaf, "source");
+        let signature = self.signature(&leaf.call, self.input.catalog.sources, "source");
+        let options = self.options(&leaf.block, SOURCE_OPTIONS, "a source");
+        let (record, signature) = (record?, signature?);
+        let fields: Vec<(&str, Type)> =
+            record.fields.iter().map(|field| (field.name.as_str(), field.ty.clone())).collect();
+        let (args, filled) = self.settings(&leaf.call, signature, &fields, true)?;
+        let bad_rows = match crate::plan::lookup(&options, "bad_rows").and_then(Value::as_str) {
+            Some("fail") => BadRows::Fail,
+            _ => BadRows::DeadLetter,
+        };
+        Some(SourcePlan {
+            name: leaf.name.text.clone(),
+            kind: signature.name.to_owned(),
+            args,
+            fields: filled,
+            key: record.key(),
+            record,
+            bad_rows,
+            line: self.line(leaf.name.span),
+        })
+    }
+
+    pub(crate) fn check_sinks(&mut self) {
+        let leaves =
+            self.leaves(|decl| if let Decl::Sink(leaf) = decl { Some(leaf) } else { None });
+        for leaf in leaves {
+            let record = match &leaf.ty {
+                Some(name) => self.record_named(name),
+                None => None,
+            };
+            let signature = self.signature(&leaf.call, self.input.catalog.sinks, "sink");
+            let args = signature.and_then(|found| self.settings(&leaf.call, found, &[], false));
+            self.options(&leaf.block, &[], "a sink");
+            let unnamed = RecordType { name: String::new(), fields: Vec::new() };
+            self.sink_known.push(leaf.ty.is_some());
+            self.sinks.push(SinkPlan {
+                name: leaf.name.text.clone(),
+                kind: leaf.call.name.text.clone(),
+                args: args.map(|(values, _)| values).unwrap_or_default(),
+                record: record.unwrap_or(unnamed),
+                line: self.line(leaf.name.span),
+            });
+        }
+    }
+
+    pub(crate) fn check_indexes(&mut self) {
+        let leaves =
+            self.leaves(|decl| if let Decl::Index(leaf) = decl { Some(leaf) } else { None });
+        for leaf in leaves {
+            let plan = self.index(leaf);
+            self.index_names.push(leaf.name.text.clone());
+            self.indexes.push(plan);
+        }
+    }
+
+    fn index(&mut self, leaf: &'a ast::Leaf) -> Option<IndexPlan> {
+        let record = self.record_of(leaf, "index");
+        let signature =
+            self.signature(&leaf.call, self.input.catalog.documents, "source of documents");
+        let before = self.diagnostics.len();
+        let mut embedder = None;
+        let mut search = SearchPlan::Rrf;
+        let mut text = None;
+        for entry in &leaf.block.entries {
+            match entry.key.text.as_str() {
+                "embed" | "text" => {
+                    if let Some(record) = &record {
+                        text = self.document_text(&entry.value, record);
+                    }
+                }
+                "with" => embedder = self.endpoint_named(&entry.value),
+                "search" => search = self.search(&entry.value).unwrap_or(SearchPlan::Rrf),
+                _ => self.unknown_option(&entry.key, INDEX_OPTIONS, "an index"),
+            }
+        }
+        let (record, signature) = (record?, signature?);
+        let key = record.key().or_else(|| record.field("id").map(|(at, _)| at));
+        if key.is_none() {
+            let message = format!("documents of `{}` have no key", leaf.name.text);
+            self.report(
+                Diagnostic::error(codes::NO_KEY, leaf.name.span, message)
+                    .help(format!("mark the field that identifies a {} by `@key`", record.name)),
+            );
+        }
+        let key = key?;
+        let given =
+            leaf.block.entries.iter().any(|e| matches!(e.key.text.as_str(), "embed" | "text"));
+        if !given {
+            text = default_text(&record, key);
+            if text.is_none() {
+                let message = format!("{} has no string field to search in", record.name);
+                self.report(
+                    Diagnostic::error(codes::NO_TEXT, leaf.name.span, message)
+                        .help("say what the text is by `{ embed: ... }`"),
+                );
+            }
+        }
+        let settings = self.settings(&leaf.call, signature, &[], true);
+        if self.diagnostics.len() > before {
+            return None;
+        }
+        Some(IndexPlan {
+            name: leaf.name.text.clone(),
+            kind: signature.name.to_owned(),
+            args: settings?.0,
+            record,
+            key,
+            text: text?,
+            embedder: embedder.and_then(|EndpointRef(at)| at),
+            search,
+            line: self.line(leaf.name.span),
+        })
+    }
+
+    fn document_text(&mut self, written: &ast::Expr, record: &RecordType) -> Option<Expr> {
+        let columns = columns_of(&record.fields);
+        let scope = Scope {
+            columns: &columns,
+            own: columns.len(),
+            place: Place::Document,
+            ..Scope::constant()
+        };
+        self.slots = 0;
+        let typed = self.want(written, &scope, &Type::String);
+        (!typed.is_poison()).then_some(typed.expr)
+    }
+
+    /// `bm25`, `vector`, `hybrid`, `hybrid(vector: hnsw, text: bm25, fuse: rrf)`, `hybrid(weight: 0.7)`.
+    fn search(&mut self, written: &ast::Expr) -> Option<SearchPlan> {
+        let (name, args): (&str, &[ast::Arg]) = match &written.kind {
+            ExprKind::Name(name) => (name, &[]),
+            ExprKind::Call(call) => (&call.name.text, &call.args),
+            _ => ("", &[]),
+        };
+        let help =
+            "`search` is `bm25`, `vector`, `hybrid`, `hybrid(fuse: rrf)` or `hybrid(weight: 0.7)`";
+        let plan = match name {
+            "bm25" if args.is_empty() => SearchPlan::Bm25,
+            "vector" => SearchPlan::Vector,
+            "hybrid" => SearchPlan::Rrf,
+            _ => {
+                let message = "unknown way of searching";
+                let help =
+                    did_you_mean(name, ["bm25", "vector", "hybrid"]).unwrap_or(help.to_owned());
+                self.report(Diagnostic::error(codes::BAD_OPTION, written.span, message).help(help));
+                return None;
+            }
+        };
+        let mut weight = None;
+        for arg in args {
+            let key = arg.name.as_ref().map_or("", |name| name.text.as_str());
+            let words: &[&str] = match (name, key) {
+                ("vector", "") | ("hybrid", "vector") => &["hnsw", "exact"],
+                ("hybrid", "text") => &["bm25"],
+                ("hybrid", "fuse") => &["rrf"],
+                ("hybrid", "weight") => {
+                    match self.constant(&arg.value, &Scope::constant(), &Type::Float)? {
+                        Value::Float(x) if (0.0..=1.0).contains(&x) => weight = Some(x),
+                        _ => {
+                            let message = "`weight` is the share of the vector side, 0 to 1";
+                            self.report(Diagnostic::error(
+                                codes::BAD_OPTION,
+                                arg.value.span,
+                                message,
+                            ));
+                        }
+                    }
+                    continue;
+                }
+                _ => {
+                    let span = arg.name.as_ref().map_or(arg.value.span, |name| name.span);
+                    let message = format!("`{name}` has no parameter `{key}`");
+                    self.report(
+                        Diagnostic::error(codes::UNKNOWN_ARGUMENT, span, message).help(help),
+                    );
+                    continue;
+                }
+            };
+            let word = if let ExprKind::Name(word) = &arg.value.kind { word.as_str() } else { "" };
+            if !words.contains(&word) {
+                let message = format!("it is one of {}", suggest::list(words.iter().copied()));
+                self.report(
+                    Diagnostic::error(
+                        codes::BAD_OPTION,
+                        arg.value.span,
+                        "unknown way of searching",
+                    )
+                    .help(message),
+                );
+            }
+        }
+        Some(weight.map_or(plan, SearchPlan::Weighted))
+    }
+}
+
+/// The title and text of a document, or all its strings but the key.
+fn default_text(record: &RecordType, key: usize) -> Option<Expr> {
+    let usual = ["title", "text", "body", "content", "abstract", "summary"];
+    let strings: Vec<usize> = (0..record.fields.len())
+        .filter(|at| *at != key && record.fields[*at].ty == Type::String)
+        .collect();
+    let named: Vec<usize> = strings
+        .iter()
+        .copied()
+        .filter(|at| usual.contains(&record.fields[*at].name.as_str()))
+        .collect();
+    let chosen = if named.is_empty() { strings } else { named };
+    // More than a few would make a deep tree; and nobody means thirty fields by "the text".
+    chosen.into_iter().take(12).map(Expr::Column).reduce(|left, right| {
+        let line = Expr::Literal(Value::String("\n".to_owned()));
+        let left = Expr::Binary(BinaryOp::Add, Box::new(left), Box::new(line));
+        Expr::Binary(BinaryOp::Add, Box::new(left), Box::new(right))
+    })
+}

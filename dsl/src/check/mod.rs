@@ -1,0 +1,217 @@
+//! Names and types: from trees to plans.
+//!
+//! One [`Checker`] sees all files of a program. Declarations are resolved on first use, so their
+//! order in a file is free; each is checked once and what is wrong is said once. **A bad piece has
+//! the type [`Type::Unknown`], which fits everywhere**: one misspelt name gives one message.
+//!
+//! A file per concern; all are `impl Checker`.
+
+mod argument;
+mod branch;
+mod catalog;
+mod constant;
+mod declared;
+mod emit;
+mod endpoint;
+mod expression;
+mod fit;
+mod flow;
+mod function;
+mod leaf;
+mod names;
+mod operator;
+mod option;
+mod prompt;
+mod record;
+mod schedule;
+mod stage;
+mod typed;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::Catalog;
+use crate::diagnostic::Diagnostic;
+use crate::lower;
+use crate::plan::{Column, EndpointPlan, IndexPlan, Plan, SinkPlan, SourcePlan, Template};
+use crate::span::{SourceMap, Span};
+use crate::types::{Type, Value};
+
+use function::Body;
+
+pub use catalog::check_catalog;
+pub(crate) use names::Names;
+
+/// What a program is checked against.
+pub(crate) struct Inputs<'a> {
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) sources: &'a SourceMap,
+    pub(crate) overrides: &'a [(String, String)],
+    pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
+    /// Something was wrong before: absence proves nothing.
+    pub(crate) incomplete: bool,
+}
+
+/// A declaration being resolved, or what came out of it.
+enum Lazy<T> {
+    Busy,
+    Done(T),
+}
+
+pub(crate) struct Checker<'a> {
+    input: Inputs<'a>,
+    names: Names<'a>,
+    diagnostics: Vec<Diagnostic>,
+    types: BTreeMap<String, Lazy<Type>>,
+    params: BTreeMap<String, Lazy<(Type, Value)>>,
+    bodies: BTreeMap<String, Lazy<Option<Body>>>,
+    /// Declared sources and sinks by name; `None` when broken.
+    streams: BTreeMap<String, Option<SourcePlan>>,
+    sinks: Vec<SinkPlan>,
+    /// Whether the record of a sink is known, by position.
+    sink_known: Vec<bool>,
+    endpoints: Vec<EndpointPlan>,
+    indexes: Vec<Option<IndexPlan>>,
+    index_names: Vec<String>,
+    templates: Vec<Template>,
+    prompts: BTreeMap<String, prompt::PromptType>,
+    used: BTreeSet<String>,
+    /// Next free slot of the expression at hand.
+    slots: usize,
+    /// Declarations being resolved inside of one another.
+    nesting: usize,
+    /// Levels of the written expression at hand.
+    written: usize,
+}
+
+/// What a name or a `.field` may mean where an expression stands.
+#[derive(Clone, Copy)]
+pub(crate) struct Scope<'s> {
+    /// Columns so far; the first `own` are the fields of the record.
+    columns: &'s [Column],
+    own: usize,
+    /// Parameters of the function at hand; the position is the slot.
+    locals: &'s [(String, Type)],
+    place: Place,
+    /// Names of steps that could not be read.
+    poisoned: &'s [String],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// No record; `env` allowed.
+    Setting,
+    /// No record.
+    Constant,
+    /// The body of a function.
+    Function,
+    /// A step of a flow.
+    Record,
+    /// A document of an index.
+    Document,
+}
+
+impl<'s> Scope<'s> {
+    fn constant() -> Scope<'s> {
+        Scope { columns: &[], own: 0, locals: &[], place: Place::Constant, poisoned: &[] }
+    }
+
+    fn setting() -> Scope<'s> {
+        Scope { place: Place::Setting, ..Scope::constant() }
+    }
+}
+
+/// Checks a program; a plan per flow, and what is to be said.
+pub(crate) fn check(input: Inputs<'_>, names: Names<'_>) -> (Vec<Plan>, Vec<Diagnostic>) {
+    let mut checker = Checker::new(input, names);
+    let plans = checker.program();
+    (plans, checker.diagnostics)
+}
+
+impl<'a> Checker<'a> {
+    fn new(input: Inputs<'a>, names: Names<'a>) -> Checker<'a> {
+        Checker {
+            input,
+            names,
+            diagnostics: Vec::new(),
+            types: BTreeMap::new(),
+            params: BTreeMap::new(),
+            bodies: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            sinks: Vec::new(),
+            sink_known: Vec::new(),
+            endpoints: Vec::new(),
+            indexes: Vec::new(),
+            index_names: Vec::new(),
+            templates: Vec::new(),
+            prompts: BTreeMap::new(),
+            used: BTreeSet::new(),
+            slots: 0,
+            nesting: 0,
+            written: 0,
+        }
+    }
+
+    fn program(&mut self) -> Vec<Plan> {
+        self.check_types();
+        self.check_overrides();
+        self.check_params();
+        self.check_bodies();
+        self.check_endpoints();
+        self.check_prompts();
+        self.check_sources();
+        self.check_indexes();
+        self.check_sinks();
+        let flows = std::mem::take(&mut self.names.flows);
+        let drafts: Vec<_> =
+            flows.iter().filter_map(|(file, flow)| self.flow(*file, flow)).collect();
+        self.warn_unused();
+        let params = self.param_values();
+        drafts
+            .into_iter()
+            .map(|draft| {
+                let whole = Plan {
+                    name: draft.name,
+                    summary: draft.summary,
+                    nodes: draft.nodes,
+                    endpoints: self.endpoints.clone(),
+                    indexes: self.indexes.iter().flatten().cloned().collect(),
+                    templates: self.templates.clone(),
+                    sinks: self.sinks.clone(),
+                    schedule: draft.schedule,
+                    columns: draft.columns,
+                    params: params.clone(),
+                };
+                lower::finish(whole)
+            })
+            .collect()
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Whether an error was found, here or by the parser.
+    fn failed(&self) -> bool {
+        self.input.incomplete || self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    fn line(&self, span: Span) -> u32 {
+        self.input.sources.line(span)
+    }
+
+    /// Runs `inner` as a declaration inside of another; `None` when they go too deep.
+    fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> T) -> Option<T> {
+        if self.nesting >= 16 {
+            return None;
+        }
+        self.nesting += 1;
+        // The expression around must not share slots with the declaration.
+        let slots = std::mem::take(&mut self.slots);
+        let written = std::mem::take(&mut self.written);
+        let result = inner(self);
+        self.slots = slots;
+        self.written = written;
+        self.nesting -= 1;
+        Some(result)
+    }
+}

@@ -1,0 +1,187 @@
+//! The table of declarations over all files.
+//!
+//! A file that imports another (directly or through others) overrides it. Two files of which
+//! neither imports the other must not declare the same name: nobody could say which is meant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ast::{self, Item};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::span::Span;
+
+/// A declared value.
+#[derive(Clone, Copy)]
+pub(crate) enum Decl<'a> {
+    Param(&'a ast::Param),
+    Endpoint(&'a ast::Endpoint),
+    Source(&'a ast::Leaf),
+    Sink(&'a ast::Leaf),
+    Index(&'a ast::Leaf),
+    Prompt(&'a ast::Prompt),
+    Fn(&'a ast::FnDef),
+}
+
+/// A declared type.
+#[derive(Clone, Copy)]
+pub(crate) enum TypeDecl<'a> {
+    Record(&'a ast::TypeDef),
+    Enum(&'a ast::EnumDef),
+}
+
+impl Decl<'_> {
+    /// With its article.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Decl::Param(_) => "a param",
+            Decl::Endpoint(_) => "an endpoint",
+            Decl::Source(_) => "a source",
+            Decl::Sink(_) => "a sink",
+            Decl::Index(_) => "an index",
+            Decl::Prompt(_) => "a prompt",
+            Decl::Fn(_) => "a fn",
+        }
+    }
+}
+
+/// All declarations of a program.
+#[derive(Default)]
+pub(crate) struct Names<'a> {
+    pub(crate) values: BTreeMap<&'a str, (Span, Decl<'a>)>,
+    pub(crate) types: BTreeMap<&'a str, (Span, TypeDecl<'a>)>,
+    pub(crate) flows: Vec<(u32, &'a ast::Flow)>,
+    pub(crate) schedules: Vec<(u32, &'a ast::Block)>,
+    pub(crate) poisoned: BTreeSet<&'a str>,
+    reaches: Vec<Vec<bool>>,
+}
+
+impl<'a> Names<'a> {
+    /// Gathers the declarations of `files`; `imports[f]` are the files that `f` imports.
+    pub(crate) fn gather(
+        files: &'a [ast::File],
+        imports: &[Vec<u32>],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Names<'a> {
+        let mut names = Names { reaches: reaches(imports), ..Names::default() };
+        for (number, file) in files.iter().enumerate() {
+            names.poisoned.extend(file.poisoned.iter().map(String::as_str));
+            for item in &file.items {
+                names.item(number as u32, item, diagnostics);
+            }
+        }
+        // Imported flows run only when the main file has none of its own.
+        if names.flows.iter().any(|(file, _)| *file == 0) {
+            names.flows.retain(|(file, _)| *file == 0);
+        }
+        names
+    }
+
+    fn item(&mut self, file: u32, item: &'a Item, diagnostics: &mut Vec<Diagnostic>) {
+        match item {
+            Item::Type(def) => {
+                if wins(&self.reaches, &self.types, &def.name, diagnostics) {
+                    self.types.insert(&def.name.text, (def.name.span, TypeDecl::Record(def)));
+                }
+            }
+            Item::Enum(def) => {
+                if wins(&self.reaches, &self.types, &def.name, diagnostics) {
+                    self.types.insert(&def.name.text, (def.name.span, TypeDecl::Enum(def)));
+                }
+            }
+            Item::Param(param) => self.value(&param.name, Decl::Param(param), diagnostics),
+            Item::Endpoint(it) => self.value(&it.name, Decl::Endpoint(it), diagnostics),
+            Item::Source(leaf) => self.value(&leaf.name, Decl::Source(leaf), diagnostics),
+            Item::Sink(leaf) => self.value(&leaf.name, Decl::Sink(leaf), diagnostics),
+            Item::Index(leaf) => self.value(&leaf.name, Decl::Index(leaf), diagnostics),
+            Item::Prompt(it) => self.value(&it.name, Decl::Prompt(it), diagnostics),
+            Item::Fn(def) => self.value(&def.name, Decl::Fn(def), diagnostics),
+            Item::Flow(flow) => {
+                let same = self
+                    .flows
+                    .iter()
+                    .find(|(f, other)| *f == file && other.name.text == flow.name.text);
+                if let Some((_, other)) = same {
+                    diagnostics.push(twice(&flow.name, other.name.span));
+                } else {
+                    self.flows.push((file, flow));
+                }
+            }
+            Item::Schedule(block) => {
+                if let Some((_, other)) = self.schedules.iter().find(|(f, _)| *f == file) {
+                    let message = "a file has one `schedule`";
+                    let diagnostic = Diagnostic::error(codes::DECLARED_TWICE, block.span, message)
+                        .also(other.span, "the first one");
+                    diagnostics.push(diagnostic);
+                } else {
+                    self.schedules.push((file, block));
+                }
+            }
+        }
+    }
+
+    fn value(&mut self, name: &'a ast::Name, decl: Decl<'a>, diagnostics: &mut Vec<Diagnostic>) {
+        if wins(&self.reaches, &self.values, name, diagnostics) {
+            self.values.insert(&name.text, (name.span, decl));
+        }
+    }
+
+    /// The schedule for a flow of `file`: that of the main file, else its own, else an imported one.
+    pub(crate) fn schedule(&self, file: u32) -> Option<&'a ast::Block> {
+        let of = |wanted: u32| self.schedules.iter().find(|(f, _)| *f == wanted);
+        let imported =
+            || self.schedules.iter().find(|(f, _)| self.reaches[file as usize][*f as usize]);
+        of(0).or_else(|| of(file)).or_else(imported).map(|(_, block)| *block)
+    }
+
+    /// Whether nothing can be concluded from the absence of `name`.
+    pub(crate) fn is_poisoned(&self, name: &str) -> bool {
+        self.poisoned.contains(name) || self.poisoned.contains("*")
+    }
+}
+
+/// Whether a declaration takes its place in `table`.
+fn wins<D>(
+    reaches: &[Vec<bool>],
+    table: &BTreeMap<&str, (Span, D)>,
+    name: &ast::Name,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> bool {
+    let Some((before, _)) = table.get(name.text.as_str()) else { return true };
+    let (old, new) = (before.file as usize, name.span.file as usize);
+    if old == new {
+        diagnostics.push(twice(name, *before));
+        return false;
+    }
+    if reaches[new][old] && !reaches[old][new] {
+        return true;
+    }
+    if !reaches[old][new] {
+        let message = format!("two imported files declare `{}`", name.text);
+        diagnostics.push(
+            Diagnostic::error(codes::IMPORT_CONFLICT, *before, message)
+                .also(name.span, "and here")
+                .help(format!("declare `{}` in the importing file, or rename one", name.text)),
+        );
+    }
+    false
+}
+
+fn twice(name: &ast::Name, before: Span) -> Diagnostic {
+    let message = format!("`{}` is declared twice", name.text);
+    Diagnostic::error(codes::DECLARED_TWICE, name.span, message).also(before, "first declared here")
+}
+
+/// `reaches[f][g]`: `f` imports `g`, directly or not.
+fn reaches(imports: &[Vec<u32>]) -> Vec<Vec<bool>> {
+    let count = imports.len();
+    let mut table = vec![vec![false; count]; count];
+    for (from, row) in table.iter_mut().enumerate() {
+        let mut todo = imports[from].clone();
+        while let Some(next) = todo.pop() {
+            if !std::mem::replace(&mut row[next as usize], true) {
+                todo.extend(&imports[next as usize]);
+            }
+        }
+    }
+    table
+}

@@ -1,0 +1,298 @@
+//! Operators: what each takes, what comes out, and what was probably meant otherwise.
+
+use super::fit::{convert, fits, required, unify};
+use super::typed::Typed;
+use super::{Checker, Scope};
+use crate::ast::{self, ExprKind};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::plan::{BinaryOp, Expr, UnaryOp};
+use crate::span::Span;
+use crate::types::{Type, Value};
+
+impl Checker<'_> {
+    pub(crate) fn unary(
+        &mut self,
+        op: UnaryOp,
+        inner: &ast::Expr,
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Typed {
+        let typed = match op {
+            UnaryOp::Not => self.condition(inner, scope),
+            UnaryOp::Neg => self.expr(inner, scope, None),
+        };
+        let number = matches!(
+            typed.ty,
+            Type::Int | Type::Float | Type::Duration | Type::Percent | Type::Tokens | Type::Unknown
+        );
+        if op == UnaryOp::Neg && !number {
+            let message = format!("`-` takes a number, found {}", typed.ty);
+            self.report(Diagnostic::error(codes::OPERAND_TYPES, span, message));
+            return Typed::poison();
+        }
+        if typed.is_poison() {
+            return typed;
+        }
+        let shape = typed.shape.under(2);
+        self.node(span, Expr::Unary(op, Box::new(typed.expr)), typed.ty, shape)
+    }
+
+    pub(crate) fn binary(
+        &mut self,
+        op: BinaryOp,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        span: Span,
+        scope: &Scope<'_>,
+    ) -> Typed {
+        if matches!(op, BinaryOp::And | BinaryOp::Or) {
+            let (a, b) = (self.condition(left, scope), self.condition(right, scope));
+            return self.combine(op, a, b, Type::Bool, span);
+        }
+        let (a, b) = self.sides(op, left, right, scope);
+        if a.is_poison() || b.is_poison() {
+            return Typed::poison();
+        }
+        if a.ty == Type::Unknown && b.ty == Type::Unknown && op != BinaryOp::Coalesce {
+            return self.combine(op, a, b, Type::Unknown, span);
+        }
+        let zero = matches!(b.value(), Some(Value::Int(0)));
+        if zero && matches!(op, BinaryOp::Div | BinaryOp::Rem) && a.ty == Type::Int {
+            let message = "division by zero";
+            self.report(Diagnostic::error(codes::DIVISION_BY_ZERO, right.span, message));
+            return Typed::poison();
+        }
+        let Some((ty, side)) = result(op, &a.ty, &b.ty) else {
+            self.bad_operands(op, (left, &a), (right, &b), span);
+            return Typed::poison();
+        };
+        let (a, b) = match side {
+            Some(side) => (convert(a, &side), convert(b, &side)),
+            None => (a, b),
+        };
+        self.combine(op, a, b, ty, span)
+    }
+
+    /// Both sides; a bare word may be a variant of the enum on the other side.
+    fn sides(
+        &mut self,
+        op: BinaryOp,
+        left: &ast::Expr,
+        right: &ast::Expr,
+        scope: &Scope<'_>,
+    ) -> (Typed, Typed) {
+        let element = |ty: &Type| match ty {
+            Type::List(item) => item.as_ref().clone(),
+            other => other.clone(),
+        };
+        let right_first =
+            matches!(left.kind, ExprKind::Name(_)) && !matches!(right.kind, ExprKind::Name(_));
+        if right_first && op != BinaryOp::Contains {
+            let b = self.expr(right, scope, None);
+            let expected = if op == BinaryOp::In { element(&b.ty) } else { b.ty.clone() };
+            return (self.expr(left, scope, Some(&expected)), b);
+        }
+        let a = self.expr(left, scope, None);
+        let expected = match op {
+            BinaryOp::Contains => element(&a.ty),
+            BinaryOp::In => Type::List(Box::new(a.ty.clone())),
+            _ => a.ty.clone(),
+        };
+        let strict = op == BinaryOp::In
+            && matches!(right.kind, ExprKind::List(_))
+            && !matches!(expected, Type::List(ref item) if matches!(**item, Type::Enum(_)));
+        let b = self.expr(right, scope, (!strict).then_some(&expected));
+        (a, b)
+    }
+
+    fn combine(&mut self, op: BinaryOp, a: Typed, b: Typed, ty: Type, span: Span) -> Typed {
+        if a.is_poison() || b.is_poison() {
+            return Typed::poison();
+        }
+        let shape = a.shape.and(b.shape).under(2);
+        self.node(span, Expr::Binary(op, Box::new(a.expr), Box::new(b.expr)), ty, shape)
+    }
+
+    fn bad_operands(
+        &mut self,
+        op: BinaryOp,
+        (left, a): (&ast::Expr, &Typed),
+        (right, b): (&ast::Expr, &Typed),
+        span: Span,
+    ) {
+        let sign = symbol(op);
+        let text = |expr: &ast::Expr| {
+            let text = self.input.sources.text(expr.span);
+            if text.len() > 40 { "x".to_owned() } else { text.to_owned() }
+        };
+        let (left_text, right_text) = (text(left), text(right));
+        let unit = |number: &Typed, other: &Type| match (number.value(), other) {
+            (Some(Value::Int(n)), Type::Duration) => Some(format!("write `{n}s` or `{n}ms`")),
+            (Some(Value::Int(n)), Type::Size) => Some(format!("write `{n}MiB` or `{n}KiB`")),
+            (Some(Value::Int(n)), Type::Rate) => Some(format!("write `{n}/s` or `{n}/min`")),
+            _ => None,
+        };
+        let help = match (&a.ty, &b.ty, op) {
+            (Type::String, other, BinaryOp::Add) if printable(other) => {
+                Some(format!("write `{left_text} + to_string({right_text})`"))
+            }
+            (other, Type::String, BinaryOp::Add) if printable(other) => {
+                Some(format!("write `to_string({left_text}) + {right_text}`"))
+            }
+            (Type::Enum(item), Type::String, _) | (Type::String, Type::Enum(item), _) => {
+                Some(format!(
+                    "variants are bare words: {}",
+                    crate::suggest::list(item.variants.iter().map(String::as_str))
+                ))
+            }
+            (Type::Optional(_), _, _) => {
+                Some(format!("the left side may be null: write `({left_text} ?? ...)`"))
+            }
+            (_, Type::Optional(_), _) => {
+                Some(format!("the right side may be null: write `({right_text} ?? ...)`"))
+            }
+            (a_ty, Type::List(item), BinaryOp::Contains) if fits(a_ty, item) => {
+                Some(format!("turned around: `{right_text} contains {left_text}`"))
+            }
+            _ => unit(b, &a.ty).or_else(|| unit(a, &b.ty)),
+        };
+        let code = if help.as_ref().is_some_and(|_| unit(b, &a.ty).or(unit(a, &b.ty)).is_some()) {
+            codes::MISSING_UNIT
+        } else {
+            codes::OPERAND_TYPES
+        };
+        let message = format!("`{sign}` does not take {} and {}", a.ty, b.ty);
+        self.report(
+            Diagnostic::error(code, span, message)
+                .maybe_help(help)
+                .also(left.span, format!("this is {}", a.ty))
+                .also(right.span, format!("this is {}", b.ty)),
+        );
+    }
+}
+
+fn printable(ty: &Type) -> bool {
+    matches!(ty, Type::Int | Type::Float | Type::Bool | Type::Tokens | Type::Duration)
+}
+
+/// Type of the result, and the type both sides are brought to, if any.
+fn result(op: BinaryOp, a: &Type, b: &Type) -> Option<(Type, Option<Type>)> {
+    use BinaryOp::{
+        Add, And, Coalesce, Contains, Div, Eq, Ge, Gt, In, Le, Lt, Mul, Ne, Or, Rem, Sub,
+    };
+    let number = |ty: &Type| matches!(ty, Type::Int | Type::Float | Type::Tokens | Type::Percent);
+    let same = || unify(a, b).map(|ty| (ty.clone(), Some(ty)));
+    match op {
+        And | Or => Some((Type::Bool, None)),
+        Coalesce => {
+            let inner = required(a);
+            let ty = unify(inner, required(b))?;
+            let result = if matches!(b, Type::Optional(_)) { super::fit::optional(ty) } else { ty };
+            Some((result, None))
+        }
+        Eq | Ne => {
+            let both = unify(a, b)?;
+            let comparable = !matches!(required(&both), Type::Vector(_));
+            comparable.then_some((Type::Bool, Some(both)))
+        }
+        Lt | Le | Gt | Ge => {
+            let both = unify(a, b)?;
+            let ordered = number(&both)
+                || matches!(
+                    both,
+                    Type::String
+                        | Type::Duration
+                        | Type::Time
+                        | Type::Size
+                        | Type::Rate
+                        | Type::Unknown
+                );
+            ordered.then_some((Type::Bool, Some(both)))
+        }
+        Contains => contains(a, b).then_some((Type::Bool, None)),
+        In => contains(b, a).then_some((Type::Bool, None)),
+        Add => match (a, b) {
+            (Type::Time, Type::Duration) | (Type::Duration, Type::Time) => Some((Type::Time, None)),
+            (Type::String, Type::String) | (Type::List(_), Type::List(_)) => same(),
+            _ => arithmetic(a, b),
+        },
+        Sub => match (a, b) {
+            (Type::Time, Type::Time) => Some((Type::Duration, None)),
+            (Type::Time, Type::Duration) => Some((Type::Time, None)),
+            _ => arithmetic(a, b),
+        },
+        Mul => match (a, b) {
+            (Type::Duration | Type::Size | Type::Rate, n) if number(n) => Some((a.clone(), None)),
+            (n, Type::Duration | Type::Size | Type::Rate) if number(n) => Some((b.clone(), None)),
+            _ if number(a) && number(b) => arithmetic(a, b),
+            _ if unknown(a, b) => Some((Type::Unknown, None)),
+            _ => None,
+        },
+        Div => match (a, b) {
+            (Type::Duration | Type::Size | Type::Rate, n) if number(n) => Some((a.clone(), None)),
+            (Type::Duration, Type::Duration) | (Type::Size, Type::Size) => {
+                Some((Type::Float, None))
+            }
+            _ if number(a) && number(b) => arithmetic(a, b),
+            _ if unknown(a, b) => Some((Type::Unknown, None)),
+            _ => None,
+        },
+        Rem => match (a, b) {
+            (Type::Int | Type::Tokens, Type::Int | Type::Tokens) => arithmetic(a, b),
+            _ if unknown(a, b) => Some((Type::Unknown, None)),
+            _ => None,
+        },
+    }
+}
+
+fn unknown(a: &Type, b: &Type) -> bool {
+    *a == Type::Unknown || *b == Type::Unknown
+}
+
+fn contains(list: &Type, item: &Type) -> bool {
+    match list {
+        Type::Unknown => true,
+        Type::String => fits(item, &Type::String),
+        Type::List(element) => unify(element, item).is_some(),
+        _ => false,
+    }
+}
+
+fn arithmetic(a: &Type, b: &Type) -> Option<(Type, Option<Type>)> {
+    if unknown(a, b) {
+        return Some((Type::Unknown, None));
+    }
+    let ty = match unify(a, b)? {
+        Type::Percent => Type::Float,
+        ty @ (Type::Int
+        | Type::Float
+        | Type::Tokens
+        | Type::Duration
+        | Type::Size
+        | Type::Unknown) => ty,
+        _ => return None,
+    };
+    Some((ty.clone(), Some(ty)))
+}
+
+fn symbol(op: BinaryOp) -> &'static str {
+    match op {
+        BinaryOp::Add => "+",
+        BinaryOp::Sub => "-",
+        BinaryOp::Mul => "*",
+        BinaryOp::Div => "/",
+        BinaryOp::Rem => "%",
+        BinaryOp::Eq => "==",
+        BinaryOp::Ne => "!=",
+        BinaryOp::Lt => "<",
+        BinaryOp::Le => "<=",
+        BinaryOp::Gt => ">",
+        BinaryOp::Ge => ">=",
+        BinaryOp::And => "and",
+        BinaryOp::Or => "or",
+        BinaryOp::Contains => "contains",
+        BinaryOp::In => "in",
+        BinaryOp::Coalesce => "??",
+    }
+}

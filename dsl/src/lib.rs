@@ -1,0 +1,39 @@
+//! The sage language: text to a checked, serialisable [`plan::Plan`].
+//!
+//! ```text
+//! text -> scan -> parse -> tree -> check -> lower -> Plan
+//!           \________\______________\__________________-> Vec<Diagnostic>
+//! ```
+//!
+//! **Invariants**
+//! - No I/O, no clock, no threads: imports and environment come in through [`Request`].
+//! - No knowledge of stages, sources, sinks or policies but what the [`catalog::Catalog`] says.
+//! - No panic and no unbounded work on any input; nesting, size and inlining are limited.
+//! - All mistakes of a program are reported in one run, each once.
+//! - A plan exists only for a program without errors.
+
+mod ast;
+pub mod catalog;
+mod check;
+mod codes;
+mod compile;
+mod diagnostic;
+mod explain;
+mod functions;
+mod literal;
+mod lower;
+mod parse;
+mod path;
+pub mod plan;
+mod scan;
+mod span;
+mod suggest;
+pub mod types;
+
+pub use check::check_catalog;
+pub use codes::{CODES, Code, explain_code};
+pub use compile::{Compiled, Request, compile};
+pub use diagnostic::{Diagnostic, Fix, Label, Severity};
+pub use explain::{explain, levels};
+pub use functions::{FUNCTIONS, FunctionSpec};
+pub use span::{SourceFile, SourceMap, Span};

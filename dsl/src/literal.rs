@@ -1,0 +1,311 @@
+//! Literals: numbers with units, strings, text blocks.
+//!
+//! A unit is part of the number, so `30` where a duration is due is an error of types and not a
+//! surprise at run time.
+
+use crate::codes;
+use crate::types::Value;
+
+/// A literal that could not be read.
+#[derive(Debug)]
+pub(crate) struct LiteralError {
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    pub(crate) fix: Option<String>,
+}
+
+const NANOSECOND_UNITS: &[(&str, i64)] = &[
+    ("ns", 1),
+    ("us", 1_000),
+    ("ms", 1_000_000),
+    ("s", 1_000_000_000),
+    ("m", 60_000_000_000),
+    ("min", 60_000_000_000),
+    ("h", 3_600_000_000_000),
+    ("d", 86_400_000_000_000),
+];
+
+const BYTE_UNITS: &[(&str, u64)] =
+    &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
+
+/// Spellings of units from elsewhere.
+const OTHER_SPELLINGS: &[(&str, &str)] = &[
+    ("sec", "s"),
+    ("secs", "s"),
+    ("second", "s"),
+    ("seconds", "s"),
+    ("mins", "min"),
+    ("minute", "min"),
+    ("minutes", "min"),
+    ("hr", "h"),
+    ("hour", "h"),
+    ("hours", "h"),
+    ("day", "d"),
+    ("days", "d"),
+    ("msec", "ms"),
+    ("millis", "ms"),
+    ("usec", "us"),
+    ("KB", "KiB"),
+    ("kB", "KiB"),
+    ("K", "KiB"),
+    ("MB", "MiB"),
+    ("M", "MiB"),
+    ("GB", "GiB"),
+    ("G", "GiB"),
+    ("TB", "TiB"),
+    ("tok", " tokens"),
+    ("toks", " tokens"),
+];
+
+/// Whether `word` may follow a number.
+pub(crate) fn is_unit(word: &str) -> bool {
+    matches!(word, "tokens" | "token" | "%")
+        || NANOSECOND_UNITS.iter().any(|(unit, _)| *unit == word)
+        || BYTE_UNITS.iter().any(|(unit, _)| *unit == word)
+}
+
+/// Reads a number with its unit, as the grammar's `number` cuts it.
+pub(crate) fn number(text: &str) -> Result<Value, LiteralError> {
+    let split = text.find(|c: char| !matches!(c, '0'..='9' | '_' | '.')).unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let plain: String = digits.chars().filter(|c| *c != '_').collect();
+    let whole: Option<i64> = plain.parse().ok();
+    let real: f64 =
+        plain.parse().ok().filter(|x: &f64| x.is_finite()).ok_or_else(|| too_large(text))?;
+    let integer = || whole.ok_or_else(|| too_large(text));
+    let scaled = |factor: f64| {
+        let product = real * factor;
+        if product < 9.0e18 { Ok(product.round()) } else { Err(too_large(text)) }
+    };
+    if unit.starts_with(' ') && !unit.trim().starts_with("token") {
+        let fix = format!("{digits}{}", unit.trim());
+        return Err(LiteralError {
+            code: codes::UNKNOWN_UNIT,
+            message: "a unit follows its number without a blank".to_owned(),
+            help: Some(format!("write `{fix}`")),
+            fix: Some(fix),
+        });
+    }
+    match unit.trim() {
+        "" if plain.contains('.') => Ok(Value::Float(real)),
+        "" => Ok(Value::Int(integer()?)),
+        "%" => Ok(Value::Percent(real / 100.0)),
+        "tokens" | "token" => Ok(Value::Tokens(integer()?)),
+        "/Mtok" => Ok(Value::Float(real)),
+        unit if unit.starts_with('/') => {
+            let per = NANOSECOND_UNITS.iter().find(|(name, _)| *name == &unit[1..]);
+            let nanos = per.map_or(1_000_000_000, |(_, nanos)| *nanos);
+            Ok(Value::Rate(real / (nanos as f64 / 1e9)))
+        }
+        unit => {
+            if let Some((_, nanos)) = NANOSECOND_UNITS.iter().find(|(name, _)| *name == unit) {
+                return match whole {
+                    Some(n) => {
+                        n.checked_mul(*nanos).map(Value::Duration).ok_or_else(|| too_large(text))
+                    }
+                    None => Ok(Value::Duration(scaled(*nanos as f64)? as i64)),
+                };
+            }
+            if let Some((_, bytes)) = BYTE_UNITS.iter().find(|(name, _)| *name == unit) {
+                return Ok(Value::Size(scaled(*bytes as f64)? as u64));
+            }
+            Err(unknown_unit(digits, unit))
+        }
+    }
+}
+
+fn too_large(text: &str) -> LiteralError {
+    LiteralError {
+        code: codes::NUMBER_RANGE,
+        message: format!("`{}` is out of range", short(text)),
+        help: Some("whole numbers have 64 bits".to_owned()),
+        fix: None,
+    }
+}
+
+fn short(text: &str) -> String {
+    if text.len() <= 24 { text.to_owned() } else { format!("{}...", &text[..24]) }
+}
+
+fn unknown_unit(digits: &str, unit: &str) -> LiteralError {
+    let meant = OTHER_SPELLINGS.iter().find(|(other, _)| *other == unit);
+    let fix = meant.map(|(_, right)| format!("{digits}{right}"));
+    let help = match &fix {
+        Some(fix) => format!("write `{fix}`"),
+        None => {
+            "units are `us`, `ms`, `s`, `min`, `h`, `d`, `KiB`, `MiB`, `GiB`, `tokens`, `%` and \
+                 rates such as `600/min`"
+                .to_owned()
+        }
+    };
+    LiteralError {
+        code: codes::UNKNOWN_UNIT,
+        message: format!("`{}` is not a unit", short(unit)),
+        help: Some(help),
+        fix,
+    }
+}
+
+/// The negative of a constant number.
+pub(crate) fn negate(value: &Value) -> Option<Value> {
+    match value {
+        Value::Int(n) => n.checked_neg().map(Value::Int),
+        Value::Float(x) => Some(Value::Float(-x)),
+        Value::Duration(n) => n.checked_neg().map(Value::Duration),
+        Value::Percent(x) => Some(Value::Percent(-x)),
+        _ => None,
+    }
+}
+
+/// Text of a quoted string, and the offsets of backslashes that escape nothing known.
+pub(crate) fn unescape(quoted: &str) -> (String, Vec<usize>) {
+    let inner = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(quoted);
+    let mut text = String::with_capacity(inner.len());
+    let mut bad = Vec::new();
+    let mut chars = inner.char_indices();
+    while let Some((offset, c)) = chars.next() {
+        if c != '\\' {
+            text.push(c);
+            continue;
+        }
+        match chars.next().map(|(_, c)| c) {
+            Some('n') => text.push('\n'),
+            Some('t') => text.push('\t'),
+            Some('r') => text.push('\r'),
+            Some(c @ ('"' | '\\')) => text.push(c),
+            other => {
+                bad.push(offset + 1);
+                text.extend(other);
+            }
+        }
+    }
+    (text, bad)
+}
+
+/// Text between triple quotes without the indentation that all lines share, and without the line
+/// ends next to the quotes.
+pub(crate) fn dedent(quoted: &str) -> String {
+    let inner = quoted
+        .strip_prefix("\"\"\"")
+        .and_then(|rest| rest.strip_suffix("\"\"\""))
+        .unwrap_or(quoted);
+    let Some((first, rest)) = inner.split_once('\n') else { return inner.to_owned() };
+    let lines: Vec<&str> = rest.split('\n').map(|line| line.trim_end_matches('\r')).collect();
+    let indent = lines
+        .iter()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| line.len() - line.trim_start_matches([' ', '\t']).len())
+        .min()
+        .unwrap_or(0);
+    let mut out: Vec<&str> = Vec::with_capacity(lines.len() + 1);
+    if !first.trim().is_empty() {
+        out.push(first.trim_end_matches('\r'));
+    }
+    out.extend(lines.iter().map(|line| line.get(indent..).unwrap_or("")));
+    if out.last().is_some_and(|line| line.trim().is_empty()) {
+        out.pop();
+    }
+    out.join("\n")
+}
+
+/// A duration as a literal, in the largest unit that divides it.
+pub(crate) fn show_duration(nanos: i64) -> String {
+    let units = [("h", 3_600_000_000_000), ("min", 60_000_000_000), ("s", 1_000_000_000)];
+    let small = [("ms", 1_000_000), ("us", 1_000)];
+    for (unit, factor) in units.into_iter().chain(small) {
+        if nanos != 0 && nanos % factor == 0 {
+            return format!("{}{unit}", nanos / factor);
+        }
+    }
+    if nanos == 0 { "0s".to_owned() } else { format!("{nanos}ns") }
+}
+
+/// A size as a literal.
+pub(crate) fn show_size(bytes: u64) -> String {
+    let unit =
+        BYTE_UNITS.iter().rev().find(|(_, factor)| bytes != 0 && bytes.is_multiple_of(*factor));
+    unit.map_or_else(|| format!("{bytes}B"), |(name, factor)| format!("{}{name}", bytes / factor))
+}
+
+/// A constant as it would be written in a program.
+pub(crate) fn show(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Int(n) => n.to_string(),
+        Value::Float(x) => format!("{x:?}"),
+        Value::String(text) => format!("{text:?}"),
+        Value::Duration(nanos) => show_duration(*nanos),
+        Value::Size(bytes) => show_size(*bytes),
+        Value::Rate(rate) => format!("{}/s", (rate * 1e6).round() / 1e6),
+        Value::Percent(share) => format!("{}%", (share * 1e8).round() / 1e6),
+        Value::Tokens(n) => format!("{n} tokens"),
+        Value::List(items) => {
+            format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(", "))
+        }
+        Value::Call { name, args } if args.is_empty() => name.clone(),
+        Value::Call { name, args } => format!("{name}({})", show_args(args)),
+    }
+}
+
+/// Arguments as they would be written; bare words without quotes.
+pub(crate) fn show_args(args: &[(String, Value)]) -> String {
+    let shown = args.iter().map(|(name, value)| {
+        if name.is_empty() { show(value) } else { format!("{name}: {}", show(value)) }
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expect: &Value) {
+        assert_eq!(&number(text).expect(text), expect, "{text}");
+    }
+
+    #[test]
+    fn units_are_part_of_the_number() {
+        check("10", &Value::Int(10));
+        check("10_000", &Value::Int(10_000));
+        check("2.5", &Value::Float(2.5));
+        check("20ms", &Value::Duration(20_000_000));
+        check("1.5s", &Value::Duration(1_500_000_000));
+        check("5us", &Value::Duration(5_000));
+        check("2min", &Value::Duration(120_000_000_000));
+        check("2m", &Value::Duration(120_000_000_000));
+        check("1h", &Value::Duration(3_600_000_000_000));
+        check("1d", &Value::Duration(86_400_000_000_000));
+        check("64MiB", &Value::Size(64 << 20));
+        check("4KiB", &Value::Size(4096));
+        check("600_000/min", &Value::Rate(10_000.0));
+        check("50/s", &Value::Rate(50.0));
+        check("99.5%", &Value::Percent(0.995));
+        check("1800 tokens", &Value::Tokens(1800));
+        check("0.15/Mtok", &Value::Float(0.15));
+    }
+
+    #[test]
+    fn foreign_units_are_translated() {
+        assert_eq!(number("30sec").expect_err("unit").fix.as_deref(), Some("30s"));
+        assert_eq!(number("8GB").expect_err("unit").fix.as_deref(), Some("8GiB"));
+        assert_eq!(number("3parsecs").expect_err("unit").fix, None);
+        assert!(number("99999999999999999999").is_err());
+        assert!(number("99999999999d").is_err());
+    }
+
+    #[test]
+    fn text_blocks_lose_their_common_indentation() {
+        assert_eq!(dedent("\"\"\"\n    a\n      b\n    \"\"\""), "a\n  b");
+        assert_eq!(dedent("\"\"\"one\"\"\""), "one");
+        assert_eq!(dedent("\"\"\"\n  a\n\n  b\n\"\"\""), "a\n\nb");
+    }
+
+    #[test]
+    fn constants_are_shown_as_written() {
+        for text in ["20ms", "90s", "2min", "64MiB", "50/s", "99.5%", "1800 tokens", "2.5", "0.1"] {
+            assert_eq!(show(&number(text).expect(text)), text);
+        }
+    }
+}

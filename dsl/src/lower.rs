@@ -1,0 +1,202 @@
+//! The order of a plan's nodes, and what belongs to it.
+//!
+//! Two rewrites: a filter stands right after the last node that makes a column it reads, so that
+//! no paid call is made for a record that is dropped; the scheduling operator stands before the
+//! first expensive stage, so that what is cheap happens where the data is. Then everything the
+//! flow does not use is left out of its plan.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::catalog::StageClass;
+use crate::plan::{Argument, Expr, Node, Plan};
+
+/// Orders the nodes and drops what is not used.
+pub(crate) fn finish(mut plan: Plan) -> Plan {
+    plan.nodes = order(std::mem::take(&mut plan.nodes));
+    prune(&mut plan);
+    plan
+}
+
+fn order(nodes: Vec<Node>) -> Vec<Node> {
+    let mut ordered: Vec<Node> = Vec::with_capacity(nodes.len() + 1);
+    let mut emits = Vec::new();
+    for node in nodes {
+        match node {
+            Node::Filter(filter) => {
+                let reads = columns_read(&filter.predicate);
+                // Behind the source, the last stage it reads, and the filters already there.
+                let mut place = ordered
+                    .iter()
+                    .rposition(|node| match node {
+                        Node::Source(_) => true,
+                        Node::Stage(stage) => reads.contains(&stage.column),
+                        _ => false,
+                    })
+                    .map_or(0, |at| at + 1);
+                while matches!(ordered.get(place), Some(Node::Filter(_))) {
+                    place += 1;
+                }
+                ordered.insert(place, Node::Filter(filter));
+            }
+            Node::Emit(emit) => emits.push(Node::Emit(emit)),
+            other => ordered.push(other),
+        }
+    }
+    let expensive =
+        |node: &Node| matches!(node, Node::Stage(stage) if stage.class != StageClass::Cheap);
+    let place = ordered.iter().position(expensive).unwrap_or(1).min(ordered.len());
+    ordered.insert(place, Node::Schedule);
+    ordered.extend(emits);
+    ordered
+}
+
+fn prune(plan: &mut Plan) {
+    let mut templates = BTreeSet::new();
+    let mut indexes = BTreeSet::new();
+    let mut endpoints = BTreeSet::new();
+    let mut sinks = BTreeSet::new();
+    expressions(plan, &mut |expr| {
+        if let Expr::Template(at, _) = expr {
+            templates.insert(*at);
+        }
+    });
+    for node in &plan.nodes {
+        match node {
+            Node::Stage(stage) => {
+                endpoints.extend(stage.endpoint);
+                indexes.extend(stage.args.iter().filter_map(|(_, argument)| match argument {
+                    Argument::Index(at) => Some(*at),
+                    Argument::Expr(_) => None,
+                }));
+            }
+            Node::Emit(emit) => {
+                sinks.insert(emit.sink);
+            }
+            _ => {}
+        }
+    }
+    for at in &indexes {
+        let Some(index) = plan.indexes.get_mut(*at) else { continue };
+        endpoints.extend(index.embedder);
+        visit_mut(&mut index.text, &mut |expr| {
+            if let Expr::Template(at, _) = expr {
+                templates.insert(*at);
+            }
+        });
+    }
+    let templates = keep(&mut plan.templates, &templates);
+    let indexes = keep(&mut plan.indexes, &indexes);
+    let endpoints = keep(&mut plan.endpoints, &endpoints);
+    let sinks = keep(&mut plan.sinks, &sinks);
+    let renumber = |expr: &mut Expr| {
+        if let Expr::Template(at, _) = expr {
+            *at = templates.get(at).copied().unwrap_or(*at);
+        }
+    };
+    expressions(plan, &mut |expr| renumber(expr));
+    for index in &mut plan.indexes {
+        index.embedder = index.embedder.and_then(|at| endpoints.get(&at).copied());
+        visit_mut(&mut index.text, &mut |expr| renumber(expr));
+    }
+    for node in &mut plan.nodes {
+        match node {
+            Node::Stage(stage) => {
+                stage.endpoint = stage.endpoint.and_then(|at| endpoints.get(&at).copied());
+                for (_, argument) in &mut stage.args {
+                    if let Argument::Index(at) = argument {
+                        *at = indexes.get(at).copied().unwrap_or(*at);
+                    }
+                }
+            }
+            Node::Emit(emit) => emit.sink = sinks.get(&emit.sink).copied().unwrap_or(emit.sink),
+            _ => {}
+        }
+    }
+}
+
+/// Keeps the items at `used`; new positions by old ones.
+fn keep<T>(items: &mut Vec<T>, used: &BTreeSet<usize>) -> BTreeMap<usize, usize> {
+    let mut at = 0;
+    items.retain(|_| {
+        at += 1;
+        used.contains(&(at - 1))
+    });
+    used.iter().enumerate().map(|(new, old)| (*old, new)).collect()
+}
+
+/// Visits every expression of a plan's nodes and its schedule.
+fn expressions(plan: &mut Plan, visit: &mut impl FnMut(&mut Expr)) {
+    for node in &mut plan.nodes {
+        match node {
+            Node::Source(_) | Node::Schedule => {}
+            Node::Filter(filter) => visit_mut(&mut filter.predicate, visit),
+            Node::Stage(stage) => {
+                for (_, argument) in &mut stage.args {
+                    if let Argument::Expr(expr) = argument {
+                        visit_mut(expr, visit);
+                    }
+                }
+            }
+            Node::Emit(emit) => {
+                for expr in emit.values.iter_mut().chain(&mut emit.condition) {
+                    visit_mut(expr, visit);
+                }
+            }
+        }
+    }
+    if let Some(priority) = &mut plan.schedule.priority {
+        visit_mut(priority, visit);
+    }
+}
+
+/// Visits an expression and everything in it, outside first.
+pub(crate) fn visit_mut(expr: &mut Expr, visit: &mut impl FnMut(&mut Expr)) {
+    visit(expr);
+    match expr {
+        Expr::Literal(_) | Expr::Column(_) | Expr::Local(_) => {}
+        Expr::Field(inner, _) | Expr::FieldOfEach(inner, _) | Expr::Unary(_, inner) => {
+            visit_mut(inner, visit);
+        }
+        Expr::At(a, b) | Expr::Binary(_, a, b) => {
+            visit_mut(a, visit);
+            visit_mut(b, visit);
+        }
+        Expr::If(a, b, c) => {
+            visit_mut(a, visit);
+            visit_mut(b, visit);
+            visit_mut(c, visit);
+        }
+        Expr::Match(subject, cases) => {
+            visit_mut(subject, visit);
+            for (_, body) in cases {
+                visit_mut(body, visit);
+            }
+        }
+        Expr::Call(_, items)
+        | Expr::Template(_, items)
+        | Expr::Record(items)
+        | Expr::List(items) => {
+            for item in items {
+                visit_mut(item, visit);
+            }
+        }
+        Expr::Let(bindings, body) => {
+            for (_, bound) in bindings {
+                visit_mut(bound, visit);
+            }
+            visit_mut(body, visit);
+        }
+    }
+}
+
+/// Columns an expression reads, sorted.
+pub(crate) fn columns_read(expr: &Expr) -> Vec<usize> {
+    let mut found = BTreeSet::new();
+    let mut copy = expr.clone();
+    visit_mut(&mut copy, &mut |node| {
+        if let Expr::Column(at) = node {
+            found.insert(*at);
+        }
+    });
+    found.into_iter().collect()
+}

@@ -1,0 +1,66 @@
+//! Readers of `{ name: value }` blocks.
+
+use pest::iterators::Pair;
+
+use super::{Reader, Rule, children};
+use crate::ast;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::span::Span;
+
+impl Reader<'_> {
+    pub(super) fn block_or_empty(
+        &mut self,
+        pair: Option<Pair<'_, Rule>>,
+        near: Span,
+    ) -> ast::Block {
+        match pair {
+            Some(pair) => self.block(pair),
+            None => ast::Block { entries: Vec::new(), broken: false, span: near.after() },
+        }
+    }
+
+    pub(super) fn block(&mut self, pair: Pair<'_, Rule>) -> ast::Block {
+        let span = self.span(&pair);
+        let mut entries: Vec<ast::Entry> = Vec::new();
+        let mut broken = false;
+        for part in children(pair) {
+            if part.as_rule() == Rule::entry {
+                let Some(entry) = self.entry(part) else { continue };
+                let before = entries.iter().find(|other| other.key.text == entry.key.text);
+                if let Some(before) = before {
+                    let message = format!("`{}` is given twice", entry.key.text);
+                    let diagnostic = Diagnostic::error(codes::TWICE, entry.key.span, message)
+                        .also(before.key.span, "first given here");
+                    self.report(diagnostic);
+                } else {
+                    entries.push(entry);
+                }
+            } else {
+                broken |= part.as_str().trim() != ",";
+                self.bad_entry(&part, "an entry is `name: value`");
+            }
+        }
+        ast::Block { entries, broken, span }
+    }
+
+    fn entry(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Entry> {
+        let mut parts = children(pair);
+        let key = self.word(&parts.next()?);
+        let colon = parts.next()?;
+        if colon.as_str() == "=" {
+            let span = self.span(&colon);
+            self.report(
+                Diagnostic::error(
+                    codes::EQUALS_FOR_COLON,
+                    span,
+                    "entries of a block are `name: value`",
+                )
+                .label("write `:` here")
+                .fix(Span { start: key.span.end, ..span }, ":"),
+            );
+        }
+        let value = self.expression(parts.next()?);
+        Some(ast::Entry { key, value })
+    }
+}

@@ -1,0 +1,161 @@
+//! From text to tree.
+//!
+//! **The only place that sees pest's `Rule`.** Keywords are dropped from the pairs on the way in, so
+//! the readers below see names, types and expressions only. No message of pest is ever shown:
+//! [`recover`] words its own.
+
+mod block;
+mod expression;
+mod flow;
+mod item;
+mod recover;
+
+use pest::Parser;
+use pest::iterators::Pair;
+
+use crate::ast;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::scan;
+use crate::span::Span;
+
+#[derive(pest_derive::Parser)]
+#[grammar = "grammar.pest"]
+struct Grammar;
+
+/// Turns the pairs of one file into its tree.
+struct Reader<'a> {
+    file: u32,
+    /// Text the grammar saw; same offsets as the original.
+    text: &'a str,
+    diagnostics: Vec<Diagnostic>,
+    /// Number of findings of the scanner, which come first in `diagnostics`.
+    scanned: usize,
+}
+
+/// Parses one file. Broken pieces are reported and left out.
+pub(crate) fn file(file: u32, text: &str) -> (ast::File, Vec<Diagnostic>) {
+    let scanned = scan::scan(file, text);
+    let mut tree = ast::File::default();
+    let Some(clean) = scanned.text else {
+        // Nothing can be said about what is declared, so uses of anything are not reported.
+        tree.poisoned.push("*".to_owned());
+        return (tree, scanned.diagnostics);
+    };
+    let count = scanned.diagnostics.len();
+    let mut reader =
+        Reader { file, text: &clean, diagnostics: scanned.diagnostics, scanned: count };
+    reader.file(&mut tree);
+    if count > 0 {
+        recover::poison_blanked(text, &clean, &mut tree);
+    }
+    (tree, reader.diagnostics)
+}
+
+/// Parses one expression that stands outside of a program: a default of the catalog, a `--set`.
+pub(crate) fn expression(file: u32, text: &str) -> Option<ast::Expr> {
+    let scanned = scan::scan(file, text);
+    if !scanned.diagnostics.is_empty() {
+        return None;
+    }
+    let clean = scanned.text?;
+    let mut reader = Reader { file, text: &clean, diagnostics: Vec::new(), scanned: 0 };
+    let pair = Grammar::parse(Rule::only_expr, &clean).ok()?.next()?;
+    let expression = reader.expression(children(pair).next()?);
+    reader.diagnostics.is_empty().then_some(expression)
+}
+
+/// Whether a line is a declaration, a step, an entry or an expression, as examples are.
+pub(crate) fn is_line(text: &str) -> bool {
+    let Some(clean) = scan::scan(0, text).text else { return false };
+    Grammar::parse(Rule::only_line, &clean).is_ok()
+}
+
+/// The pairs inside of `pair`, without keywords.
+fn children(pair: Pair<'_, Rule>) -> impl Iterator<Item = Pair<'_, Rule>> {
+    pair.into_inner().filter(|inner| !is_keyword(inner.as_rule()))
+}
+
+fn is_keyword(rule: Rule) -> bool {
+    (Rule::kw_sage..=Rule::kw_window).contains(&rule) || rule == Rule::eq
+}
+
+impl Reader<'_> {
+    fn span(&self, pair: &Pair<'_, Rule>) -> Span {
+        let span = pair.as_span();
+        Span { file: self.file, start: span.start() as u32, end: span.end() as u32 }
+    }
+
+    /// The span without the blanks that a repetition at its end may have taken.
+    fn trimmed(&self, pair: &Pair<'_, Rule>) -> Span {
+        let span = self.span(pair);
+        Span { end: span.start + pair.as_str().trim_end().len() as u32, ..span }
+    }
+
+    fn report(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn word(&self, pair: &Pair<'_, Rule>) -> ast::Name {
+        ast::Name { text: pair.as_str().to_owned(), span: self.span(pair) }
+    }
+
+    /// The name of a value: lower case.
+    fn value_name(&mut self, pair: &Pair<'_, Rule>, what: &str) -> ast::Name {
+        let name = self.word(pair);
+        if name.text.starts_with(|c: char| c.is_ascii_uppercase()) {
+            let lower = snake(&name.text);
+            self.report(
+                Diagnostic::error(
+                    codes::NAME_CASE,
+                    name.span,
+                    format!("the name of {what} starts with a lower-case letter"),
+                )
+                .help(format!("write `{lower}`; upper case is for types"))
+                .fix(name.span, lower),
+            );
+        }
+        name
+    }
+
+    /// The name of a type: upper case.
+    fn type_name(&mut self, pair: &Pair<'_, Rule>) -> ast::Name {
+        let name = self.word(pair);
+        if !name.text.starts_with(|c: char| c.is_ascii_uppercase()) {
+            let upper = camel(&name.text);
+            self.report(
+                Diagnostic::error(
+                    codes::NAME_CASE,
+                    name.span,
+                    "the name of a type starts with an upper-case letter",
+                )
+                .help(format!("write `{upper}`; lower case is for values"))
+                .fix(name.span, upper),
+            );
+        }
+        name
+    }
+}
+
+/// `MyName` as `my_name`.
+fn snake(name: &str) -> String {
+    let mut out = String::new();
+    for c in name.chars() {
+        if c.is_ascii_uppercase() && !out.is_empty() && !out.ends_with('_') {
+            out.push('_');
+        }
+        out.push(c.to_ascii_lowercase());
+    }
+    out
+}
+
+/// `my_name` as `MyName`.
+fn camel(name: &str) -> String {
+    name.split('_')
+        .map(|part| {
+            let mut chars = part.chars();
+            chars.next().map_or(String::new(), |c| c.to_ascii_uppercase().to_string())
+                + chars.as_str()
+        })
+        .collect()
+}

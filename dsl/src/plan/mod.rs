@@ -1,0 +1,311 @@
+//! The plan: what a checked program asks the engine to do.
+//!
+//! A plan is self-contained and serialisable; workers receive it and never see source text.
+//! Names are gone: columns, templates, indexes and endpoints are positions. **Nodes are a small
+//! closed enum** on purpose: adding one breaks the build in every consumer (renderer, explain,
+//! twin) until each answers it. Stages, sources, sinks and policies stay open: the plan holds their
+//! registry name and resolved arguments.
+//!
+//! A record in flight is one row. Its first columns are the fields of the source's type in order;
+//! each stage appends exactly one column, in node order.
+
+mod expression;
+
+use serde::{Deserialize, Serialize};
+
+use crate::catalog::{EndpointUse, StageClass};
+use crate::types::{Field, RecordType, Type, Value};
+
+pub use expression::{BinaryOp, Expr, Function, UnaryOp};
+
+/// A checked program for one flow.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Name of the flow, also the default name of a run.
+    pub name: String,
+    /// First line of the flow's doc comment, if any.
+    pub summary: Option<String>,
+    /// Steps in dependency order; the first is `Source`, the last are `Emit`s.
+    pub nodes: Vec<Node>,
+    /// Shared services, referred to by position.
+    pub endpoints: Vec<EndpointPlan>,
+    /// Retrievable collections, referred to by position.
+    pub indexes: Vec<IndexPlan>,
+    /// Prompt templates, referred to by position.
+    pub templates: Vec<Template>,
+    /// Where results go, referred to by position.
+    pub sinks: Vec<SinkPlan>,
+    /// The scheduling operator's settings.
+    pub schedule: SchedulePlan,
+    /// Every column of the record in flight: source fields, then stages.
+    pub columns: Vec<Column>,
+    /// Values of all `param`s after `--set`, for reports.
+    pub params: Vec<(String, Value)>,
+}
+
+/// One column of the record in flight.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Column {
+    /// Field or stage name.
+    pub name: String,
+    /// Type of the column.
+    pub ty: Type,
+}
+
+/// One step of the flow. Closed on purpose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Node {
+    /// Records enter.
+    Source(SourcePlan),
+    /// Keep records for which the predicate is true.
+    Filter(FilterPlan),
+    /// Compute one more column.
+    Stage(StagePlan),
+    /// The scheduling operator and the exchange behind it. Placed by the planner before the first
+    /// expensive stage; exactly one per flow.
+    Schedule,
+    /// Send a row into a sink.
+    Emit(EmitPlan),
+}
+
+/// A source of records.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SourcePlan {
+    /// Name in the program.
+    pub name: String,
+    /// Registry name: `csv`, `jsonl`, `stdin`, `generate`.
+    pub kind: String,
+    /// Arguments by parameter name, defaults filled in; `Path` parameters are resolved against the
+    /// program's folder.
+    pub args: Vec<(String, Value)>,
+    /// Extra named arguments that fill fields of the record (`generate(text: "task {{ n }}")`).
+    pub fields: Vec<(String, Value)>,
+    /// The record it yields.
+    pub record: RecordType,
+    /// Position of the `@key` column.
+    pub key: Option<usize>,
+    /// What to do with a row that cannot be read.
+    pub bad_rows: BadRows,
+    /// 1-based line of the declaration, for messages.
+    pub line: u32,
+}
+
+/// What to do with a row that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BadRows {
+    /// Into the dead-letter file, the run goes on (default).
+    DeadLetter,
+    /// The run fails at the first one.
+    Fail,
+}
+
+/// `where`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FilterPlan {
+    /// Predicate over the columns so far; of type bool.
+    pub predicate: Expr,
+    /// Source text of the predicate, for explain.
+    pub text: String,
+}
+
+/// `stage name = call(...) on endpoint { option: value }`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StagePlan {
+    /// The column's name.
+    pub name: String,
+    /// Registry name; a stage that is a plain expression is `map`.
+    pub kind: String,
+    /// Position of the column it appends.
+    pub column: usize,
+    /// Type of that column.
+    pub ty: Type,
+    /// Arguments in the order of the signature's parameters, defaults filled in.
+    pub args: Vec<(String, Argument)>,
+    /// Position in `Plan::endpoints` for stages that call one.
+    pub endpoint: Option<usize>,
+    /// Options by name, defaults filled in.
+    pub options: Vec<(String, Value)>,
+    /// Names of the columns its arguments read.
+    pub reads: Vec<usize>,
+    /// How the planner treats it.
+    pub class: StageClass,
+    /// Kind of call it makes, if any.
+    pub calls: EndpointUse,
+    /// 1-based line in the program, for messages.
+    pub line: u32,
+}
+
+/// An argument of a stage.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Argument {
+    /// Evaluated per record.
+    Expr(Expr),
+    /// An index by position.
+    Index(usize),
+}
+
+/// `emit Type { .. } into sink if condition`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EmitPlan {
+    /// Position in `Plan::sinks`.
+    pub sink: usize,
+    /// One expression per field of the sink's record.
+    pub values: Vec<Expr>,
+    /// Emit only when true.
+    pub condition: Option<Expr>,
+}
+
+/// A sink.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SinkPlan {
+    /// Name in the program.
+    pub name: String,
+    /// Registry name: `csv`, `jsonl`, `stdout`.
+    pub kind: String,
+    /// Arguments by parameter name; paths are relative to the run's output folder.
+    pub args: Vec<(String, Value)>,
+    /// The record it takes.
+    pub record: RecordType,
+    /// 1-based line of the declaration.
+    pub line: u32,
+}
+
+/// A shared service.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EndpointPlan {
+    /// Name in the program.
+    pub name: String,
+    /// `http(s)://...` base URL, or `sim:PROFILE[@SPEED]`.
+    pub url: String,
+    /// Model name sent with each call.
+    pub model: String,
+    /// Cluster-wide number of calls in flight; `None` is `auto`.
+    pub concurrency: Option<u32>,
+    /// Upper bound for `auto`.
+    pub concurrency_max: u32,
+    /// Retry rule.
+    pub retry: RetryPlan,
+    /// Requests per second allowed, if limited.
+    pub requests_per_s: Option<f64>,
+    /// Tokens per second allowed, if limited.
+    pub tokens_per_s: Option<f64>,
+    /// Price of a million prompt tokens, if given.
+    pub price_input_per_mtok: Option<f64>,
+    /// Price of a million answer tokens, if given.
+    pub price_output_per_mtok: Option<f64>,
+    /// Name of the environment variable that holds the key; the key itself is never in a plan.
+    pub api_key_env: Option<String>,
+    /// 1-based line of the declaration.
+    pub line: u32,
+}
+
+/// `retry: backoff(max: 4, base: 200ms, cap: 10s)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RetryPlan {
+    /// Tries after the first.
+    pub max: u32,
+    /// First delay, nanoseconds.
+    pub base_ns: i64,
+    /// Longest delay, nanoseconds.
+    pub cap_ns: i64,
+}
+
+impl Default for RetryPlan {
+    fn default() -> Self {
+        RetryPlan { max: 4, base_ns: 200_000_000, cap_ns: 10_000_000_000 }
+    }
+}
+
+/// A retrievable collection.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct IndexPlan {
+    /// Name in the program.
+    pub name: String,
+    /// Registry name of the source of its documents.
+    pub kind: String,
+    /// Arguments of that source by name, paths resolved.
+    pub args: Vec<(String, Value)>,
+    /// The documents' record type; must have a `@key` (or `id`) and the embedded text.
+    pub record: RecordType,
+    /// Column of the documents' identity.
+    pub key: usize,
+    /// Text that is indexed: an expression over the document's own columns.
+    pub text: Expr,
+    /// Endpoint that makes vectors; `None` is the built-in hashed vectors.
+    pub embedder: Option<usize>,
+    /// How it is searched.
+    pub search: SearchPlan,
+    /// 1-based line of the declaration.
+    pub line: u32,
+}
+
+/// How an index is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum SearchPlan {
+    /// Words only.
+    Bm25,
+    /// Vectors only.
+    Vector,
+    /// Both, by reciprocal rank.
+    Rrf,
+    /// Both, by weighted normalised scores; the share of the vector side, 0 to 1.
+    Weighted(f64),
+}
+
+/// A prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Template {
+    /// Name in the program.
+    pub name: String,
+    /// Parameter names in order; `Expr::Template` gives values in this order.
+    pub params: Vec<String>,
+    /// Template text (minijinja syntax), dedented and trimmed.
+    pub text: String,
+}
+
+/// The `schedule` block.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SchedulePlan {
+    /// Registry name of the policy.
+    pub policy: String,
+    /// Its arguments by parameter name.
+    pub policy_args: Vec<(String, Value)>,
+    /// Tasks a worker executes at once.
+    pub slots: u32,
+    /// Priority of a record (higher runs first), if given; of type int.
+    pub priority: Option<Expr>,
+    /// Most tasks waiting in the central queue before the source is paused.
+    pub queue: u32,
+    /// A task not dispatched within this time of its arrival is late, nanoseconds.
+    pub deadline_ns: Option<i64>,
+    /// Records per task; 0 lets the planner choose from the stages' cost.
+    pub morsel: u32,
+}
+
+impl Plan {
+    /// The source node's settings.
+    pub fn source(&self) -> Option<&SourcePlan> {
+        self.nodes.iter().find_map(|node| match node {
+            Node::Source(source) => Some(source),
+            _ => None,
+        })
+    }
+
+    /// All stages in order.
+    pub fn stages(&self) -> impl Iterator<Item = &StagePlan> {
+        self.nodes.iter().filter_map(|node| match node {
+            Node::Stage(stage) => Some(stage),
+            _ => None,
+        })
+    }
+}
+
+/// The option or argument called `name`.
+pub fn lookup<'a>(entries: &'a [(String, Value)], name: &str) -> Option<&'a Value> {
+    entries.iter().find(|(key, _)| key == name).map(|(_, value)| value)
+}
+
+/// Fields of a record as columns.
+pub fn columns_of(fields: &[Field]) -> Vec<Column> {
+    fields.iter().map(|field| Column { name: field.name.clone(), ty: field.ty.clone() }).collect()
+}

@@ -1,0 +1,17 @@
+sage 1
+type Query { id: string @key, text: string, n: int = 0 }
+type Out { id: string @key, text: string }
+source queries: Query from csv("q.csv")
+sink out: Out to jsonl("o.jsonl")
+endpoint llm {
+  url "http://x"
+  model:
+  "retry": none
+  price
+  limits: { requests: * }
+  concurrency: 3,,
+}
+flow f {
+  from queries
+  emit Out { id: .id, text: .text } into out
+}

@@ -1,0 +1,2 @@
+type T { a: int }
+sage 1

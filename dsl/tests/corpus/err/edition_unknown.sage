@@ -1,0 +1,2 @@
+sage 2
+type T { a: int }

@@ -1,0 +1,8 @@
+sage 1
+import "common.sage"
+import "other.sage"
+sink out to stdout()
+flow f {
+  from queries
+  emit into out
+}

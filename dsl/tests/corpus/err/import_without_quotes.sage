@@ -1,0 +1,7 @@
+sage 1
+import common.sage
+sink out to stdout()
+flow f {
+  from queries
+  emit into out
+}

@@ -1,0 +1,11 @@
+sage 1
+type Query { id: string @key, text: string, n: int = 0 }
+type Out { id: string @key, text: string }
+source queries: Query from csv("q.csv")
+sink out: Out to jsonl("o.jsonl")
+flow f {
+  from queries
+  where .n > 0
+  emit Out { id: .id, text: .text } into out
+
+schedule { policy: fifo }

@@ -1,0 +1,2 @@
+sage 1
+type T { a: int }

@@ -1,0 +1,4 @@
+from sage import flow
+
+def f(x):
+    return x + 1

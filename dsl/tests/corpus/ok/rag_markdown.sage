@@ -1,0 +1,45 @@
+sage 1
+
+/// Answer questions about sage-flow from its own documentation: embed -> retrieve -> rerank -> context -> generate.
+param top_k: int = 10
+param llm_url: string = env("SAGE_LLM_URL", "sim:a100/qwen2.5-7b")
+param questions: string = "data/questions.csv"
+
+type Query  { id: string @key, text: string, priority: int = 0 }
+type Doc    { id: string @key, title: string, text: string }
+type Answer { id: string @key, text: string, sources: [string], tokens: int }
+
+/// The shared GPU. Every worker process draws on the same budget.
+endpoint llm {
+  url: llm_url
+  model: "Qwen/Qwen2.5-7B-Instruct"
+  concurrency: auto(max: 256)
+  retry: backoff(max: 4, base: 200ms, cap: 10s)
+}
+endpoint embedder { url: llm_url, model: "BAAI/bge-small-en-v1.5" }
+
+source queries: Query from csv(questions)
+index  docs: Doc from markdown("../docs") {
+  embed: .title + "\n" + .text, with: embedder
+  search: hybrid(weight: 0.5)
+}
+sink answers: Answer to jsonl("answers.jsonl")
+
+prompt answer_from(context: string, question: string) -> string """
+  Answer using only the context. Cite passage ids like [d12]. Say "not found" if it is absent.
+  Context:
+  {{ context }}
+  Question: {{ question }}
+"""
+
+flow rag {
+  from queries
+  stage qvec   = embed(.text)                       on embedder { batch: 64, linger: 5ms }
+  stage hits   = retrieve(docs, qvec, k: top_k)
+  stage best   = rerank(hits, .text, keep: 5)
+  stage ctx    = context(best, budget: 1800 tokens)
+  stage answer = generate(answer_from(ctx.text, .text)) on llm { max_tokens: 256, timeout: 120s }
+  emit Answer { id: .id, text: answer.text, sources: best.id, tokens: answer.tokens } into answers
+}
+
+schedule { policy: load_aware(spread), slots: 8, priority: .priority }

@@ -1,0 +1,3 @@
+sage 1
+
+type Query { id: string @key, words: [string] }

@@ -1,0 +1,193 @@
+//! Whatever the text, the compiler answers, and soon.
+
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{compile_with, plain};
+use proptest::prelude::*;
+
+const SEEDS: &[&str] = &[
+    include_str!("corpus/ok/rag.sage"),
+    include_str!("corpus/ok/compute.sage"),
+    include_str!("corpus/ok/expressions.sage"),
+    include_str!("corpus/ok/endpoints.sage"),
+    include_str!("corpus/ok/side_by_side.sage"),
+    include_str!("corpus/err/adaptive_rag.sage"),
+    include_str!("corpus/err/broken_steps.sage"),
+];
+
+/// Pieces that programs are made of, whole and broken.
+const PIECES: &[&str] = &[
+    "sage 1\n",
+    "import \"x.sage\"",
+    "param x: int = 3\n",
+    "type T { a: int @key, b: [T] }\n",
+    "enum E { a, b }\n",
+    "endpoint e { url: \"http://x\" }\n",
+    "source s: T from csv(\"f\")\n",
+    "sink o: T to stdout()\n",
+    "index i: T from jsonl(\"f\")\n",
+    "prompt p(a: string) \"\"\"{{ a }}\"\"\"\n",
+    "fn f(x: int) -> int = f(x)\n",
+    "flow f {\n",
+    "from s\n",
+    "stage a = ",
+    "where ",
+    "emit into o\n",
+    "emit T { a: 1 } into o if ",
+    "schedule { policy: fifo }",
+    "}",
+    "{",
+    "(",
+    ")",
+    "[",
+    "]",
+    "\"",
+    "\"\"\"",
+    "'",
+    "#",
+    ";",
+    "//",
+    "\n",
+    " ",
+    "if a then b else c",
+    "match x { a => 1, _ => 2 }",
+    "not ",
+    "-",
+    "!",
+    "==",
+    "=",
+    "??",
+    "&&",
+    "30",
+    "30s",
+    "30 s",
+    "99%",
+    "5/min",
+    "1e5",
+    ".x",
+    ".",
+    "x",
+    "X",
+    "a.b[0]",
+    "hash_chain(",
+    "generate(p(.x)) on e { timeout: 30 }",
+    "env(\"A\")",
+    ":",
+    ",",
+    "=>",
+    "->",
+    "@key",
+    "route x { when a => { } }",
+    "loop up to 3 { }",
+    "test \"t\" { expect 1 == 1 }",
+    "ü",
+    "\u{0}",
+    "🙂",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "slo { p99 < 1s }",
+    "carry x = 1",
+];
+
+fn answers(text: &str) -> Result<(), TestCaseError> {
+    let started = Instant::now();
+    let compiled = compile_with("x.sage", text, &[("x".to_owned(), "3".to_owned())], &[]);
+    let _ = plain(&compiled);
+    for plan in &compiled.plans {
+        let _ = sage_dsl::explain(plan);
+        let json = serde_json::to_string(plan).expect("serialisable");
+        prop_assert!(serde_json::from_str::<sage_dsl::plan::Plan>(&json).is_ok());
+    }
+    prop_assert!(started.elapsed() < Duration::from_secs(5), "slow: {text}");
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_text(text in "\\PC{0,200}") {
+        answers(&text)?;
+    }
+
+    #[test]
+    fn random_pieces(pieces in prop::collection::vec(0..PIECES.len(), 0..60)) {
+        let text: String = pieces.into_iter().map(|at| PIECES[at]).collect();
+        answers(&text)?;
+    }
+
+    #[test]
+    fn mutated_programs(
+        seed in 0..SEEDS.len(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, 0..PIECES.len()), 1..6),
+    ) {
+        let mut text = SEEDS[seed].to_owned();
+        for (at, length, piece) in edits {
+            let places: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+            let Some(start) = (!places.is_empty()).then(|| *at.get(&places)) else { break };
+            let end = text[start..].char_indices().nth(length * 4).map_or(text.len(), |(n, _)| start + n);
+            text.replace_range(start..end, PIECES[piece]);
+        }
+        answers(&text)?;
+    }
+
+    #[test]
+    fn repeated_pieces(first in 0..PIECES.len(), second in 0..PIECES.len(), times in 1..3000_usize) {
+        let text = format!("{}{}", PIECES[first], PIECES[second]).repeat(times);
+        answers(&text)?;
+    }
+}
+
+/// A flow with a stage whose expression nests.
+fn nested(open: &str, close: &str, times: usize) -> String {
+    let value = format!("{}.a{}", open.repeat(times), close.repeat(times));
+    format!(
+        "sage 1\ntype T {{ a: int, t: string? }}\nsource s: T from csv(\"f\")\nsink o to stdout()\n\
+         flow f {{\n  from s\n  stage x = {value}\n  emit into o\n}}\n"
+    )
+}
+
+fn lines(line: impl Fn(usize) -> String) -> String {
+    (0..200).map(line).collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn large_and_deep_inputs_are_refused_or_answered() {
+    for text in [
+        "(".repeat(100_000),
+        "{".repeat(100_000),
+        "a".repeat(2 << 20),
+        format!("param x: int = {}1", "-".repeat(100_000)),
+        format!("param x: int = {}1", "not ".repeat(100_000)),
+        format!("param x: int = {}1", "if a then b else ".repeat(10_000)),
+        format!("param x: int = 1{}", " + 1".repeat(100_000)),
+        format!("param x: [int] = [{}]", "1, ".repeat(100_000)),
+        format!("param x: int = a{}", ".b".repeat(100_000)),
+        format!("param x: int = a{}", "[0]".repeat(100_000)),
+        format!("param x: {}int{}", "[".repeat(39), "]".repeat(39)),
+        format!("param x: int = {}1{}", "(".repeat(39), " + 1)".repeat(39)),
+        format!(
+            "param x: int = {}1{}",
+            "(".repeat(39),
+            format!("{})", " + 1".repeat(47)).repeat(39)
+        ),
+        format!("param x: int = {}1{}", "abs(".repeat(39), ")".repeat(39)),
+        format!("param x: int = {}1{}", "[".repeat(39), "]".repeat(39)),
+        nested("{ a: ", "}", 30),
+        nested("[{ a: ", "}]", 18),
+        nested("if .a == 1 then 2 else ", "", 30),
+        nested("match .a { 1 => 2, _ => ", "}", 18),
+        nested("length([", "])", 18),
+        nested(".t ?? (", ")", 39),
+        (0..15).rev().fold("fn g15(x: int) -> int = x + 1\n".to_owned(), |all, n| {
+            all + &format!("fn g{n}(x: int) -> int = g{}(x) * 2 + g{}(1)\n", n + 1, n + 1)
+        }) + &nested("g0(", ")", 2),
+        lines(|n| format!("fn f{n}(x: int) -> int = f{}(x) + f{}(x)\n", n + 1, n + 1)),
+        lines(|n| format!("type T{n} {{ a: T{}, b: T{} }}\n", n + 1, n + 1)),
+        lines(|n| format!("param p{n}: int = p{} + p{}\n", n + 1, n + 1)),
+    ] {
+        answers(&text).expect("an answer");
+    }
+}

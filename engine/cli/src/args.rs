@@ -1,0 +1,229 @@
+//! The command line, as data.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Declarative LLM dataflows on a cluster of CPU nodes that share scarce GPUs.
+#[derive(Debug, Parser)]
+#[command(name = "sage-flow", version, about, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a pipeline on worker processes of this host
+    #[command(after_help = RUN_EXAMPLES)]
+    Run(Box<RunArguments>),
+    /// Find all mistakes in programs without running them
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(CheckArguments),
+    /// Show the plan of a program as a tree, or the page of an error code
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(ExplainArguments),
+    /// List the stages, sources, sinks, policies or simulator profiles
+    #[command(after_help = "Examples:\n  sage-flow list stages\n  sage-flow list policies --json")]
+    List(ListArguments),
+    /// Show the reference page of a stage, source, sink, policy or function
+    #[command(after_help = "Examples:\n  sage-flow doc generate\n  sage-flow doc load_aware")]
+    Doc {
+        /// Its name; all names are listed without it
+        name: Option<String>,
+    },
+    /// Serve a simulated vLLM over HTTP
+    #[command(after_help = SIMULATOR_EXAMPLES)]
+    Simulator(SimulatorArguments),
+    /// Serve a gateway in front of OpenAI-compatible endpoints
+    #[command(after_help = GATEWAY_EXAMPLES)]
+    Gateway(GatewayArguments),
+    /// Join a run as a worker; started by `run`, not by hand
+    #[command(hide = true)]
+    Worker {
+        /// Address of the supervisor's control port
+        #[arg(long, value_name = "HOST:PORT")]
+        join: std::net::SocketAddr,
+    },
+}
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  sage-flow run pipelines/rag.sage --workers 16
+  sage-flow run pipelines/rag.sage --tasks 2000 --endpoint sim:a100/qwen2.5-7b@10
+  sage-flow run pipelines/llm.sage --endpoint http://127.0.0.1:8000 --concurrency 64
+  sage-flow run pipelines/compute.sage --workers 4 --scheduler 'priority(aging: 5s)' --set load=heavy
+
+Exit codes:
+  0 complete   1 usage or check error   2 run failed   3 finished but incomplete   130 interrupted";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  sage-flow check pipelines/*.sage
+  sage-flow check my.sage --format json";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  sage-flow explain pipelines/rag.sage
+  sage-flow explain S0207";
+
+const SIMULATOR_EXAMPLES: &str = "\
+Examples:
+  sage-flow simulator --listen 127.0.0.1:8001 --profile a100/qwen2.5-7b
+  sage-flow simulator --profile a100/llama-3-8b --speed 10 --fault 'status_500=5%,latency=200ms'";
+
+const GATEWAY_EXAMPLES: &str = "\
+Examples:
+  sage-flow gateway --upstream http://127.0.0.1:8000 --model Qwen/Qwen2.5-7B-Instruct
+  sage-flow gateway --upstream sim:a100/qwen2.5-7b@10 --concurrency 32 --listen 127.0.0.1:9000";
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArguments {
+    /// The program
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Worker processes; each is one node of the run [default: the number of cores]
+    #[arg(long, short, value_name = "N")]
+    pub(crate) workers: Option<usize>,
+    /// Dataflow threads in each worker
+    #[arg(long, value_name = "T", default_value_t = 1)]
+    pub(crate) threads: usize,
+    /// Tasks a worker executes at once (overrides `schedule`)
+    #[arg(long, value_name = "S")]
+    pub(crate) slots: Option<u32>,
+    /// Scheduling policy, with arguments (overrides `schedule`)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) scheduler: Option<String>,
+    /// Calls in flight at an endpoint, over all workers: a number or `auto`
+    #[arg(long, value_name = "N|auto")]
+    pub(crate) concurrency: Option<String>,
+    /// Use this endpoint in place of the program's: a URL or sim:PROFILE[@SPEED]
+    #[arg(long, value_name = "URL")]
+    pub(crate) endpoint: Option<String>,
+    /// Give a parameter another value
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) sets: Vec<String>,
+    /// Exactly N records: cut the source when it is longer, read it again when it is shorter
+    #[arg(long, value_name = "N", conflicts_with = "limit")]
+    pub(crate) tasks: Option<u64>,
+    /// At most N records
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<u64>,
+    /// Records that arrive per second, evenly spaced (`20`, `20/s`, `600/min`)
+    #[arg(long, value_name = "R/s")]
+    pub(crate) rate: Option<String>,
+    /// Seed of everything that is drawn
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+    /// Output folder [default: results/runs/PIPELINE-TIME]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Which flow to run when the program has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) flow: Option<String>,
+    /// No progress and no summary
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Print metrics.json on the standard output at the end
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    /// Programs
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// How to show what was found
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Give a parameter another value
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) sets: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    /// A program, or a code such as S0207
+    #[arg(value_name = "FILE|CODE")]
+    pub(crate) what: String,
+    /// Give a parameter another value
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) sets: Vec<String>,
+    /// The plan as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// What to list
+    #[arg(value_enum)]
+    pub(crate) what: Listed,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulatorArguments {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8001")]
+    pub(crate) listen: String,
+    /// Machine and model (see `sage-flow list profiles`)
+    #[arg(long, value_name = "PROFILE", default_value = "a100/qwen2.5-7b")]
+    pub(crate) profile: String,
+    /// Virtual seconds per second
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub(crate) speed: f64,
+    /// Faults on purpose, such as status_500=5%,latency=200ms
+    #[arg(long, value_name = "FAULTS")]
+    pub(crate) fault: Option<String>,
+    /// Environment variable that holds the key callers must bring
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) api_key_env: Option<String>,
+    /// Seed of the texts and the faults
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GatewayArguments {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8002")]
+    pub(crate) listen: String,
+    /// An endpoint: a URL or sim:PROFILE[@SPEED]; may be given several times, with --model each
+    #[arg(long = "upstream", required = true, value_name = "URL")]
+    pub(crate) upstreams: Vec<String>,
+    /// The model an endpoint serves, in the order of --upstream
+    #[arg(long = "model", value_name = "NAME")]
+    pub(crate) models: Vec<String>,
+    /// Calls in flight at each endpoint
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub(crate) concurrency: u32,
+    /// Environment variable that holds the endpoints' key
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) api_key_env: Option<String>,
+    /// Environment variable that holds the token callers must bring
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) token_env: Option<String>,
+}
+
+/// Output of `check`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// What `list` knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Listed {
+    Stages,
+    Sources,
+    Documents,
+    Sinks,
+    Policies,
+    Profiles,
+    Functions,
+}

@@ -1,0 +1,48 @@
+//! The verbs: one file each, one arm here.
+
+mod check;
+mod doc;
+mod explain;
+mod gateway;
+mod list;
+mod run;
+mod simulator;
+mod worker;
+
+use crate::args::{Arguments, Command};
+use crate::exit::Exit;
+
+/// Run the verb that was asked for.
+pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
+    match arguments.command {
+        Command::Run(arguments) => run::run(*arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
+        Command::List(arguments) => list::list(&arguments),
+        Command::Doc { name } => doc::doc(name.as_deref()),
+        Command::Simulator(arguments) => simulator::simulator(&arguments),
+        Command::Gateway(arguments) => gateway::gateway(&arguments),
+        Command::Worker { join } => worker::worker(join),
+    }
+}
+
+/// A runtime for a verb that serves until it is interrupted.
+fn serve<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+/// Completes at the first SIGINT or SIGTERM.
+fn interrupted() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    let mut signals = signal_hook::iterator::Signals::new([
+        signal_hook::consts::SIGINT,
+        signal_hook::consts::SIGTERM,
+    ])?;
+    std::thread::Builder::new().name("signals".into()).spawn(move || {
+        signals.forever().next();
+        let _ = sender.send(());
+    })?;
+    Ok(async {
+        let _ = receiver.await;
+    })
+}

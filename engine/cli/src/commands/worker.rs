@@ -1,0 +1,139 @@
+//! `worker`: join a run and do this process's part of it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::Context;
+use sage_cluster::{Control, ControlMessage, EXIT_LOST, Join, join as join_cluster};
+use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass};
+use sage_core::index::Index;
+use sage_dataflow::{DataflowError, Progress, Reporter, WorkerSetup};
+use sage_llm::client::{Client, ClientConfig, EndpointTarget};
+use sage_retrieval::MappedIndex;
+
+use crate::exit::Exit;
+use crate::run::VERSION;
+use crate::run::job::{Job, Usage, Word};
+
+pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
+    ignore_interrupts()?;
+    die_with_peers();
+    let member = join_cluster(Join::from_env(address, VERSION)?)?;
+    let job: Job = serde_json::from_slice(&member.payload).context("the job cannot be read")?;
+    let control = member.control.clone();
+    let stop = Arc::new(AtomicBool::new(false));
+    listen(member.messages, Arc::clone(&stop))?;
+
+    let indexes = job.indexes.iter().map(|path| {
+        let index = MappedIndex::open(path)?;
+        Ok(Arc::new(index) as Arc<dyn Index>)
+    });
+    let indexes = indexes.collect::<anyhow::Result<Vec<_>>>()?;
+    let endpoint = endpoint(&job, member.index)?;
+    let setup = WorkerSetup {
+        plan: job.plan,
+        settings: job.settings,
+        index: member.index,
+        sockets: member.mesh,
+        endpoint,
+        indexes,
+        stop,
+        reporter: Arc::new(ToSupervisor(control.clone())),
+    };
+    match sage_dataflow::run(setup) {
+        Ok(outcomes) => {
+            control.send(&serde_json::to_vec(&Word::Outcome { outcomes, usage: Usage::own() })?)?;
+            control.finished()?;
+            Ok(Exit::Complete)
+        }
+        // The supervisor knows better than this worker which process was lost first.
+        Err(DataflowError::Broken(_)) => std::process::exit(EXIT_LOST),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The supervisor says when to stop; an interrupt at the terminal reaches it too.
+fn ignore_interrupts() -> anyhow::Result<()> {
+    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default())?;
+    Ok(())
+}
+
+/// Timely's threads panic when a peer is gone. One line is enough, and the exit code says that the
+/// cause lies elsewhere.
+fn die_with_peers() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let communication = thread.name().is_some_and(|name| name.starts_with("timely:"));
+        if communication {
+            eprintln!("a connection to another worker was lost");
+            std::process::exit(EXIT_LOST);
+        }
+        default(panic);
+        // A broken operator cannot be repaired; the supervisor ends the run.
+        std::process::exit(101);
+    }));
+}
+
+fn listen(
+    messages: std::sync::mpsc::Receiver<ControlMessage>,
+    stop: Arc<AtomicBool>,
+) -> anyhow::Result<()> {
+    std::thread::Builder::new().name("control".into()).spawn(move || {
+        for message in messages {
+            if matches!(message, ControlMessage::Drain) {
+                stop.store(true, Ordering::Relaxed);
+            }
+        }
+    })?;
+    Ok(())
+}
+
+fn endpoint(job: &Job, worker: usize) -> anyhow::Result<Arc<dyn Endpoint>> {
+    let Some(gateway) = &job.gateway else { return Ok(Arc::new(NoEndpoint)) };
+    let target = |(name, model): &(String, String)| EndpointTarget {
+        name: name.clone(),
+        model: model.clone(),
+    };
+    let config = ClientConfig {
+        gateway: gateway.clone(),
+        token: job.token.clone(),
+        job: job.plan.name.clone(),
+        worker: worker as u32,
+        endpoints: job.endpoints.iter().map(target).collect(),
+        max_in_flight: job.plan.schedule.slots as usize * job.settings.threads + 1,
+    };
+    Ok(Arc::new(Client::new(config)?))
+}
+
+struct ToSupervisor(Control);
+
+impl ToSupervisor {
+    fn say(&self, word: &Word) {
+        // A supervisor that is gone ends this process by itself.
+        if let Ok(bytes) = serde_json::to_vec(word) {
+            let _ = self.0.send(&bytes);
+        }
+    }
+}
+
+impl Reporter for ToSupervisor {
+    fn progress(&self, progress: Progress) {
+        self.say(&Word::Progress(progress));
+    }
+
+    fn failure(&self, message: String) {
+        self.say(&Word::Failure(message));
+    }
+}
+
+/// For plans that call nothing.
+struct NoEndpoint;
+
+impl Endpoint for NoEndpoint {
+    fn submit(&self, _call: Call, completion: Completion) {
+        let error = CallError::new(ErrorClass::Rejected, "the plan has no endpoint");
+        completion.complete(CallOutcome { result: Err(error), attempts: 0 });
+    }
+}

@@ -1,0 +1,37 @@
+//! The binary `sage-flow`: parse the command line, run one verb, say how it went.
+//!
+//! Results go to the standard output, talk to the standard error. Exit codes are a contract, see
+//! [`exit`].
+
+#![allow(
+    clippy::print_stdout,
+    reason = "the command line is the one place whose business is the standard output"
+)]
+
+mod args;
+mod catalog;
+mod commands;
+mod diagnostics;
+mod exit;
+mod program;
+mod run;
+
+use clap::Parser;
+
+fn main() -> std::process::ExitCode {
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are asked for; anything else is a usage error.
+            let _ = error.print();
+            return if error.use_stderr() { exit::Exit::Usage } else { exit::Exit::Complete }.into();
+        }
+    };
+    match commands::execute(arguments) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit::of_error(&error).into()
+        }
+    }
+}

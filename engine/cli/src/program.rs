@@ -1,0 +1,96 @@
+//! Reading and compiling a program from its file.
+
+use std::io::IsTerminal;
+use std::path::Path;
+
+use sage_dsl::plan::Plan;
+use sage_dsl::{Compiled, Request};
+
+use crate::catalog::catalog;
+use crate::diagnostics;
+use crate::exit::usage;
+
+/// Programs are small; a larger file is something else.
+const LARGEST: u64 = 1 << 20;
+
+/// Compile the program in `path` with `sets` (`name=value`).
+pub(crate) fn compile(path: &Path, sets: &[String]) -> anyhow::Result<Compiled> {
+    let text = read(path).map_err(usage)?;
+    let overrides = sets.iter().map(|set| split(set)).collect::<anyhow::Result<Vec<_>>>()?;
+    let catalog = catalog();
+    Ok(sage_dsl::compile(Request {
+        path: &path.to_string_lossy(),
+        text: &text,
+        overrides: &overrides,
+        env: &|name| std::env::var(name).ok(),
+        load: &|path| read(Path::new(path)),
+        catalog: &catalog,
+    }))
+}
+
+fn split(set: &str) -> anyhow::Result<(String, String)> {
+    let (name, value) = set
+        .split_once('=')
+        .ok_or_else(|| usage(format!("--set {set}: expected NAME=VALUE, such as --set top_k=5")))?;
+    Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        let remedy = match error.kind() {
+            std::io::ErrorKind::NotFound => "; is the path right, seen from the current folder?",
+            _ => "",
+        };
+        format!("cannot read `{shown}`: {error}{remedy}")
+    })?;
+    if metadata.is_dir() {
+        return Err(format!("`{shown}` is a folder; name a .sage file in it"));
+    }
+    if metadata.len() > LARGEST {
+        return Err(format!("`{shown}` has {} bytes; a program has at most {LARGEST}", metadata.len()));
+    }
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        format!("`{shown}` is not UTF-8 (byte {at}); is it a .sage file?")
+    })
+}
+
+/// Show what the compiler found, on the standard error.
+pub(crate) fn show(compiled: &Compiled) {
+    if !compiled.diagnostics.is_empty() {
+        let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+        eprint!("{}", diagnostics::render(&compiled.diagnostics, &compiled.sources, colour));
+    }
+}
+
+/// Compile, show what was found, and give the one flow that is meant.
+pub(crate) fn one_plan(path: &Path, sets: &[String], flow: Option<&str>) -> anyhow::Result<Plan> {
+    let compiled = compile(path, sets)?;
+    show(&compiled);
+    let errors = compiled.diagnostics.iter().filter(|found| found.is_error()).count();
+    if errors > 0 {
+        let plural = if errors == 1 { "" } else { "s" };
+        return Err(usage(format!("`{}` has {errors} mistake{plural}", path.display())));
+    }
+    let names: Vec<_> = compiled.plans.iter().map(|plan| plan.name.clone()).collect();
+    let mut plans = compiled.plans;
+    match flow {
+        Some(name) => plans.retain(|plan| plan.name == name),
+        None if plans.len() > 1 => {
+            let all = names.join(", ");
+            return Err(usage(format!(
+                "`{}` has several flows ({all}); choose one with --flow",
+                path.display()
+            )));
+        }
+        None => {}
+    }
+    plans.pop().ok_or_else(|| match flow {
+        Some(name) => {
+            usage(format!("`{}` has no flow `{name}`; it has {}", path.display(), names.join(", ")))
+        }
+        None => usage(format!("`{}` has no flow", path.display())),
+    })
+}

@@ -1,0 +1,199 @@
+//! Builds the plan's indexes before any worker starts: once for all workers of the host.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use sage_core::endpoint::{Answer, Call, Completion, Endpoint, Request};
+use sage_core::expr::{Program, Templates};
+use sage_core::record::{Datum, Items, pack, pack_value, parse_text};
+use sage_dsl::plan::{IndexPlan, Plan, SearchPlan};
+use sage_dsl::types::Type;
+use sage_llm::client::{Client, ClientConfig, EndpointTarget};
+use sage_retrieval::documents::{self, Document};
+use sage_retrieval::{BuildOptions, IndexBuilder};
+
+use super::services::Services;
+use crate::exit::usage;
+
+/// One index, built.
+pub(crate) struct Built {
+    pub(crate) path: PathBuf,
+    /// For people: what was read and what was not.
+    pub(crate) notes: Vec<String>,
+}
+
+/// A document as the index takes it.
+struct Prepared {
+    key: String,
+    text: String,
+    row: Vec<u8>,
+}
+
+/// Texts sent to an embedding endpoint in one call.
+const BATCH: usize = 64;
+
+/// Build every index of `plan` into `folder`.
+pub(crate) fn build(
+    plan: &Plan,
+    folder: &Path,
+    services: Option<&Services>,
+) -> anyhow::Result<Vec<Built>> {
+    plan.indexes
+        .iter()
+        .map(|index| {
+            build_one(plan, index, folder, services)
+                .with_context(|| format!("index `{}` (line {})", index.name, index.line))
+        })
+        .collect()
+}
+
+/// Whether the documents of every index can be found; said before anything is started.
+pub(crate) fn probe(plan: &Plan) -> anyhow::Result<()> {
+    for index in &plan.indexes {
+        read(index).with_context(|| format!("index `{}` (line {})", index.name, index.line))?;
+    }
+    Ok(())
+}
+
+fn read(index: &IndexPlan) -> anyhow::Result<documents::Corpus> {
+    let Some(spec) = documents::find(&index.kind) else {
+        bail!("there is no document source `{}`", index.kind);
+    };
+    (spec.read)(&index.args).map_err(usage)
+}
+
+fn build_one(
+    plan: &Plan,
+    index: &IndexPlan,
+    folder: &Path,
+    services: Option<&Services>,
+) -> anyhow::Result<Built> {
+    let corpus = read(index)?;
+    let text = Program::compile(&index.text)?;
+    let mut bad: Vec<String> = corpus.bad_rows.iter().map(ToString::to_string).collect();
+    let mut prepared = Vec::with_capacity(corpus.documents.len());
+    for document in &corpus.documents {
+        match prepare(index, &text, document) {
+            Ok(one) => prepared.push(one),
+            Err(reason) => bad.push(format!("{}: {reason}", document.place)),
+        }
+    }
+    if prepared.is_empty() {
+        let first = bad.first().map_or("there are none", String::as_str);
+        return Err(usage(format!("no document can be used: {first}")));
+    }
+    let vectors = match (index.search, index.embedder) {
+        (SearchPlan::Bm25, _) | (_, None) => None,
+        (_, Some(endpoint)) => Some(embed(plan, endpoint, &prepared, services)?),
+    };
+    let dims = match (&vectors, index.search) {
+        (Some(vectors), _) => vectors.first().map_or(0, Vec::len),
+        (None, SearchPlan::Bm25) => 0,
+        (None, _) => sage_dataflow::stages::HASHED_DIMENSIONS,
+    };
+    let mut builder = IndexBuilder::new(BuildOptions { search: index.search.into(), dims })?;
+    let mut vectors = vectors.map(Vec::into_iter);
+    for one in &prepared {
+        let vector = vectors.as_mut().and_then(Iterator::next);
+        if let Err(error) = builder.push(&one.key, &one.text, &one.row, vector) {
+            bad.push(error.to_string());
+        }
+    }
+    std::fs::create_dir_all(folder)?;
+    let path = folder.join(format!("{}.index", index.name));
+    let info = builder.build_to(&path)?;
+    let mut notes = vec![format!("index {}: {} passages", index.name, info.documents)];
+    if !bad.is_empty() {
+        notes.push(format!("index {}: {} passages left out, first: {}", index.name, bad.len(), bad[0]));
+    }
+    Ok(Built { path, notes })
+}
+
+/// A document's fields as columns of the declared record.
+fn prepare(index: &IndexPlan, text: &Program, document: &Document) -> Result<Prepared, String> {
+    let mut row = Vec::new();
+    for field in &index.record.fields {
+        match document.field(&field.name) {
+            Some(text) => parse_text(&mut row, &field.ty, text)
+                .map_err(|reason| format!("field `{}`: {reason}", field.name))?,
+            None => match (&field.default, &field.ty) {
+                (Some(default), _) => pack_value(&mut row, default),
+                (None, Type::Optional(_)) => pack(&mut row, Datum::Null),
+                _ => {
+                    let names: Vec<_> = document.fields.iter().map(|(name, _)| name.as_str()).collect();
+                    return Err(format!(
+                        "field `{}` is missing; there are {}",
+                        field.name,
+                        names.join(", ")
+                    ));
+                }
+            },
+        }
+    }
+    let columns: Vec<Datum<'_>> = Items::new(&row).collect();
+    let (templates, arena) = (Templates::default(), bumpalo::Bump::new());
+    let value = text.evaluate(&columns, &templates, &arena).map_err(|error| error.to_string())?;
+    let text = value.as_str().unwrap_or("").to_owned();
+    let key = match columns.get(index.key) {
+        Some(Datum::Str(key)) => (*key).to_owned(),
+        Some(Datum::Int(key)) => key.to_string(),
+        _ => return Err("its key is neither text nor a whole number".into()),
+    };
+    drop(columns);
+    Ok(Prepared { key, text, row })
+}
+
+/// Vectors of all texts, by an endpoint of the plan.
+fn embed(
+    plan: &Plan,
+    endpoint: usize,
+    prepared: &[Prepared],
+    services: Option<&Services>,
+) -> anyhow::Result<Vec<Vec<f32>>> {
+    let services = services.context("the endpoint that makes its vectors was not started")?;
+    let client = client(services, u32::MAX)?;
+    let name = plan.endpoints.get(endpoint).map_or("", |endpoint| endpoint.name.as_str());
+    let mut vectors = Vec::with_capacity(prepared.len());
+    for chunk in prepared.chunks(BATCH) {
+        let texts = chunk.iter().map(|one| one.text.clone()).collect();
+        let (sender, receiver) = mpsc::channel();
+        let call = Call {
+            endpoint,
+            request: Request::Embed { texts },
+            timeout_ns: 120_000_000_000,
+            stage: usize::MAX,
+            task: 0,
+        };
+        let completion = Completion::new(move |outcome| {
+            let _ = sender.send(outcome);
+        });
+        client.submit(call, completion);
+        let outcome = receiver.recv_timeout(Duration::from_secs(150))?;
+        match outcome.result {
+            Ok(Answer::Embedded { vectors: more, .. }) if more.len() == chunk.len() => {
+                vectors.extend(more);
+            }
+            Ok(_) => bail!("endpoint `{name}` answered with something else than vectors"),
+            Err(error) => bail!("endpoint `{name}` cannot make the vectors: {error}"),
+        }
+    }
+    Ok(vectors)
+}
+
+/// A client of the run's gateway.
+pub(crate) fn client(services: &Services, worker: u32) -> anyhow::Result<Client> {
+    let target = |(name, model): &(String, String)| EndpointTarget {
+        name: name.clone(),
+        model: model.clone(),
+    };
+    Ok(Client::new(ClientConfig {
+        gateway: services.gateway.clone(),
+        token: services.token.clone(),
+        job: "index".into(),
+        worker,
+        endpoints: services.endpoints.iter().map(target).collect(),
+        max_in_flight: 4,
+    })?)
+}

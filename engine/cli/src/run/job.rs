@@ -1,0 +1,68 @@
+//! What the supervisor and its workers say to each other over the control channel.
+
+use std::path::PathBuf;
+
+use sage_dataflow::{Progress, RunSettings, WorkerOutcome};
+use sage_dsl::plan::Plan;
+use serde::{Deserialize, Serialize};
+
+/// What every worker is given when it has joined.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Job {
+    /// A checked plan.
+    pub(crate) plan: Plan,
+    /// How to run it.
+    pub(crate) settings: RunSettings,
+    /// `http://HOST:PORT` of the gateway, when the plan calls endpoints.
+    pub(crate) gateway: Option<String>,
+    /// Token the gateway wants.
+    pub(crate) token: String,
+    /// Names and models of the plan's endpoints, in order.
+    pub(crate) endpoints: Vec<(String, String)>,
+    /// Files of the plan's indexes, in order.
+    pub(crate) indexes: Vec<PathBuf>,
+}
+
+/// What a worker says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum Word {
+    /// How far the run is; from the first worker.
+    Progress(Progress),
+    /// The run cannot end well.
+    Failure(String),
+    /// This worker is done.
+    Outcome {
+        /// One per dataflow thread.
+        outcomes: Vec<WorkerOutcome>,
+        /// What the process used.
+        usage: Usage,
+    },
+}
+
+/// What a process used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Usage {
+    /// User and system time, seconds.
+    pub(crate) cpu_s: f64,
+    /// Largest resident set, MiB.
+    pub(crate) rss_peak_mb: f64,
+}
+
+impl Usage {
+    /// Of this process, so far. Zero where the system does not tell.
+    pub(crate) fn own() -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let peak_kb = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak_kb = peak_kb.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+        // Behind the name in parentheses: state is field 3, user time 14, system time 15, in ticks
+        // of 10 ms.
+        let fields: Vec<&str> =
+            stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+        let ticks = |i: usize| fields.get(i).and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0);
+        Usage {
+            cpu_s: (ticks(11) + ticks(12)) / 100.0,
+            rss_peak_mb: peak_kb.unwrap_or(0.0) / 1024.0,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What can go wrong between starting a cluster and having one; each message says what, where and
+//! how to fix it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::handshake::Refusal;
+use crate::supervisor::event::Lost;
+
+/// Why a cluster could not be started or joined.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// No workers, or more than one host takes.
+    #[error("{asked} workers asked for; a host runs 1 to {limit}")]
+    Workers {
+        /// The number asked for.
+        asked: usize,
+        /// The most there may be.
+        limit: usize,
+    },
+    /// The limit on open files is too low for the mesh.
+    #[error(
+        "{workers} workers need {needed} open files a process and only {available} are allowed; \
+         raise the limit (`ulimit -n {needed}`) or use fewer workers"
+    )]
+    Descriptors {
+        /// The number of workers.
+        workers: usize,
+        /// Open files a process needs.
+        needed: u64,
+        /// Open files a process may have.
+        available: u64,
+    },
+    /// The job or a message is larger than a frame.
+    #[error("the {what} has {bytes} bytes; the limit is {limit}")]
+    TooLarge {
+        /// "job payload" or "message".
+        what: &'static str,
+        /// Its size.
+        bytes: usize,
+        /// The most a frame takes.
+        limit: usize,
+    },
+    /// A message for a worker that does not exist.
+    #[error("there is no worker {worker}; the cluster has {workers}, counted from 0")]
+    NoSuchWorker {
+        /// The index asked for.
+        worker: usize,
+        /// The number of workers.
+        workers: usize,
+    },
+    /// The system's random source failed.
+    #[error("the system's random source failed: {0}")]
+    Random(String),
+    /// The secret is not 64 hexadecimal digits.
+    #[error("the cluster secret must be 64 hexadecimal digits")]
+    SecretFormat,
+    /// A worker was started by hand, or its launcher dropped the environment.
+    #[error(
+        "the environment variable {name} is missing or malformed; workers are started by `run`, \
+         which sets it"
+    )]
+    Environment {
+        /// The variable.
+        name: &'static str,
+    },
+    /// A port could not be opened.
+    #[error("no port could be opened for the {what}")]
+    Bind {
+        /// "control port" or "mesh".
+        what: &'static str,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The system gave no thread.
+    #[error("no thread could be started; the limit on processes (`ulimit -u`) may be too low")]
+    Thread {
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// A worker process could not be started.
+    #[error("worker {worker} could not be started")]
+    Launch {
+        /// Its index.
+        worker: usize,
+        /// The system's reason.
+        #[source]
+        source: io::Error,
+    },
+    /// Nobody answers at the address.
+    #[error("no connection to {address} within {waited:?}; is the supervisor running there?")]
+    Dial {
+        /// The address dialled.
+        address: SocketAddr,
+        /// For how long.
+        waited: Duration,
+        /// The system's last reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The two ends are different builds.
+    #[error(
+        "{peer} runs version {theirs} and this process {ours}; use one binary for a whole cluster"
+    )]
+    Version {
+        /// The other end.
+        peer: SocketAddr,
+        /// This end's version.
+        ours: String,
+        /// The other end's version.
+        theirs: String,
+    },
+    /// The other end does not hold the run's secret.
+    #[error("{peer} does not hold this run's secret; it belongs to another run or is a stranger")]
+    Unproven {
+        /// The other end.
+        peer: SocketAddr,
+    },
+    /// The other end turned this process away.
+    #[error("{peer} refused the connection: {refusal}")]
+    Refused {
+        /// The other end.
+        peer: SocketAddr,
+        /// Its reason.
+        refusal: Refusal,
+    },
+    /// The connection failed or the peer spoke out of turn.
+    #[error("the connection to {peer} failed during {during}: {reason}")]
+    Link {
+        /// The other end.
+        peer: SocketAddr,
+        /// What was going on.
+        during: &'static str,
+        /// The reason.
+        reason: String,
+    },
+    /// Workers were missing when the time for starting was up.
+    #[error(
+        "workers {missing:?} did not {step} within {waited:?}; {refused} connections were refused{}",
+        last_refusal.as_ref().map_or(String::new(), |reason| format!(", the last one because {reason}"))
+    )]
+    StartDeadline {
+        /// "join" or "connect to their peers".
+        step: &'static str,
+        /// The workers that were missing.
+        missing: Vec<usize>,
+        /// How long the supervisor waited.
+        waited: Duration,
+        /// Connections turned away meanwhile.
+        refused: usize,
+        /// The reason for the last refusal.
+        last_refusal: Option<String>,
+    },
+    /// A worker was lost before all had started.
+    #[error("worker {} was lost during the start: {}{}", .0.worker, .0.cause, .0.stderr_note())]
+    LostAtStart(Lost),
+    /// Mesh connections were missing when the time was up.
+    #[error("worker {worker} has no connection to workers {missing:?} after {waited:?}")]
+    MeshDeadline {
+        /// The worker that waited.
+        worker: usize,
+        /// The workers it has no connection to.
+        missing: Vec<usize>,
+        /// How long it waited.
+        waited: Duration,
+    },
+}

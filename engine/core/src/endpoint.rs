@@ -1,0 +1,240 @@
+//! What the dataflow needs of an endpoint: submit a call, be told of its completion.
+//!
+//! The trait is the seam between timely (which must not know HTTP) and HTTP (which must not know
+//! timely). **Every submitted call is answered exactly once**: [`Completion`] is a drop guard, so a
+//! panicking task, a dropped queue or a cancelled runtime still answers, with
+//! [`ErrorClass::Abandoned`]; otherwise the record's capability would be held for ever.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One call to a shared endpoint; may carry several items that are answered together.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Position of the endpoint in the plan.
+    pub endpoint: usize,
+    /// What is asked.
+    pub request: Request,
+    /// Longest time until the answer, nanoseconds, all tries together.
+    pub timeout_ns: u64,
+    /// Position of the stage among the plan's stages, for counters and journals.
+    pub stage: usize,
+    /// The first record this call is made for.
+    pub task: u64,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// Text for each prompt. One prompt goes out as a chat (`/v1/chat/completions`) when
+    /// `options.chat`, else as `/v1/completions`; several go out as one completions list.
+    Generate {
+        /// Rendered prompts, at least one.
+        prompts: Vec<String>,
+        /// Sampling.
+        options: GenerateOptions,
+    },
+    /// A vector for each text (`/v1/embeddings` with a list).
+    Embed {
+        /// Texts, at least one.
+        texts: Vec<String>,
+    },
+}
+
+impl Request {
+    /// Number of items.
+    pub fn len(&self) -> usize {
+        match self {
+            Request::Generate { prompts, .. } => prompts.len(),
+            Request::Embed { texts } => texts.len(),
+        }
+    }
+
+    /// Whether there is no item.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// Sampling options of a generation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct GenerateOptions {
+    /// Most tokens to generate for each prompt.
+    pub max_tokens: u32,
+    /// Sampling temperature; `None` leaves it to the server.
+    pub temperature: Option<f64>,
+    /// Sampling seed.
+    pub seed: Option<u64>,
+    /// Stop strings.
+    pub stop: Vec<String>,
+    /// Use the chat form when there is one prompt.
+    pub chat: bool,
+}
+
+impl Default for GenerateOptions {
+    fn default() -> Self {
+        GenerateOptions { max_tokens: 256, temperature: None, seed: None, stop: Vec::new(), chat: true }
+    }
+}
+
+/// A successful answer; as many items as were asked, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Texts.
+    Generated(Vec<Generation>),
+    /// Vectors.
+    Embedded {
+        /// One vector per text.
+        vectors: Vec<Vec<f32>>,
+        /// Tokens of all texts together, as the server counted them.
+        tokens: u64,
+    },
+}
+
+/// One generated text.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Generation {
+    /// The text.
+    pub text: String,
+    /// Prompt tokens (a list call reports one sum: it is divided evenly over its items).
+    pub prompt_tokens: u64,
+    /// Generated tokens.
+    pub completion_tokens: u64,
+    /// The server's `finish_reason`.
+    pub finish: String,
+}
+
+/// Outcome of one call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallOutcome {
+    /// The answer or why there is none.
+    pub result: Result<Answer, CallError>,
+    /// Tries that reached the upstream (at least 1 unless none could be made).
+    pub attempts: u32,
+}
+
+/// Why a call has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{class}: {message}")]
+pub struct CallError {
+    /// Class, for counters and retry decisions.
+    pub class: ErrorClass,
+    /// HTTP status, if there was one.
+    pub status: Option<u16>,
+    /// What the server or the transport said.
+    pub message: String,
+}
+
+impl CallError {
+    /// An error without an HTTP status.
+    pub fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        CallError { class, status: None, message: message.into() }
+    }
+}
+
+/// Classes of failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// No connection could be made.
+    Unreachable,
+    /// No answer in time.
+    Timeout,
+    /// 429, or a bounded queue was full.
+    Throttled,
+    /// 5xx or a connection cut while waiting.
+    Server,
+    /// 4xx: the request itself is wrong (unknown model, prompt too long, bad key).
+    Rejected,
+    /// The answer could not be understood.
+    Protocol,
+    /// The call was dropped without an answer.
+    Abandoned,
+    /// The run is ending.
+    Cancelled,
+}
+
+impl ErrorClass {
+    /// The word used in files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorClass::Unreachable => "unreachable",
+            ErrorClass::Timeout => "timeout",
+            ErrorClass::Throttled => "throttled",
+            ErrorClass::Server => "server",
+            ErrorClass::Rejected => "rejected",
+            ErrorClass::Protocol => "protocol",
+            ErrorClass::Abandoned => "abandoned",
+            ErrorClass::Cancelled => "cancelled",
+        }
+    }
+}
+
+impl fmt::Display for ErrorClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Something that answers calls.
+pub trait Endpoint: Send + Sync {
+    /// Start `call` without blocking; `completion` is used exactly once, from any thread.
+    fn submit(&self, call: Call, completion: Completion);
+}
+
+/// The right and the duty to answer one call.
+pub struct Completion(Option<Box<dyn FnOnce(CallOutcome) + Send>>);
+
+impl Completion {
+    /// Wrap what is to be done with the outcome.
+    pub fn new(deliver: impl FnOnce(CallOutcome) + Send + 'static) -> Self {
+        Completion(Some(Box::new(deliver)))
+    }
+
+    /// Answer.
+    pub fn complete(mut self, outcome: CallOutcome) {
+        if let Some(deliver) = self.0.take() {
+            deliver(outcome);
+        }
+    }
+}
+
+impl Drop for Completion {
+    fn drop(&mut self) {
+        if let Some(deliver) = self.0.take() {
+            let error = CallError::new(ErrorClass::Abandoned, "the call was dropped before its answer");
+            deliver(CallOutcome { result: Err(error), attempts: 0 });
+        }
+    }
+}
+
+impl fmt::Debug for Completion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Completion").field("open", &self.0.is_some()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn a_dropped_completion_answers_abandoned() {
+        let (sender, receiver) = mpsc::channel();
+        drop(Completion::new(move |outcome| sender.send(outcome).unwrap()));
+        let error = receiver.recv().unwrap().result.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Abandoned);
+    }
+
+    #[test]
+    fn a_completed_call_answers_once() {
+        let (sender, receiver) = mpsc::channel();
+        let done = Completion::new(move |outcome| sender.send(outcome).unwrap());
+        let answer = Answer::Embedded { vectors: vec![vec![1.0]], tokens: 1 };
+        done.complete(CallOutcome { result: Ok(answer.clone()), attempts: 1 });
+        assert_eq!(receiver.recv().unwrap().result, Ok(answer));
+        assert!(receiver.recv().is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! The scheduling policies, one file each.
+//!
+//! A new policy is a new file with a `SPEC` and one line in [`POLICIES`]. From there the checker,
+//! `list`, `doc`, the command line, the property tests and the bench know it.
+
+mod args;
+mod error;
+mod fifo;
+mod least_work;
+mod load_aware;
+mod parse;
+mod power_of_two;
+mod priority;
+mod random;
+mod round_robin;
+
+pub use args::PolicyArgs;
+pub use error::PolicyError;
+pub use parse::parse;
+
+use sage_dsl::catalog::Signature;
+use sage_dsl::types::Value;
+
+use crate::schedule::Policy;
+
+/// What a policy promises; tests hold it to that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Promises {
+    /// Never holds a task while a worker is free.
+    pub work_conserving: bool,
+    /// Decides without the random generator.
+    pub deterministic: bool,
+    /// Takes tasks in order of arrival.
+    pub keeps_order: bool,
+}
+
+/// A policy as the registry knows it.
+#[derive(Debug)]
+pub struct PolicySpec {
+    /// Name, summary, parameters.
+    pub signature: Signature,
+    /// What it promises.
+    pub promises: Promises,
+    /// Builds one for a run, from arguments that are complete and of the right kind. The error says
+    /// which value is out of range.
+    pub build: fn(&PolicyArgs) -> Result<Box<dyn Policy>, String>,
+}
+
+/// Every policy, by name.
+pub const POLICIES: &[&PolicySpec] = &[
+    &fifo::SPEC,
+    &least_work::SPEC,
+    &load_aware::SPEC,
+    &power_of_two::SPEC,
+    &priority::SPEC,
+    &random::SPEC,
+    &round_robin::SPEC,
+];
+
+const SIGNATURES: [&Signature; POLICIES.len()] = {
+    let mut all = [&POLICIES[0].signature; POLICIES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = &POLICIES[at].signature;
+        at += 1;
+    }
+    all
+};
+
+/// The signatures of all policies, for the language's catalog.
+pub const fn signatures() -> &'static [&'static Signature] {
+    &SIGNATURES
+}
+
+/// Builds the policy called `name`. Arguments without a name stand for parameters in order;
+/// parameters left out take their defaults.
+///
+/// ```
+/// use sage_core::policies::{build, parse};
+///
+/// let (name, args) = parse("load_aware(pack)")?;
+/// assert!(build(&name, &args).is_ok());
+/// let unknown = build("load_awre", &[]).err().expect("no such policy");
+/// assert_eq!(unknown.to_string(), "unknown policy `load_awre`, did you mean `load_aware`?");
+/// # Ok::<(), sage_core::policies::PolicyError>(())
+/// ```
+pub fn build(name: &str, args: &[(String, Value)]) -> Result<Box<dyn Policy>, PolicyError> {
+    let spec = find(name)?;
+    let args = PolicyArgs::bind(&spec.signature, args)?;
+    (spec.build)(&args)
+        .map_err(|message| PolicyError::Invalid { policy: spec.signature.name, message })
+}
+
+/// The policy called `name`.
+pub fn find(name: &str) -> Result<&'static PolicySpec, PolicyError> {
+    POLICIES.iter().copied().find(|spec| spec.signature.name == name).ok_or_else(|| {
+        PolicyError::UnknownPolicy {
+            name: name.to_owned(),
+            hint: error::nearest(name, POLICIES.iter().map(|spec| spec.signature.name)),
+        }
+    })
+}
+
+/// A number below `bound` from one draw. Multiplies instead of dividing (Lemire 2019), and is
+/// written out here because the stream of a seed is part of a run's identity.
+fn below(draw: u64, bound: usize) -> usize {
+    ((u128::from(draw) * bound as u128) >> 64) as usize
+}
+
+/// Spreads the bits of a policy's own seed over a word; 0 stays 0. A draw of the run's generator is
+/// combined with it by exclusive or, which keeps the draw uniform and gives every seed its own
+/// choices within one run.
+fn spread_seed(seed: i64) -> u64 {
+    let mut bits = (seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^ (bits >> 31)
+}

@@ -1,0 +1,74 @@
+//! Values as plain text: cells of a CSV file, values of a command line.
+
+use sage_dsl::types::Type;
+
+use super::datum::Datum;
+use super::json::write_json;
+use super::pack::{pack, pack_list};
+
+/// Parse one cell as a value of type `ty` and append it to `out`; the error says what is wrong with
+/// the cell, not where it stands.
+pub fn parse_text(out: &mut Vec<u8>, ty: &Type, cell: &str) -> Result<(), String> {
+    match ty {
+        Type::String => pack(out, Datum::Str(cell)),
+        Type::Int | Type::Tokens | Type::Size | Type::Time | Type::Duration => {
+            let n = cell.trim().parse::<i64>().map_err(|_| expected("a whole number", cell))?;
+            pack(out, Datum::Int(n));
+        }
+        Type::Float | Type::Rate | Type::Percent => {
+            let x = cell.trim().parse::<f64>().map_err(|_| expected("a number", cell))?;
+            pack(out, Datum::Float(x));
+        }
+        Type::Bool => match cell.trim() {
+            "true" | "True" | "TRUE" | "1" | "yes" => pack(out, Datum::Bool(true)),
+            "false" | "False" | "FALSE" | "0" | "no" => pack(out, Datum::Bool(false)),
+            _ => return Err(expected("true or false", cell)),
+        },
+        Type::Bytes => pack(out, Datum::Bytes(cell.as_bytes())),
+        Type::Enum(choices) => {
+            let word = cell.trim();
+            if !choices.variants.iter().any(|variant| variant == word) {
+                let all = choices.variants.join(", ");
+                return Err(expected(&format!("one of {all}"), cell));
+            }
+            pack(out, Datum::Str(word));
+        }
+        Type::Optional(inner) => {
+            if cell.is_empty() {
+                pack(out, Datum::Null);
+            } else {
+                parse_text(out, inner, cell)?;
+            }
+        }
+        // Lists in a cell are separated by `;`: a cell written by the CSV sink is JSON.
+        Type::List(item) if !cell.trim_start().starts_with('[') => {
+            let mut result = Ok(());
+            pack_list(out, |out| {
+                for part in cell.split(';').map(str::trim).filter(|part| !part.is_empty()) {
+                    if result.is_ok() {
+                        result = parse_text(out, item, part);
+                    }
+                }
+            });
+            result?;
+        }
+        Type::List(_) | Type::Record(_) | Type::Vector(_) | Type::Unknown => {
+            super::json::parse_json(out, ty, cell.as_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn expected(what: &str, cell: &str) -> String {
+    let shown: String = cell.chars().take(40).collect();
+    format!("expected {what}, found `{shown}`")
+}
+
+/// Append `datum` as plain text: strings bare, null empty, everything composed as JSON.
+pub fn write_text(out: &mut Vec<u8>, ty: &Type, datum: Datum<'_>) {
+    match datum {
+        Datum::Str(text) => out.extend_from_slice(text.as_bytes()),
+        Datum::Null => {}
+        other => write_json(out, ty, other),
+    }
+}

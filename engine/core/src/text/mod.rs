@@ -1,0 +1,20 @@
+//! Text as numbers: words, stable hashes, token counts, hashed vectors, lexical similarity.
+//!
+//! The dataflow (stages `embed`, `rerank`, `context`, the built-in functions), the index and the
+//! simulator must agree on what a word and a token are, so the answer is given once, here.
+//! **Everything is a pure function of its text**: no table is loaded and no seed is drawn, so the
+//! same text gives the same numbers on every worker and every machine.
+
+mod hash;
+mod overlap;
+mod stop;
+mod token;
+mod vector;
+mod word;
+
+pub use hash::{fnv1a, fnv1a_more};
+pub use overlap::overlap_score;
+pub use stop::is_stop_word;
+pub use token::count_tokens;
+pub use vector::hashed_vector;
+pub use word::{for_each_word, root, words};

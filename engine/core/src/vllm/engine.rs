@@ -1,0 +1,342 @@
+//! The scheduler of one server: continuous batching as in vLLM's V1 engine.
+//!
+//! Each step spends a budget of tokens. Running requests come first (one token each, or the next
+//! chunk of an unfinished prompt); when no KV block is left for one, the latest is preempted and
+//! will be recomputed. What remains goes to waiting requests in order, their prompts cut to fit;
+//! **the head of the queue blocks the others when the cache has no room for it**, and nothing is
+//! admitted in a step that preempted. One simplification: the victim of a preemption is never a
+//! request that has its tokens in the current step already, even if its priority is lower.
+
+use rustc_hash::FxHashSet;
+
+use super::kv::KvCache;
+use super::profile::Profile;
+use super::queue::Queue;
+use super::sequence::{Finish, Rejected, Request, Sequence};
+use super::step::{Load, step_ms};
+
+/// One token of one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emission {
+    /// The request.
+    pub id: u64,
+    /// Its tokens so far, this one included: 1 is the first token.
+    pub produced: u32,
+    /// Set with its last token.
+    pub finish: Option<Finish>,
+}
+
+/// One step of the server. Without tokens and sequences it is a pause until the front end has
+/// passed the next request on.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Step {
+    /// When it begins.
+    pub starts_at_ns: u64,
+    /// When it ends: its tokens appear then, and the next step may be asked for.
+    pub ends_at_ns: u64,
+    /// The tokens.
+    pub emitted: Vec<Emission>,
+    /// What it computes.
+    pub load: Load,
+}
+
+/// Counters and gauges, as on vLLM's `/metrics`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Stats {
+    /// Requests that run.
+    pub running: usize,
+    /// Requests that wait for room.
+    pub waiting: usize,
+    /// Requests in the front end.
+    pub arriving: usize,
+    /// KV blocks in use.
+    pub kv_blocks_used: u32,
+    /// Share of KV blocks in use, 0 to 1.
+    pub kv_usage: f64,
+    /// Preemptions so far.
+    pub preemptions: u64,
+    /// Prompt tokens looked up in the prefix cache.
+    pub prefix_queries: u64,
+    /// Prompt tokens found there.
+    pub prefix_hits: u64,
+    /// Prompt tokens of admitted requests.
+    pub prompt_tokens: u64,
+    /// Generated tokens.
+    pub generated_tokens: u64,
+    /// Requests that ended with [`Finish::Stop`].
+    pub stopped: u64,
+    /// Requests that ended with [`Finish::Length`].
+    pub cut: u64,
+    /// Requests that were cancelled.
+    pub cancelled: u64,
+    /// Steps with work.
+    pub steps: u64,
+}
+
+/// One server. Drive it so: call [`step`](Engine::step); if it returns a step, act on its tokens
+/// and call again at its end; if not, call after the next [`submit`](Engine::submit).
+///
+/// ```
+/// use sage_core::vllm::{Engine, Request, profile};
+/// let mut engine = Engine::new(profile("a100/qwen2.5-7b").expect("registered"));
+/// let ask = Request { id: 1, prompt_tokens: 100, max_tokens: 3, target_tokens: 9, ..Request::default() };
+/// engine.submit(ask, 0).expect("it fits");
+/// let (mut now, mut tokens) = (0, 0);
+/// while let Some(step) = engine.step(now) {
+///     tokens += step.emitted.len();
+///     now = step.ends_at_ns;
+/// }
+/// assert_eq!(tokens, 3);
+/// assert!(now > 20_000_000, "three steps of about ten milliseconds");
+/// ```
+#[derive(Debug)]
+pub struct Engine {
+    profile: Profile,
+    kv: KvCache,
+    queue: Queue,
+    running: Vec<Sequence>,
+    live: FxHashSet<u64>,
+    arrivals: u64,
+    busy_until: u64,
+    /// Whether the last step finished requests whose blocks are still held.
+    unsettled: bool,
+    stats: Stats,
+}
+
+impl Engine {
+    /// An idle server with an empty cache.
+    pub fn new(profile: &Profile) -> Self {
+        let mut profile = profile.clone();
+        for limit in [
+            &mut profile.block_size,
+            &mut profile.max_num_seqs,
+            &mut profile.max_num_batched_tokens,
+        ] {
+            *limit = (*limit).max(1);
+        }
+        Engine {
+            kv: KvCache::new(profile.kv_blocks),
+            profile,
+            queue: Queue::default(),
+            running: Vec::new(),
+            live: FxHashSet::default(),
+            arrivals: 0,
+            busy_until: 0,
+            unsettled: false,
+            stats: Stats::default(),
+        }
+    }
+
+    /// The profile it runs.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Accept a request that arrives at `now`, or say why not. Times must not run backwards.
+    pub fn submit(&mut self, request: Request, now: u64) -> Result<(), Rejected> {
+        let room = self.room(request.prompt_tokens)?;
+        if !self.live.insert(request.id) {
+            return Err(Rejected::Duplicate(request.id));
+        }
+        self.arrivals += 1;
+        let sequence = Sequence::new(request, self.arrivals, room);
+        let service_ns = (self.profile.api_ms_per_request.max(0.0) * 1e6) as u64;
+        self.queue.arrive(sequence, now, service_ns);
+        Ok(())
+    }
+
+    /// Tokens that may follow a prompt of `prompt_tokens`, or why it can never run. The cache bounds
+    /// the answer too, so that a request alone in the server always gets to its end.
+    fn room(&self, prompt_tokens: u32) -> Result<u32, Rejected> {
+        let limit = self.profile.max_model_len;
+        if prompt_tokens >= limit {
+            return Err(Rejected::ContextLength { prompt_tokens, limit });
+        }
+        let capacity = self.kv.capacity().saturating_mul(self.profile.block_size);
+        if prompt_tokens.max(1) > capacity {
+            return Err(Rejected::CacheCapacity { prompt_tokens, capacity });
+        }
+        // The last token's keys and values are never needed.
+        Ok((limit - prompt_tokens).min(capacity - prompt_tokens.max(1) + 1))
+    }
+
+    /// Forget a request; false when it is not in flight.
+    pub fn cancel(&mut self, id: u64) -> bool {
+        if !self.live.remove(&id) {
+            return false;
+        }
+        if !self.queue.remove(id)
+            && let Some(index) = self.running.iter().position(|sequence| sequence.id == id)
+        {
+            let mut sequence = self.running.remove(index);
+            self.kv.release(&mut sequence.blocks);
+        }
+        self.stats.cancelled += 1;
+        true
+    }
+
+    /// Counters and gauges as of the last step.
+    pub fn stats(&self) -> Stats {
+        let used = self.kv.capacity() - self.kv.free();
+        Stats {
+            running: self.running.len(),
+            waiting: self.queue.waiting(),
+            arriving: self.queue.arriving(),
+            kv_blocks_used: used,
+            kv_usage: f64::from(used) / f64::from(self.kv.capacity().max(1)),
+            ..self.stats
+        }
+    }
+
+    /// Schedule the next step at `now`, or at the end of the current one if that is later; `None`
+    /// when there is nothing to do until the next [`submit`](Engine::submit).
+    pub fn step(&mut self, now: u64) -> Option<Step> {
+        let now = now.max(self.busy_until);
+        self.settle();
+        self.queue.advance(now);
+        let mut load = Load::default();
+        let mut chunks = Vec::with_capacity(self.running.len());
+        let mut budget = self.profile.max_num_batched_tokens;
+        if self.continue_running(&mut budget, &mut chunks) {
+            self.admit(&mut budget, &mut chunks);
+        }
+        if chunks.is_empty() {
+            let ends_at_ns = self.queue.next_arrival()?;
+            self.busy_until = ends_at_ns;
+            return Some(Step { starts_at_ns: now, ends_at_ns, ..Step::default() });
+        }
+        let emitted = self.compute(&chunks, &mut load);
+        self.stats.steps += 1;
+        self.stats.generated_tokens += emitted.len() as u64;
+        let duration_ns = (step_ms(&self.profile.costs, &load) * 1e6).round() as u64;
+        self.busy_until = now + duration_ns.max(1);
+        Some(Step { starts_at_ns: now, ends_at_ns: self.busy_until, emitted, load })
+    }
+
+    /// Let go of what the last step finished: until its end those requests held their blocks.
+    fn settle(&mut self) {
+        if !std::mem::take(&mut self.unsettled) {
+            return;
+        }
+        let (kv, live, stats) = (&mut self.kv, &mut self.live, &mut self.stats);
+        self.running.retain_mut(|sequence| {
+            let Some(finish) = sequence.finish else { return true };
+            kv.release(&mut sequence.blocks);
+            live.remove(&sequence.id);
+            match finish {
+                Finish::Stop => stats.stopped += 1,
+                Finish::Length => stats.cut += 1,
+            }
+            false
+        });
+    }
+
+    /// Give running requests their tokens; false when one had to be preempted for it.
+    fn continue_running(&mut self, budget: &mut u32, chunks: &mut Vec<u32>) -> bool {
+        let mut undisturbed = true;
+        'next: while chunks.len() < self.running.len() && *budget > 0 {
+            let index = chunks.len();
+            let sequence = &self.running[index];
+            let chunk = (sequence.total() - sequence.computed).min(*budget);
+            while !grow(&mut self.kv, &mut self.running[index], chunk, self.profile.block_size) {
+                undisturbed = false;
+                let victim = self.victim(index);
+                self.preempt(victim);
+                if victim == index {
+                    continue 'next;
+                }
+            }
+            *budget -= chunk;
+            chunks.push(chunk);
+        }
+        undisturbed
+    }
+
+    /// The running request from `from` on that has the least right to run.
+    fn victim(&self, from: usize) -> usize {
+        let right = |index: &usize| (self.running[*index].key.0, *index);
+        (from..self.running.len()).max_by_key(right).unwrap_or(from)
+    }
+
+    fn preempt(&mut self, index: usize) {
+        let mut sequence = self.running.remove(index);
+        self.kv.release(&mut sequence.blocks);
+        sequence.computed = 0;
+        self.stats.preemptions += 1;
+        self.queue.wait(sequence);
+    }
+
+    /// Start waiting requests while budget, places and blocks last.
+    fn admit(&mut self, budget: &mut u32, chunks: &mut Vec<u32>) {
+        let size = self.profile.block_size;
+        // A request without a chunk is one that the budget did not reach: nobody overtakes it.
+        while *budget > 0
+            && chunks.len() == self.running.len()
+            && self.running.len() < self.profile.max_num_seqs as usize
+        {
+            let Some(head) = self.queue.head() else { break };
+            let total = head.total();
+            // At least the last token is computed, as its output is what is sampled from.
+            let (hits, idle) = self.kv.peek((0..(total - 1) / size).map(|k| head.hash(k)));
+            let chunk = (total - hits * size).min(*budget);
+            if (hits * size + chunk).div_ceil(size) - hits + idle > self.kv.free() {
+                break;
+            }
+            let Some(mut sequence) = self.queue.take_head() else { break };
+            for index in 0..hits {
+                sequence.blocks.extend(self.kv.share(sequence.hash(index)));
+            }
+            sequence.computed = hits * size;
+            grow(&mut self.kv, &mut sequence, chunk, size);
+            if !std::mem::replace(&mut sequence.seen, true) {
+                self.stats.prompt_tokens += u64::from(sequence.prompt);
+                self.stats.prefix_queries += u64::from(sequence.prompt);
+                self.stats.prefix_hits += u64::from(hits * size);
+            }
+            *budget -= chunk;
+            chunks.push(chunk);
+            self.running.push(sequence);
+        }
+    }
+
+    /// Account for the scheduled tokens and sample from the sequences that are complete.
+    fn compute(&mut self, chunks: &[u32], load: &mut Load) -> Vec<Emission> {
+        let mut emitted = Vec::with_capacity(chunks.len());
+        for (sequence, &chunk) in self.running.iter_mut().zip(chunks) {
+            if sequence.produced > 0 && chunk == 1 {
+                load.decode(sequence.total());
+            } else {
+                load.prefill(chunk, sequence.computed);
+            }
+            sequence.computed += chunk;
+            if sequence.computed == sequence.total() {
+                load.emitting += 1;
+                sequence.produce();
+                self.unsettled |= sequence.finish.is_some();
+                emitted.push(Emission {
+                    id: sequence.id,
+                    produced: sequence.produced,
+                    finish: sequence.finish,
+                });
+            }
+        }
+        emitted
+    }
+}
+
+/// Give `sequence` blocks for `chunk` more tokens and publish those that become full; as in vLLM
+/// they are found by others within the same step. False, and nothing changed, without room.
+fn grow(kv: &mut KvCache, sequence: &mut Sequence, chunk: u32, block_size: u32) -> bool {
+    let end = sequence.computed + chunk;
+    let needed = end.div_ceil(block_size) as usize;
+    let missing = needed.saturating_sub(sequence.blocks.len());
+    if missing > kv.free() as usize {
+        return false;
+    }
+    sequence.blocks.extend((0..missing).map_while(|_| kv.allocate()));
+    for index in sequence.computed / block_size..end / block_size {
+        let hash = sequence.hash(index);
+        kv.publish(sequence.blocks[index as usize], hash);
+    }
+    true
+}

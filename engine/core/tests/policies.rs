@@ -1,0 +1,370 @@
+//! Properties that hold for every policy in the registry: a new one is tested by being listed.
+//!
+//! Three kinds of test. *Choice*: `place` on arbitrary fleets, also ones a run would never reach.
+//! *Trace*: whole runs through the scheduler in simulated time, with workers lost and regained.
+//! *Quality*: what a policy is for, such as the balance of `load_aware`.
+
+#![expect(clippy::unwrap_used, reason = "in a test a failed unwrap is a failed test")]
+
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+use proptest::prelude::*;
+use rand::{Rng, SeedableRng};
+use rand_pcg::Pcg64Mcg;
+use sage_core::metrics::balance;
+use sage_core::policies::{POLICIES, PolicySpec, build, find, parse, signatures};
+use sage_core::schedule::{
+    Fleet, FleetConfig, Outcome, Policy, ScheduleError, Scheduler, Task, Verdict, Worker,
+};
+
+const MS: u64 = 1_000_000;
+
+fn policy(text: &str) -> Box<dyn Policy> {
+    let (name, args) = parse(text).unwrap();
+    build(&name, &args).unwrap()
+}
+
+fn named(text: &str) -> &'static PolicySpec {
+    find(&parse(text).unwrap().0).unwrap()
+}
+
+/// Every registry entry with its defaults, and every word of a parameter that takes words.
+fn variants() -> Vec<String> {
+    let mut all = Vec::new();
+    for spec in POLICIES {
+        let name = spec.signature.name;
+        all.push(name.to_owned());
+        for param in spec.signature.params {
+            if let sage_dsl::catalog::Kind::Word(words) = param.kind {
+                all.extend(words.iter().map(|word| format!("{name}({}: {word})", param.name)));
+            }
+        }
+    }
+    all
+}
+
+/// A run in simulated time.
+struct Run {
+    scheduler: Scheduler,
+    /// End, task, worker, service time.
+    running: BinaryHeap<Reverse<(u64, u64, usize, u64)>>,
+    trace: Vec<(u64, usize)>,
+    late: Vec<u64>,
+    completed: Vec<u64>,
+    /// When each slot of each worker is free; a task in the window waits for one.
+    slots: Vec<Vec<u64>>,
+    latency_ms: Vec<f64>,
+}
+
+impl Run {
+    fn new(text: &str, fleet: &FleetConfig, seed: u64, deadline_ns: Option<u64>) -> Self {
+        Run {
+            scheduler: Scheduler::new(policy(text), fleet, seed, 64, deadline_ns),
+            running: BinaryHeap::new(),
+            trace: Vec::new(),
+            late: Vec::new(),
+            completed: vec![0; fleet.workers],
+            slots: vec![vec![0; fleet.slots as usize]; fleet.workers],
+            latency_ms: Vec::new(),
+        }
+    }
+
+    fn decide(&mut self, now: u64, service: &mut dyn FnMut(&Task, usize) -> u64) {
+        while let Some(decision) = self.scheduler.next(now) {
+            match decision.outcome {
+                Outcome::Placed { worker } => {
+                    let row = &self.scheduler.fleet().workers[worker];
+                    assert!(row.up && row.in_flight <= row.window);
+                    assert_eq!(self.scheduler.loads()[worker] + 1, row.in_flight);
+                    self.trace.push((decision.task.id, worker));
+                    let took = service(&decision.task, worker);
+                    let slot = self.slots[worker].iter_mut().min().unwrap();
+                    *slot = now.max(*slot) + took;
+                    self.latency_ms.push((*slot - decision.task.arrived_ns) as f64 / MS as f64);
+                    self.running.push(Reverse((*slot, decision.task.id, worker, took)));
+                }
+                Outcome::Late => self.late.push(decision.task.id),
+                Outcome::Shed { reason } => panic!("no policy sheds, {reason}"),
+            }
+        }
+    }
+
+    /// Lets everything run that ends until `until`.
+    fn advance(&mut self, until: u64, service: &mut dyn FnMut(&Task, usize) -> u64) {
+        while self.running.peek().is_some_and(|Reverse((end, ..))| *end <= until) {
+            let Reverse((end, task, worker, took)) = self.running.pop().unwrap();
+            // A task that was lost with its worker reports in vain, or its second life did.
+            if self.scheduler.complete(task, worker, took, true, end).is_ok() {
+                self.completed[worker] += 1;
+            }
+            self.decide(end, service);
+        }
+    }
+
+    fn run(&mut self, tasks: &[Task], service: &mut dyn FnMut(&Task, usize) -> u64) {
+        for task in tasks {
+            self.advance(task.arrived_ns, service);
+            self.scheduler.arrive(*task, task.arrived_ns).unwrap();
+            self.decide(task.arrived_ns, service);
+        }
+        self.advance(u64::MAX, service);
+    }
+}
+
+fn tasks(gaps: &[(u64, i64, Option<u64>)]) -> Vec<Task> {
+    let mut now = 0;
+    let task = |(id, (gap, priority, expected_ns)): (usize, &(u64, i64, Option<u64>))| {
+        now += gap;
+        Task { priority: *priority, expected_ns: *expected_ns, ..Task::new(id as u64, now) }
+    };
+    gaps.iter().enumerate().map(task).collect()
+}
+
+prop_compose! {
+    fn any_worker()(
+        slots in 1_u32..9, extra in 0_u32..3, held in 0_u32..13, up: bool,
+        ewma in proptest::option::of(0.0..1e12_f64), assigned in 0_u64..1000,
+        work_left_ns in 0.0..1e12_f64, slowdown in 0.0..100.0_f64,
+    ) -> Worker {
+        let mut worker = Worker::new(slots, extra);
+        worker.in_flight = held.min(worker.window);
+        worker.up = up;
+        worker.ewma_service_ns = ewma;
+        worker.assigned = assigned;
+        worker.work_left_ns = work_left_ns;
+        worker.slowdown = slowdown;
+        worker
+    }
+}
+
+fn any_gaps() -> impl Strategy<Value = Vec<(u64, i64, Option<u64>)>> {
+    let expected = proptest::option::of(0..50 * MS);
+    proptest::collection::vec((0..5 * MS, -3_i64..4, expected), 1..120)
+}
+
+proptest! {
+    #[test]
+    fn no_policy_picks_a_worker_that_is_down_or_full(
+        workers in proptest::collection::vec(any_worker(), 0..20),
+        mean in proptest::option::of(0.0..1e12_f64),
+        priority: i64, expected_ns: Option<u64>, seed: u64,
+    ) {
+        let fleet =
+            Fleet { now_ns: 7, queue_len: 1, workers, mean_service_ns: mean };
+        let task = Task { priority, expected_ns, ..Task::new(1, u64::MAX) };
+        for text in variants() {
+            let mut policy = policy(&text);
+            policy.rank(&task);
+            let mut rng = Pcg64Mcg::seed_from_u64(seed);
+            for _ in 0..4 {
+                match policy.place(&task, &fleet, &mut rng) {
+                    Verdict::Run(worker) => prop_assert!(fleet.free(worker), "{text}"),
+                    Verdict::Hold | Verdict::Shed(_) => {
+                        let may_hold = fleet.candidates().next().is_none()
+                            || !named(&text).promises.work_conserving;
+                        prop_assert!(may_hold, "{text} held a task");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn runs_lose_nothing_repeat_by_seed_and_keep_their_promises(
+        gaps in any_gaps(), workers in 1_usize..6, slots in 1_u32..4,
+        seed: u64, services in proptest::collection::vec(MS..40 * MS, 16),
+        deadline in proptest::option::of(MS..100 * MS),
+    ) {
+        let tasks = tasks(&gaps);
+        let fleet = FleetConfig::new(workers, slots);
+        for text in variants() {
+            let trace = |seed| {
+                let mut run = Run::new(&text, &fleet, seed, deadline);
+                run.run(&tasks, &mut |task, worker| {
+                    services[(task.id as usize + 3 * worker) % services.len()]
+                });
+                (run.trace, run.late, run.completed, run.scheduler)
+            };
+            let (placed, late, completed, scheduler) = trace(seed);
+            prop_assert_eq!(scheduler.violations(), 0);
+            prop_assert_eq!((scheduler.queue_len(), scheduler.in_flight()), (0, 0));
+            // in = placed + late, each task once, and every placement completed.
+            let once: BTreeSet<u64> =
+                placed.iter().map(|(task, _)| *task).chain(late.iter().copied()).collect();
+            prop_assert_eq!(once.len(), tasks.len(), "{}", text);
+            prop_assert_eq!(placed.len() + late.len(), tasks.len(), "{}", text);
+            prop_assert_eq!(completed.iter().sum::<u64>() as usize, placed.len(), "{}", text);
+            prop_assert_eq!(trace(seed).0, placed.clone(), "{} differs from itself", text);
+            let promises = named(&text).promises;
+            if promises.deterministic {
+                prop_assert_eq!(trace(!seed).0, placed.clone(), "{} drew at random", text);
+            }
+            if promises.keeps_order {
+                prop_assert!(placed.is_sorted_by_key(|(task, _)| *task), "{}", text);
+            }
+        }
+    }
+
+    #[test]
+    fn tasks_of_a_lost_worker_come_back_and_complete_once(
+        gaps in any_gaps(), workers in 2_usize..5, lost in 0_usize..2, at in 0_usize..120,
+    ) {
+        let tasks = tasks(&gaps);
+        let at = at.min(tasks.len() - 1);
+        for text in variants() {
+            let mut run = Run::new(&text, &FleetConfig::new(workers, 2), 1, None);
+            let mut service = |task: &Task, _: usize| (1 + task.id % 7) * MS;
+            run.run(&tasks[..at], &mut service);
+            let now = tasks[at].arrived_ns;
+            for task in &tasks[at..] {
+                run.scheduler.arrive(Task { arrived_ns: now, ..*task }, now).unwrap();
+            }
+            run.decide(now, &mut service);
+            let back = run.scheduler.worker_down(lost, now);
+            prop_assert_eq!(run.scheduler.fleet().workers[lost].in_flight, 0);
+            for task in &back {
+                let late_report = run.scheduler.complete(task.id, lost, 1, true, now);
+                prop_assert_eq!(late_report, Err(ScheduleError::NotInFlight(task.id)));
+                run.scheduler.arrive(*task, now).unwrap();
+            }
+            run.decide(now, &mut service);
+            run.advance(u64::MAX, &mut service);
+            run.scheduler.worker_up(lost, now);
+            prop_assert!(run.scheduler.fleet().free(lost));
+            prop_assert_eq!((run.scheduler.queue_len(), run.scheduler.in_flight()), (0, 0));
+            prop_assert_eq!(run.completed.iter().sum::<u64>() as usize, tasks.len(), "{}", text);
+        }
+    }
+}
+
+#[test]
+fn the_registry_is_sorted_and_lists_every_file() {
+    let names: Vec<&str> = signatures().iter().map(|signature| signature.name).collect();
+    assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/policies");
+    let files: BTreeSet<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
+        .filter(|stem| !["mod", "args", "error", "parse"].contains(&stem.as_str()))
+        .collect();
+    assert_eq!(files, names.iter().map(|name| (*name).to_owned()).collect());
+    for signature in signatures() {
+        let call = signature.example.strip_prefix("schedule { policy: ").unwrap();
+        let call = call.strip_suffix(" }").unwrap();
+        assert_eq!(parse(call).unwrap().0, signature.name);
+        policy(call);
+    }
+}
+
+#[test]
+fn wrong_arguments_are_told_apart() {
+    let cases = [
+        ("fifoo", "unknown policy `fifoo`, did you mean `fifo`?"),
+        ("teapot", "unknown policy `teapot`"),
+        ("fifo(1)", "policy `fifo` takes at most 0 arguments"),
+        ("random(sead: 1)", "policy `random` has no parameter `sead`, did you mean `seed`?"),
+        ("random(1, seed: 1)", "policy `random`: `seed` is given twice"),
+        ("random(1s)", "policy `random`: `seed` must be a whole number"),
+        (
+            "load_aware(fast)",
+            "policy `load_aware`: `mode` must be one of `spread`, `balanced`, `pack`",
+        ),
+        ("priority(aging: 0s)", "policy `priority`: `aging` must be longer than 0s"),
+        ("priority(10)", "policy `priority`: `aging` must be a duration such as `10s`"),
+    ];
+    for (text, message) in cases {
+        let (name, args) = parse(text).unwrap();
+        assert_eq!(build(&name, &args).err().map(|error| error.to_string()), Some(message.into()));
+    }
+}
+
+#[test]
+fn fifo_fills_slots_from_the_lowest_number_then_windows() {
+    let mut run = Run::new("fifo", &FleetConfig::new(2, 2), 0, None);
+    // Eight tasks at once, 10 ms each: 4 slots, 2 window places, then whoever finishes.
+    let all: Vec<Task> = (0..8).map(|id| Task::new(id, 0)).collect();
+    run.run(&all, &mut |_, _| 10 * MS);
+    let golden = [(0, 0), (1, 0), (2, 1), (3, 1), (4, 0), (5, 1), (6, 0), (7, 0)];
+    assert_eq!(run.trace, golden);
+}
+
+#[test]
+fn priority_runs_the_urgent_first_and_starves_nobody() {
+    let fleet = FleetConfig { window_extra: 0, ..FleetConfig::new(1, 1) };
+    let mut run = Run::new("priority(aging: 20ms)", &fleet, 0, None);
+    // One modest task, then urgent ones for ever, twice as many as the worker can do.
+    let urgent = |id: u64| Task { priority: 3, ..Task::new(id, id * MS) };
+    let mut all: Vec<Task> = (0..1000).map(urgent).collect();
+    all[5].priority = 0;
+    run.run(&all, &mut |_, _| 2 * MS);
+    let at = run.trace.iter().position(|(task, _)| *task == 5).unwrap();
+    // Exactly those that came less than 3 * 20 ms after it may pass; then it is its turn.
+    assert_eq!(at, 64);
+    assert!(run.trace[..at].iter().all(|(task, _)| *task < 65));
+}
+
+fn uniform(rng: &mut Pcg64Mcg, low: f64, high: f64) -> u64 {
+    let unit = (rng.next_u64() >> 11) as f64 / (1_u64 << 53) as f64;
+    (low + unit * (high - low)) as u64
+}
+
+#[test]
+fn spread_shares_out_evenly() {
+    for seed in 0..10 {
+        for gap in [0.0, 6.0 * MS as f64] {
+            // A backlog from the start, and arrivals at about three quarters of the capacity.
+            let mut rng = Pcg64Mcg::seed_from_u64(seed);
+            let mut now = 0;
+            let tasks: Vec<Task> = (0..2000)
+                .map(|id| {
+                    now += uniform(&mut rng, 0.0, 2.0 * gap);
+                    Task::new(id, now)
+                })
+                .collect();
+            let mut run = Run::new("load_aware(spread)", &FleetConfig::new(16, 8), seed, None);
+            let ms = MS as f64;
+            run.run(&tasks, &mut |_, _| uniform(&mut rng, 350.0 * ms, 850.0 * ms));
+            let counts: Vec<f64> = run.completed.iter().map(|count| *count as f64).collect();
+            let found = balance(&counts).unwrap();
+            assert!(found >= 0.97, "seed {seed}, gap {gap}: {found} {counts:?}");
+        }
+    }
+}
+
+/// Mean latency in milliseconds with one worker in four being four times slower and one task in
+/// twenty ten times longer, at three quarters of the capacity.
+fn mean_latency(text: &str) -> f64 {
+    let mut rng = Pcg64Mcg::seed_from_u64(3);
+    let ms = MS as f64;
+    let task = |id| {
+        let long = if id % 20 == 0 { 10 } else { 1 };
+        let took = long * uniform(&mut rng, 15.0 * ms, 25.0 * ms);
+        Task { expected_ns: Some(took), ..Task::new(id, id * MS * 2 / 5) }
+    };
+    let tasks: Vec<Task> = (0..4000).map(task).collect();
+    let mut run = Run::new(text, &FleetConfig::new(16, 8), 3, None);
+    run.run(&tasks, &mut |task, worker| {
+        let took = task.expected_ns.unwrap();
+        if worker % 4 == 0 { 4 * took } else { took }
+    });
+    run.latency_ms.iter().sum::<f64>() / run.latency_ms.len() as f64
+}
+
+#[test]
+fn policies_that_learn_speed_beat_blind_ones_on_unequal_workers() {
+    let blind = mean_latency("round_robin");
+    for text in ["load_aware(balanced)", "least_work"] {
+        let found = mean_latency(text);
+
+        assert!(found < 0.95 * blind, "{text} {found} ms, round robin {blind} ms");
+    }
+}
+
+#[test]
+fn pack_leaves_workers_idle() {
+    let mut run = Run::new("load_aware(pack)", &FleetConfig::new(8, 4), 0, None);
+    let tasks: Vec<Task> = (0..200).map(|id| Task::new(id, id * MS)).collect();
+    run.run(&tasks, &mut |_, _| 5 * MS);
+    assert_eq!(run.completed.iter().filter(|count| **count > 0).count(), 2);
+}

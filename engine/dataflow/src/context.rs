@@ -1,0 +1,82 @@
+//! What all operators of one timely worker share.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use sage_core::event::{Event, Kind};
+use sage_core::expr::Templates;
+use sage_dsl::plan::Plan;
+
+use crate::clock::RunClock;
+
+/// Shared by the operators of one timely worker. Single-threaded: cells, no locks.
+pub(crate) struct Context {
+    pub(crate) plan: Rc<Plan>,
+    pub(crate) templates: Rc<Templates>,
+    pub(crate) clock: RunClock,
+    /// Answers the calls of all stages.
+    pub(crate) endpoint: std::sync::Arc<dyn sage_core::endpoint::Endpoint>,
+    /// The node (process) this worker belongs to.
+    pub(crate) node: u32,
+    /// Events since they were last shipped.
+    pub(crate) log: RefCell<Vec<Event>>,
+    /// The first error of an operator; ends the run.
+    pub(crate) failure: RefCell<Option<crate::error::DataflowError>>,
+    /// What source and scheduler tell each other, on the first worker.
+    pub(crate) intake: Intake,
+    /// What this worker writes.
+    pub(crate) outlets: RefCell<crate::outlets::Outlets>,
+}
+
+/// What source and scheduling operator tell each other; both live on the first worker.
+#[derive(Debug, Default)]
+pub(crate) struct Intake {
+    /// The central queue is full: the source pauses.
+    pub(crate) full: Cell<bool>,
+    /// Tasks handed out by the source whose completion is not known.
+    pub(crate) open: Cell<u64>,
+    /// The run is asked to stop: nothing new is taken in or dispatched.
+    pub(crate) draining: Cell<bool>,
+    /// Records that were queued when the run was asked to stop.
+    pub(crate) given_back: Cell<u64>,
+    /// Rouses the source after one of these has changed.
+    pub(crate) source: RefCell<Option<timely::scheduling::Activator>>,
+    /// Rouses the scheduling operator.
+    pub(crate) scheduler: RefCell<Option<timely::scheduling::Activator>>,
+}
+
+impl Intake {
+    /// Let the source and the scheduling operator look again.
+    pub(crate) fn rouse(&self) {
+        self.rouse_source();
+        if let Some(scheduler) = self.scheduler.borrow().as_ref() {
+            scheduler.activate();
+        }
+    }
+
+    /// Let the source look again.
+    pub(crate) fn rouse_source(&self) {
+        if let Some(source) = self.source.borrow().as_ref() {
+            source.activate();
+        }
+    }
+}
+
+impl Context {
+    /// Note an event of this node.
+    pub(crate) fn note(&self, event: Event) {
+        self.log.borrow_mut().push(Event { node: self.node, ..event });
+    }
+
+    /// Note that something happened to `task` now.
+    pub(crate) fn mark(&self, kind: Kind, task: u64, records: u32) -> u64 {
+        let now = self.clock.now_ns();
+        self.note(Event { records, ..Event::new(kind, task, now) });
+        now
+    }
+
+    /// Keep the first error; the run ends with it.
+    pub(crate) fn fail(&self, error: crate::error::DataflowError) {
+        self.failure.borrow_mut().get_or_insert(error);
+    }
+}

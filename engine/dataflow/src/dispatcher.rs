@@ -1,0 +1,215 @@
+//! `Dispatcher`: between the scheduling operator and the pure scheduler. Keeps the rows of queued
+//! tasks, chooses a thread within the chosen node, times and records decisions.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Instant;
+
+use bumpalo::Bump;
+use rustc_hash::FxHashMap;
+use sage_core::event::{Event, Kind};
+use sage_core::expr::Program;
+use sage_core::schedule::{Decision, FleetConfig, Outcome, Policy, Scheduler, Task as Queued};
+use sage_dsl::plan::SchedulePlan;
+
+use crate::context::Context;
+use crate::cost::CostModel;
+use crate::decisions::DecisionLog;
+use crate::task::{Dead, Done, Task};
+
+/// What the scheduling operator needs besides the plan.
+pub(crate) struct SchedulerSettings {
+    pub(crate) nodes: usize,
+    pub(crate) threads: usize,
+    pub(crate) seed: u64,
+    pub(crate) decisions: DecisionLog,
+    pub(crate) cost: CostModel,
+}
+
+pub(crate) struct Dispatcher {
+    scheduler: Scheduler,
+    context: Rc<Context>,
+    priority: Option<Program>,
+    cost: CostModel,
+    rows: FxHashMap<u64, Task>,
+    /// Tasks that need no place in a window: all their records were dropped before, or refused.
+    bypass: VecDeque<Task>,
+    /// Tasks on each thread of each node.
+    threads: Vec<Vec<u32>>,
+    thread_of: FxHashMap<u64, usize>,
+    decisions: DecisionLog,
+    arena: Bump,
+}
+
+impl Dispatcher {
+    pub(crate) fn new(
+        context: Rc<Context>,
+        plan: &SchedulePlan,
+        policy: Box<dyn Policy>,
+        priority: Option<Program>,
+        settings: SchedulerSettings,
+    ) -> Self {
+        let fleet = FleetConfig::new(settings.nodes, plan.slots);
+        let deadline_ns = plan.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
+        let queue = plan.queue as usize;
+        Dispatcher {
+            scheduler: Scheduler::new(policy, &fleet, settings.seed, queue, deadline_ns),
+            context,
+            priority,
+            cost: settings.cost,
+            rows: FxHashMap::default(),
+            bypass: VecDeque::new(),
+            threads: vec![vec![0; settings.threads]; settings.nodes],
+            thread_of: FxHashMap::default(),
+            decisions: settings.decisions,
+            arena: Bump::new(),
+        }
+    }
+
+    /// A task enters the queue.
+    pub(crate) fn arrived(&mut self, task: Task) {
+        if task.rows.is_empty() {
+            self.bypass.push_back(task);
+            return;
+        }
+        let now = self.context.clock.now_ns();
+        let (priority, expected_ns) = self.estimate(&task);
+        let queued =
+            Queued { id: task.id, priority, arrived_ns: now, records: task.records, expected_ns };
+        if self.scheduler.arrive(queued, now).is_ok() {
+            self.rows.insert(task.id, task);
+        }
+    }
+
+    /// Priority and expected service time, from the first record.
+    fn estimate(&mut self, task: &Task) -> (i64, Option<u64>) {
+        if self.priority.is_none() && self.cost.is_unknown() {
+            return (0, None);
+        }
+        let mut columns = Vec::new();
+        task.rows.unpack(0, &mut columns);
+        let templates = &self.context.templates;
+        let priority = self.priority.as_ref().map_or(0, |program| {
+            let value = program.evaluate(&columns, templates, &self.arena);
+            value.ok().and_then(sage_core::record::Datum::as_int).unwrap_or(0)
+        });
+        let expected = self.cost.expected_ns(&columns, templates, &self.arena);
+        let expected = expected.map(|ns| ns.saturating_mul(task.rows.len() as u64));
+        self.arena.reset();
+        (priority, expected)
+    }
+
+    /// A task is done.
+    pub(crate) fn completed(&mut self, done: &Done) {
+        let open = &self.context.intake.open;
+        open.set(open.get().saturating_sub(1));
+        if !done.scheduled {
+            return;
+        }
+        let node = done.node as usize;
+        let now = self.context.clock.now_ns();
+        // A completion the scheduler does not know changes nothing.
+        let _ = self.scheduler.complete(done.id, node, done.service_ns, done.ok, now);
+        if let Some(thread) = self.thread_of.remove(&done.id) {
+            if let Some(load) = self.threads.get_mut(node).and_then(|t| t.get_mut(thread)) {
+                *load = load.saturating_sub(1);
+            }
+        }
+    }
+
+    /// The next task that leaves, with its worker chosen.
+    pub(crate) fn next(&mut self) -> Option<Task> {
+        if let Some(task) = self.bypass.pop_front() {
+            return Some(task);
+        }
+        let now = self.context.clock.now_ns();
+        let began = Instant::now();
+        let decision = self.scheduler.next(now)?;
+        let spent_ns = began.elapsed().as_nanos() as u64;
+        if let Err(error) = self.decisions.record(now, spent_ns, &decision, self.scheduler.loads()) {
+            self.context.fail(error);
+        }
+        let mut task = self.rows.remove(&decision.task.id)?;
+        match decision.outcome {
+            Outcome::Placed { worker } => {
+                self.note_decided(&decision, worker, now, spent_ns);
+                let threads = &mut self.threads[worker];
+                let (thread, load) =
+                    threads.iter_mut().enumerate().min_by_key(|(_, load)| **load)?;
+                *load += 1;
+                task.peer = (worker * self.threads[worker].len() + thread) as u64;
+                task.scheduled = true;
+                self.thread_of.insert(task.id, thread);
+                Some(task)
+            }
+            Outcome::Late => {
+                self.refuse(&task, "deadline", "the deadline passed while it waited");
+                self.next()
+            }
+            Outcome::Shed { reason } => {
+                self.refuse(&task, "shed", reason);
+                self.next()
+            }
+        }
+    }
+
+    fn note_decided(&self, decision: &Decision, worker: usize, now: u64, spent_ns: u64) {
+        // The node of this event is the chosen one, not the one that chose.
+        self.context.log.borrow_mut().push(Event {
+            node: worker as u32,
+            value: spent_ns,
+            extra: decision.queue_len as u64,
+            records: decision.task.records,
+            ..Event::new(Kind::Decided, decision.task.id, now)
+        });
+    }
+
+    /// A task leaves without having run: late.
+    fn refuse(&mut self, task: &Task, class: &str, message: &str) {
+        for row in task.rows.iter() {
+            let dead = Dead {
+                stage: "schedule".into(),
+                attempts: 0,
+                class: class.into(),
+                message: message.into(),
+                row: row.to_vec(),
+            };
+            if let Err(error) = self.context.outlets.borrow_mut().bury(task.id, &dead) {
+                self.context.fail(error);
+            }
+        }
+        self.context.mark(Kind::Shed, task.id, task.records);
+        let open = &self.context.intake.open;
+        open.set(open.get().saturating_sub(1));
+    }
+
+    /// The run is asked to stop: queued tasks are pending, and stay so.
+    pub(crate) fn give_back(&mut self) {
+        let queued = self.scheduler.drain();
+        let intake = &self.context.intake;
+        intake.open.set(intake.open.get().saturating_sub(queued.len() as u64));
+        for task in queued {
+            self.rows.remove(&task.id);
+            intake.given_back.set(intake.given_back.get() + u64::from(task.records));
+        }
+    }
+
+    /// Whether nothing is queued.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.scheduler.queue_len() == 0 && self.bypass.is_empty()
+    }
+
+    /// Pause or resume the source, or let it see that all is done.
+    pub(crate) fn tell_source(&mut self) {
+        let intake = &self.context.intake;
+        let full = self.scheduler.is_full();
+        if intake.full.replace(full) && !full || intake.open.get() == 0 {
+            intake.rouse_source();
+        }
+    }
+
+    /// When the oldest queued task becomes late.
+    pub(crate) fn next_late_ns(&mut self) -> Option<u64> {
+        self.scheduler.next_late_ns()
+    }
+}

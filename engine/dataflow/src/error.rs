@@ -1,0 +1,37 @@
+//! The errors of this crate.
+
+use std::path::PathBuf;
+
+/// Why a dataflow could not be built or did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum DataflowError {
+    /// The plan asks for something this engine does not have; a checked plan never does.
+    #[error("the plan cannot be run: {0}")]
+    Plan(String),
+    /// A file could not be used.
+    #[error("cannot {action} `{path}`: {source}", path = path.display())]
+    File {
+        /// `open`, `read`, `write`, `create`.
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A source cannot give records of the declared type.
+    #[error("source `{name}` (line {line}): {message}")]
+    Source {
+        /// Name in the program.
+        name: String,
+        /// Line in the program.
+        line: u32,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
+    /// Timely could not start.
+    #[error("the dataflow could not start: {0}")]
+    Start(String),
+    /// A worker thread died; in a cluster the usual cause is the loss of another process.
+    #[error("the dataflow broke off: {0}")]
+    Broken(String),
+}

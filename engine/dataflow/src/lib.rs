@@ -1,0 +1,43 @@
+//! Plans rendered as timely and differential dataflows.
+//!
+//! ```text
+//! Plan --segments--> fused and waiting segments --render--> operators --worker--> outcome
+//! ```
+//!
+//! **Invariant: no tokio and no HTTP here.** An endpoint is `sage_core::endpoint::Endpoint`, an
+//! index is `sage_core::index::Index`, sockets come ready-made; so the dataflow compiles and is
+//! tested without any of them.
+//!
+//! **Invariant: every task ends exactly once.** A record that fails leaves the task's rows and joins
+//! its dead; the task goes on to `complete` with what is left of it.
+
+mod clock;
+mod context;
+mod cost;
+mod decisions;
+mod dispatcher;
+mod distribution;
+mod error;
+mod operators;
+mod outlets;
+pub mod pod;
+mod registry;
+mod render;
+mod segments;
+pub mod sinks;
+pub mod sources;
+pub mod stages;
+pub mod task;
+mod timeline;
+mod worker;
+
+pub(crate) use registry::registry;
+
+pub use clock::RunClock;
+pub use decisions::DECISIONS;
+pub use error::DataflowError;
+pub use operators::TASKS;
+pub use outlets::DEAD_LETTERS;
+pub use segments::morsel;
+pub use timeline::TIMELINE;
+pub use worker::{Progress, Reporter, RunSettings, WorkerOutcome, WorkerSetup, run};

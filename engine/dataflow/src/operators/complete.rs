@@ -1,0 +1,184 @@
+//! `complete`: the end of a task on its worker. Its records go to the sinks, its failures to the
+//! dead letters, word of it to the scheduler, its events to the measurement.
+
+use std::rc::Rc;
+
+use bumpalo::Bump;
+use sage_core::event::{Event, Kind};
+use sage_core::expr::{EvalError, Program};
+use sage_core::record::{Datum, pack};
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Stream, StreamVec};
+
+use super::{Tasks, Time};
+use crate::context::Context;
+use crate::error::DataflowError;
+use crate::pod::PodVec;
+use crate::task::{Dead, Done, Printed, Task};
+
+/// One `emit`.
+pub(crate) struct Emit {
+    sink: usize,
+    values: Vec<Program>,
+    condition: Option<Program>,
+}
+
+impl Emit {
+    /// Compile the emits of a plan.
+    pub(crate) fn compile(plan: &sage_dsl::plan::Plan) -> Result<Vec<Emit>, DataflowError> {
+        let broken = |error: sage_core::expr::CompileError| DataflowError::Plan(error.to_string());
+        let mut emits = Vec::new();
+        for node in &plan.nodes {
+            if let sage_dsl::plan::Node::Emit(emit) = node {
+                emits.push(Emit {
+                    sink: emit.sink,
+                    values: emit
+                        .values
+                        .iter()
+                        .map(Program::compile)
+                        .collect::<Result<_, _>>()
+                        .map_err(broken)?,
+                    condition: emit.condition.as_ref().map(Program::compile).transpose().map_err(broken)?,
+                });
+            }
+        }
+        Ok(emits)
+    }
+}
+
+/// The three streams a completed task leaves behind.
+pub(crate) struct Completed<'s> {
+    pub(crate) done: StreamVec<'s, Time, Done>,
+    pub(crate) events: Stream<'s, Time, PodVec<Event>>,
+    pub(crate) printed: StreamVec<'s, Time, Printed>,
+}
+
+pub(crate) fn complete<'s>(
+    tasks: Tasks<'s>,
+    context: &Rc<Context>,
+    emits: Vec<Emit>,
+) -> Completed<'s> {
+    let context = Rc::clone(context);
+    let mut builder = OperatorBuilder::new("complete".into(), tasks.scope());
+    let mut input = builder.new_input(tasks, Pipeline);
+    let (done_output, done) = builder.new_output();
+    let (event_output, events) = builder.new_output();
+    let (print_output, printed) = builder.new_output();
+    let mut done_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<Done>>>::from(done_output);
+    let mut event_output =
+        OutputBuilder::<_, CapacityContainerBuilder<PodVec<Event>>>::from(event_output);
+    let mut print_output =
+        OutputBuilder::<_, CapacityContainerBuilder<Vec<Printed>>>::from(print_output);
+    builder.build(move |_| {
+        let mut arena = Bump::new();
+        let mut finished: Vec<Done> = Vec::new();
+        move |_| {
+            input.for_each(|capability, tasks| {
+                for mut task in tasks.drain(..) {
+                    finished.push(finish(&mut task, &emits, &context, &arena));
+                    arena.reset();
+                }
+                // Results are with the system before anybody hears of them.
+                if let Err(error) = context.outlets.borrow_mut().flush() {
+                    context.fail(error);
+                }
+                let mut print_output = print_output.activate();
+                let mut session = print_output.session(&capability);
+                for (sink, text) in context.outlets.borrow_mut().take_printed() {
+                    session.give(Printed { sink: sink as u32, text });
+                }
+                drop(session);
+                let mut event_output = event_output.activate();
+                event_output.session(&capability).give_iterator(context.log.borrow_mut().drain(..));
+                let mut done_output = done_output.activate();
+                done_output.session(&capability).give_iterator(finished.drain(..));
+            });
+        }
+    });
+    Completed { done, events, printed }
+}
+
+fn finish(task: &mut Task, emits: &[Emit], context: &Context, arena: &Bump) -> Done {
+    let mut columns: Vec<Datum<'_>> = Vec::new();
+    let mut packed = Vec::new();
+    let mut failed = Vec::new();
+    for i in 0..task.rows.len() {
+        task.rows.unpack(i, &mut columns);
+        // All values first: a record must not be half emitted.
+        let rows = emits.iter().map(|emit| evaluate(emit, &columns, context, arena, &mut packed));
+        match rows.collect::<Result<Vec<_>, _>>() {
+            Ok(rows) => {
+                let mut from = 0;
+                for (emit, to) in emits.iter().zip(rows) {
+                    if let Some(to) = to {
+                        let row = &packed[from..to];
+                        if let Err(error) = context.outlets.borrow_mut().write(emit.sink, row) {
+                            context.fail(error);
+                        }
+                        from = to;
+                    }
+                }
+            }
+            Err(error) => failed.push((i, error)),
+        }
+        packed.clear();
+    }
+    for (i, error) in failed {
+        task.dead.push(Dead {
+            stage: "emit".into(),
+            attempts: 1,
+            class: "expression".into(),
+            message: error.to_string(),
+            row: task.rows.row(i).to_vec(),
+        });
+    }
+    let dead = task.dead.len() as u64;
+    for letter in &task.dead {
+        if let Err(error) = context.outlets.borrow_mut().bury(task.id, letter) {
+            context.fail(error);
+        }
+    }
+    let now = context.clock.now_ns();
+    if task.scheduled && task.started_ns == 0 {
+        // A flow without stages behind the scheduling operator: its work is the emit.
+        task.started_ns = now;
+        context.note(Event { records: task.records, ..Event::new(Kind::Started, task.id, now) });
+    }
+    let value = u64::from(task.records).saturating_sub(dead);
+    context.note(Event {
+        value,
+        extra: dead,
+        detail: task.attempts,
+        records: task.records,
+        ..Event::new(Kind::Completed, task.id, now)
+    });
+    Done {
+        id: task.id,
+        node: context.node,
+        scheduled: task.scheduled,
+        service_ns: now.saturating_sub(task.started_ns),
+        ok: dead == 0,
+    }
+}
+
+/// Append the row of one emit to `packed`; gives where it ends, or `None` when it is not wanted.
+fn evaluate<'a>(
+    emit: &'a Emit,
+    columns: &[Datum<'a>],
+    context: &'a Context,
+    arena: &'a Bump,
+    packed: &mut Vec<u8>,
+) -> Result<Option<usize>, EvalError> {
+    if let Some(condition) = &emit.condition {
+        if condition.evaluate(columns, &context.templates, arena)? != Datum::Bool(true) {
+            return Ok(None);
+        }
+    }
+    for value in &emit.values {
+        pack(packed, value.evaluate(columns, &context.templates, arena)?);
+    }
+    Ok(Some(packed.len()))
+}

@@ -1,0 +1,174 @@
+//! `fused`: stages that compute on the spot, and filters, run one after the other on each record
+//! without leaving the operator.
+//!
+//! Values of earlier steps stay borrowed (from the row or the batch's arena) while later steps read
+//! them; each new column is packed once.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bumpalo::Bump;
+use sage_core::event::{Event, Kind};
+use sage_core::expr::{EvalError, Program};
+use sage_core::record::{Datum, Items, Rows, pack};
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+use super::{Held, Tasks};
+use crate::context::Context;
+use crate::stages::{LocalStage, Row};
+use crate::task::{Dead, Task};
+
+/// One step of a fused segment.
+pub(crate) enum Step {
+    /// Keep records for which this is true.
+    Filter(Program),
+    /// Keep records for which this is true; the truth value is a column.
+    Keep { stage: u16, program: Program },
+    /// Compute a column.
+    Apply { stage: u16, name: String, run: Box<dyn LocalStage> },
+}
+
+/// A fused segment.
+pub(crate) struct Fused {
+    pub(crate) steps: Vec<Step>,
+}
+
+/// An activation works this long at most; then others get their turn.
+const TURN: Duration = Duration::from_millis(1);
+/// In a morsel one record in so many is timed per stage: reading the clock would cost as much as a
+/// cheap stage.
+const SAMPLE: usize = 16;
+
+/// `behind`: whether the segment stands behind the scheduling operator.
+pub(crate) fn fused<'s>(
+    tasks: Tasks<'s>,
+    context: &Rc<Context>,
+    segment: Fused,
+    behind: bool,
+) -> Tasks<'s> {
+    let context = Rc::clone(context);
+    let scope = tasks.scope();
+    let mut builder = OperatorBuilder::new("fused".into(), scope);
+    let mut input = builder.new_input(tasks, Pipeline);
+    let (output, stream) = builder.new_output();
+    let mut output = OutputBuilder::<_, timely::container::CapacityContainerBuilder<Vec<Task>>>::from(output);
+    let again = scope.activator_for(builder.operator_info().address);
+    builder.build(move |_| {
+        let mut waiting: VecDeque<Task> = VecDeque::new();
+        let mut held = Held::default();
+        let mut arena = Bump::new();
+        move |_| {
+            input.for_each(|capability, tasks| {
+                held.add(&capability, 0);
+                waiting.extend(tasks.drain(..));
+            });
+            let Some(capability) = held.get() else { return };
+            let mut output = output.activate();
+            let mut session = output.session(capability);
+            let began = Instant::now();
+            while let Some(mut task) = waiting.pop_front() {
+                if behind && task.started_ns == 0 {
+                    task.started_ns = context.mark(Kind::Started, task.id, task.records);
+                }
+                segment.run(&mut task, &context, &arena);
+                arena.reset();
+                session.give(task);
+                if began.elapsed() >= TURN {
+                    break;
+                }
+            }
+            drop(session);
+            if waiting.is_empty() {
+                held.release();
+            } else {
+                again.activate();
+            }
+        }
+    });
+    stream
+}
+
+impl Fused {
+    fn run(&self, task: &mut Task, context: &Context, arena: &Bump) {
+        let rows = std::mem::take(&mut task.rows);
+        let mut kept = Rows::with_capacity(rows.len(), rows.byte_len() + 16 * rows.len());
+        let mut spent = vec![0_u64; self.steps.len()];
+        let sample = if rows.len() > 1 { SAMPLE } else { 1 };
+        let mut columns: Vec<Datum<'_>> = Vec::new();
+        let mut scratch = Vec::new();
+        for i in 0..rows.len() {
+            rows.unpack(i, &mut columns);
+            let own = columns.len();
+            let timed = i % sample == 0;
+            match self.row(&mut columns, &mut scratch, context, arena, task.id, timed, &mut spent) {
+                Ok(true) => kept.push(|out| {
+                    out.extend_from_slice(rows.row(i));
+                    columns[own..].iter().for_each(|datum| pack(out, *datum));
+                }),
+                Ok(false) => {}
+                Err((stage, error)) => {
+                    let stage = stage.to_owned();
+                    task.dead.push(Dead {
+                        stage,
+                        attempts: 1,
+                        class: "expression".into(),
+                        message: error.to_string(),
+                        row: rows.row(i).to_vec(),
+                    });
+                }
+            }
+        }
+        for (step, spent) in self.steps.iter().zip(spent) {
+            if let Step::Apply { stage, .. } | Step::Keep { stage, .. } = step {
+                let event = Event::new(Kind::StageDone, task.id, context.clock.now_ns());
+                let value = spent * sample as u64;
+                context.note(Event { stage: *stage, value, records: task.records, ..event });
+            }
+        }
+        task.rows = kept;
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the borrowed state of one batch")]
+    fn row<'a>(
+        &'a self,
+        columns: &mut Vec<Datum<'a>>,
+        scratch: &mut Vec<u8>,
+        context: &'a Context,
+        arena: &'a Bump,
+        task: u64,
+        timed: bool,
+        spent: &mut [u64],
+    ) -> Result<bool, (&'a str, EvalError)> {
+        for (step, spent) in self.steps.iter().zip(spent) {
+            let began = timed.then(Instant::now);
+            let row = Row { columns, templates: &context.templates, arena, task };
+            let keep = match step {
+                Step::Filter(program) => {
+                    row.get(program).map_err(|error| ("where", error))? == Datum::Bool(true)
+                }
+                Step::Keep { program, .. } => {
+                    let keep = row.get(program).map_err(|error| ("filter", error))?;
+                    columns.push(keep);
+                    keep == Datum::Bool(true)
+                }
+                Step::Apply { name, run, .. } => {
+                    scratch.clear();
+                    run.apply(row, scratch).map_err(|error| (name.as_str(), error))?;
+                    let packed: &'a [u8] = arena.alloc_slice_copy(scratch);
+                    columns.push(Items::new(packed).get(0));
+                    true
+                }
+            };
+            if let Some(began) = began {
+                *spent += began.elapsed().as_nanos() as u64;
+            }
+            if !keep {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}

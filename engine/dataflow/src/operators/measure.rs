@@ -1,0 +1,100 @@
+//! `measure`: the measurement stream. Events of all workers come together on the first one.
+//!
+//! They go two ways: into the recorder (rows of tasks.csv, live counts, the summary) and into a
+//! differential collection that maintains counts per second, node, stage and kind. That collection
+//! lives in a dataflow of its own, whose time is the event's second: were it part of the main
+//! dataflow, one slow call would hold back every count behind it.
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use sage_core::event::{Event, Kind};
+use sage_core::metrics::{Recorder, RecorderConfig, csv_header};
+use timely::dataflow::Stream;
+use timely::dataflow::channels::pact::ExchangeCore;
+use timely::dataflow::operators::Operator;
+
+use super::Time;
+use crate::context::Context;
+use crate::error::DataflowError;
+use crate::pod::PodVec;
+
+/// Name of the table of tasks in a run's output folder.
+pub const TASKS: &str = "tasks.csv";
+
+/// What is measured, on the first worker.
+pub(crate) struct Measurements {
+    pub(crate) recorder: Recorder,
+    /// Events for the per-second counts, not yet handed to differential.
+    pub(crate) pending: Vec<Event>,
+    /// When the first task was in a worker's hands, nanoseconds since the run began.
+    pub(crate) first_dispatch_ns: Option<u64>,
+    path: PathBuf,
+    tasks: BufWriter<File>,
+}
+
+impl Measurements {
+    pub(crate) fn create(out: &Path, config: RecorderConfig) -> Result<Self, DataflowError> {
+        let path = out.join(TASKS);
+        let failed = |source| DataflowError::File { action: "create", path: path.clone(), source };
+        let mut tasks = BufWriter::new(File::create(&path).map_err(failed)?);
+        writeln!(tasks, "{}", csv_header(&config.stages)).map_err(failed)?;
+        Ok(Measurements { recorder: Recorder::new(config), pending: Vec::new(), first_dispatch_ns: None, path, tasks })
+    }
+
+    fn observe(&mut self, event: &Event) -> Result<(), DataflowError> {
+        self.pending.push(*event);
+        if event.kind() == Some(Kind::Dispatched) {
+            let first = self.first_dispatch_ns.get_or_insert(event.at_ns);
+            *first = event.at_ns.min(*first);
+        }
+        if let Some(row) = self.recorder.observe(event) {
+            writeln!(self.tasks, "{}", row.to_csv()).map_err(|source| self.failed(source))?;
+        }
+        Ok(())
+    }
+
+    /// Take in what the first worker's own operators noted.
+    pub(crate) fn take_own(&mut self, context: &Context) {
+        let own: Vec<Event> = context.log.borrow_mut().drain(..).collect();
+        for event in &own {
+            if let Err(error) = self.observe(event) {
+                context.fail(error);
+            }
+        }
+    }
+
+    /// Hand the table of tasks to the system.
+    pub(crate) fn flush(&mut self) -> Result<(), DataflowError> {
+        self.tasks.flush().map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: std::io::Error) -> DataflowError {
+        DataflowError::File { action: "write", path: self.path.clone(), source }
+    }
+}
+
+pub(crate) fn measure(
+    events: Stream<'_, Time, PodVec<Event>>,
+    context: &Rc<Context>,
+    measurements: Option<Rc<RefCell<Measurements>>>,
+) {
+    let context = Rc::clone(context);
+    let to_first = ExchangeCore::new(|_: &Event| 0);
+    events.sink(to_first, "measure", move |(input, _)| {
+        input.for_each(|_, events| {
+            let Some(measurements) = &measurements else { return };
+            let mut measurements = measurements.borrow_mut();
+            // What happened here first: arrival and decision precede what other workers tell.
+            measurements.take_own(&context);
+            for event in events.as_slice() {
+                if let Err(error) = measurements.observe(event) {
+                    context.fail(error);
+                }
+            }
+        });
+    });
+}

@@ -1,0 +1,125 @@
+//! The one walk from plan to dataflow.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use sage_core::index::Index;
+use sage_core::policies;
+use timely::dataflow::Scope;
+use timely::dataflow::operators::{ConnectLoop, Feedback};
+
+use crate::context::Context;
+use crate::cost::CostModel;
+use crate::decisions::DecisionLog;
+use crate::dispatcher::Dispatcher;
+use crate::error::DataflowError;
+use crate::operators::{self, Emit, Measurements, SchedulerSettings, SourceSettings, Tasks, Time};
+use crate::segments::{Segment, Segments, morsel, segments};
+use crate::sources::FeedSettings;
+use crate::task::Done;
+use crate::worker::RunSettings;
+
+/// Everything of a plan that can fail to be built, built before the dataflow is.
+pub(crate) struct Parts {
+    segments: Segments,
+    emits: Vec<Emit>,
+    source: SourceSettings,
+    dispatcher: Option<Dispatcher>,
+}
+
+/// Where this timely worker stands in the cluster.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Position {
+    /// Number of processes.
+    pub(crate) nodes: usize,
+    /// Number of the timely worker over all processes.
+    pub(crate) peer: usize,
+}
+
+impl Parts {
+    pub(crate) fn build(
+        context: &Rc<Context>,
+        settings: &RunSettings,
+        position: Position,
+        indexes: &[Arc<dyn Index>],
+    ) -> Result<Self, DataflowError> {
+        let plan = &context.plan;
+        let first = position.peer == 0;
+        let source = plan.source().ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
+        let source = SourceSettings {
+            plan: source.clone(),
+            feed: FeedSettings {
+                morsel: morsel(plan),
+                tasks: settings.tasks,
+                limit: settings.limit,
+            },
+            rate: settings.rate,
+            reads: first,
+        };
+        let dispatcher = first.then(|| dispatcher(context, settings, position)).transpose()?;
+        Ok(Parts {
+            segments: segments(plan, indexes)?,
+            emits: Emit::compile(plan)?,
+            source,
+            dispatcher,
+        })
+    }
+}
+
+fn dispatcher(
+    context: &Rc<Context>,
+    settings: &RunSettings,
+    position: Position,
+) -> Result<Dispatcher, DataflowError> {
+    let schedule = &context.plan.schedule;
+    let policy = policies::build(&schedule.policy, &schedule.policy_args)
+        .map_err(|error| DataflowError::Plan(error.to_string()))?;
+    let priority = schedule.priority.as_ref().map(sage_core::expr::Program::compile).transpose();
+    let priority = priority.map_err(|error| DataflowError::Plan(error.to_string()))?;
+    let scheduler = SchedulerSettings {
+        nodes: position.nodes,
+        threads: settings.threads,
+        seed: settings.seed,
+        decisions: DecisionLog::create(&settings.out)?,
+        cost: CostModel::of(&context.plan),
+    };
+    Ok(Dispatcher::new(Rc::clone(context), schedule, policy, priority, scheduler))
+}
+
+/// Build the operators; `measurements` are there on the first worker.
+pub(crate) fn render(
+    scope: Scope<'_, Time>,
+    context: &Rc<Context>,
+    parts: Parts,
+    measurements: Option<Rc<RefCell<Measurements>>>,
+) {
+    let slots = context.plan.schedule.slots as usize;
+    let mut tasks = operators::source(scope, context, parts.source);
+    for segment in parts.segments.before {
+        tasks = operator(tasks, context, segment, slots, false);
+    }
+    let (feedback, completions) = scope.feedback::<Vec<Done>>(0);
+    tasks = operators::schedule(tasks, completions, context, parts.dispatcher);
+    tasks = operators::receive(tasks, context);
+    for segment in parts.segments.behind {
+        tasks = operator(tasks, context, segment, slots, true);
+    }
+    let completed = operators::complete(tasks, context, parts.emits);
+    completed.done.connect_loop(feedback);
+    operators::print(completed.printed, context);
+    operators::measure(completed.events, context, measurements);
+}
+
+fn operator<'s>(
+    tasks: Tasks<'s>,
+    context: &Rc<Context>,
+    segment: Segment,
+    slots: usize,
+    behind: bool,
+) -> Tasks<'s> {
+    match segment {
+        Segment::Fused(fused) => operators::fused(tasks, context, fused, behind),
+        Segment::Call(members) => operators::call(tasks, context, members, slots),
+    }
+}

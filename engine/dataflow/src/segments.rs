@@ -1,0 +1,105 @@
+//! From the plan's nodes to the segments that become operators: what is fused, what runs side by
+//! side, how many records make a task.
+
+use sage_core::expr::{CompileError, Program};
+use sage_core::index::Index;
+use sage_dsl::plan::{Node, Plan, StagePlan};
+use std::sync::Arc;
+
+use crate::error::DataflowError;
+use crate::operators::{Fused, Member, Step};
+use crate::stages::{self, STAGES, Stage};
+
+/// A run of nodes that becomes one operator.
+pub(crate) enum Segment {
+    Fused(Fused),
+    /// Stages that wait and do not read each other.
+    Call(Vec<Member>),
+}
+
+/// The segments before and behind the scheduling operator.
+pub(crate) struct Segments {
+    pub(crate) before: Vec<Segment>,
+    pub(crate) behind: Vec<Segment>,
+}
+
+fn broken(error: CompileError) -> DataflowError {
+    DataflowError::Plan(error.to_string())
+}
+
+pub(crate) fn segments(plan: &Plan, indexes: &[Arc<dyn Index>]) -> Result<Segments, DataflowError> {
+    let mut segments = Segments { before: Vec::new(), behind: Vec::new() };
+    let mut scheduled = false;
+    let mut number = 0;
+    // Columns of the call group that is being filled.
+    let mut group: Vec<usize> = Vec::new();
+    for node in &plan.nodes {
+        let into = if scheduled { &mut segments.behind } else { &mut segments.before };
+        match node {
+            Node::Schedule => scheduled = true,
+            Node::Source(_) | Node::Emit(_) => {}
+            Node::Filter(filter) => {
+                let program = Program::compile(&filter.predicate).map_err(broken)?;
+                push_step(into, Step::Filter(program));
+            }
+            Node::Stage(stage) => {
+                let run = stages::build(plan, stage, indexes)?;
+                let name = stage.name.clone();
+                match run {
+                    Stage::Local(run) => push_step(into, Step::Apply { stage: number, name, run }),
+                    Stage::Keep(program) => push_step(into, Step::Keep { stage: number, program }),
+                    run @ (Stage::Call(_) | Stage::Wait(_)) => {
+                        let member = Member { stage: number, name, run };
+                        let beside = !stage.reads.iter().any(|column| group.contains(column));
+                        match into.last_mut() {
+                            Some(Segment::Call(members)) if beside => members.push(member),
+                            _ => {
+                                group.clear();
+                                into.push(Segment::Call(vec![member]));
+                            }
+                        }
+                        group.push(stage.column);
+                    }
+                }
+                number += 1;
+            }
+        }
+    }
+    Ok(segments)
+}
+
+fn push_step(into: &mut Vec<Segment>, step: Step) {
+    match into.last_mut() {
+        Some(Segment::Fused(fused)) => fused.steps.push(step),
+        _ => into.push(Segment::Fused(Fused { steps: vec![step] })),
+    }
+}
+
+/// A task should be worth about this much work: then the cost of scheduling it does not show.
+const WORTH_US: f64 = 1_000.0;
+/// And no more records than this, so that a run has enough tasks to share out.
+const MOST: f64 = 1_024.0;
+
+/// Records per task: as the program says, else one for flows with an expensive stage, else as many
+/// as make a task worth scheduling.
+pub fn morsel(plan: &Plan) -> usize {
+    if plan.schedule.morsel > 0 {
+        return plan.schedule.morsel as usize;
+    }
+    let mut total_us = 0.5;
+    for stage in plan.stages() {
+        match stage_cost_us(stage) {
+            Some(us) => total_us += us,
+            None => return 1,
+        }
+    }
+    (WORTH_US / total_us).clamp(1.0, MOST) as usize
+}
+
+/// Cost of a cheap stage, or `None` for one that is worth a task of its own.
+fn stage_cost_us(stage: &StagePlan) -> Option<f64> {
+    use sage_dsl::catalog::{EndpointUse, StageClass};
+    let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind)?;
+    let local_embed = stage.calls == EndpointUse::Embed && stage.endpoint.is_none();
+    (local_embed || stage.class == StageClass::Cheap).then_some(entry.spec.cost.fixed_us)
+}

@@ -1,0 +1,27 @@
+//! `jsonl`: one JSON object a line.
+
+use sage_core::record::write_json_object;
+use sage_dsl::catalog::{Kind, Param, Signature};
+
+use super::{SinkEntry, file};
+
+pub(super) static ENTRY: SinkEntry = SinkEntry {
+    signature: Signature {
+        name: "jsonl",
+        summary: "a file with one JSON object a line",
+        params: &[Param {
+            name: "path",
+            kind: Kind::String,
+            default: None,
+            doc: "file name within the run's output folder",
+        }],
+        example: "sink answers to jsonl(\"answers.jsonl\")",
+        takes_fields: false,
+    },
+    target: |plan| file(plan, "jsonl"),
+    header: |_| Vec::new(),
+    row: |record, items, out| {
+        write_json_object(out, record, items);
+        out.push(b'\n');
+    },
+};

@@ -1,0 +1,161 @@
+//! `csv`: records from a file of comma-separated values with a header line.
+
+use sage_core::record::{pack, pack_value, parse_text, Datum};
+use sage_dsl::catalog::{Kind, Param, Signature};
+use sage_dsl::plan::SourcePlan;
+use sage_dsl::types::{Field, RecordType, Type};
+
+use super::{BadRow, Batch, Source, SourceEntry, broken, file, text};
+use crate::error::DataflowError;
+
+pub(super) static ENTRY: SourceEntry = SourceEntry {
+    signature: Signature {
+        name: "csv",
+        summary: "a file of comma-separated values; columns are found by the header line",
+        params: &[
+            Param { name: "path", kind: Kind::Path, default: None, doc: "the file" },
+            Param {
+                name: "delimiter",
+                kind: Kind::String,
+                default: Some("\",\""),
+                doc: "one character",
+            },
+        ],
+        example: "source queries: Query from csv(\"data/queries.csv\")",
+        takes_fields: false,
+    },
+    open,
+};
+
+/// How one field of the record is filled.
+enum Fill {
+    Column(usize),
+    Default,
+}
+
+/// Rows from anything that reads as CSV.
+pub(super) struct Csv<R> {
+    reader: csv::Reader<R>,
+    name: String,
+    record: RecordType,
+    fills: Vec<Fill>,
+    row: csv::ByteRecord,
+}
+
+fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
+    let (path, file) = file(plan)?;
+    let delimiter = text(plan, "delimiter").unwrap_or(",");
+    Ok(Box::new(Csv::new(plan, path.display().to_string(), file, delimiter)?))
+}
+
+impl<R: std::io::Read> Csv<R> {
+    pub(super) fn new(
+        plan: &SourcePlan,
+        name: String,
+        input: R,
+        delimiter: &str,
+    ) -> Result<Self, DataflowError> {
+        let &[delimiter] = delimiter.as_bytes() else {
+            return Err(broken(plan, format!("`delimiter` must be one character, not `{delimiter}`")));
+        };
+        let mut reader = csv::ReaderBuilder::new()
+            .delimiter(delimiter)
+            .flexible(true)
+            .buffer_capacity(1 << 16)
+            .from_reader(input);
+        let header = reader.headers().map_err(|error| broken(plan, format!("`{name}`: {error}")))?;
+        let header: Vec<String> =
+            header.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect();
+        if header.iter().all(String::is_empty) {
+            return Err(broken(plan, format!("`{name}` is empty: its first line must name the columns")));
+        }
+        let fill = |field: &Field| match header.iter().position(|column| *column == field.name) {
+            Some(column) => Ok(Fill::Column(column)),
+            None if field.default.is_some() || matches!(field.ty, Type::Optional(_)) => {
+                Ok(Fill::Default)
+            }
+            None => Err(broken(
+                plan,
+                format!(
+                    "`{name}` has no column `{}` for {}; its columns are {}. \
+                     Rename the field or give it a default",
+                    field.name,
+                    plan.record.name,
+                    header.join(", ")
+                ),
+            )),
+        };
+        let fills = plan.record.fields.iter().map(fill).collect::<Result<_, _>>()?;
+        Ok(Csv { reader, name, record: plan.record.clone(), fills, row: csv::ByteRecord::new() })
+    }
+}
+
+impl<R: std::io::Read + Send> Source for Csv<R> {
+    fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError> {
+        for _ in 0..rows {
+            match self.reader.read_byte_record(&mut self.row) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(error) => {
+                    // The reader cannot go on behind an input error; a quoting error cannot happen,
+                    // quotes are read leniently.
+                    return Err(DataflowError::File {
+                        action: "read",
+                        path: self.name.clone().into(),
+                        source: std::io::Error::other(error),
+                    });
+                }
+            }
+            let (fields, fills, row) = (&self.record.fields, &self.fills, &self.row);
+            let packed = batch.rows.try_push(|out| {
+                fields.iter().zip(fills).try_for_each(|(field, fill)| fill_one(out, field, fill, row))
+            });
+            if let Err(reason) = packed {
+                let line = self.row.position().map_or(0, csv::Position::line);
+                let mut text = Vec::new();
+                for (i, cell) in self.row.iter().enumerate() {
+                    if i > 0 {
+                        text.push(b',');
+                    }
+                    text.extend_from_slice(cell);
+                }
+                batch.bad.push(BadRow::new(format!("{}:{line}", self.name), &text, reason));
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn fill_one(
+    out: &mut Vec<u8>,
+    field: &Field,
+    fill: &Fill,
+    row: &csv::ByteRecord,
+) -> Result<(), String> {
+    let Fill::Column(column) = fill else {
+        match &field.default {
+            Some(default) => pack_value(out, default),
+            None => pack(out, Datum::Null),
+        }
+        return Ok(());
+    };
+    let Some(cell) = row.get(*column) else {
+        return Err(format!(
+            "column `{}` is missing: the row has {} columns",
+            field.name,
+            row.len()
+        ));
+    };
+    let cell = std::str::from_utf8(cell)
+        .map_err(|_| format!("column `{}` is not UTF-8", field.name))?;
+    if cell.is_empty() && !matches!(field.ty, Type::String) {
+        if let Some(default) = &field.default {
+            pack_value(out, default);
+            return Ok(());
+        }
+    }
+    if field.key && cell.is_empty() {
+        return Err(format!("the key `{}` is empty", field.name));
+    }
+    parse_text(out, &field.ty, cell).map_err(|reason| format!("column `{}`: {reason}", field.name))
+}

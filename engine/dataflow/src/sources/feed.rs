@@ -1,0 +1,160 @@
+//! The thread that reads a source and hands tasks to the dataflow through a short, bounded queue.
+//!
+//! When the dataflow does not take tasks the queue fills and the reading stops: that is the whole
+//! of the backpressure towards a file or a pipe.
+
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+
+use sage_core::record::{Datum, Items, Rows, pack};
+use sage_dsl::plan::SourcePlan;
+use timely::scheduling::SyncActivator;
+
+use super::{BadRow, Batch, Source, open};
+use crate::error::DataflowError;
+
+/// How a source is read.
+#[derive(Debug, Clone)]
+pub(crate) struct FeedSettings {
+    /// Rows per task.
+    pub(crate) morsel: usize,
+    /// Exactly so many records: cut when the source is longer, read again when it is shorter.
+    pub(crate) tasks: Option<u64>,
+    /// At most so many records.
+    pub(crate) limit: Option<u64>,
+}
+
+/// What the thread hands over.
+pub(crate) enum Fed {
+    /// One task's rows.
+    Task(Rows),
+    /// A row that could not be read.
+    Bad(BadRow),
+    /// The source ended, well or not.
+    End(Result<(), DataflowError>),
+}
+
+/// The receiving side.
+pub(crate) struct Feeder {
+    receiver: Receiver<Fed>,
+}
+
+/// Tasks waiting between the thread and the dataflow.
+const QUEUE: usize = 64;
+
+impl Feeder {
+    /// Start reading. `wake` is activated when something is there.
+    pub(crate) fn start(plan: SourcePlan, settings: FeedSettings, wake: SyncActivator) -> Self {
+        let (sender, receiver) = sync_channel(QUEUE);
+        std::thread::Builder::new()
+            .name("source".into())
+            .spawn(move || {
+                let mut hand = Hand { sender, wake };
+                let result = feed(&plan, &settings, &mut hand);
+                // The dataflow may be gone already; then nobody needs to know.
+                let _ = hand.give(Fed::End(result));
+            })
+            .map_or_else(
+                |_| Feeder { receiver: std::sync::mpsc::channel().1 },
+                |_| Feeder { receiver },
+            )
+    }
+
+    /// The next item, if one is there.
+    pub(crate) fn next(&mut self) -> Option<Fed> {
+        match self.receiver.try_recv() {
+            Ok(fed) => Some(fed),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Disconnected) => Some(Fed::End(Err(DataflowError::Broken(
+                "the thread that reads the source ended without a word".into(),
+            )))),
+        }
+    }
+}
+
+struct Hand {
+    sender: SyncSender<Fed>,
+    wake: SyncActivator,
+}
+
+/// The dataflow has gone away.
+struct Gone;
+
+impl Hand {
+    fn give(&mut self, fed: Fed) -> Result<(), Gone> {
+        self.sender.send(fed).map_err(|_| Gone)?;
+        self.wake.activate().map_err(|_| Gone)
+    }
+}
+
+fn feed(plan: &SourcePlan, settings: &FeedSettings, hand: &mut Hand) -> Result<(), DataflowError> {
+    let most = settings.tasks.or(settings.limit).unwrap_or(u64::MAX);
+    let mut given = 0;
+    let mut round = 0;
+    while given < most {
+        let before = given;
+        let mut source = open(plan)?;
+        if read_once(source.as_mut(), plan, settings, round, most, &mut given, hand)?.is_err() {
+            return Ok(());
+        }
+        round += 1;
+        // A source is read again only to fill up the asked number of tasks, and only while that
+        // brings anything.
+        if settings.tasks.is_none() || given == before {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn read_once(
+    source: &mut dyn Source,
+    plan: &SourcePlan,
+    settings: &FeedSettings,
+    round: u64,
+    most: u64,
+    given: &mut u64,
+    hand: &mut Hand,
+) -> Result<Result<(), Gone>, DataflowError> {
+    let mut more = true;
+    while more && *given < most {
+        let want = (settings.morsel as u64).min(most - *given) as usize;
+        let mut batch = Batch::default();
+        more = source.read(&mut batch, want)?;
+        if round == 0 {
+            for bad in batch.bad {
+                *given += 1;
+                if hand.give(Fed::Bad(bad)).is_err() {
+                    return Ok(Err(Gone));
+                }
+            }
+        }
+        if batch.rows.is_empty() {
+            continue;
+        }
+        *given += batch.rows.len() as u64;
+        let rows = if round == 0 { batch.rows } else { renamed(&batch.rows, plan.key, round) };
+        if hand.give(Fed::Task(rows)).is_err() {
+            return Ok(Err(Gone));
+        }
+    }
+    Ok(Ok(()))
+}
+
+/// In round r the key of a record is `<key>#r`, so that keys stay unique.
+fn renamed(rows: &Rows, key: Option<usize>, round: u64) -> Rows {
+    let Some(key) = key else { return rows.clone() };
+    let mut renamed = Rows::with_capacity(rows.len(), rows.byte_len() + 8 * rows.len());
+    for row in rows.iter() {
+        renamed.push(|out| {
+            for (column, datum) in Items::new(row).enumerate() {
+                match datum {
+                    Datum::Str(name) if column == key => {
+                        pack(out, Datum::Str(&format!("{name}#{round}")));
+                    }
+                    _ => pack(out, datum),
+                }
+            }
+        });
+    }
+    renamed
+}

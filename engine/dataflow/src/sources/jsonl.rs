@@ -1,0 +1,95 @@
+//! `jsonl`: records from a file with one JSON object a line.
+
+use std::io::{BufRead, BufReader};
+
+use sage_core::record::RowReader;
+use sage_dsl::catalog::{Kind, Param, Signature};
+use sage_dsl::plan::SourcePlan;
+use sage_dsl::types::RecordType;
+
+use super::{BadRow, Batch, Source, SourceEntry, file};
+use crate::error::DataflowError;
+
+pub(super) static ENTRY: SourceEntry = SourceEntry {
+    signature: Signature {
+        name: "jsonl",
+        summary: "a file with one JSON object a line",
+        params: &[Param { name: "path", kind: Kind::Path, default: None, doc: "the file" }],
+        example: "source queries: Query from jsonl(\"data/queries.jsonl\")",
+        takes_fields: false,
+    },
+    open,
+};
+
+/// A longer line is taken for a file that is not JSON lines; it becomes a bad row.
+const LONGEST_LINE: u64 = 16 << 20;
+
+/// Rows from anything that reads as JSON lines.
+pub(super) struct Jsonl<R> {
+    input: R,
+    name: String,
+    record: RecordType,
+    line: u64,
+    buffer: Vec<u8>,
+}
+
+fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
+    let (path, file) = file(plan)?;
+    let input = BufReader::with_capacity(1 << 16, file);
+    Ok(Box::new(Jsonl::new(path.display().to_string(), input, plan.record.clone())))
+}
+
+impl<R: BufRead> Jsonl<R> {
+    pub(super) fn new(name: String, input: R, record: RecordType) -> Self {
+        Jsonl { input, name, record, line: 0, buffer: Vec::new() }
+    }
+
+    /// Read one line into the buffer; `None` at the end, `Some(false)` when it is too long.
+    fn next_line(&mut self) -> std::io::Result<Option<bool>> {
+        use std::io::Read;
+        self.buffer.clear();
+        self.line += 1;
+        let read = (&mut self.input).take(LONGEST_LINE).read_until(b'\n', &mut self.buffer)?;
+        if read == 0 {
+            return Ok(None);
+        }
+        if read as u64 == LONGEST_LINE && !self.buffer.ends_with(b"\n") {
+            let mut rest = Vec::new();
+            while (&mut self.input).take(1 << 16).read_until(b'\n', &mut rest)? > 0
+                && !rest.ends_with(b"\n")
+            {
+                rest.clear();
+            }
+            return Ok(Some(false));
+        }
+        Ok(Some(true))
+    }
+}
+
+impl<R: BufRead + Send> Source for Jsonl<R> {
+    fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError> {
+        let record = self.record.clone();
+        let mut reader = RowReader::new(&record);
+        for _ in 0..rows {
+            let read = self.next_line().map_err(|source| DataflowError::File {
+                action: "read",
+                path: self.name.clone().into(),
+                source,
+            })?;
+            let Some(whole) = read else { return Ok(false) };
+            let line = self.buffer.trim_ascii();
+            if line.is_empty() {
+                continue;
+            }
+            let result = if whole {
+                batch.rows.try_push(|out| reader.read(out, line)).map_err(|error| error.to_string())
+            } else {
+                Err(format!("the line is longer than {LONGEST_LINE} bytes"))
+            };
+            if let Err(reason) = result {
+                batch.bad.push(BadRow::new(format!("{}:{}", self.name, self.line), line, reason));
+            }
+        }
+        Ok(true)
+    }
+}

@@ -1,0 +1,105 @@
+//! The sources a flow may read: one file each, plus one word in the registry.
+//!
+//! A source is a plain reader that is asked for a few rows at a time. It runs on a thread of its
+//! own (see [`feed`]), so a blocking file or pipe never holds up the dataflow, and a full queue
+//! stops the reading.
+
+mod feed;
+
+use std::path::{Path, PathBuf};
+
+use sage_core::record::Rows;
+use sage_dsl::catalog::Signature;
+use sage_dsl::plan::{SourcePlan, lookup};
+use sage_dsl::types::Value;
+
+use crate::error::DataflowError;
+
+pub(crate) use feed::{Fed, FeedSettings, Feeder};
+
+/// A source the engine can read.
+#[derive(Debug)]
+pub struct SourceEntry {
+    /// Name, summary, parameters.
+    pub signature: Signature,
+    open: fn(&SourcePlan) -> Result<Box<dyn Source>, DataflowError>,
+}
+
+crate::registry! {
+    /// Every source. A new source is one file and one word here.
+    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, generate, jsonl, stdin]
+}
+
+/// A reader of records.
+pub(crate) trait Source: Send {
+    /// Append up to `rows` rows to `batch`; `false` when there are no more.
+    fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError>;
+}
+
+/// What a source read.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Good rows.
+    pub(crate) rows: Rows,
+    /// Rows that are no records of the declared type.
+    pub(crate) bad: Vec<BadRow>,
+}
+
+/// A row that is no record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BadRow {
+    /// Where: file and line.
+    pub(crate) place: String,
+    /// The row as it stands there, shortened when it is very long.
+    pub(crate) text: String,
+    /// What is wrong with it.
+    pub(crate) reason: String,
+}
+
+impl BadRow {
+    pub(crate) fn new(place: String, text: &[u8], reason: impl Into<String>) -> Self {
+        let shown = &text[..text.len().min(4096)];
+        BadRow { place, text: String::from_utf8_lossy(shown).into_owned(), reason: reason.into() }
+    }
+}
+
+/// Open the source of a plan.
+fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
+    let entry = SOURCES.iter().find(|entry| entry.signature.name == plan.kind);
+    let entry = entry.ok_or_else(|| broken(plan, format!("there is no source `{}`", plan.kind)))?;
+    (entry.open)(plan)
+}
+
+/// Say early whether the source of a plan can be read: the file is there, its header fits.
+pub fn probe(plan: &SourcePlan) -> Result<(), DataflowError> {
+    open(plan).map(drop)
+}
+
+fn broken(plan: &SourcePlan, message: impl Into<String>) -> DataflowError {
+    DataflowError::Source { name: plan.name.clone(), line: plan.line, message: message.into() }
+}
+
+fn text<'p>(plan: &'p SourcePlan, name: &str) -> Option<&'p str> {
+    lookup(&plan.args, name).and_then(Value::as_str)
+}
+
+/// Open the file named by argument `path`.
+fn file(plan: &SourcePlan) -> Result<(PathBuf, std::fs::File), DataflowError> {
+    let path = PathBuf::from(text(plan, "path").ok_or_else(|| broken(plan, "it names no file"))?);
+    let file = std::fs::File::open(&path).map_err(|error| missing(plan, &path, &error))?;
+    match file.metadata() {
+        Ok(metadata) if metadata.is_dir() => {
+            Err(broken(plan, format!("`{}` is a folder, not a file", path.display())))
+        }
+        _ => Ok((path, file)),
+    }
+}
+
+fn missing(plan: &SourcePlan, path: &Path, error: &std::io::Error) -> DataflowError {
+    let remedy = if error.kind() == std::io::ErrorKind::NotFound {
+        "; paths are relative to the folder of the program"
+    } else {
+        ""
+    };
+    broken(plan, format!("cannot open `{}`: {error}{remedy}", path.display()))
+}

@@ -1,0 +1,44 @@
+//! `map`: a column computed by an expression. `stage x = .a + 1` is short for `map(.a + 1)`.
+
+use sage_core::expr::{EvalError, Program};
+use sage_core::record::pack;
+use sage_dsl::catalog::{Cost, EndpointUse, Kind, Param, Signature, StageClass, StageSpec};
+
+use super::{Build, LocalStage, Row, Stage, StageEntry};
+use crate::error::DataflowError;
+
+pub(super) static ENTRY: StageEntry = StageEntry {
+    spec: StageSpec {
+        signature: Signature {
+            name: "map",
+            summary: "a column computed by an expression",
+            params: &[Param {
+                name: "value",
+                kind: Kind::Any,
+                default: None,
+                doc: "any expression over the record's columns",
+            }],
+            example: "stage size = map(length(.text))",
+            takes_fields: false,
+        },
+        options: &[],
+        result: |types| Ok(types[0].clone()),
+        calls: EndpointUse::None,
+        class: StageClass::Cheap,
+        cost: Cost { fixed_us: 0.3, per_unit: None },
+    },
+    build,
+};
+
+struct Map(Program);
+
+fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
+    Ok(Stage::Local(Box::new(Map(build.program("value")?))))
+}
+
+impl LocalStage for Map {
+    fn apply(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError> {
+        pack(out, row.get(&self.0)?);
+        Ok(())
+    }
+}

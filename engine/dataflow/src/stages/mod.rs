@@ -1,0 +1,192 @@
+//! The stages a flow may name: one file each, plus one word in [`STAGES`].
+//!
+//! A leaf brings a `SPEC` for the checker, the documentation and the planner, and a constructor
+//! that turns a checked stage of a plan into something that runs. There are three ways to run: on
+//! the spot, as a call to an endpoint, and as a wait.
+
+mod hits;
+
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use sage_core::endpoint::{Generation, GenerateOptions};
+use sage_core::expr::{EvalError, Program, Templates};
+use sage_core::index::Index;
+use sage_core::record::Datum;
+use sage_dsl::catalog::StageSpec;
+use sage_dsl::plan::{Argument, Plan, StagePlan};
+use sage_dsl::types::Value;
+
+use crate::error::DataflowError;
+
+/// A stage the engine can run.
+#[derive(Debug)]
+pub struct StageEntry {
+    /// What the checker and the planner know.
+    pub spec: StageSpec,
+    build: fn(&Build<'_>) -> Result<Stage, DataflowError>,
+}
+
+crate::registry! {
+    /// Every stage. A new stage is one file and one word here.
+    pub STAGES: StageEntry, SPECS: StageSpec = spec,
+    [burn, context, embed, filter, generate, hash_chain, map, rerank, retrieve, search, sleep]
+}
+
+pub(crate) use generate::pack_generation;
+pub use embed::HASHED_DIMENSIONS;
+
+/// What runs for a stage.
+pub(crate) enum Stage {
+    /// Computes its column on the spot.
+    Local(Box<dyn LocalStage>),
+    /// Keeps or drops the record; its column is the truth value.
+    Keep(Program),
+    /// Asks an endpoint.
+    Call(CallStage),
+    /// Waits for a time given per record, nanoseconds.
+    Wait(Program),
+}
+
+/// Where a stage is evaluated: everything it may read.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'r, 'a> {
+    /// Columns so far.
+    pub(crate) columns: &'r [Datum<'a>],
+    /// The plan's prompts.
+    pub(crate) templates: &'a Templates,
+    /// Memory that lives as long as the batch.
+    pub(crate) arena: &'a Bump,
+    /// Task number, a seed for stages that draw.
+    pub(crate) task: u64,
+}
+
+impl<'a> Row<'_, 'a> {
+    /// Evaluate an argument.
+    pub(crate) fn get<'x>(self, program: &'x Program) -> Result<Datum<'x>, EvalError>
+    where
+        'a: 'x,
+    {
+        program.evaluate(self.columns, self.templates, self.arena)
+    }
+
+    /// Evaluate a text argument; null reads as empty.
+    pub(crate) fn text<'x>(self, program: &'x Program) -> Result<&'x str, EvalError>
+    where
+        'a: 'x,
+    {
+        Ok(self.get(program)?.as_str().unwrap_or(""))
+    }
+
+    /// Evaluate a count; null and negative numbers read as 0.
+    pub(crate) fn count(self, program: &Program) -> Result<usize, EvalError> {
+        let count = self.get(program)?.as_int().unwrap_or(0);
+        Ok(usize::try_from(count).unwrap_or(0))
+    }
+}
+
+/// A stage that computes its column on the spot.
+pub(crate) trait LocalStage {
+    /// Append the column's value to `out`.
+    fn apply(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError>;
+}
+
+/// A stage that asks an endpoint.
+pub(crate) struct CallStage {
+    /// Position in the plan's endpoints.
+    pub(crate) endpoint: usize,
+    /// The text that is sent.
+    pub(crate) text: Program,
+    /// What is asked.
+    pub(crate) ask: Ask,
+    /// Most items in one call.
+    pub(crate) batch: usize,
+    /// Longest time an item waits for others, nanoseconds.
+    pub(crate) linger_ns: u64,
+    /// Longest time until the answer, nanoseconds.
+    pub(crate) timeout_ns: u64,
+}
+
+/// What a [`CallStage`] asks.
+pub(crate) enum Ask {
+    /// Text.
+    Generate(GenerateOptions),
+    /// A vector.
+    Embed,
+}
+
+/// What comes back for one record.
+pub(crate) enum Received {
+    /// Text.
+    Text(Generation),
+    /// A vector, and its share of the call's tokens.
+    Vector(Vec<f32>, u64),
+}
+
+/// What a constructor sees.
+pub(crate) struct Build<'b> {
+    pub(crate) plan: &'b Plan,
+    pub(crate) stage: &'b StagePlan,
+    pub(crate) indexes: &'b [Arc<dyn Index>],
+}
+
+impl Build<'_> {
+    fn broken(&self, what: &str) -> DataflowError {
+        DataflowError::Plan(format!("stage `{}` (line {}): {what}", self.stage.name, self.stage.line))
+    }
+
+    /// Compile the argument called `name`.
+    pub(crate) fn program(&self, name: &str) -> Result<Program, DataflowError> {
+        let found = self.stage.args.iter().find(|(key, _)| key == name);
+        match found {
+            Some((_, Argument::Expr(expr))) => {
+                Program::compile(expr).map_err(|error| self.broken(&error.to_string()))
+            }
+            _ => Err(self.broken(&format!("the plan has no argument `{name}`"))),
+        }
+    }
+
+    /// Position of the index given as `name`, and the index.
+    pub(crate) fn index(&self, name: &str) -> Result<(usize, Arc<dyn Index>), DataflowError> {
+        let found = self.stage.args.iter().find(|(key, _)| key == name);
+        let Some((_, Argument::Index(position))) = found else {
+            return Err(self.broken(&format!("the plan has no index `{name}`")));
+        };
+        let index = self.indexes.get(*position);
+        index
+            .map(|index| (*position, Arc::clone(index)))
+            .ok_or_else(|| self.broken("its index was not opened"))
+    }
+
+    /// The option called `name`.
+    pub(crate) fn option(&self, name: &str) -> Option<&Value> {
+        sage_dsl::plan::lookup(&self.stage.options, name)
+    }
+
+    /// Text asked with each call of this stage.
+    pub(crate) fn call(&self, text: &str, ask: Ask) -> Result<CallStage, DataflowError> {
+        let endpoint = self.stage.endpoint.ok_or_else(|| self.broken("it names no endpoint"))?;
+        let duration = |name: &str| self.option(name).and_then(Value::as_duration_ns);
+        let batch = self.option("batch").and_then(Value::as_int).unwrap_or(1);
+        Ok(CallStage {
+            endpoint,
+            text: self.program(text)?,
+            ask,
+            batch: usize::try_from(batch).unwrap_or(1).clamp(1, 2048),
+            linger_ns: duration("linger").unwrap_or(0).max(0) as u64,
+            timeout_ns: duration("timeout").unwrap_or(60_000_000_000).max(1) as u64,
+        })
+    }
+}
+
+/// Make what runs for `stage`.
+pub(crate) fn build(
+    plan: &Plan,
+    stage: &StagePlan,
+    indexes: &[Arc<dyn Index>],
+) -> Result<Stage, DataflowError> {
+    let build = Build { plan, stage, indexes };
+    let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind);
+    let entry = entry.ok_or_else(|| build.broken(&format!("there is no stage `{}`", stage.kind)))?;
+    (entry.build)(&build)
+}

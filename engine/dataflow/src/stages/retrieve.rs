@@ -1,0 +1,81 @@
+//! `retrieve`: the documents of an index nearest to a vector (and, for a hybrid index, to a text).
+
+use std::sync::Arc;
+
+use sage_core::expr::{EvalError, Program};
+use sage_core::index::{Index, Query};
+use sage_core::record::Datum;
+use sage_dsl::catalog::{Cost, EndpointUse, Kind, Param, Signature, StageClass, StageSpec};
+use sage_dsl::plan::{Argument, Expr, Node};
+
+use super::hits::{hits_of, pack_hits};
+use super::{Build, LocalStage, Row, Stage, StageEntry};
+use crate::error::DataflowError;
+
+pub(super) static ENTRY: StageEntry = StageEntry {
+    spec: StageSpec {
+        signature: Signature {
+            name: "retrieve",
+            summary: "the documents of an index nearest to a vector",
+            params: &[
+                Param { name: "index", kind: Kind::Index, default: None, doc: "where to look" },
+                Param {
+                    name: "vector",
+                    kind: Kind::Vector,
+                    default: None,
+                    doc: "usually the column of an `embed` stage; a hybrid index also uses that stage's text",
+                },
+                Param { name: "k", kind: Kind::Int, default: Some("10"), doc: "how many documents" },
+            ],
+            example: "stage hits = retrieve(docs, qvec, k: 10)",
+            takes_fields: false,
+        },
+        options: &[],
+        result: |types| hits_of(&types[0]),
+        calls: EndpointUse::None,
+        class: StageClass::Cheap,
+        cost: Cost { fixed_us: 200.0, per_unit: None },
+    },
+    build,
+};
+
+struct Retrieve {
+    index: Arc<dyn Index>,
+    vector: Program,
+    text: Option<Program>,
+    k: Program,
+}
+
+fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
+    let (_, index) = build.index("index")?;
+    let vector = build.program("vector")?;
+    // The words behind the vector: a hybrid index searches for both.
+    let text = vector.column().and_then(|column| {
+        build.plan.nodes.iter().find_map(|node| match node {
+            Node::Stage(stage) if stage.column == column && stage.kind == "embed" => {
+                match stage.args.first() {
+                    Some((_, Argument::Expr(expr))) => Some(expr),
+                    _ => None,
+                }
+            }
+            _ => None,
+        })
+    });
+    let text = text.map(|expr: &Expr| Program::compile(expr)).transpose();
+    let text = text.map_err(|error| build.broken(&error.to_string()))?;
+    Ok(Stage::Local(Box::new(Retrieve { index, vector, text, k: build.program("k")? })))
+}
+
+impl LocalStage for Retrieve {
+    fn apply(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError> {
+        let mut floats = Vec::new();
+        if let Datum::Vector(vector) = row.get(&self.vector)? {
+            floats.extend(vector.iter());
+        }
+        let text = self.text.as_ref().map(|program| row.text(program)).transpose()?;
+        let vector = (floats.len() == self.index.dimensions()).then_some(floats.as_slice());
+        let hits = self.index.search(Query { text, vector }, row.count(&self.k)?);
+        pack_hits(out, self.index.as_ref(), &hits);
+        Ok(())
+    }
+}

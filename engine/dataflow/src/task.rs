@@ -1,0 +1,69 @@
+//! What flows: tasks on their way through the stages, and word of their completion.
+
+use sage_core::record::Rows;
+use serde::{Deserialize, Serialize};
+
+/// One task: one record of an expensive flow, or a morsel of a cheap one.
+///
+/// A record that fails leaves `rows` and enters `dead`; the task itself always goes on to the end,
+/// with whatever is left of it, so every task is completed exactly once.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Number in source order.
+    pub id: u64,
+    /// Timely worker (process times threads plus thread) that executes it.
+    pub peer: u64,
+    /// Whether it occupies a place in the scheduler's window; a task whose records were all dropped
+    /// before the scheduling operator does not.
+    pub scheduled: bool,
+    /// When its first stage behind the scheduling operator began; 0 before.
+    pub started_ns: u64,
+    /// Records it came with.
+    pub records: u32,
+    /// Most tries any of its calls took.
+    pub attempts: u16,
+    /// Records that are alive.
+    pub rows: Rows,
+    /// Records that are not.
+    pub dead: Vec<Dead>,
+}
+
+/// A record that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Dead {
+    /// Name of the stage (or `source`, or `emit`).
+    pub stage: String,
+    /// Tries.
+    pub attempts: u16,
+    /// Class of the error: one of the endpoint's classes, `expression`, `bad_row`, `deadline`,
+    /// `shed`.
+    pub class: String,
+    /// What happened.
+    pub message: String,
+    /// The record's columns at that point; the first are the source's.
+    pub row: Vec<u8>,
+}
+
+/// A task is done on its worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// The task.
+    pub id: u64,
+    /// The node it ran on.
+    pub node: u32,
+    /// Whether the scheduler counts it.
+    pub scheduled: bool,
+    /// From its start to its end, nanoseconds.
+    pub service_ns: u64,
+    /// Whether no record of it failed.
+    pub ok: bool,
+}
+
+/// Text for a sink that only one process may write (the standard output).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Printed {
+    /// Position among the plan's sinks.
+    pub sink: u32,
+    /// Whole lines.
+    pub text: Vec<u8>,
+}

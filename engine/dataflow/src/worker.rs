@@ -1,0 +1,232 @@
+//! One worker process: build the dataflow, step it until it is done, report.
+
+use std::cell::RefCell;
+use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use sage_core::endpoint::Endpoint;
+use sage_core::expr::Templates;
+use sage_core::index::Index;
+use sage_core::metrics::{Counts, RecorderConfig, Summary};
+use sage_dsl::plan::Plan;
+use serde::{Deserialize, Serialize};
+use timely::WorkerConfig;
+use timely::communication::Hooks;
+use timely::communication::allocator::zero_copy::initialize::initialize_networking_from_sockets;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use timely::worker::Worker;
+
+use crate::clock::RunClock;
+use crate::context::{Context, Intake};
+use crate::error::DataflowError;
+use crate::operators::Measurements;
+use crate::outlets::Outlets;
+use crate::render::{Parts, Position, render};
+use crate::timeline::{self, Timeline};
+
+/// Settings of a run, the same on every worker.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RunSettings {
+    /// The run's output folder.
+    pub out: PathBuf,
+    /// When the run began, on the host's monotonic clock ([`RunClock::host_ns`]).
+    pub origin_ns: u64,
+    /// Seed of everything that draws.
+    pub seed: u64,
+    /// Timely threads per process.
+    pub threads: usize,
+    /// Exactly so many records.
+    pub tasks: Option<u64>,
+    /// At most so many records.
+    pub limit: Option<u64>,
+    /// Records that arrive per second; as fast as they are taken otherwise.
+    pub rate: Option<f64>,
+}
+
+/// What a worker process is given.
+pub struct WorkerSetup {
+    /// What to run.
+    pub plan: Plan,
+    /// How to run it.
+    pub settings: RunSettings,
+    /// Number of this process.
+    pub index: usize,
+    /// A connected socket to each other process, in order; `None` at this one's own number.
+    pub sockets: Vec<Option<TcpStream>>,
+    /// Answers the calls of stages.
+    pub endpoint: Arc<dyn Endpoint>,
+    /// The plan's indexes, opened.
+    pub indexes: Vec<Arc<dyn Index>>,
+    /// Raised to stop gracefully: queued tasks stay pending, those in flight end.
+    pub stop: Arc<AtomicBool>,
+    /// Hears of progress and failures.
+    pub reporter: Arc<dyn Reporter>,
+}
+
+/// Hears of a worker while it runs.
+pub trait Reporter: Send + Sync {
+    /// How far the run is; from the first worker, a few times a second.
+    fn progress(&self, progress: Progress);
+    /// The run cannot end well; said once per worker.
+    fn failure(&self, message: String);
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Records by outcome.
+    pub counts: Counts,
+    /// Tasks in flight on each node.
+    pub in_flight: Vec<u64>,
+    /// Records done by each node.
+    pub tasks: Vec<u64>,
+    /// Seconds since the run began.
+    pub elapsed_s: f64,
+}
+
+/// What a timely worker reports at its end.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct WorkerOutcome {
+    /// Rows written to each sink of the plan.
+    pub rows: Vec<u64>,
+    /// The numbers of the run, from the first worker.
+    pub summary: Option<Summary>,
+    /// When the first task was in a worker's hands, seconds since the run began; from the first
+    /// worker.
+    pub first_dispatch_s: Option<f64>,
+    /// Records that were queued when the run was asked to stop.
+    pub given_back: u64,
+    /// What went wrong.
+    pub failure: Option<String>,
+}
+
+/// Between two looks of the first worker at the stop flag, and two reports of progress.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Run this process's part of the dataflow; one outcome per timely thread.
+pub fn run(setup: WorkerSetup) -> Result<Vec<WorkerOutcome>, DataflowError> {
+    let threads = setup.settings.threads.max(1);
+    let hooks = Hooks::default();
+    let locals = ProcessBuilder::new_typed_vector(threads, hooks.refill.clone(), None);
+    let mut setup = setup;
+    let sockets = std::mem::take(&mut setup.sockets);
+    let nodes = sockets.len().max(1);
+    let (builders, comms) =
+        initialize_networking_from_sockets(locals, sockets, setup.index, threads, hooks)
+            .map_err(|error| DataflowError::Start(error.to_string()))?;
+    let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+    let guards = timely::execute::execute_from(
+        builders,
+        Box::new(comms),
+        WorkerConfig::default(),
+        move |worker| one(worker, &setup, nodes),
+    )
+    .map_err(DataflowError::Start)?;
+    // Joining panics when a peer is gone: the threads that talk to it died.
+    let joined = catch_unwind(AssertUnwindSafe(|| guards.join()));
+    let results = joined.map_err(|_| {
+        DataflowError::Broken("the connection to another worker was lost".into())
+    })?;
+    results.into_iter().map(|result| result.map_err(DataflowError::Broken)?).collect()
+}
+
+fn one(
+    worker: &mut Worker,
+    setup: &WorkerSetup,
+    nodes: usize,
+) -> Result<WorkerOutcome, DataflowError> {
+    let (peer, settings) = (worker.index(), &setup.settings);
+    let position = Position { nodes, peer };
+    let plan = Rc::new(setup.plan.clone());
+    let templates = Templates::compile(&plan.templates)
+        .map_err(|error| DataflowError::Plan(error.to_string()))?;
+    let context = Rc::new(Context {
+        templates: Rc::new(templates),
+        clock: RunClock::new(settings.origin_ns),
+        endpoint: Arc::clone(&setup.endpoint),
+        node: setup.index as u32,
+        log: RefCell::default(),
+        failure: RefCell::default(),
+        intake: Intake::default(),
+        outlets: RefCell::new(Outlets::create(&plan, &settings.out, peer)?),
+        plan,
+    });
+    let first = peer == 0;
+    let measurements = first.then(|| measurements(&context, settings, nodes)).transpose()?;
+    let parts = Parts::build(&context, settings, position, &setup.indexes)?;
+
+    let main = worker.next_dataflow_index();
+    worker.dataflow_named("flow", |scope| render(scope, &context, parts, measurements.clone()));
+    let mut timeline = Timeline::install(worker, first);
+
+    let mut told = false;
+    let mut last_tick = 0;
+    while worker.has_dataflows() {
+        worker.step_or_park(first.then_some(TICK));
+        if let (false, Some(error)) = (told, context.failure.borrow().as_ref()) {
+            setup.reporter.failure(error.to_string());
+            context.intake.draining.set(true);
+            context.intake.rouse();
+            told = true;
+        }
+        let Some(measurements) = &measurements else { continue };
+        let now = context.clock.now_ns();
+        if now - last_tick < TICK.as_nanos() as u64 && worker.installed_dataflows().contains(&main) {
+            continue;
+        }
+        last_tick = now;
+        if setup.stop.load(Ordering::Relaxed) && !context.intake.draining.replace(true) {
+            context.intake.rouse();
+        }
+        let mut measurements = measurements.borrow_mut();
+        measurements.take_own(&context);
+        timeline.add(measurements.pending.drain(..), now);
+        setup.reporter.progress(progress(&measurements, now));
+        if !worker.installed_dataflows().contains(&main) {
+            timeline.close();
+        }
+    }
+
+    context.outlets.borrow_mut().flush()?;
+    let mut outcome = WorkerOutcome {
+        rows: context.outlets.borrow().rows(),
+        given_back: context.intake.given_back.get(),
+        ..WorkerOutcome::default()
+    };
+    if let Some(measurements) = measurements {
+        let mut measurements = measurements.borrow_mut();
+        measurements.take_own(&context);
+        measurements.flush()?;
+        outcome.summary = Some(measurements.recorder.finish());
+        outcome.first_dispatch_s = measurements.first_dispatch_ns.map(|ns| ns as f64 / 1e9);
+        timeline::write(&settings.out, &timeline.table.borrow(), &context.plan)?;
+    }
+    outcome.failure = context.failure.borrow().as_ref().map(ToString::to_string);
+    Ok(outcome)
+}
+
+fn measurements(
+    context: &Context,
+    settings: &RunSettings,
+    nodes: usize,
+) -> Result<Rc<RefCell<Measurements>>, DataflowError> {
+    let stages = context.plan.stages().map(|stage| stage.name.clone()).collect();
+    let mut config = RecorderConfig::new(nodes, context.plan.schedule.slots, stages);
+    config.deadline_ns = context.plan.schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
+    Ok(Rc::new(RefCell::new(Measurements::create(&settings.out, config)?)))
+}
+
+fn progress(measurements: &Measurements, now_ns: u64) -> Progress {
+    let nodes = measurements.recorder.nodes();
+    Progress {
+        counts: measurements.recorder.counts(),
+        in_flight: nodes.iter().map(|node| node.in_flight).collect(),
+        tasks: nodes.iter().map(|node| node.tasks).collect(),
+        elapsed_s: now_ns as f64 / 1e9,
+    }
+}

@@ -1,0 +1,129 @@
+//! Kept-alive HTTP/1.1 connections to one address.
+//!
+//! A stack of idle connections: the one used last is used next, so that a lull lets the others
+//! grow old together. A reused connection may have been closed by the peer at the moment it is
+//! used; only then, and only if nothing of an answer has arrived, the request is sent once more on
+//! a new connection.
+
+use std::io;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::http::response::Parts;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+type Sender = SendRequest<Full<Bytes>>;
+
+/// Longest answer that is read. A list of 2048 vectors of 4096 numbers fits.
+const MAX_ANSWER: usize = 256 << 20;
+
+/// Why there is no response.
+#[derive(Debug)]
+pub(super) enum TransportError {
+    /// No connection could be made.
+    Connect(io::Error),
+    /// The connection broke before the whole answer was there.
+    Broken(String),
+    /// The answer is longer than is read.
+    TooLong,
+}
+
+/// See the module.
+pub(super) struct Connections {
+    authority: String,
+    idle: Mutex<Vec<Sender>>,
+    max_idle: usize,
+}
+
+impl Connections {
+    /// To `authority` (`HOST:PORT`), keeping up to `max_idle` connections.
+    pub(super) fn new(authority: String, max_idle: usize) -> Self {
+        Connections { authority, idle: Mutex::new(Vec::new()), max_idle }
+    }
+
+    /// Send what `build` makes and read the whole answer.
+    pub(super) async fn send(
+        &self,
+        build: impl Fn() -> Request<Full<Bytes>>,
+    ) -> Result<(Parts, Bytes), TransportError> {
+        if let Some(mut sender) = self.reuse().await {
+            match sender.send_request(build()).await {
+                Ok(response) => return self.finish(sender, response).await,
+                Err(error) if closed_before_answer(&error) => {}
+                Err(error) => return Err(TransportError::Broken(describe(&error))),
+            }
+        }
+        let mut sender = self.connect().await.map_err(TransportError::Connect)?;
+        match sender.send_request(build()).await {
+            Ok(response) => self.finish(sender, response).await,
+            Err(error) => Err(TransportError::Broken(describe(&error))),
+        }
+    }
+
+    /// An idle connection that is still open.
+    async fn reuse(&self) -> Option<Sender> {
+        loop {
+            let mut sender = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
+            // Waits at most for the connection's own task to notice that its last answer is read.
+            if sender.ready().await.is_ok() {
+                return Some(sender);
+            }
+        }
+    }
+
+    async fn connect(&self) -> io::Result<Sender> {
+        let stream = TcpStream::connect(&self.authority).await?;
+        stream.set_nodelay(true)?;
+        let (sender, connection) =
+            http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+        // Ends by itself when the sender is dropped; its errors reach the request under way.
+        tokio::spawn(connection);
+        Ok(sender)
+    }
+
+    async fn finish(
+        &self,
+        sender: Sender,
+        response: hyper::Response<Incoming>,
+    ) -> Result<(Parts, Bytes), TransportError> {
+        let (parts, body) = response.into_parts();
+        let bytes = match Limited::new(body, MAX_ANSWER).collect().await {
+            Ok(collected) => collected.to_bytes(),
+            Err(error) => {
+                return Err(match error.downcast::<hyper::Error>() {
+                    Ok(error) => TransportError::Broken(describe(&error)),
+                    Err(_) => TransportError::TooLong,
+                });
+            }
+        };
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < self.max_idle {
+            idle.push(sender);
+        }
+        Ok((parts, bytes))
+    }
+}
+
+/// Whether the peer had closed the connection before it said anything.
+fn closed_before_answer(error: &hyper::Error) -> bool {
+    error.is_incomplete_message()
+        || error.is_canceled()
+        || error.is_closed()
+        || std::error::Error::source(error)
+            .and_then(|source| source.downcast_ref::<io::Error>())
+            .is_some_and(|error| {
+                matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+            })
+}
+
+fn describe(error: &hyper::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}

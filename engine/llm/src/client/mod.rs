@@ -1,0 +1,209 @@
+//! The workers' side of the gateway: a [`Endpoint`] over HTTP.
+//!
+//! ```text
+//!  operator thread(s)          the client's one thread (tokio, current_thread)
+//!  submit(call, completion) -> channel -> task per call -> kept-alive connection -> gateway
+//!                                              '-> completion(outcome)
+//! ```
+//!
+//! One thread for any number of calls in flight: a call is almost all waiting, and a worker process
+//! has better use for its cores. The thread is the client's own, so that the dataflow knows no
+//! runtime.
+//!
+//! The client speaks hyper without a client library on top: it has exactly one peer, needs neither
+//! TLS, proxies nor redirects, and must know whether a connection was a reused one (see
+//! `connection`). A worker pays for no root certificates this way.
+//!
+//! **It does not retry.** The gateway is the one owner of retries; two owners multiply.
+//!
+//! **The channel has no bound of its own** because its callers have: an operator submits no more
+//! than it has slots for (`max_in_flight`), and a bounded channel would have to block or fail in
+//! `submit`, which may do neither.
+
+mod body;
+mod call;
+mod connection;
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use call::Caller;
+
+/// Longest wait for the thread when a client is dropped. Only a completion that blocks takes longer
+/// than an instant.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where and as whom a client calls.
+#[derive(Clone)]
+pub struct ClientConfig {
+    /// `http://HOST:PORT` of the gateway.
+    pub gateway: String,
+    /// Bearer token of the run; empty sends none.
+    pub token: String,
+    /// Name of the job, for the gateway's accounts.
+    pub job: String,
+    /// Number of this worker, for the gateway's accounts.
+    pub worker: u32,
+    /// The plan's endpoints, in plan order.
+    pub endpoints: Vec<EndpointTarget>,
+    /// Calls its users have in flight at most; as many connections are kept alive.
+    pub max_in_flight: usize,
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig")
+            .field("gateway", &self.gateway)
+            .field("token", &if self.token.is_empty() { "none" } else { "(redacted)" })
+            .field("job", &self.job)
+            .field("worker", &self.worker)
+            .field("endpoints", &self.endpoints)
+            .field("max_in_flight", &self.max_in_flight)
+            .finish()
+    }
+}
+
+/// One endpoint of the plan, as the gateway knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointTarget {
+    /// The name it has in the plan and at the gateway.
+    pub name: String,
+    /// Model sent with each call.
+    pub model: String,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The gateway's address cannot be used.
+    #[error("gateway address `{address}`: {reason}; expected http://HOST:PORT")]
+    Address {
+        /// As given.
+        address: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A name or the token cannot stand in a header or a path.
+    #[error("{what} has a character that HTTP does not allow here")]
+    Text {
+        /// Which one; never its value, it may be a secret.
+        what: &'static str,
+    },
+    /// The thread or its runtime did not start.
+    #[error("the client's thread did not start")]
+    Start(#[source] std::io::Error),
+}
+
+/// A connection to the gateway; see the module.
+///
+/// Dropping it ends all calls in flight: each is answered with [`ErrorClass::Cancelled`].
+pub struct Client {
+    jobs: Option<UnboundedSender<Job>>,
+    thread: Option<JoinHandle<()>>,
+    /// Disconnects when the thread is at its end.
+    ended: Mutex<mpsc::Receiver<()>>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Start the client's thread. Connects to nothing yet.
+    pub fn new(config: ClientConfig) -> Result<Client, ClientError> {
+        let caller = Caller::new(&config)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(ClientError::Start)?;
+        let (jobs, inbox) = unbounded_channel();
+        let (end, ended) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("llm-client".into())
+            .spawn(move || {
+                runtime.block_on(serve(caller, inbox));
+                // Drops the tasks in flight, which answers their calls, and does not wait for a
+                // name lookup that hangs.
+                runtime.shutdown_background();
+                drop(end);
+            })
+            .map_err(ClientError::Start)?;
+        Ok(Client { jobs: Some(jobs), thread: Some(thread), ended: Mutex::new(ended) })
+    }
+}
+
+impl Endpoint for Client {
+    fn submit(&self, call: Call, completion: Completion) {
+        let job = Job { call, submitted: Instant::now(), duty: Duty(Some(completion)) };
+        if let Some(jobs) = &self.jobs {
+            // A send fails only when the thread is gone; the job comes back in the error and its
+            // drop answers.
+            drop(jobs.send(job));
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.jobs = None;
+        let Some(thread) = self.thread.take() else { return };
+        // The last owner may be a completion, which runs on the thread itself.
+        if thread.thread().id() == thread::current().id() {
+            return;
+        }
+        let ended = self.ended.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Err(mpsc::RecvTimeoutError::Disconnected) = ended.recv_timeout(JOIN_TIMEOUT) {
+            // A panic in the thread has answered the calls already.
+            drop(thread.join());
+        }
+    }
+}
+
+/// A call on its way to the client's thread.
+struct Job {
+    call: Call,
+    submitted: Instant,
+    duty: Duty,
+}
+
+/// The duty to answer, which a dropped task or queue fulfils with `Cancelled`.
+struct Duty(Option<Completion>);
+
+impl Duty {
+    fn fulfil(mut self, outcome: CallOutcome) {
+        if let Some(completion) = self.0.take() {
+            completion.complete(outcome);
+        }
+    }
+}
+
+impl Drop for Duty {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            return; // A bug, not an ending run: the completion says `Abandoned` itself.
+        }
+        if let Some(completion) = self.0.take() {
+            let error = CallError::new(ErrorClass::Cancelled, "the run is ending");
+            completion.complete(CallOutcome { result: Err(error), attempts: 0 });
+        }
+    }
+}
+
+async fn serve(caller: Caller, mut inbox: UnboundedReceiver<Job>) {
+    let caller = std::sync::Arc::new(caller);
+    while let Some(Job { call, submitted, duty }) = inbox.recv().await {
+        let caller = caller.clone();
+        tokio::spawn(async move {
+            let outcome = caller.run(call, submitted).await;
+            duty.fulfil(outcome);
+        });
+    }
+}

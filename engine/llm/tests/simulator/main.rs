@@ -1,0 +1,7 @@
+//! The simulator over real sockets: every endpoint, its errors, its timing, its manners.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail and print")]
+
+mod answers;
+mod manners;
+mod running;

@@ -1,0 +1,203 @@
+//! Gathers documents and writes them as one index file.
+//!
+//! Everything is numbered and packed as it arrives, so building needs about as much memory as the
+//! file is long. The file appears under its name at once and complete: it is written under a
+//! temporary name in the same folder, synced and renamed, so a reader sees the old index or the new
+//! one, and a crash leaves neither half of one.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+
+use rustc_hash::FxHashSet;
+use sage_core::text::hashed_vector;
+
+use crate::analysis::Vocabulary;
+use crate::bm25::Postings;
+use crate::error::RetrievalError;
+use crate::format::{header, padding};
+use crate::fusion::SearchMode;
+use crate::index::Meta;
+use crate::vectors::{MAX_DIMS, push_vector};
+
+/// Settings of an index.
+#[derive(Debug, Clone, Copy)]
+pub struct BuildOptions {
+    /// How it is searched.
+    pub search: SearchMode,
+    /// Length of its vectors; 0 for none.
+    pub dims: usize,
+}
+
+/// What was built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IndexInfo {
+    /// Documents.
+    pub documents: usize,
+    /// Distinct terms.
+    pub terms: usize,
+    /// Length of the vectors.
+    pub dims: usize,
+    /// Length of the file.
+    pub bytes: u64,
+}
+
+/// Gathers documents; see the module's text.
+pub struct IndexBuilder {
+    options: BuildOptions,
+    vocabulary: Vocabulary,
+    postings: Vec<Postings>,
+    lengths: Vec<u8>,
+    vectors: Vec<u8>,
+    scales: Vec<u8>,
+    ends: Vec<u8>,
+    keys: Vec<u8>,
+    rows: Vec<u8>,
+    seen: FxHashSet<Box<str>>,
+    words: u64,
+    buffer: String,
+    numbers: Vec<u32>,
+}
+
+impl IndexBuilder {
+    /// An empty index.
+    pub fn new(options: BuildOptions) -> Result<Self, RetrievalError> {
+        if options.dims > MAX_DIMS {
+            return Err(RetrievalError::TooLarge("vectors may have at most 16384 dimensions"));
+        }
+        Ok(IndexBuilder {
+            options,
+            vocabulary: Vocabulary::new(),
+            postings: Vec::new(),
+            lengths: Vec::new(),
+            vectors: Vec::new(),
+            scales: Vec::new(),
+            ends: Vec::new(),
+            keys: Vec::new(),
+            rows: Vec::new(),
+            seen: FxHashSet::default(),
+            words: 0,
+            buffer: String::new(),
+            numbers: Vec::new(),
+        })
+    }
+
+    /// Adds a document. `text` is what is searched, `row` what a hit returns. Without a vector the
+    /// built-in hashed vector of `text` is used, if the index has vectors at all. A document that
+    /// is refused leaves the index as it was.
+    pub fn push(
+        &mut self,
+        key: &str,
+        text: &str,
+        row: &[u8],
+        vector: Option<Vec<f32>>,
+    ) -> Result<(), RetrievalError> {
+        let expected = self.options.dims;
+        let found = vector.as_ref().map_or(expected, Vec::len);
+        if found != expected {
+            return Err(RetrievalError::VectorLength { key: key.to_owned(), found, expected });
+        }
+        let Ok(document) = u32::try_from(self.seen.len()) else {
+            return Err(RetrievalError::TooLarge("at most 4294967295 documents"));
+        };
+        if !self.seen.insert(key.into()) {
+            return Err(RetrievalError::DuplicateKey(key.to_owned()));
+        }
+        self.push_words(document, text);
+        if expected > 0 {
+            let vector = vector.unwrap_or_else(|| hashed_vector(text, expected));
+            let scale = push_vector(&vector, &mut self.vectors);
+            self.scales.extend_from_slice(&scale.to_le_bytes());
+        }
+        self.keys.extend_from_slice(key.as_bytes());
+        self.rows.extend_from_slice(row);
+        self.ends.extend_from_slice(&(self.keys.len() as u64).to_le_bytes());
+        self.ends.extend_from_slice(&(self.rows.len() as u64).to_le_bytes());
+        Ok(())
+    }
+
+    fn push_words(&mut self, document: u32, text: &str) {
+        self.numbers.clear();
+        self.vocabulary.number(text, &mut self.buffer, &mut self.numbers);
+        let length = self.numbers.len() as u32;
+        self.lengths.extend_from_slice(&length.to_le_bytes());
+        self.words += u64::from(length);
+        self.numbers.sort_unstable();
+        for same in self.numbers.chunk_by(|a, b| a == b) {
+            let term = same[0] as usize;
+            if self.postings.len() <= term {
+                self.postings.resize_with(term + 1, Postings::default);
+            }
+            self.postings[term].push(document, same.len() as u32);
+        }
+    }
+
+    /// Number of documents so far.
+    pub fn len(&self) -> usize {
+        self.seen.len()
+    }
+
+    /// Whether there is none yet.
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// Writes the index to `path`, replacing what is there. Only the owner can read the file.
+    pub fn build_to(self, path: &Path) -> Result<IndexInfo, RetrievalError> {
+        let documents = self.len();
+        let (mut entries, mut text, mut postings) = (Vec::new(), Vec::new(), Vec::new());
+        let terms = self.vocabulary.into_sorted();
+        for (term, number) in &terms {
+            let list = &self.postings[*number as usize];
+            if list.write(term, &mut entries, &mut text, &mut postings).is_none() {
+                return Err(RetrievalError::TooLarge("more than 4 GiB of distinct words"));
+            }
+        }
+        let meta = Meta {
+            documents: documents as u32,
+            terms: terms.len() as u32,
+            dims: self.options.dims as u32,
+            search: self.options.search,
+            words: self.words,
+        };
+        let meta = meta.to_bytes();
+        // In the order of `Section`.
+        let sections: [&[u8]; 10] = [
+            &meta,
+            &entries,
+            &text,
+            &postings,
+            &self.lengths,
+            &self.vectors,
+            &self.scales,
+            &self.ends,
+            &self.keys,
+            &self.rows,
+        ];
+        let bytes = write(path, &sections).map_err(RetrievalError::io("write index", path))?;
+        Ok(IndexInfo { documents, terms: terms.len(), dims: self.options.dims, bytes })
+    }
+}
+
+fn write(path: &Path, sections: &[&[u8]; 10]) -> io::Result<u64> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    // Created with mode 0600 and removed again if anything below fails.
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let head = header(sections);
+    file.write_all(&head)?;
+    let mut bytes = head.len();
+    for section in sections {
+        let gap = padding(section.len());
+        file.write_all(section)?;
+        file.write_all(&[0; 8][..gap])?;
+        bytes += section.len() + gap;
+    }
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    // The new name itself must survive a power cut too.
+    File::open(folder)?.sync_all()?;
+    Ok(bytes as u64)
+}
