@@ -207,6 +207,9 @@ impl Checker<'_> {
             Kind::Word(words) => self.word(param, words, written, scope),
             Kind::Distribution => self.distribution(written, scope),
             Kind::Path | Kind::Paths => {
+                if self.bare_path(written) {
+                    return None;
+                }
                 let Value::String(path) = self.constant(written, scope, &Type::String)? else {
                     return None;
                 };

@@ -20,6 +20,9 @@ impl Checker<'_> {
         scope: &Scope<'_>,
         expected: Option<&Type>,
     ) -> Typed {
+        if self.full() {
+            return Typed::poison();
+        }
         self.deeper(written.span, |this| this.expr_of(written, scope, expected))
     }
 

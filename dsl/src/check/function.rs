@@ -119,7 +119,7 @@ impl<'a> Checker<'a> {
 
     pub(crate) fn unknown_call(&mut self, call: &ast::Call) {
         let name = call.name.text.as_str();
-        if self.names.is_poisoned(name) {
+        if self.names.is_poisoned(name) || self.full() {
             return;
         }
         let span = call.name.span;

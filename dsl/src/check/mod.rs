@@ -21,6 +21,7 @@ mod leaf;
 mod names;
 mod operator;
 mod option;
+mod param;
 mod prompt;
 mod record;
 mod schedule;
@@ -56,6 +57,9 @@ enum Lazy<T> {
     Busy,
     Done(T),
 }
+
+/// Findings after which the checker looks no further.
+const ENOUGH: usize = 200;
 
 pub(crate) struct Checker<'a> {
     input: Inputs<'a>,
@@ -187,7 +191,14 @@ impl<'a> Checker<'a> {
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        if !self.full() {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Whether enough has been said; finding words for more would only take time.
+    fn full(&self) -> bool {
+        self.diagnostics.len() >= ENOUGH
     }
 
     /// Whether an error was found, here or by the parser.

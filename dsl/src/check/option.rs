@@ -5,7 +5,7 @@ use super::Scope;
 use super::endpoint::ENDPOINT_OPTIONS;
 use super::leaf::{INDEX_OPTIONS, SOURCE_OPTIONS};
 use super::schedule::SCHEDULE_OPTIONS;
-use crate::ast;
+use crate::ast::{self, ExprKind};
 use crate::catalog::Param;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -21,7 +21,7 @@ impl Checker<'_> {
         known: &[String],
         declare: &str,
     ) {
-        if self.names.is_poisoned(&name.text) {
+        if self.names.is_poisoned(&name.text) || self.full() {
             return;
         }
         let found = self.names.values.get(name.text.as_str()).copied();
@@ -76,6 +76,9 @@ impl Checker<'_> {
 
     /// Says that an option is unknown, and where it would be known.
     pub(crate) fn unknown_option(&mut self, key: &ast::Name, known: &[&str], what: &str) {
+        if self.full() {
+            return;
+        }
         let name = key.text.as_str();
         let message = format!("unknown option `{name}` for {what}");
         let close = suggest::closest(name, known.iter().copied());
@@ -116,5 +119,23 @@ impl Checker<'_> {
             .take(3)
             .collect();
         (!with.is_empty()).then(|| format!("the stage {}", suggest::list(with)))
+    }
+
+    /// Says that a path stands without quotes, if that is what it is.
+    pub(crate) fn bare_path(&mut self, written: &ast::Expr) -> bool {
+        let text = self.input.sources.text(written.span);
+        let start = text.split(['/', '.']).next().unwrap_or("");
+        let path = matches!(written.kind, ExprKind::Binary(..) | ExprKind::Field(..))
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
+            && !self.names.values.contains_key(start);
+        if path {
+            let quoted = format!("\"{text}\"");
+            self.report(
+                Diagnostic::error(codes::TYPE_MISMATCH, written.span, "a path stands in quotes")
+                    .help(format!("write `{quoted}`"))
+                    .fix(written.span, quoted),
+            );
+        }
+        path
     }
 }

@@ -8,6 +8,9 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::span::Span;
 
+/// Entries of a block; the checks on them compare each with each.
+const MAX_ENTRIES: usize = 1_000;
+
 impl Reader<'_> {
     pub(super) fn block_or_empty(
         &mut self,
@@ -27,6 +30,11 @@ impl Reader<'_> {
         for part in children(pair) {
             if part.as_rule() == Rule::entry {
                 let Some(entry) = self.entry(part) else { continue };
+                if entries.len() >= MAX_ENTRIES {
+                    let message = format!("a block may have {MAX_ENTRIES} entries");
+                    self.report(Diagnostic::error(codes::TOO_LARGE, entry.key.span, message));
+                    break;
+                }
                 let before = entries.iter().find(|other| other.key.text == entry.key.text);
                 if let Some(before) = before {
                     let message = format!("`{}` is given twice", entry.key.text);

@@ -8,12 +8,21 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::span::Span;
 
+/// Steps of a flow; the checks on them compare each with each.
+const MAX_STEPS: usize = 1_000;
+
 impl Reader<'_> {
     pub(super) fn flow(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Flow> {
         let mut parts = children(pair);
         let name = self.value_name(&parts.next()?, "a flow");
         let mut flow = ast::Flow { name, steps: Vec::new(), broken: false, poisoned: Vec::new() };
         for part in parts {
+            if flow.steps.len() >= MAX_STEPS {
+                let message = format!("a flow may have {MAX_STEPS} steps");
+                self.report(Diagnostic::error(codes::TOO_LARGE, flow.name.span, message));
+                flow.broken = true;
+                break;
+            }
             self.step(part, &mut flow);
         }
         Some(flow)

@@ -121,7 +121,12 @@ impl Reader<'_> {
         for part in children(pair) {
             match part.as_rule() {
                 Rule::name => def.name = self.type_name(&part),
-                Rule::field => def.fields.extend(self.field(part)),
+                Rule::field if def.fields.len() < 1_000 => def.fields.extend(self.field(part)),
+                Rule::field => {
+                    let message = "a type may have 1000 fields";
+                    self.report(Diagnostic::error(codes::TOO_LARGE, def.name.span, message));
+                    break;
+                }
                 _ => self.bad_entry(&part, "a field is `name: type`, as in `text: string`"),
             }
         }
@@ -153,7 +158,7 @@ impl Reader<'_> {
         for part in children(pair) {
             match part.as_rule() {
                 Rule::name => def.name = self.type_name(&part),
-                Rule::variant => {
+                Rule::variant if def.variants.len() < 1_000 => {
                     if let Some(name) = children(part).next() {
                         def.variants.push(self.value_name(&name, "a variant"));
                     }

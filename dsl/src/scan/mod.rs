@@ -128,6 +128,7 @@ impl Scanner<'_> {
                 b'"' if rest.starts_with(b"\"\"\"") => self.triple(at),
                 b'"' => self.string(at),
                 b'\'' => self.single_quote(at),
+                0xE2 if is_curly(rest) => self.curly_quote(at),
                 b'#' => self.hash(at),
                 b';' => self.semicolon(at),
                 open @ (b'{' | b'(' | b'[') => {
@@ -280,6 +281,31 @@ impl Scanner<'_> {
         self.at = end;
     }
 
+    /// Quotes as word processors set them. The straight one stands at the outer end of the three
+    /// bytes, so that the text between is left as it is.
+    fn curly_quote(&mut self, at: usize) {
+        let line = &self.bytes[at + 3..self.line_end(at)];
+        let close = line.windows(3).position(is_curly);
+        let end = close.map_or(at + 3, |n| at + 3 + n + 3);
+        let inner = String::from_utf8_lossy(&self.bytes[at + 3..end.max(at + 6) - 3]).into_owned();
+        let mut error = Diagnostic::error(
+            codes::SINGLE_QUOTES,
+            self.span(at, end),
+            "strings stand in straight double quotes",
+        );
+        self.blank(at, at + 3);
+        if close.is_some() && !inner.contains(['"', '\\']) {
+            error = error.fix(self.span(at, end), format!("\"{inner}\""));
+            self.blank(end - 3, end);
+            self.out[at + 2] = b'"';
+            self.out[end - 3] = b'"';
+        } else {
+            self.blank(at, end);
+        }
+        self.diagnostics.push(error);
+        self.at = end;
+    }
+
     fn hash(&mut self, at: usize) {
         let error = Diagnostic::error(
             codes::HASH_COMMENT,
@@ -312,4 +338,9 @@ pub(crate) fn starts_item(line: &[u8]) -> bool {
     let Ok(word) = std::str::from_utf8(&line[..length]) else { return false };
     let next = line[length..].iter().find(|b| **b != b' ');
     ITEM_WORDS.contains(&word) && !matches!(next, Some(b':' | b'=' | b'.' | b','))
+}
+
+/// Whether a curly double quote stands at the start.
+fn is_curly(bytes: &[u8]) -> bool {
+    bytes.starts_with("\u{201c}".as_bytes()) || bytes.starts_with("\u{201d}".as_bytes())
 }

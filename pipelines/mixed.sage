@@ -1,0 +1,22 @@
+sage 1
+import "rag.sage"
+import "compute.sage"
+
+/// Compute, then retrieve and answer, then compute again: CPU and GPU work in one record's life.
+type Mixed { id: string @key, text: string, before: string, after: string }
+
+sink results: Mixed to jsonl("mixed.jsonl")
+
+flow mixed {
+  from queries
+  stage before = hash_chain(.text, rounds: rounds(light))
+  stage qvec   = embed(.text)                       on embedder { batch: 64, linger: 5ms }
+  stage hits   = retrieve(docs, qvec, k: top_k)
+  stage best   = rerank(hits, .text, keep: 5)
+  stage ctx    = context(best, budget: 1800 tokens)
+  stage answer = generate(answer_from(ctx.text, .text)) on llm { max_tokens: 256, timeout: 120s }
+  stage after  = hash_chain(answer.text, rounds: rounds(light))
+  emit Mixed { id: .id, text: answer.text, before: before, after: after } into results
+}
+
+schedule { policy: load_aware(balanced), slots: 8, priority: .priority }
