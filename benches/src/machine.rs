@@ -22,10 +22,9 @@ pub(crate) fn describe(sage: &Path) -> String {
     let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now());
     format!(
         "date     {now}\n\
-         machine  {cores} cores, {model}, {:.0} GiB; load {}\n\
+         machine  {cores} cores, {model}, {:.0} GiB\n\
          versions {}; {}; Linux {}\n",
         memory_kb / 1024.0 / 1024.0,
-        load(),
         first_line(Command::new(sage).arg("--version")),
         first_line(Command::new("rustc").arg("--version")),
         fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default().trim(),

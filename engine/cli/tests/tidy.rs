@@ -43,7 +43,9 @@ fn sources() -> Vec<PathBuf> {
 fn is_test(path: &Path) -> bool {
     let inside = |part: &str| path.components().any(|component| component.as_os_str() == part);
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-    ["tests", "benches", "fuzz"].into_iter().any(inside) || stem == "tests" || stem.ends_with("_tests")
+    ["tests", "benches", "fuzz"].into_iter().any(inside)
+        || stem == "tests"
+        || stem.ends_with("_tests")
 }
 
 /// `README.md` and the pages of `docs`.
@@ -73,7 +75,8 @@ fn source_files_begin_with_what_they_are_and_stay_short() {
             continue;
         }
         if !text.starts_with("//!") {
-            problems.push(format!("{place}: does not begin with `//!`, one sentence on what it is"));
+            problems
+                .push(format!("{place}: does not begin with `//!`, one sentence on what it is"));
         }
         let own = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or(&text);
         let lines = own.lines().count();
@@ -92,10 +95,10 @@ fn dependencies(manifest: &Path) -> BTreeSet<String> {
         if let Some(section) = line.strip_prefix('[') {
             let section = section.trim_end_matches(']');
             inside = section == "dependencies" || section.ends_with(".dependencies");
-            if let Some((_, name)) = section.split_once("dependencies.") {
-                if !section.contains("dev-") && !section.contains("build-") {
-                    found.insert(name.to_owned());
-                }
+            if let Some((before, name)) = section.split_once("dependencies.")
+                && !before.ends_with('-')
+            {
+                found.insert(name.to_owned());
             }
         } else if inside && !line.starts_with('#') {
             let name: String =
@@ -198,6 +201,8 @@ fn timely_and_tokio_do_not_meet_below_the_binary() {
         }
     }
     no_problems(&problems);
+    let all = closure("sage-flow", &crates, &locked);
+    assert!(TIMELY.iter().chain(&HTTP).all(|name| all.contains(*name)), "the binary has them all");
 }
 
 fn sage_flow(arguments: &[&str], folder: &Path, input: &str) -> Output {
@@ -316,12 +321,13 @@ fn programs_in_the_readme_run() {
 /// Command lines of the binary in a page: in code spans, and alone on a line of a block.
 fn commands(text: &str) -> Vec<String> {
     let spans = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
-    let lines = text.lines().map(|line| line.trim_start_matches("$ "));
+    let lines: Vec<String> =
+        blocks(text).iter().flat_map(|block| block.text.lines().map(str::to_owned)).collect();
     let ours = |line: &str| {
-        let rest = line.strip_prefix("sage-flow ").or_else(|| line.strip_prefix("cargo run --release -- "));
-        rest.map(str::to_owned)
+        let starts = ["sage-flow ", "cargo run --release -- "];
+        starts.iter().find_map(|start| line.strip_prefix(start)).map(str::to_owned)
     };
-    spans.chain(lines).filter_map(ours).collect()
+    spans.chain(lines.iter().map(String::as_str)).filter_map(ours).collect()
 }
 
 #[test]
@@ -365,7 +371,13 @@ fn the_script_of_the_checks_runs_the_test_command_of_the_readme() {
 fn links_between_files_lead_somewhere() {
     let mut problems = Vec::new();
     let mut pages = pages();
-    let names = ["ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "experiments/README.md", "results/README.md"];
+    let names = [
+        "ARCHITECTURE.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "experiments/README.md",
+        "results/README.md",
+    ];
     pages.extend(names.map(|name| root().join(name)));
     for page in pages {
         for target in read(&page).split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

@@ -21,6 +21,8 @@ use crate::task::{Dead, Done, Task};
 pub(crate) struct SchedulerSettings {
     pub(crate) nodes: usize,
     pub(crate) threads: usize,
+    /// Records per task; the queue's bound counts records.
+    pub(crate) morsel: usize,
     pub(crate) seed: u64,
     pub(crate) decisions: DecisionLog,
     pub(crate) cost: CostModel,
@@ -51,7 +53,7 @@ impl Dispatcher {
     ) -> Self {
         let fleet = FleetConfig::new(settings.nodes, plan.slots);
         let deadline_ns = plan.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
-        let queue = plan.queue as usize;
+        let queue = (plan.queue as usize).div_ceil(settings.morsel.max(1)).max(settings.nodes);
         Dispatcher {
             scheduler: Scheduler::new(policy, &fleet, settings.seed, queue, deadline_ns),
             context,

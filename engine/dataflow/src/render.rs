@@ -14,8 +14,8 @@ use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
 use crate::dispatcher::Dispatcher;
 use crate::error::DataflowError;
-use crate::operators::{self, Emit, Measurements, SchedulerSettings, SourceSettings, Tasks, Time};
-use crate::segments::{Segment, Segments, morsel, segments};
+use crate::operators::{self, Emit, Fused, Measurements, SchedulerSettings, SourceSettings, Tasks, Time};
+use crate::segments::{Segment, Segments, is_cheap, morsel, segments};
 use crate::sources::FeedSettings;
 use crate::task::Done;
 use crate::worker::RunSettings;
@@ -26,6 +26,8 @@ pub(crate) struct Parts {
     emits: Vec<Emit>,
     source: SourceSettings,
     dispatcher: Option<Dispatcher>,
+    /// Whether no stage is worth a task of its own.
+    cheap: bool,
 }
 
 /// Where this timely worker stands in the cluster.
@@ -63,6 +65,7 @@ impl Parts {
             emits: Emit::compile(plan)?,
             source,
             dispatcher,
+            cheap: is_cheap(plan),
         })
     }
 }
@@ -80,6 +83,7 @@ fn dispatcher(
     let scheduler = SchedulerSettings {
         nodes: position.nodes,
         threads: settings.threads,
+        morsel: morsel(&context.plan),
         seed: settings.seed,
         decisions: DecisionLog::create(&settings.out)?,
         cost: CostModel::of(&context.plan),
@@ -102,10 +106,19 @@ pub(crate) fn render(
     let (feedback, completions) = scope.feedback::<Vec<Done>>(0);
     tasks = operators::schedule(tasks, completions, context, parts.dispatcher);
     tasks = operators::receive(tasks, context);
-    for segment in parts.segments.behind {
+    let mut behind = parts.segments.behind;
+    // Cheap steps at the end need no operator of their own; expensive ones do, they take turns.
+    let last = match behind.pop() {
+        Some(Segment::Fused(fused)) if parts.cheap => fused,
+        other => {
+            behind.extend(other);
+            Fused::default()
+        }
+    };
+    for segment in behind {
         tasks = operator(tasks, context, segment, slots, true);
     }
-    let completed = operators::complete(tasks, context, parts.emits);
+    let completed = operators::complete(tasks, context, last, parts.emits);
     completed.done.connect_loop(feedback);
     operators::print(completed.printed, context);
     operators::measure(completed.events, context, measurements);

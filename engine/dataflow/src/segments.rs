@@ -47,6 +47,7 @@ pub(crate) fn segments(plan: &Plan, indexes: &[Arc<dyn Index>]) -> Result<Segmen
                 let name = stage.name.clone();
                 match run {
                     Stage::Local(run) => push_step(into, Step::Apply { stage: number, name, run }),
+                    Stage::Map(program) => push_step(into, Step::Map { stage: number, name, program }),
                     Stage::Keep(program) => push_step(into, Step::Keep { stage: number, program }),
                     run @ (Stage::Call(_) | Stage::Wait(_)) => {
                         let member = Member { stage: number, name, run };
@@ -86,14 +87,20 @@ pub fn morsel(plan: &Plan) -> usize {
     if plan.schedule.morsel > 0 {
         return plan.schedule.morsel as usize;
     }
-    let mut total_us = 0.5;
-    for stage in plan.stages() {
-        match stage_cost_us(stage) {
-            Some(us) => total_us += us,
-            None => return 1,
-        }
+    match cheap_us(plan) {
+        Some(us) => (WORTH_US / us).clamp(1.0, MOST) as usize,
+        None => 1,
     }
-    (WORTH_US / total_us).clamp(1.0, MOST) as usize
+}
+
+/// Whether no stage is worth a task of its own.
+pub(crate) fn is_cheap(plan: &Plan) -> bool {
+    cheap_us(plan).is_some()
+}
+
+/// Cost of a record when all stages are cheap.
+fn cheap_us(plan: &Plan) -> Option<f64> {
+    plan.stages().try_fold(0.5, |total, stage| Some(total + stage_cost_us(stage)?))
 }
 
 /// Cost of a cheap stage, or `None` for one that is worth a task of its own.

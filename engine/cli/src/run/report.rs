@@ -69,23 +69,24 @@ impl<'r> Report<'r> {
 
     /// Join the parts, write the figures, say how it went.
     pub(crate) fn finish(self, course: Course, wall: Duration) -> anyhow::Result<Exit> {
+        let whole = course.failure.is_none() && course.outcomes.iter().any(|o| o.summary.is_some());
         let mut files = Vec::new();
         for (i, sink) in self.plan.sinks.iter().enumerate() {
             let rows: u64 = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
             match file_name(sink) {
                 Some(name) => {
-                    let joined = join_parts(&self.options.out, &name, &header(sink))?;
-                    files.push((name, joined.lines));
+                    let joined = join_parts(&self.options.out, &name, &header(sink), whole)?;
+                    files.push((name, joined.lines.unwrap_or(rows)));
                 }
                 None => files.push(("standard output".to_owned(), rows)),
             }
         }
-        join_parts(&self.options.out, sage_dataflow::DEAD_LETTERS, b"")?;
+        join_parts(&self.options.out, sage_dataflow::DEAD_LETTERS, b"", whole)?;
         // Only left over when something else lies in it.
         let _ = std::fs::remove_dir(sage_dataflow::sinks::parts_folder(&self.options.out));
 
-        let whole = course.outcomes.iter().find_map(|outcome| outcome.summary.clone());
-        let summary = whole.unwrap_or_else(|| partial(&course, self.options.workers));
+        let summary = course.outcomes.iter().find_map(|outcome| outcome.summary.clone());
+        let summary = summary.unwrap_or_else(|| partial(&course, self.options.workers));
         let exit = exit_of(&course, &summary);
         let metrics = self.metrics(&course, &summary, wall, exit)?;
         self.write("metrics.json", &pretty(&metrics)?)?;

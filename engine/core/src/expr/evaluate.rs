@@ -9,7 +9,7 @@ use sage_dsl::plan::{BinaryOp, UnaryOp};
 use super::compile::{Op, Program};
 use super::function;
 use super::template::Templates;
-use crate::record::{pack, pack_list, Datum, Items};
+use crate::record::{Datum, Items, pack};
 
 /// Why an expression has no value for a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +80,7 @@ impl Program {
                 }
                 Op::FieldOfEach(field) => {
                     let list = pop(&mut stack);
-                    stack.push(list_in(arena, |out| {
+                    stack.push(list_in(arena, 64, |out| {
                         for record in list.items() {
                             pack(out, record.items().get(field as usize));
                         }
@@ -166,11 +166,15 @@ fn pop<'a>(stack: &mut ArenaVec<'_, Datum<'a>>) -> Datum<'a> {
     stack.pop().unwrap_or(Datum::Null)
 }
 
-/// Build a list in the arena.
-pub(super) fn list_in<'a>(arena: &'a Bump, fill: impl FnOnce(&mut Vec<u8>)) -> Datum<'a> {
-    let mut bytes = Vec::new();
-    pack_list(&mut bytes, fill);
-    Items::new(arena.alloc_slice_copy(&bytes)).get(0)
+/// Build a list in the arena; `bytes` is a guess at its packed size, to grow once at most.
+pub(super) fn list_in<'a>(
+    arena: &'a Bump,
+    bytes: usize,
+    fill: impl FnOnce(&mut Vec<u8>),
+) -> Datum<'a> {
+    let mut packed = Vec::with_capacity(bytes);
+    fill(&mut packed);
+    Datum::List(Items::new(arena.alloc_slice_copy(&packed)))
 }
 
 pub(super) fn kind_error(operation: &'static str, found: Datum<'_>) -> EvalError {
@@ -214,7 +218,7 @@ fn binary<'a>(
                 text.push_str(b);
                 Datum::Str(text.into_bump_str())
             }
-            (Datum::List(a), Datum::List(b)) => list_in(arena, |out| {
+            (Datum::List(a), Datum::List(b)) => list_in(arena, a.bytes().len() + b.bytes().len(), |out| {
                 out.extend_from_slice(a.bytes());
                 out.extend_from_slice(b.bytes());
             }),

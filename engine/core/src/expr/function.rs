@@ -1,11 +1,11 @@
 //! The built-in functions of the language. Signatures and texts stand in `sage_dsl::functions`.
 
 use bumpalo::Bump;
-use bumpalo::collections::String as ArenaString;
+use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
 use sage_dsl::plan::Function;
 
 use super::evaluate::{kind_error, list_in, EvalError};
-use crate::record::{pack, Datum};
+use crate::record::{Datum, Items, pack};
 use crate::text;
 
 /// Apply `function` to its arguments.
@@ -36,24 +36,18 @@ pub(super) fn call<'a>(
         Function::Words => {
             let text = string(0, "words")?;
             let mut scratch = String::new();
-            list_in(arena, |out| {
+            // Tag and length take five bytes a word; words have about five letters.
+            list_in(arena, 2 * text.len() + 16, |out| {
                 text::for_each_word(text, &mut scratch, |word| pack(out, Datum::Str(word)));
             })
         }
         Function::Join => {
             let separator = string(1, "join")?;
-            let mut out = ArenaString::new_in(arena);
-            for (i, item) in argument(0).items().enumerate() {
-                if i > 0 {
-                    out.push_str(separator);
-                }
-                push_text(&mut out, item);
-            }
-            Datum::Str(out.into_bump_str())
+            join(argument(0).items(), separator, arena)
         }
         Function::Split => {
             let (text, separator) = (string(0, "split")?, string(1, "split")?);
-            list_in(arena, |out| {
+            list_in(arena, 2 * text.len() + 16, |out| {
                 if separator.is_empty() {
                     pack(out, Datum::Str(text));
                 } else {
@@ -122,7 +116,7 @@ pub(super) fn call<'a>(
         Function::Slice => slice(argument(0), argument(1), argument(2), arena)?,
         Function::Union => {
             let (left, right) = (argument(0).items(), argument(1).items());
-            list_in(arena, |out| {
+            list_in(arena, left.bytes().len() + right.bytes().len(), |out| {
                 left.for_each(|item| pack(out, item));
                 right.filter(|item| !left.into_iter().any(|l| l == *item)).for_each(|item| {
                     pack(out, item);
@@ -131,6 +125,31 @@ pub(super) fn call<'a>(
         }
         Function::CountTokens => Datum::Int(text::count_tokens(string(0, "count_tokens")?) as i64),
     })
+}
+
+/// Strings are copied as bytes and looked at once at the end: checking ten short words one by one
+/// costs more than checking the line they make.
+fn join<'a>(items: Items<'_>, separator: &str, arena: &'a Bump) -> Datum<'a> {
+    let mut bytes = ArenaVec::with_capacity_in(items.bytes().len(), arena);
+    for (i, text) in items.raw_strings().enumerate() {
+        let Some(text) = text else { return join_mixed(items, separator, arena) };
+        if i > 0 {
+            bytes.extend_from_slice_copy(separator.as_bytes());
+        }
+        bytes.extend_from_slice_copy(text);
+    }
+    std::str::from_utf8(bytes.into_bump_slice()).map_or(Datum::Null, Datum::Str)
+}
+
+fn join_mixed<'a>(items: Items<'_>, separator: &str, arena: &'a Bump) -> Datum<'a> {
+    let mut out = ArenaString::new_in(arena);
+    for (i, item) in items.enumerate() {
+        if i > 0 {
+            out.push_str(separator);
+        }
+        push_text(&mut out, item);
+    }
+    Datum::Str(out.into_bump_str())
 }
 
 fn lower<'a>(text: &'a str, arena: &'a Bump) -> Datum<'a> {
@@ -145,6 +164,10 @@ fn lower<'a>(text: &'a str, arena: &'a Bump) -> Datum<'a> {
 }
 
 fn push_text(out: &mut ArenaString<'_>, datum: Datum<'_>) {
+    if let Datum::Str(text) = datum {
+        out.push_str(text);
+        return;
+    }
     let mut bytes = Vec::new();
     crate::record::write_text(&mut bytes, &sage_dsl::types::Type::Unknown, datum);
     out.push_str(&String::from_utf8_lossy(&bytes));
@@ -194,7 +217,7 @@ fn slice<'a>(
             let end = if to == usize::MAX { text.len() } else { byte(to).max(start) };
             Ok(Datum::Str(&text[start..end]))
         }
-        Datum::List(items) => Ok(list_in(arena, |out| {
+        Datum::List(items) => Ok(list_in(arena, items.bytes().len(), |out| {
             items.skip(from).take(count).for_each(|item| pack(out, item));
         })),
         other => Err(kind_error("slice", other)),

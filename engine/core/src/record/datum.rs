@@ -60,14 +60,37 @@ impl<'a> Items<'a> {
         self.0
     }
 
-    /// The value at `position`, or `Null`.
+    /// The value at `position`, or `Null`. Values before it are stepped over, not read.
     pub fn get(mut self, position: usize) -> Datum<'a> {
-        self.nth(position).unwrap_or(Datum::Null)
+        for _ in 0..position {
+            if skip(&mut self.0).is_none() {
+                return Datum::Null;
+            }
+        }
+        self.next().unwrap_or(Datum::Null)
     }
 
     /// Number of values.
-    pub fn len(self) -> usize {
-        self.count()
+    pub fn len(mut self) -> usize {
+        let mut count = 0;
+        while skip(&mut self.0).is_some() {
+            count += 1;
+        }
+        count
+    }
+
+    /// The bytes of each value if all are strings, without looking whether they are UTF-8.
+    pub(crate) fn raw_strings(self) -> impl Iterator<Item = Option<&'a [u8]>> {
+        let mut bytes = self.0;
+        std::iter::from_fn(move || {
+            let (tag, rest) = bytes.split_first()?;
+            bytes = rest;
+            let text = if *tag == STR { sized(&mut bytes) } else { None };
+            if text.is_none() {
+                bytes = &[];
+            }
+            Some(text)
+        })
     }
 
     /// Whether there is none.
@@ -79,6 +102,7 @@ impl<'a> Items<'a> {
 impl<'a> Iterator for Items<'a> {
     type Item = Datum<'a>;
 
+    #[inline]
     fn next(&mut self) -> Option<Datum<'a>> {
         if self.0.is_empty() {
             return None;
@@ -108,18 +132,45 @@ impl Floats<'_> {
     }
 }
 
+#[inline]
 fn split<'a>(bytes: &mut &'a [u8], len: usize) -> Option<&'a [u8]> {
     let (head, tail) = bytes.split_at_checked(len)?;
     *bytes = tail;
     Some(head)
 }
 
+#[inline]
 fn sized<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
     let len = split(bytes, 4)?;
     split(bytes, u32::from_le_bytes(len.try_into().ok()?) as usize)
 }
 
+/// Step over one value without reading it; `None` when the bytes end or make no sense.
+#[inline]
+fn skip(bytes: &mut &[u8]) -> Option<()> {
+    let (tag, rest) = bytes.split_first()?;
+    *bytes = rest;
+    match *tag {
+        NULL | FALSE | TRUE => {}
+        INT8 => {
+            split(bytes, 1)?;
+        },
+        INT32 => {
+            split(bytes, 4)?;
+        },
+        INT64 | FLOAT => {
+            split(bytes, 8)?;
+        },
+        STR | BYTES | LIST | RECORD | VECTOR => {
+            sized(bytes)?;
+        },
+        _ => return None,
+    }
+    Some(())
+}
+
 /// Read one value and advance; `None` when the bytes end or make no sense.
+#[inline]
 pub(crate) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Datum<'a>> {
     let (tag, rest) = bytes.split_first()?;
     *bytes = rest;

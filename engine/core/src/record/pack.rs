@@ -7,6 +7,7 @@ use super::datum::{
 };
 
 /// Append one value to `out`.
+#[inline]
 pub fn pack(out: &mut Vec<u8>, datum: Datum<'_>) {
     match datum {
         Datum::Null => out.push(NULL),
@@ -25,6 +26,7 @@ pub fn pack(out: &mut Vec<u8>, datum: Datum<'_>) {
     }
 }
 
+#[inline]
 fn pack_int(out: &mut Vec<u8>, n: i64) {
     if let Ok(small) = i8::try_from(n) {
         out.push(INT8);
@@ -38,6 +40,7 @@ fn pack_int(out: &mut Vec<u8>, n: i64) {
     }
 }
 
+#[inline]
 fn sized(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
     out.push(tag);
     out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());

@@ -36,6 +36,7 @@ impl Rows {
     }
 
     /// Append a row; `fill` packs its columns.
+    #[inline]
     pub fn push(&mut self, fill: impl FnOnce(&mut Vec<u8>)) {
         fill(&mut self.bytes);
         self.ends.push(self.bytes.len() as u32);
@@ -53,6 +54,7 @@ impl Rows {
     }
 
     /// Row `i`, or an empty row.
+    #[inline]
     pub fn row(&self, i: usize) -> &[u8] {
         let end = self.ends.get(i).copied().unwrap_or(0) as usize;
         let start = if i == 0 { 0 } else { self.ends.get(i - 1).copied().unwrap_or(0) as usize };
@@ -65,6 +67,7 @@ impl Rows {
     }
 
     /// Read the columns of row `i` into `columns`, replacing what is there.
+    #[inline]
     pub fn unpack<'a>(&'a self, i: usize, columns: &mut Vec<Datum<'a>>) {
         columns.clear();
         columns.extend(Items::new(self.row(i)));

@@ -13,11 +13,12 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Stream, StreamVec};
 
-use super::{Tasks, Time};
+use super::fused::buried;
+use super::{Fused, Tasks, Time};
 use crate::context::Context;
 use crate::error::DataflowError;
 use crate::pod::PodVec;
-use crate::task::{Dead, Done, Printed, Task};
+use crate::task::{Done, Printed, Task};
 
 /// One `emit`.
 pub(crate) struct Emit {
@@ -59,6 +60,7 @@ pub(crate) struct Completed<'s> {
 pub(crate) fn complete<'s>(
     tasks: Tasks<'s>,
     context: &Rc<Context>,
+    last: Fused,
     emits: Vec<Emit>,
 ) -> Completed<'s> {
     let context = Rc::clone(context);
@@ -78,7 +80,7 @@ pub(crate) fn complete<'s>(
         move |_| {
             input.for_each(|capability, tasks| {
                 for mut task in tasks.drain(..) {
-                    finished.push(finish(&mut task, &emits, &context, &arena));
+                    finished.push(finish(&mut task, &last, &emits, &context, &arena));
                     arena.reset();
                 }
                 // Results are with the system before anybody hears of them.
@@ -101,40 +103,38 @@ pub(crate) fn complete<'s>(
     Completed { done, events, printed }
 }
 
-fn finish(task: &mut Task, emits: &[Emit], context: &Context, arena: &Bump) -> Done {
+fn finish(
+    task: &mut Task,
+    last: &Fused,
+    emits: &[Emit],
+    context: &Context,
+    arena: &Bump,
+) -> Done {
+    if task.scheduled && task.started_ns == 0 {
+        task.started_ns = context.mark(Kind::Started, task.id, task.records);
+    }
+    let mut spent = last.spent(task.rows.len());
     let mut columns: Vec<Datum<'_>> = Vec::new();
-    let mut packed = Vec::new();
+    let (mut scratch, mut packed) = (Vec::new(), Vec::new());
     let mut failed = Vec::new();
     for i in 0..task.rows.len() {
         task.rows.unpack(i, &mut columns);
-        // All values first: a record must not be half emitted.
-        let rows = emits.iter().map(|emit| evaluate(emit, &columns, context, arena, &mut packed));
-        match rows.collect::<Result<Vec<_>, _>>() {
-            Ok(rows) => {
-                let mut from = 0;
-                for (emit, to) in emits.iter().zip(rows) {
-                    if let Some(to) = to {
-                        let row = &packed[from..to];
-                        if let Err(error) = context.outlets.borrow_mut().write(emit.sink, row) {
-                            context.fail(error);
-                        }
-                        from = to;
-                    }
+        let result = last
+            .row(i, &mut columns, &mut scratch, context, arena, task.id, &mut spent)
+            .and_then(|keep| {
+                if !keep {
+                    return Ok(());
                 }
-            }
-            Err(error) => failed.push((i, error)),
+                emit_all(emits, &columns, context, arena, &mut packed)
+                    .map_err(|error| ("emit", error))
+            });
+        if let Err((stage, error)) = result {
+            failed.push(buried(stage, &error, task.rows.row(i)));
         }
-        packed.clear();
     }
-    for (i, error) in failed {
-        task.dead.push(Dead {
-            stage: "emit".into(),
-            attempts: 1,
-            class: "expression".into(),
-            message: error.to_string(),
-            row: task.rows.row(i).to_vec(),
-        });
-    }
+    last.note(&spent, task, context);
+    drop(columns);
+    task.dead.append(&mut failed);
     let dead = task.dead.len() as u64;
     for letter in &task.dead {
         if let Err(error) = context.outlets.borrow_mut().bury(task.id, letter) {
@@ -142,11 +142,6 @@ fn finish(task: &mut Task, emits: &[Emit], context: &Context, arena: &Bump) -> D
         }
     }
     let now = context.clock.now_ns();
-    if task.scheduled && task.started_ns == 0 {
-        // A flow without stages behind the scheduling operator: its work is the emit.
-        task.started_ns = now;
-        context.note(Event { records: task.records, ..Event::new(Kind::Started, task.id, now) });
-    }
     let value = u64::from(task.records).saturating_sub(dead);
     context.note(Event {
         value,
@@ -162,6 +157,31 @@ fn finish(task: &mut Task, emits: &[Emit], context: &Context, arena: &Bump) -> D
         service_ns: now.saturating_sub(task.started_ns),
         ok: dead == 0,
     }
+}
+
+/// Write one record to all its sinks. All values are computed first: a record must not be half
+/// emitted.
+fn emit_all<'a>(
+    emits: &'a [Emit],
+    columns: &[Datum<'a>],
+    context: &'a Context,
+    arena: &'a Bump,
+    packed: &mut Vec<u8>,
+) -> Result<(), EvalError> {
+    packed.clear();
+    let mut ends = Vec::with_capacity(emits.len());
+    for emit in emits {
+        ends.push(evaluate(emit, columns, context, arena, packed)?);
+    }
+    let mut from = 0;
+    for (emit, end) in emits.iter().zip(ends) {
+        let Some(to) = end else { continue };
+        if let Err(error) = context.outlets.borrow_mut().write(emit.sink, &packed[from..to]) {
+            context.fail(error);
+        }
+        from = to;
+    }
+    Ok(())
 }
 
 /// Append the row of one emit to `packed`; gives where it ends, or `None` when it is not wanted.

@@ -2,7 +2,8 @@
 //! without leaving the operator.
 //!
 //! Values of earlier steps stay borrowed (from the row or the batch's arena) while later steps read
-//! them; each new column is packed once.
+//! them; each new column is packed once, at the end. A segment of cheap steps at the very end of a
+//! flow is not an operator at all: `complete` runs it and emits straight from the borrowed values.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -12,6 +13,7 @@ use bumpalo::Bump;
 use sage_core::event::{Event, Kind};
 use sage_core::expr::{EvalError, Program};
 use sage_core::record::{Datum, Items, Rows, pack};
+use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
@@ -27,11 +29,14 @@ pub(crate) enum Step {
     Filter(Program),
     /// Keep records for which this is true; the truth value is a column.
     Keep { stage: u16, program: Program },
+    /// Compute a column by an expression.
+    Map { stage: u16, name: String, program: Program },
     /// Compute a column.
     Apply { stage: u16, name: String, run: Box<dyn LocalStage> },
 }
 
 /// A fused segment.
+#[derive(Default)]
 pub(crate) struct Fused {
     pub(crate) steps: Vec<Step>,
 }
@@ -54,7 +59,7 @@ pub(crate) fn fused<'s>(
     let mut builder = OperatorBuilder::new("fused".into(), scope);
     let mut input = builder.new_input(tasks, Pipeline);
     let (output, stream) = builder.new_output();
-    let mut output = OutputBuilder::<_, timely::container::CapacityContainerBuilder<Vec<Task>>>::from(output);
+    let mut output = OutputBuilder::<_, CapacityContainerBuilder<Vec<Task>>>::from(output);
     let again = scope.activator_for(builder.operator_info().address);
     builder.build(move |_| {
         let mut waiting: VecDeque<Task> = VecDeque::new();
@@ -91,58 +96,54 @@ pub(crate) fn fused<'s>(
     stream
 }
 
+/// Time spent in each step on one task, as far as it was sampled.
+pub(crate) struct Spent {
+    step_ns: Vec<u64>,
+    every: usize,
+}
+
 impl Fused {
     fn run(&self, task: &mut Task, context: &Context, arena: &Bump) {
         let rows = std::mem::take(&mut task.rows);
         let mut kept = Rows::with_capacity(rows.len(), rows.byte_len() + 16 * rows.len());
-        let mut spent = vec![0_u64; self.steps.len()];
-        let sample = if rows.len() > 1 { SAMPLE } else { 1 };
+        let mut spent = self.spent(rows.len());
         let mut columns: Vec<Datum<'_>> = Vec::new();
         let mut scratch = Vec::new();
         for i in 0..rows.len() {
             rows.unpack(i, &mut columns);
             let own = columns.len();
-            let timed = i % sample == 0;
-            match self.row(&mut columns, &mut scratch, context, arena, task.id, timed, &mut spent) {
+            match self.row(i, &mut columns, &mut scratch, context, arena, task.id, &mut spent) {
                 Ok(true) => kept.push(|out| {
                     out.extend_from_slice(rows.row(i));
                     columns[own..].iter().for_each(|datum| pack(out, *datum));
                 }),
                 Ok(false) => {}
-                Err((stage, error)) => {
-                    let stage = stage.to_owned();
-                    task.dead.push(Dead {
-                        stage,
-                        attempts: 1,
-                        class: "expression".into(),
-                        message: error.to_string(),
-                        row: rows.row(i).to_vec(),
-                    });
-                }
+                Err((stage, error)) => task.dead.push(buried(stage, &error, rows.row(i))),
             }
         }
-        for (step, spent) in self.steps.iter().zip(spent) {
-            if let Step::Apply { stage, .. } | Step::Keep { stage, .. } = step {
-                let event = Event::new(Kind::StageDone, task.id, context.clock.now_ns());
-                let value = spent * sample as u64;
-                context.note(Event { stage: *stage, value, records: task.records, ..event });
-            }
-        }
+        self.note(&spent, task, context);
         task.rows = kept;
     }
 
+    /// Nothing spent yet on a task of `rows` records.
+    pub(crate) fn spent(&self, rows: usize) -> Spent {
+        Spent { step_ns: vec![0; self.steps.len()], every: if rows > 1 { SAMPLE } else { 1 } }
+    }
+
+    /// Run all steps on record `i`; new columns are appended. `Ok(false)`: the record is dropped.
     #[expect(clippy::too_many_arguments, reason = "the borrowed state of one batch")]
-    fn row<'a>(
+    pub(crate) fn row<'a>(
         &'a self,
+        i: usize,
         columns: &mut Vec<Datum<'a>>,
         scratch: &mut Vec<u8>,
         context: &'a Context,
         arena: &'a Bump,
         task: u64,
-        timed: bool,
-        spent: &mut [u64],
+        spent: &mut Spent,
     ) -> Result<bool, (&'a str, EvalError)> {
-        for (step, spent) in self.steps.iter().zip(spent) {
+        let timed = i % spent.every == 0;
+        for (step, step_ns) in self.steps.iter().zip(&mut spent.step_ns) {
             let began = timed.then(Instant::now);
             let row = Row { columns, templates: &context.templates, arena, task };
             let keep = match step {
@@ -154,6 +155,11 @@ impl Fused {
                     columns.push(keep);
                     keep == Datum::Bool(true)
                 }
+                Step::Map { name, program, .. } => {
+                    let value = row.get(program).map_err(|error| (name.as_str(), error))?;
+                    columns.push(value);
+                    true
+                }
                 Step::Apply { name, run, .. } => {
                     scratch.clear();
                     run.apply(row, scratch).map_err(|error| (name.as_str(), error))?;
@@ -163,12 +169,37 @@ impl Fused {
                 }
             };
             if let Some(began) = began {
-                *spent += began.elapsed().as_nanos() as u64;
+                *step_ns += began.elapsed().as_nanos() as u64;
             }
             if !keep {
                 return Ok(false);
             }
         }
         Ok(true)
+    }
+
+    /// Note what was spent on a task.
+    pub(crate) fn note(&self, spent: &Spent, task: &Task, context: &Context) {
+        for (step, step_ns) in self.steps.iter().zip(&spent.step_ns) {
+            let (Step::Apply { stage, .. } | Step::Keep { stage, .. } | Step::Map { stage, .. }) =
+                step
+            else {
+                continue;
+            };
+            let event = Event::new(Kind::StageDone, task.id, context.clock.now_ns());
+            let value = step_ns * spent.every as u64;
+            context.note(Event { stage: *stage, value, records: task.records, ..event });
+        }
+    }
+}
+
+/// A record that failed in a step.
+pub(crate) fn buried(stage: &str, error: &EvalError, row: &[u8]) -> Dead {
+    Dead {
+        stage: stage.to_owned(),
+        attempts: 1,
+        class: "expression".into(),
+        message: error.to_string(),
+        row: row.to_vec(),
     }
 }

@@ -49,14 +49,20 @@ impl Part {
 pub struct JoinReport {
     /// Parts that were joined.
     pub parts: usize,
-    /// Lines in all of them, the header not counted.
-    pub lines: u64,
+    /// Lines in all of them, the header not counted; not counted when nothing had to be copied.
+    pub lines: Option<u64>,
 }
 
 /// Join the parts of `name` behind `header` under the final name: written beside it, renamed when
 /// complete. The file is made even when there is no part. A last line without its end (a killed
-/// worker) is left out. Used parts are removed.
-pub fn join_parts(out: &Path, name: &str, header: &[u8]) -> Result<JoinReport, DataflowError> {
+/// worker) is left out. Used parts are removed. `whole`: all workers ended well, so a single part
+/// without a header is the file already.
+pub fn join_parts(
+    out: &Path,
+    name: &str,
+    header: &[u8],
+    whole: bool,
+) -> Result<JoinReport, DataflowError> {
     let folder = parts_folder(out);
     let prefix = format!("{}.", name.replace('/', "%2F"));
     let mut parts: Vec<PathBuf> = match fs::read_dir(&folder) {
@@ -75,11 +81,16 @@ pub fn join_parts(out: &Path, name: &str, header: &[u8]) -> Result<JoinReport, D
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
-    let mut report = JoinReport { parts: parts.len(), lines: 0 };
+    if let ([part], true, true) = (parts.as_slice(), whole, header.is_empty()) {
+        fs::rename(part, &target).map_err(failed)?;
+        return Ok(JoinReport { parts: 1, lines: None });
+    }
+    let mut report = JoinReport { parts: parts.len(), lines: Some(0) };
     let mut joined = BufWriter::with_capacity(1 << 16, File::create(&beside).map_err(failed)?);
     joined.write_all(header).map_err(failed)?;
     for part in &parts {
-        report.lines += append_whole_lines(part, &mut joined)?;
+        let lines = append_whole_lines(part, &mut joined)?;
+        report.lines = report.lines.map(|sum| sum + lines);
     }
     joined.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
     fs::rename(&beside, &target).map_err(failed)?;
@@ -134,9 +145,9 @@ mod tests {
             part.flush().unwrap();
         }
         Part::create(out.path(), "x.csv.other", 0).unwrap().flush().unwrap();
-        let report = join_parts(out.path(), "x.csv", b"head\n").unwrap();
-        assert_eq!(report, JoinReport { parts: 2, lines: 3 });
+        let report = join_parts(out.path(), "x.csv", b"head\n", false).unwrap();
+        assert_eq!(report, JoinReport { parts: 2, lines: Some(3) });
         assert_eq!(fs::read_to_string(out.path().join("x.csv")).unwrap(), "head\na\nb\nc\n");
-        assert_eq!(join_parts(out.path(), "empty.csv", b"h\n").unwrap().parts, 0);
+        assert_eq!(join_parts(out.path(), "empty.csv", b"h\n", true).unwrap().parts, 0);
     }
 }

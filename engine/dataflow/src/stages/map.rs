@@ -1,10 +1,8 @@
 //! `map`: a column computed by an expression. `stage x = .a + 1` is short for `map(.a + 1)`.
 
-use sage_core::expr::{EvalError, Program};
-use sage_core::record::pack;
 use sage_dsl::catalog::{Cost, EndpointUse, Kind, Param, Signature, StageClass, StageSpec};
 
-use super::{Build, LocalStage, Row, Stage, StageEntry};
+use super::{Build, Stage, StageEntry};
 use crate::error::DataflowError;
 
 pub(super) static ENTRY: StageEntry = StageEntry {
@@ -30,15 +28,6 @@ pub(super) static ENTRY: StageEntry = StageEntry {
     build,
 };
 
-struct Map(Program);
-
 fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
-    Ok(Stage::Local(Box::new(Map(build.program("value")?))))
-}
-
-impl LocalStage for Map {
-    fn apply(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError> {
-        pack(out, row.get(&self.0)?);
-        Ok(())
-    }
+    Ok(Stage::Map(build.program("value")?))
 }

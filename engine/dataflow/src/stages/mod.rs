@@ -40,6 +40,9 @@ pub use embed::HASHED_DIMENSIONS;
 pub(crate) enum Stage {
     /// Computes its column on the spot.
     Local(Box<dyn LocalStage>),
+    /// Computes its column by an expression; the value is borrowed, not packed, until the segment
+    /// ends.
+    Map(Program),
     /// Keeps or drops the record; its column is the truth value.
     Keep(Program),
     /// Asks an endpoint.

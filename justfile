@@ -1,0 +1,20 @@
+# What to do here; `just --list` shows it.
+
+# Every check, as the build server runs them.
+check:
+    .ci/run
+
+test:
+    cargo test --workspace
+
+# Nanoseconds per decision of each policy; the other figures are in benches/README.md.
+bench:
+    cargo bench -p sage-core --bench decide
+
+# Run a pipeline: `just run pipelines/rag.sage --workers 16`.
+run *arguments:
+    cargo run --release -- run {{ arguments }}
+
+# Licences, advisories and sources of the dependencies (needs cargo-deny).
+deny:
+    cargo deny check
