@@ -82,7 +82,11 @@ impl Encoded {
     /// Decode in place and look at the items. Decoding writes pointers into the bytes, and writes
     /// them anew the next time, so it can be repeated.
     pub(crate) fn read<T: Abomonation, R>(&mut self, look: impl FnOnce(&Vec<T>) -> R) -> R {
-        assert_eq!(self.0.as_ptr().align_offset(align_of::<Vec<T>>()), 0, "aligned by the allocator");
+        assert_eq!(
+            self.0.as_ptr().align_offset(align_of::<Vec<T>>()),
+            0,
+            "aligned by the allocator"
+        );
         // SAFETY: the bytes are those of a `Vec<T>`, written by `of` on this machine, and aligned.
         let (items, _) = unsafe { decode::<Vec<T>>(&mut self.0) }.expect("whole, as written");
         look(items)

@@ -114,8 +114,9 @@ impl Bench {
         let _ = std::fs::remove_dir_all(&out);
         let (mut ran, _) = run(command.stdin(Stdio::null()))?;
         let metrics = out.join("metrics.json");
-        let text = std::fs::read_to_string(&metrics)
-            .with_context(|| format!("sage-flow ended with exit code {} and no metrics", ran.code))?;
+        let text = std::fs::read_to_string(&metrics).with_context(|| {
+            format!("sage-flow ended with exit code {} and no metrics", ran.code)
+        })?;
         ran.report = serde_json::from_str(&text)?;
         Ok(ran)
     }

@@ -18,7 +18,9 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
         table.add(
             &format!("codec: {item}, {codec}"),
             "reported",
-            format!("encode {encode_ns:.1} ns, decode and scan {decode_ns:.1} ns, {bytes:.0} bytes"),
+            format!(
+                "encode {encode_ns:.1} ns, decode and scan {decode_ns:.1} ns, {bytes:.0} bytes"
+            ),
         );
     }
     table.note(

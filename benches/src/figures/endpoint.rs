@@ -80,7 +80,11 @@ fn compare(
         table.add(
             "endpoint: CPU of a run of 16 workers with one call",
             "",
-            format!("{:.3} s ({:.3} ms a call if shared out over {calls})", empty, 1e3 * empty / calls as f64),
+            format!(
+                "{:.3} s ({:.3} ms a call if shared out over {calls})",
+                empty,
+                1e3 * empty / calls as f64
+            ),
         );
         scheduling(table, name, &ran);
     }
@@ -122,5 +126,9 @@ pub(super) fn scheduling(table: &mut Table, name: &str, ran: &Ran) {
         format!("p50 {:.1} us, p99 {:.1} us", us("p50"), us("p99"))
     };
     table.add(&format!("{name}: decision"), "p99 < 20 us", quantiles("decision"));
-    table.add(&format!("{name}: dispatch to one of 16 processes"), "reported", quantiles("dispatch"));
+    table.add(
+        &format!("{name}: dispatch to one of 16 processes"),
+        "reported",
+        quantiles("dispatch"),
+    );
 }

@@ -33,7 +33,8 @@ fn waiting(bench: &Bench, table: &mut Table, program: &str, args: &[&str]) -> an
 
     anyhow::ensure!(processes.len() == 17, "there are {} processes, not 17", processes.len());
     let workers = memory.get(1..).unwrap_or_default();
-    let mean = |of: fn(&(f64, f64)) -> f64| workers.iter().map(of).sum::<f64>() / workers.len() as f64;
+    let mean =
+        |of: fn(&(f64, f64)) -> f64| workers.iter().map(of).sum::<f64>() / workers.len() as f64;
     let (supervisor_rss, supervisor_pss) = memory[0];
     table.add(
         &format!("idle, {program}: CPU of all processes over {} s, 16 workers", watch.as_secs()),

@@ -12,7 +12,11 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     table.add("rag: exit code", "0", ran.code.to_string());
     table.add("rag: answers", &tasks, format!("{ok:.0}"));
     table.add("rag: balance, 16 workers", ">= 0.97", format!("{:.3}", ran.number("/balance")?));
-    table.add("rag: start-up to first dispatch", "< 1 s", format!("{:.3} s", ran.number("/startup_s")?));
+    table.add(
+        "rag: start-up to first dispatch",
+        "< 1 s",
+        format!("{:.3} s", ran.number("/startup_s")?),
+    );
     table.add(
         "rag: wall; CPU of all processes",
         "",

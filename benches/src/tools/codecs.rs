@@ -109,11 +109,21 @@ fn tasks(kind: Kind) -> Vec<Task> {
             let number = id * rows + row;
             packed.push(|out| {
                 pack(out, Datum::Str(&format!("q{number}")));
-                pack(out, Datum::Str("How does the scheduler pick a worker when all queues are full?"));
+                pack(
+                    out,
+                    Datum::Str("How does the scheduler pick a worker when all queues are full?"),
+                );
                 pack(out, Datum::Int(number as i64 % 3));
             });
         }
-        Task { id, peer: id % 16, scheduled: true, records: rows as u32, rows: packed, ..Task::default() }
+        Task {
+            id,
+            peer: id % 16,
+            scheduled: true,
+            records: rows as u32,
+            rows: packed,
+            ..Task::default()
+        }
     };
     (0..tasks).map(task).collect()
 }
@@ -201,7 +211,17 @@ fn of_events(time: Duration) -> Vec<Measured> {
     events.iter().for_each(|event| pod.push_into(*event));
     let plain: Vec<(u64, u64, u64, u64, u32, u32, (u16, u16, u16, u16))> = events
         .iter()
-        .map(|e| (e.task, e.at_ns, e.value, e.extra, e.node, e.records, (e.job, e.stage, e.kind, e.detail)))
+        .map(|e| {
+            (
+                e.task,
+                e.at_ns,
+                e.value,
+                e.extra,
+                e.node,
+                e.records,
+                (e.job, e.stage, e.kind, e.detail),
+            )
+        })
         .collect();
     let spread: Vec<Spread> = events
         .iter()

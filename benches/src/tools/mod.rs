@@ -12,9 +12,9 @@ pub use direct_loop::main as direct_loop;
 pub use make_rows::main as make_rows;
 pub use stub::main as stub_endpoint;
 
-pub(crate) use codecs::{Kind, Measured};
 #[cfg(feature = "codec-abomonation")]
 pub(crate) use codecs::Carried;
+pub(crate) use codecs::{Kind, Measured};
 
 /// Start the tool called `name`; `args` begin with that name, as a program's do.
 pub fn start(name: &str, args: &[String]) -> anyhow::Result<()> {

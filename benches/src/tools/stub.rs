@@ -191,9 +191,7 @@ fn usage(answers: usize) -> Value {
 }
 
 fn completions(texts: &[&str]) -> Value {
-    let choice = |(index, text): (usize, &&str)| {
-        json!({"index": index, "text": format!("answer to {text}"), "finish_reason": "stop"})
-    };
+    let choice = |(index, text): (usize, &&str)| json!({"index": index, "text": format!("answer to {text}"), "finish_reason": "stop"});
     let choices: Vec<_> = texts.iter().enumerate().map(choice).collect();
     json!({"id": "cmpl-0", "object": "text_completion", "model": "stub", "choices": choices, "usage": usage(texts.len())})
 }

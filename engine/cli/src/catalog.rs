@@ -4,8 +4,7 @@ use std::sync::LazyLock;
 
 use sage_dsl::catalog::Catalog;
 
-static PROFILES: LazyLock<Vec<&'static str>> =
-    LazyLock::new(|| sage_core::vllm::names().collect());
+static PROFILES: LazyLock<Vec<&'static str>> = LazyLock::new(|| sage_core::vllm::names().collect());
 
 /// The catalog of this binary.
 pub(crate) fn catalog() -> Catalog {

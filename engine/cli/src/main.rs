@@ -24,7 +24,8 @@ fn main() -> std::process::ExitCode {
         Err(error) => {
             // Help and version are asked for; anything else is a usage error.
             let _ = error.print();
-            return if error.use_stderr() { exit::Exit::Usage } else { exit::Exit::Complete }.into();
+            return if error.use_stderr() { exit::Exit::Usage } else { exit::Exit::Complete }
+                .into();
         }
     };
     match commands::execute(arguments) {

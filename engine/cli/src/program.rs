@@ -48,7 +48,10 @@ fn read(path: &Path) -> Result<String, String> {
         return Err(format!("`{shown}` is a folder; name a .sage file in it"));
     }
     if metadata.len() > LARGEST {
-        return Err(format!("`{shown}` has {} bytes; a program has at most {LARGEST}", metadata.len()));
+        return Err(format!(
+            "`{shown}` has {} bytes; a program has at most {LARGEST}",
+            metadata.len()
+        ));
     }
     let bytes = std::fs::read(path).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
     String::from_utf8(bytes).map_err(|error| {

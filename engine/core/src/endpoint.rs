@@ -74,7 +74,13 @@ pub struct GenerateOptions {
 
 impl Default for GenerateOptions {
     fn default() -> Self {
-        GenerateOptions { max_tokens: 256, temperature: None, seed: None, stop: Vec::new(), chat: true }
+        GenerateOptions {
+            max_tokens: 256,
+            temperature: None,
+            seed: None,
+            stop: Vec::new(),
+            chat: true,
+        }
     }
 }
 
@@ -203,7 +209,8 @@ impl Completion {
 impl Drop for Completion {
     fn drop(&mut self) {
         if let Some(deliver) = self.0.take() {
-            let error = CallError::new(ErrorClass::Abandoned, "the call was dropped before its answer");
+            let error =
+                CallError::new(ErrorClass::Abandoned, "the call was dropped before its answer");
             deliver(CallOutcome { result: Err(error), attempts: 0 });
         }
     }

@@ -38,7 +38,12 @@ impl CostModel {
             let Some((parameter, us_per_unit)) = entry.spec.cost.per_unit else { continue };
             let argument = stage.args.iter().find(|(name, _)| name == parameter);
             match argument {
-                Some((_, Argument::Expr(Expr::Literal(value @ (Value::Call { .. } | Value::Duration(_)))))) => {
+                Some((
+                    _,
+                    Argument::Expr(Expr::Literal(
+                        value @ (Value::Call { .. } | Value::Duration(_)),
+                    )),
+                )) => {
                     let mean = Distribution::from_value(value).map(|d| d.mean_ns());
                     model.fixed_ns += mean.unwrap_or(0.0) * us_per_unit;
                 }
@@ -95,9 +100,10 @@ fn reads_only(expr: &Expr, available: usize) -> bool {
         Expr::Match(subject, arms) => {
             reads_only(subject, available) && arms.iter().all(|(_, e)| reads_only(e, available))
         }
-        Expr::Call(_, exprs) | Expr::Template(_, exprs) | Expr::Record(exprs) | Expr::List(exprs) => {
-            all(exprs)
-        }
+        Expr::Call(_, exprs)
+        | Expr::Template(_, exprs)
+        | Expr::Record(exprs)
+        | Expr::List(exprs) => all(exprs),
         Expr::Let(bindings, body) => {
             bindings.iter().all(|(_, e)| reads_only(e, available)) && reads_only(body, available)
         }

@@ -128,7 +128,8 @@ impl Dispatcher {
         let began = Instant::now();
         let decision = self.scheduler.next(now)?;
         let spent_ns = began.elapsed().as_nanos() as u64;
-        if let Err(error) = self.decisions.record(now, spent_ns, &decision, self.scheduler.loads()) {
+        if let Err(error) = self.decisions.record(now, spent_ns, &decision, self.scheduler.loads())
+        {
             self.context.fail(error);
         }
         let mut task = self.rows.remove(&decision.task.id)?;

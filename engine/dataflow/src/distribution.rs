@@ -27,7 +27,9 @@ impl Distribution {
         };
         let duration = |i: usize| {
             let found = args.get(i).and_then(|(_, value)| value.as_duration_ns());
-            found.map(|ns| ns as f64).ok_or_else(|| format!("`{name}` needs a duration such as `20ms`"))
+            found
+                .map(|ns| ns as f64)
+                .ok_or_else(|| format!("`{name}` needs a duration such as `20ms`"))
         };
         match name.as_str() {
             "constant" => Ok(Distribution::Constant(duration(0)?)),

@@ -64,8 +64,8 @@ impl Outlets {
             sinks.push(Outlet { entry, record, part, buffer: Vec::new(), rows: 0 });
         }
         let source_record = plan.source().map(|source| source.record.clone());
-        let source_record = source_record
-            .ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
+        let source_record =
+            source_record.ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
         Ok(Outlets { sinks, dead: Part::create(out, DEAD_LETTERS, peer)?, source_record })
     }
 
@@ -110,7 +110,12 @@ impl Outlets {
     }
 
     /// Write a row that is no record to the dead-letter file.
-    pub(crate) fn bury_row(&mut self, place: &str, row: &str, why: &str) -> Result<(), DataflowError> {
+    pub(crate) fn bury_row(
+        &mut self,
+        place: &str,
+        row: &str,
+        why: &str,
+    ) -> Result<(), DataflowError> {
         let letter = Letter {
             task: None,
             stage: "source",

@@ -14,7 +14,9 @@ use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
 use crate::dispatcher::Dispatcher;
 use crate::error::DataflowError;
-use crate::operators::{self, Emit, Fused, Measurements, SchedulerSettings, SourceSettings, Tasks, Time};
+use crate::operators::{
+    self, Emit, Fused, Measurements, SchedulerSettings, SourceSettings, Tasks, Time,
+};
 use crate::segments::{Segment, Segments, is_cheap, morsel, segments};
 use crate::sources::FeedSettings;
 use crate::task::Done;
@@ -48,7 +50,8 @@ impl Parts {
     ) -> Result<Self, DataflowError> {
         let plan = &context.plan;
         let first = position.peer == 0;
-        let source = plan.source().ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
+        let source =
+            plan.source().ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
         let source = SourceSettings {
             plan: source.clone(),
             feed: FeedSettings {

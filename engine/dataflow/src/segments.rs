@@ -47,7 +47,9 @@ pub(crate) fn segments(plan: &Plan, indexes: &[Arc<dyn Index>]) -> Result<Segmen
                 let name = stage.name.clone();
                 match run {
                     Stage::Local(run) => push_step(into, Step::Apply { stage: number, name, run }),
-                    Stage::Map(program) => push_step(into, Step::Map { stage: number, name, program }),
+                    Stage::Map(program) => {
+                        push_step(into, Step::Map { stage: number, name, program })
+                    }
                     Stage::Keep(program) => push_step(into, Step::Keep { stage: number, program }),
                     run @ (Stage::Call(_) | Stage::Wait(_)) => {
                         let member = Member { stage: number, name, run };

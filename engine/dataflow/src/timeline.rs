@@ -40,15 +40,19 @@ impl Timeline {
         worker.dataflow_named("timeline", |scope| {
             let counts = input.to_collection(scope).count();
             // (key, count), time, difference
-            counts.inner.sink(Exchange::new(|_: &((Key, isize), u64, isize)| 0), "table", move |(input, _)| {
-                input.for_each(|_, updates| {
-                    let mut table = shown.borrow_mut();
-                    for ((key, count), _, difference) in updates.drain(..) {
-                        let entry = table.entry(key).or_default();
-                        *entry += (count * difference) as i64;
-                    }
-                });
-            });
+            counts.inner.sink(
+                Exchange::new(|_: &((Key, isize), u64, isize)| 0),
+                "table",
+                move |(input, _)| {
+                    input.for_each(|_, updates| {
+                        let mut table = shown.borrow_mut();
+                        for ((key, count), _, difference) in updates.drain(..) {
+                            let entry = table.entry(key).or_default();
+                            *entry += (count * difference) as i64;
+                        }
+                    });
+                },
+            );
         });
         Timeline { input: feeds.then_some(input), table }
     }
@@ -79,7 +83,11 @@ impl Timeline {
 pub const TIMELINE: &str = "timeline.csv";
 
 /// Write the table: one line per second, node, kind and stage.
-pub(crate) fn write(out: &Path, table: &BTreeMap<Key, i64>, plan: &Plan) -> Result<(), DataflowError> {
+pub(crate) fn write(
+    out: &Path,
+    table: &BTreeMap<Key, i64>,
+    plan: &Plan,
+) -> Result<(), DataflowError> {
     let path = out.join(TIMELINE);
     let stages: Vec<_> = plan.stages().map(|stage| stage.name.as_str()).collect();
     let mut text = String::from("second,node,what,stage,tasks\n");
@@ -87,14 +95,20 @@ pub(crate) fn write(out: &Path, table: &BTreeMap<Key, i64>, plan: &Plan) -> Resu
         let (what, stage) = match Kind::ALL.get(usize::from(*kind)) {
             Some(Kind::Arrived) => ("arrived", ""),
             Some(Kind::Decided) => ("decided", ""),
-            Some(Kind::StageDone) => ("stage_done", stages.get(usize::from(*stage)).copied().unwrap_or("")),
+            Some(Kind::StageDone) => {
+                ("stage_done", stages.get(usize::from(*stage)).copied().unwrap_or(""))
+            }
             Some(Kind::Completed) => ("completed", ""),
             _ => ("shed", ""),
         };
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{second},{node},{what},{stage},{count}");
     }
-    std::fs::write(&path, text).map_err(|source| DataflowError::File { action: "write", path, source })
+    std::fs::write(&path, text).map_err(|source| DataflowError::File {
+        action: "write",
+        path,
+        source,
+    })
 }
 
 fn counted(kind: Kind) -> bool {

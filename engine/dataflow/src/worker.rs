@@ -129,9 +129,8 @@ pub fn run(setup: WorkerSetup) -> Result<Vec<WorkerOutcome>, DataflowError> {
     .map_err(DataflowError::Start)?;
     // Joining panics when a peer is gone: the threads that talk to it died.
     let joined = catch_unwind(AssertUnwindSafe(|| guards.join()));
-    let results = joined.map_err(|_| {
-        DataflowError::Broken("the connection to another worker was lost".into())
-    })?;
+    let results = joined
+        .map_err(|_| DataflowError::Broken("the connection to another worker was lost".into()))?;
     results.into_iter().map(|result| result.map_err(DataflowError::Broken)?).collect()
 }
 
@@ -176,7 +175,8 @@ fn one(
         }
         let Some(measurements) = &measurements else { continue };
         let now = context.clock.now_ns();
-        if now - last_tick < TICK.as_nanos() as u64 && worker.installed_dataflows().contains(&main) {
+        if now - last_tick < TICK.as_nanos() as u64 && worker.installed_dataflows().contains(&main)
+        {
             continue;
         }
         last_tick = now;

@@ -78,7 +78,8 @@ fn parameters(title: &str, params: &[Param]) {
     }
     println!("{title}");
     for param in params {
-        let default = param.default.map_or_else(|| "required".to_owned(), |d| format!("default {d}"));
+        let default =
+            param.default.map_or_else(|| "required".to_owned(), |d| format!("default {d}"));
         println!("  {:<12} {:<14} {default}", param.name, kind_name(param.kind));
         println!("  {:<12} {}", "", param.doc);
     }

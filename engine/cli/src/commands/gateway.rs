@@ -10,7 +10,8 @@ use crate::run::services::Simulators;
 pub(crate) fn gateway(arguments: &GatewayArguments) -> anyhow::Result<Exit> {
     let secret = |variable: &Option<String>| {
         let value = variable.as_ref().map(|name| {
-            std::env::var(name).map_err(|_| usage(format!("environment variable {name} is not set")))
+            std::env::var(name)
+                .map_err(|_| usage(format!("environment variable {name} is not set")))
         });
         value.transpose()
     };

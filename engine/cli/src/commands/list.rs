@@ -9,9 +9,7 @@ use crate::exit::Exit;
 pub(crate) fn list(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let catalog = catalog();
     let entries: Vec<(String, String)> = match arguments.what {
-        Listed::Stages => {
-            catalog.stages.iter().map(|spec| entry(&spec.signature)).collect()
-        }
+        Listed::Stages => catalog.stages.iter().map(|spec| entry(&spec.signature)).collect(),
         Listed::Sources => catalog.sources.iter().map(|signature| entry(signature)).collect(),
         Listed::Documents => catalog.documents.iter().map(|signature| entry(signature)).collect(),
         Listed::Sinks => catalog.sinks.iter().map(|signature| entry(signature)).collect(),
@@ -26,8 +24,10 @@ pub(crate) fn list(arguments: &ListArguments) -> anyhow::Result<Exit> {
             .collect(),
     };
     if arguments.json {
-        let entries: Vec<_> =
-            entries.iter().map(|(name, summary)| json!({"name": name, "summary": summary})).collect();
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|(name, summary)| json!({"name": name, "summary": summary}))
+            .collect();
         println!("{}", serde_json::to_string_pretty(&entries)?);
     } else {
         let width = entries.iter().map(|(name, _)| name.len()).max().unwrap_or(0);

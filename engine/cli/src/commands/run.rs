@@ -7,7 +7,9 @@ use crate::run;
 
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     let [file] = arguments.files.as_slice() else {
-        return Err(usage("several programs at once are not supported by this version; run them one by one"));
+        return Err(usage(
+            "several programs at once are not supported by this version; run them one by one",
+        ));
     };
     let mut plan = program::one_plan(file, &arguments.sets, arguments.flow.as_deref())?;
     run::options::apply(&mut plan, &arguments)?;

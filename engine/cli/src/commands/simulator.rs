@@ -8,8 +8,8 @@ use crate::args::SimulatorArguments;
 use crate::exit::{Exit, usage};
 
 pub(crate) fn simulator(arguments: &SimulatorArguments) -> anyhow::Result<Exit> {
-    let (profile, _) = sage_llm::simulator::parse_url(&format!("sim:{}", arguments.profile))
-        .map_err(usage)?;
+    let (profile, _) =
+        sage_llm::simulator::parse_url(&format!("sim:{}", arguments.profile)).map_err(usage)?;
     let mut config = SimulatorConfig::new(profile);
     config.speed = arguments.speed;
     config.seed = arguments.seed;
@@ -26,9 +26,7 @@ pub(crate) fn simulator(arguments: &SimulatorArguments) -> anyhow::Result<Exit> 
         let listener = listen(&arguments.listen).await?;
         eprintln!(
             "simulated endpoint: {} on {} at speed {} (Ctrl-C ends it)",
-            profile.model,
-            profile.name,
-            arguments.speed
+            profile.model, profile.name, arguments.speed
         );
         println!("http://{}", listener.local_addr()?);
         serve(config, listener, stop).await.map_err(usage)
@@ -38,6 +36,8 @@ pub(crate) fn simulator(arguments: &SimulatorArguments) -> anyhow::Result<Exit> 
 
 async fn listen(address: &str) -> anyhow::Result<tokio::net::TcpListener> {
     tokio::net::TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address}; choose another with --listen (port 0 takes a free one)")
+        format!(
+            "cannot listen on {address}; choose another with --listen (port 0 takes a free one)"
+        )
     })
 }

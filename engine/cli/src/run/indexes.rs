@@ -106,7 +106,12 @@ fn build_one(
     let info = builder.build_to(&path)?;
     let mut notes = vec![format!("index {}: {} passages", index.name, info.documents)];
     if !bad.is_empty() {
-        notes.push(format!("index {}: {} passages left out, first: {}", index.name, bad.len(), bad[0]));
+        notes.push(format!(
+            "index {}: {} passages left out, first: {}",
+            index.name,
+            bad.len(),
+            bad[0]
+        ));
     }
     Ok(Built { path, notes })
 }
@@ -122,7 +127,8 @@ fn prepare(index: &IndexPlan, text: &Program, document: &Document) -> Result<Pre
                 (Some(default), _) => pack_value(&mut row, default),
                 (None, Type::Optional(_)) => pack(&mut row, Datum::Null),
                 _ => {
-                    let names: Vec<_> = document.fields.iter().map(|(name, _)| name.as_str()).collect();
+                    let names: Vec<_> =
+                        document.fields.iter().map(|(name, _)| name.as_str()).collect();
                     return Err(format!(
                         "field `{}` is missing; there are {}",
                         field.name,

@@ -57,8 +57,7 @@ impl Usage {
         let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
         // Behind the name in parentheses: state is field 3, user time 14, system time 15, in ticks
         // of 10 ms.
-        let fields: Vec<&str> =
-            stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
         let ticks = |i: usize| fields.get(i).and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0);
         Usage {
             cpu_s: (ticks(11) + ticks(12)) / 100.0,

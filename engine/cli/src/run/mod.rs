@@ -8,6 +8,7 @@ mod progress;
 mod report;
 pub(crate) mod services;
 
+use std::collections::BTreeMap;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -45,7 +46,8 @@ struct Shape {
 struct Course {
     progress: Progress,
     outcomes: Vec<WorkerOutcome>,
-    usage: Vec<Usage>,
+    /// By worker.
+    usage: BTreeMap<usize, Usage>,
     failure: Option<String>,
     interrupted: bool,
 }
@@ -130,7 +132,9 @@ fn follow(
             1 if drained.is_none() => {
                 course.interrupted = true;
                 drained = Some(Instant::now());
-                display.say("stopping: tasks in flight end, queued ones stay pending (again: stop at once)");
+                display.say(
+                    "stopping: tasks in flight end, queued ones stay pending (again: stop at once)",
+                );
                 cluster.drain();
             }
             1 => {}
@@ -145,7 +149,9 @@ fn follow(
             return;
         }
         match cluster.events().recv_timeout(Duration::from_millis(50)) {
-            Ok(ClusterEvent::Message { bytes, .. }) => hear(&bytes, course, display, slots, cluster),
+            Ok(ClusterEvent::Message { worker, bytes }) => {
+                hear(worker, &bytes, course, display, slots, cluster);
+            }
             Ok(ClusterEvent::Finished { .. }) => finished += 1,
             Ok(ClusterEvent::Lost(lost)) => {
                 let settled = cluster.settle(lost);
@@ -161,7 +167,14 @@ fn follow(
     }
 }
 
-fn hear(bytes: &[u8], course: &mut Course, display: &mut Display, slots: u32, cluster: &Cluster) {
+fn hear(
+    worker: usize,
+    bytes: &[u8],
+    course: &mut Course,
+    display: &mut Display,
+    slots: u32,
+    cluster: &Cluster,
+) {
     match serde_json::from_slice(bytes) {
         Ok(Word::Progress(progress)) => {
             display.update(&progress, slots);
@@ -177,7 +190,7 @@ fn hear(bytes: &[u8], course: &mut Course, display: &mut Display, slots: u32, cl
                 course.failure.get_or_insert(failure);
             }
             course.outcomes.extend(outcomes);
-            course.usage.push(usage);
+            course.usage.insert(worker, usage);
         }
         Err(error) => {
             course.failure.get_or_insert(format!("a worker said something strange: {error}"));

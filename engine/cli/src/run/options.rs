@@ -29,7 +29,11 @@ pub(crate) struct Options {
 const MOST_THREADS: usize = 64;
 
 impl Options {
-    pub(crate) fn new(plan: &Plan, program: &Path, arguments: &RunArguments) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        plan: &Plan,
+        program: &Path,
+        arguments: &RunArguments,
+    ) -> anyhow::Result<Self> {
         let workers = arguments
             .workers
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -40,7 +44,9 @@ impl Options {
         }
         for (name, value) in [("--tasks", arguments.tasks), ("--limit", arguments.limit)] {
             if value == Some(0) {
-                return Err(usage(format!("{name} 0: there would be nothing to do; expected 1 or more")));
+                return Err(usage(format!(
+                    "{name} 0: there would be nothing to do; expected 1 or more"
+                )));
             }
         }
         Ok(Options {
@@ -61,7 +67,8 @@ impl Options {
 /// Put what the command line overrides into the plan.
 pub(crate) fn apply(plan: &mut Plan, arguments: &RunArguments) -> anyhow::Result<()> {
     if let Some(scheduler) = &arguments.scheduler {
-        let (name, args) = policies::parse(scheduler).map_err(|error| usage(format!("--scheduler: {error}")))?;
+        let (name, args) =
+            policies::parse(scheduler).map_err(|error| usage(format!("--scheduler: {error}")))?;
         policies::build(&name, &args).map_err(|error| usage(format!("--scheduler: {error}")))?;
         plan.schedule.policy = name;
         plan.schedule.policy_args = args;
@@ -117,7 +124,9 @@ fn rate(text: &str) -> anyhow::Result<f64> {
     number
         .filter(|number| number.is_finite() && *number > 0.0 && per_second > 0.0)
         .map(|number| number / per_second)
-        .ok_or_else(|| usage(format!("--rate {text}: expected a rate above 0 such as 20/s or 600/min")))
+        .ok_or_else(|| {
+            usage(format!("--rate {text}: expected a rate above 0 such as 20/s or 600/min"))
+        })
 }
 
 fn out(plan: &Plan, given: Option<&Path>) -> anyhow::Result<PathBuf> {

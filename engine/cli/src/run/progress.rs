@@ -25,7 +25,8 @@ impl Display {
     pub(crate) fn new(quiet: bool, expected: Option<u64>) -> Self {
         let shown = !quiet && std::io::stderr().is_terminal();
         let bar = shown.then(|| {
-            let bar = ProgressBar::with_draw_target(expected, ProgressDrawTarget::stderr_with_hz(8));
+            let bar =
+                ProgressBar::with_draw_target(expected, ProgressDrawTarget::stderr_with_hz(8));
             let style = ProgressStyle::with_template("{spinner} {bar:24} {msg}");
             if let Ok(style) = style {
                 bar.set_style(style);

@@ -36,7 +36,11 @@ pub(crate) fn prepare(out: &Path) -> anyhow::Result<()> {
 }
 
 impl<'r> Report<'r> {
-    pub(crate) fn new(plan: &'r Plan, options: &'r Options, services: Option<&'r Services>) -> Self {
+    pub(crate) fn new(
+        plan: &'r Plan,
+        options: &'r Options,
+        services: Option<&'r Services>,
+    ) -> Self {
         Report { plan, options, services }
     }
 
@@ -114,11 +118,12 @@ impl<'r> Report<'r> {
             anyhow::bail!("the summary is no object");
         };
         let own = Usage::own();
-        let workers_cpu: f64 = course.usage.iter().map(|usage| usage.cpu_s).sum();
-        let peak = course.usage.iter().map(|usage| usage.rss_peak_mb).fold(0.0, f64::max);
+        let workers_cpu: f64 = course.usage.values().map(|usage| usage.cpu_s).sum();
+        let peak = course.usage.values().map(|usage| usage.rss_peak_mb).fold(0.0, f64::max);
         if let Some(Value::Array(nodes)) = fields.get_mut("nodes") {
-            for (node, usage) in nodes.iter_mut().zip(&course.usage) {
-                if let Some(node) = node.as_object_mut() {
+            for (i, node) in nodes.iter_mut().enumerate() {
+                let usage = course.usage.get(&i);
+                if let (Some(node), Some(usage)) = (node.as_object_mut(), usage) {
                     node.insert("rss_mb".into(), json!(round(usage.rss_peak_mb)));
                     node.insert("cpu_s".into(), json!(usage.cpu_s));
                 }
@@ -174,7 +179,13 @@ impl<'r> Report<'r> {
         Value::Array(stats.endpoints.iter().map(entry).collect())
     }
 
-    fn text(&self, course: &Course, summary: &Summary, metrics: &Value, files: &[(String, u64)]) -> String {
+    fn text(
+        &self,
+        course: &Course,
+        summary: &Summary,
+        metrics: &Value,
+        files: &[(String, u64)],
+    ) -> String {
         let mut heading = vec![
             ("pipeline", self.plan.name.clone()),
             ("endpoint", self.endpoint().unwrap_or_else(|| "none".into())),
@@ -185,19 +196,23 @@ impl<'r> Report<'r> {
             ("scheduler", self.scheduler()),
         ];
         if course.interrupted {
-            heading.push(("note", "interrupted: the figures are of what was done until then".into()));
+            heading
+                .push(("note", "interrupted: the figures are of what was done until then".into()));
         }
         if course.failure.is_some() {
             heading.push(("note", "failed: the figures are of what was done until then".into()));
         }
-        let mut text = summary_text(summary, &heading);
-        let number = |name: &str| metrics.get(name).and_then(Value::as_f64).unwrap_or(0.0);
-        text.push_str(&format!(
-            "\nstart-up    {:.2} s to the first dispatch; {:.2} s of CPU; largest worker {:.1} MiB\n",
-            number("startup_s"),
-            number("cpu_s"),
-            number("rss_peak_mb")
-        ));
+        let whole = course.outcomes.iter().any(|outcome| outcome.summary.is_some());
+        let mut text =
+            if whole { summary_text(summary, &heading) } else { short(summary, &heading) };
+        let number = |name: &str| metrics.get(name).and_then(Value::as_f64);
+        if let Some(startup) = number("startup_s") {
+            text.push_str(&format!(
+                "\nstart-up    {startup:.2} s to the first dispatch; {:.2} s of CPU; largest worker {:.1} MiB\n",
+                number("cpu_s").unwrap_or(0.0),
+                number("rss_peak_mb").unwrap_or(0.0)
+            ));
+        }
         for (name, lines) in files {
             let place = if name == "standard output" {
                 name.clone()
@@ -209,7 +224,10 @@ impl<'r> Report<'r> {
         let failed = summary.counts.tasks_dead + summary.counts.tasks_late;
         if failed > 0 {
             let path = self.options.out.join(sage_dataflow::DEAD_LETTERS);
-            text.push_str(&format!("failed      {failed} records, each with its reason, in {}\n", path.display()));
+            text.push_str(&format!(
+                "failed      {failed} records, each with its reason, in {}\n",
+                path.display()
+            ));
         }
         text
     }
@@ -237,7 +255,8 @@ impl<'r> Report<'r> {
 
     fn endpoint(&self) -> Option<String> {
         self.services.map(|services| {
-            let mixed = if services.simulated && services.live { " (some are simulated)" } else { "" };
+            let mixed =
+                if services.simulated && services.live { " (some are simulated)" } else { "" };
             format!("{}{mixed}", services.label)
         })
     }
@@ -268,6 +287,18 @@ fn status(exit: Exit) -> &'static str {
         Exit::Interrupted => "interrupted",
         Exit::Failed | Exit::Usage => "failed",
     }
+}
+
+/// The summary of a run whose first worker did not live to give one.
+fn short(summary: &Summary, heading: &[(&str, String)]) -> String {
+    let mut text: String =
+        heading.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect();
+    let counts = &summary.counts;
+    text.push_str(&format!(
+        "\nrecords     in {} = ok {} + dead {} + late {} + pending {} (as last reported, up to 0.2 s before the end)\n",
+        counts.tasks_in, counts.tasks_ok, counts.tasks_dead, counts.tasks_late, counts.tasks_pending
+    ));
+    text
 }
 
 /// When the first worker did not live to give a summary, its last report of progress must do.

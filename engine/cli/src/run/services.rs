@@ -38,7 +38,11 @@ pub(crate) struct Resolved {
 
 impl Simulators {
     /// Where to call: starts a simulator when `url` asks for one.
-    pub(crate) async fn resolve(&mut self, url: &str, model: Option<&str>) -> anyhow::Result<Resolved> {
+    pub(crate) async fn resolve(
+        &mut self,
+        url: &str,
+        model: Option<&str>,
+    ) -> anyhow::Result<Resolved> {
         if !url.starts_with("sim:") {
             let model = model.unwrap_or_default().to_owned();
             return Ok(Resolved { url: url.to_owned(), model, label: url.to_owned() });
@@ -194,7 +198,8 @@ async fn host(
         labels.push(resolved.label);
         upstreams.push(upstream);
     }
-    let gateway = Gateway::bind("127.0.0.1:0", GatewayConfig { upstreams, token: Some(token) }).await?;
+    let gateway =
+        Gateway::bind("127.0.0.1:0", GatewayConfig { upstreams, token: Some(token) }).await?;
     let simulated = |endpoint: &EndpointPlan| endpoint.url.starts_with("sim:");
     let _ = ready.send(Ok(Ready {
         gateway: format!("http://{}", gateway.local_addr()),

@@ -2,7 +2,7 @@
 
 use sage_dsl::plan::{BinaryOp, Expr, Function, UnaryOp};
 
-use crate::record::{pack_value, Datum, Items};
+use crate::record::{Datum, Items, pack_value};
 
 /// One operation on the value stack.
 #[derive(Debug, Clone, Copy)]
@@ -28,13 +28,22 @@ pub(super) enum Op {
     /// Jump, keeping the top, when the top is not null (`??`).
     JumpIfSomeKeep(u32),
     /// Jump when the top differs from the constant; the top stays.
-    JumpUnlessConstant { constant: u32, target: u32 },
+    JumpUnlessConstant {
+        constant: u32,
+        target: u32,
+    },
     Jump(u32),
     Pop,
     /// No arm of a match fits.
     NoArm,
-    Call { function: Function, arguments: u32 },
-    Template { template: u32, arguments: u32 },
+    Call {
+        function: Function,
+        arguments: u32,
+    },
+    Template {
+        template: u32,
+        arguments: u32,
+    },
     Record(u32),
     List(u32),
     Store(u32),

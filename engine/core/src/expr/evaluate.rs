@@ -213,15 +213,18 @@ fn binary<'a>(
     Ok(match op {
         BinaryOp::Add => match (left, right) {
             (Datum::Str(a), Datum::Str(b)) => {
-                let mut text = bumpalo::collections::String::with_capacity_in(a.len() + b.len(), arena);
+                let mut text =
+                    bumpalo::collections::String::with_capacity_in(a.len() + b.len(), arena);
                 text.push_str(a);
                 text.push_str(b);
                 Datum::Str(text.into_bump_str())
             }
-            (Datum::List(a), Datum::List(b)) => list_in(arena, a.bytes().len() + b.bytes().len(), |out| {
-                out.extend_from_slice(a.bytes());
-                out.extend_from_slice(b.bytes());
-            }),
+            (Datum::List(a), Datum::List(b)) => {
+                list_in(arena, a.bytes().len() + b.bytes().len(), |out| {
+                    out.extend_from_slice(a.bytes());
+                    out.extend_from_slice(b.bytes());
+                })
+            }
             _ => arithmetic("+", left, right, i64::checked_add, |a, b| a + b)?,
         },
         BinaryOp::Sub => arithmetic("-", left, right, i64::checked_sub, |a, b| a - b)?,

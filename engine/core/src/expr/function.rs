@@ -4,7 +4,7 @@ use bumpalo::Bump;
 use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
 use sage_dsl::plan::Function;
 
-use super::evaluate::{kind_error, list_in, EvalError};
+use super::evaluate::{EvalError, kind_error, list_in};
 use crate::record::{Datum, Items, pack};
 use crate::text;
 

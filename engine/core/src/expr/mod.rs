@@ -94,12 +94,14 @@ mod tests {
 
     #[test]
     fn match_takes_the_first_arm_that_fits() {
-        let arms = |last: Option<Value>| {
-            vec![(Some(Value::Int(1)), text("one")), (last, text("other"))]
-        };
+        let arms =
+            |last: Option<Value>| vec![(Some(Value::Int(1)), text("one")), (last, text("other"))];
         check(&Expr::Match(Box::new(lit(1)), arms(None)), "one");
         check(&Expr::Match(Box::new(lit(5)), arms(None)), "other");
-        check(&Expr::Match(Box::new(lit(5)), arms(Some(Value::Int(2)))), "no arm of `match` fits the value");
+        check(
+            &Expr::Match(Box::new(lit(5)), arms(Some(Value::Int(2)))),
+            "no arm of `match` fits the value",
+        );
     }
 
     #[test]
@@ -123,7 +125,10 @@ mod tests {
         check(&call(Function::Slice, vec![Expr::Column(0), lit(6), lit(99)]), "World");
         check(&call(Function::Replace, vec![Expr::Column(0), text("l"), text("")]), "Heo Word");
         check(&call(Function::ToInt, vec![text("x1")]), "`to_int` cannot read `x1` as a number");
-        check(&call(Function::Floor, vec![Expr::Literal(Value::Float(f64::NAN))]), "integer overflow in `floor`");
+        check(
+            &call(Function::Floor, vec![Expr::Literal(Value::Float(f64::NAN))]),
+            "integer overflow in `floor`",
+        );
         check(&Expr::Template(0, vec![Expr::Column(0)]), "Q: Hello World!");
     }
 }

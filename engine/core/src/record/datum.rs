@@ -154,16 +154,16 @@ fn skip(bytes: &mut &[u8]) -> Option<()> {
         NULL | FALSE | TRUE => {}
         INT8 => {
             split(bytes, 1)?;
-        },
+        }
         INT32 => {
             split(bytes, 4)?;
-        },
+        }
         INT64 | FLOAT => {
             split(bytes, 8)?;
-        },
+        }
         STR | BYTES | LIST | RECORD | VECTOR => {
             sized(bytes)?;
-        },
+        }
         _ => return None,
     }
     Some(())

@@ -367,8 +367,14 @@ mod tests {
             r#"{"id":"a","n":"x"}"#,
             "error: field `n`: expected int, found a string at column 17",
         );
-        check(r#"{"id":"a","n":1.5}"#, "error: field `n`: expected int, found a number with a fraction at column 17");
+        check(
+            r#"{"id":"a","n":1.5}"#,
+            "error: field `n`: expected int, found a number with a fraction at column 17",
+        );
         check(r#"{"id":"a""#, "error: EOF while parsing an object at column 9");
-        check("[1]", "error: invalid type: sequence, expected an object with the fields of Query at column 0");
+        check(
+            "[1]",
+            "error: invalid type: sequence, expected an object with the fields of Query at column 0",
+        );
     }
 }

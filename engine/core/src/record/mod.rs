@@ -21,7 +21,7 @@ mod rows;
 mod text;
 
 pub use datum::{Datum, Floats, Items};
-pub use json::{json_row, write_json, write_json_object, JsonRowError, RowReader};
+pub use json::{JsonRowError, RowReader, json_row, write_json, write_json_object};
 pub use pack::{pack, pack_list, pack_record, pack_value, pack_vector};
 pub use rows::Rows;
 pub use text::{parse_text, write_text};

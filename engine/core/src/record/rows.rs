@@ -43,7 +43,10 @@ impl Rows {
     }
 
     /// Append a row unless `fill` fails; a failed row leaves no trace.
-    pub fn try_push<E>(&mut self, fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+    pub fn try_push<E>(
+        &mut self,
+        fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
         let start = self.bytes.len();
         if let Err(error) = fill(&mut self.bytes) {
             self.bytes.truncate(start);
@@ -127,7 +130,10 @@ impl<'de> Deserialize<'de> for RawBuf {
             fn visit_byte_buf<E>(self, bytes: Vec<u8>) -> Result<RawBuf, E> {
                 Ok(RawBuf(bytes))
             }
-            fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<RawBuf, A::Error> {
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut seq: A,
+            ) -> Result<RawBuf, A::Error> {
                 let mut bytes = Vec::new();
                 while let Some(byte) = seq.next_element()? {
                     bytes.push(byte);

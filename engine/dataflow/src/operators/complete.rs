@@ -42,7 +42,12 @@ impl Emit {
                         .map(Program::compile)
                         .collect::<Result<_, _>>()
                         .map_err(broken)?,
-                    condition: emit.condition.as_ref().map(Program::compile).transpose().map_err(broken)?,
+                    condition: emit
+                        .condition
+                        .as_ref()
+                        .map(Program::compile)
+                        .transpose()
+                        .map_err(broken)?,
                 });
             }
         }
@@ -69,7 +74,8 @@ pub(crate) fn complete<'s>(
     let (done_output, done) = builder.new_output();
     let (event_output, events) = builder.new_output();
     let (print_output, printed) = builder.new_output();
-    let mut done_output = OutputBuilder::<_, CapacityContainerBuilder<Vec<Done>>>::from(done_output);
+    let mut done_output =
+        OutputBuilder::<_, CapacityContainerBuilder<Vec<Done>>>::from(done_output);
     let mut event_output =
         OutputBuilder::<_, CapacityContainerBuilder<PodVec<Event>>>::from(event_output);
     let mut print_output =
@@ -103,13 +109,7 @@ pub(crate) fn complete<'s>(
     Completed { done, events, printed }
 }
 
-fn finish(
-    task: &mut Task,
-    last: &Fused,
-    emits: &[Emit],
-    context: &Context,
-    arena: &Bump,
-) -> Done {
+fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, arena: &Bump) -> Done {
     if task.scheduled && task.started_ns == 0 {
         task.started_ns = context.mark(Kind::Started, task.id, task.records);
     }

@@ -42,7 +42,13 @@ impl Measurements {
         let failed = |source| DataflowError::File { action: "create", path: path.clone(), source };
         let mut tasks = BufWriter::new(File::create(&path).map_err(failed)?);
         writeln!(tasks, "{}", csv_header(&config.stages)).map_err(failed)?;
-        Ok(Measurements { recorder: Recorder::new(config), pending: Vec::new(), first_dispatch_ns: None, path, tasks })
+        Ok(Measurements {
+            recorder: Recorder::new(config),
+            pending: Vec::new(),
+            first_dispatch_ns: None,
+            path,
+            tasks,
+        })
     }
 
     fn observe(&mut self, event: &Event) -> Result<(), DataflowError> {

@@ -48,7 +48,9 @@ pub(crate) fn source<'s>(
             let mut promise = intake.is_some().then_some(capability);
             let again = scope.activator_for(info.address);
             move |output| {
-                let (Some(intake), Some(held)) = (intake.as_mut(), promise.as_ref()) else { return };
+                let (Some(intake), Some(held)) = (intake.as_mut(), promise.as_ref()) else {
+                    return;
+                };
                 let data = held.delayed(&(held.time() + 1));
                 let mut session = output.session(&data);
                 for given in 0.. {
@@ -120,7 +122,10 @@ impl Intake {
                     if self.bad == BadRows::Fail {
                         let message = format!("{}: {}", row.place, row.reason);
                         context.fail(DataflowError::Source {
-                            name: context.plan.source().map_or_else(String::new, |s| s.name.clone()),
+                            name: context
+                                .plan
+                                .source()
+                                .map_or_else(String::new, |s| s.name.clone()),
                             line: context.plan.source().map_or(0, |s| s.line),
                             message: message + " (`bad_rows: fail` is set)",
                         });

@@ -107,8 +107,7 @@ fn is_part(path: &Path, prefix: &str) -> bool {
 }
 
 fn append_whole_lines(part: &Path, joined: &mut impl Write) -> Result<u64, DataflowError> {
-    let failed =
-        |source| DataflowError::File { action: "read", path: part.to_owned(), source };
+    let failed = |source| DataflowError::File { action: "read", path: part.to_owned(), source };
     let mut file = File::open(part).map_err(failed)?;
     let mut buffer = vec![0; 1 << 16];
     let mut pending: Vec<u8> = Vec::new();

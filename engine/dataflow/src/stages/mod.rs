@@ -9,7 +9,7 @@ mod hits;
 use std::sync::Arc;
 
 use bumpalo::Bump;
-use sage_core::endpoint::{Generation, GenerateOptions};
+use sage_core::endpoint::{GenerateOptions, Generation};
 use sage_core::expr::{EvalError, Program, Templates};
 use sage_core::index::Index;
 use sage_core::record::Datum;
@@ -33,8 +33,8 @@ crate::registry! {
     [burn, context, embed, filter, generate, hash_chain, map, rerank, retrieve, search, sleep]
 }
 
-pub(crate) use generate::pack_generation;
 pub use embed::HASHED_DIMENSIONS;
+pub(crate) use generate::pack_generation;
 
 /// What runs for a stage.
 pub(crate) enum Stage {
@@ -135,7 +135,10 @@ pub(crate) struct Build<'b> {
 
 impl Build<'_> {
     fn broken(&self, what: &str) -> DataflowError {
-        DataflowError::Plan(format!("stage `{}` (line {}): {what}", self.stage.name, self.stage.line))
+        DataflowError::Plan(format!(
+            "stage `{}` (line {}): {what}",
+            self.stage.name, self.stage.line
+        ))
     }
 
     /// Compile the argument called `name`.
@@ -190,6 +193,7 @@ pub(crate) fn build(
 ) -> Result<Stage, DataflowError> {
     let build = Build { plan, stage, indexes };
     let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind);
-    let entry = entry.ok_or_else(|| build.broken(&format!("there is no stage `{}`", stage.kind)))?;
+    let entry =
+        entry.ok_or_else(|| build.broken(&format!("there is no stage `{}`", stage.kind)))?;
     (entry.build)(&build)
 }

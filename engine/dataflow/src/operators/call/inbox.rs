@@ -22,7 +22,10 @@ impl Inbox {
     /// Put an answer in, from any thread.
     pub(super) fn put(&self, call: u64, outcome: CallOutcome) {
         // A thread that panicked while it pushed left the vector whole.
-        self.answers.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((call, outcome));
+        self.answers
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push((call, outcome));
         if !self.woken.swap(true, Ordering::AcqRel) {
             // The worker may have ended; then nobody waits for the answer.
             let _ = self.wake.activate();
