@@ -79,7 +79,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(crate) struct RunArguments {
-    /// The program
+    /// The program (this version runs one at a time)
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Worker processes; each is one node of the run [default: the number of cores]
@@ -112,7 +112,7 @@ pub(crate) struct RunArguments {
     /// Records that arrive per second, evenly spaced (`20`, `20/s`, `600/min`)
     #[arg(long, value_name = "R/s")]
     pub(crate) rate: Option<String>,
-    /// Seed of everything that is drawn
+    /// Seed of the scheduling policy and of the simulated endpoint
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Output folder [default: results/runs/PIPELINE-TIME]

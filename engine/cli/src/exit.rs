@@ -47,5 +47,9 @@ impl std::error::Error for Usage {}
 
 /// The exit code of an error that reached the top.
 pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
-    if error.chain().any(|cause| cause.is::<Usage>()) { Exit::Usage } else { Exit::Failed }
+    if error.chain().any(<(dyn std::error::Error + 'static)>::is::<Usage>) {
+        Exit::Usage
+    } else {
+        Exit::Failed
+    }
 }

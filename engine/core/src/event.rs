@@ -38,7 +38,8 @@ pub struct Event {
 pub enum Kind {
     /// The task entered the scheduler's queue.
     Arrived = 0,
-    /// A worker was chosen. `value` = nanoseconds spent inside the policy, `extra` = queue length.
+    /// A worker was chosen. `value` = nanoseconds spent inside the policy, `extra` = queue length,
+    /// `detail` = 1 when no policy was asked because nothing was left to place.
     Decided = 1,
     /// The task is in the worker's hands.
     Dispatched = 2,
@@ -56,7 +57,7 @@ pub enum Kind {
     Failed = 7,
     /// The task was refused before it ran. Its deadline had passed: it is late.
     Shed = 8,
-    /// A call was tried again.
+    /// A call was tried again. `value` = how often.
     Retried = 9,
     /// A row could not be read from the source: dead before it became a task. `records` = 1.
     Unreadable = 10,

@@ -112,16 +112,24 @@ impl Dispatcher {
         let now = self.context.clock.now_ns();
         // A completion the scheduler does not know changes nothing.
         let _ = self.scheduler.complete(done.id, node, done.service_ns, done.ok, now);
-        if let Some(thread) = self.thread_of.remove(&done.id) {
-            if let Some(load) = self.threads.get_mut(node).and_then(|t| t.get_mut(thread)) {
-                *load = load.saturating_sub(1);
-            }
+        if let Some(thread) = self.thread_of.remove(&done.id)
+            && let Some(load) = self.threads.get_mut(node).and_then(|t| t.get_mut(thread))
+        {
+            *load = load.saturating_sub(1);
         }
     }
 
     /// The next task that leaves, with its worker chosen.
     pub(crate) fn next(&mut self) -> Option<Task> {
         if let Some(task) = self.bypass.pop_front() {
+            // Its latency has the same parts as any other's; no policy was asked.
+            let now = self.context.clock.now_ns();
+            let event = Event {
+                detail: 1,
+                records: task.records,
+                ..Event::new(Kind::Decided, task.id, now)
+            };
+            self.context.note(event);
             return Some(task);
         }
         let now = self.context.clock.now_ns();

@@ -48,7 +48,7 @@ pub(crate) fn segments(plan: &Plan, indexes: &[Arc<dyn Index>]) -> Result<Segmen
                 match run {
                     Stage::Local(run) => push_step(into, Step::Apply { stage: number, name, run }),
                     Stage::Map(program) => {
-                        push_step(into, Step::Map { stage: number, name, program })
+                        push_step(into, Step::Map { stage: number, name, program });
                     }
                     Stage::Keep(program) => push_step(into, Step::Keep { stage: number, program }),
                     run @ (Stage::Call(_) | Stage::Wait(_)) => {

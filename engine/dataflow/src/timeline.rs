@@ -61,7 +61,7 @@ impl Timeline {
     pub(crate) fn add(&mut self, events: impl IntoIterator<Item = Event>, now_ns: u64) {
         let Some(input) = &mut self.input else { return };
         for event in events {
-            if event.kind().is_some_and(|kind| counted(kind)) {
+            if event.kind().is_some_and(counted) {
                 let second = event.at_ns / 1_000_000_000;
                 input.insert((second, event.node, event.kind, event.stage));
             }

@@ -187,6 +187,9 @@ fn one(
         measurements.take_own(&context);
         timeline.add(measurements.pending.drain(..), now);
         setup.reporter.progress(progress(&measurements, now));
+        if let Err(error) = measurements.flush() {
+            context.fail(error);
+        }
         if !worker.installed_dataflows().contains(&main) {
             timeline.close();
         }

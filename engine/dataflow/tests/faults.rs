@@ -33,9 +33,8 @@ fn answers_reach_their_own_records() {
             let scripted = Scripted::new(|n, _| (Act::Answer, Duration::from_millis(n * 7 % 5)));
             let sizes = Arc::clone(&scripted.sizes);
             let left = Run::new(&asks(stage, "")).workers(workers).endpoint(scripted).go();
-            let mut expected: Vec<String> = (1..=120)
-                .map(|n| format!(r#"{{"id":"{n}","answer":"echo: task {n}"}}"#))
-                .collect();
+            let mut expected: Vec<String> =
+                (1..=120).map(|n| format!(r#"{{"id":"{n}","answer":"echo: task {n}"}}"#)).collect();
             expected.sort();
             assert_eq!(left.lines("outs.jsonl"), expected, "{stage}");
             let sizes = sizes.lock().unwrap();
@@ -64,9 +63,8 @@ fn every_way_to_fail_ends_in_the_dead_letters() {
         (Act::Drop, "abandoned"),
         (Act::Short, "protocol"),
     ] {
-        let scripted = Scripted::new(move |n, _| {
-            (if n % 5 == 0 { act } else { Act::Answer }, Duration::ZERO)
-        });
+        let scripted =
+            Scripted::new(move |n, _| (if n % 5 == 0 { act } else { Act::Answer }, Duration::ZERO));
         let left = Run::new(&asks("", "")).workers(2).endpoint(scripted).go();
         let counts = left.summary.counts;
         assert_eq!((counts.tasks_ok, counts.tasks_dead), (96, 24), "{class}");
@@ -115,8 +113,7 @@ flow f {
 
 #[test]
 fn bad_rows_become_dead_letters_with_their_place_and_the_run_goes_on() {
-    let (_folder, path) =
-        with_file("q.csv", "id,n\na,1\nb,x\nc\n,4\n\"d\"\"q\",5\n\u{feff}e,6\n");
+    let (_folder, path) = with_file("q.csv", "id,n\na,1\nb,x\nc\n,4\n\"d\"\"q\",5\n\u{feff}e,6\n");
     let program = format!(
         r#"sage 1
 type Q {{ id: string @key, n: int }}

@@ -9,6 +9,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let mut found = Vec::new();
     for file in &arguments.files {
         let mut compiled = program::compile(file, &arguments.sets)?;
+        let mut right = Vec::new();
         for plan in &compiled.plans {
             if let Err(error) = crate::run::probe_inputs(plan) {
                 errors += 1;
@@ -18,15 +19,16 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
                         "file": file, "severity": "error", "message": format!("{error:#}"),
                     })),
                 }
+            } else {
+                right.push((plan.name.clone(), plan.stages().count()));
             }
         }
         errors += compiled.diagnostics.iter().filter(|found| found.is_error()).count();
         match arguments.format {
             Format::Text => {
                 program::show(&compiled);
-                for plan in &compiled.plans {
-                    let stages = plan.stages().count();
-                    println!("{}: flow {} is right, {stages} stages", file.display(), plan.name);
+                for (name, stages) in right {
+                    println!("{}: flow {name} is right, stages: {stages}", file.display());
                 }
             }
             Format::Json => {

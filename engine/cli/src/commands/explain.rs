@@ -20,7 +20,7 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     }
     let compiled = program::compile(Path::new(what), &arguments.sets)?;
     program::show(&compiled);
-    if compiled.diagnostics.iter().any(|found| found.is_error()) {
+    if compiled.diagnostics.iter().any(sage_dsl::Diagnostic::is_error) {
         return Ok(Exit::Usage);
     }
     for plan in &compiled.plans {

@@ -28,12 +28,17 @@ pub(crate) fn gateway(arguments: &GatewayArguments) -> anyhow::Result<Exit> {
             let mut upstream = Upstream::new(&name, resolved.url, resolved.model);
             upstream.api_key.clone_from(&api_key);
             upstream.concurrency = arguments.concurrency;
-            probe(&upstream).await?;
+            if upstream.model.is_empty() {
+                let flag =
+                    format!("name the model of {url} with --model, in the order of --upstream");
+                return Err(usage(flag));
+            }
+            probe(&upstream).await.map_err(usage)?;
             eprintln!("{}: {}", upstream.model, resolved.label);
             upstreams.push(upstream);
         }
         let config = GatewayConfig { upstreams, token };
-        let gateway = Gateway::bind(&arguments.listen, config).await?;
+        let gateway = Gateway::bind(&arguments.listen, config).await.map_err(usage)?;
         let stats = gateway.stats();
         eprintln!("gateway ready (Ctrl-C ends it)");
         println!("http://{}", gateway.local_addr());

@@ -1,6 +1,5 @@
 //! `simulator`: a simulated vLLM over HTTP.
 
-use anyhow::Context;
 use sage_llm::simulator::{Faults, SimulatorConfig, serve};
 
 use super::interrupted;
@@ -35,9 +34,8 @@ pub(crate) fn simulator(arguments: &SimulatorArguments) -> anyhow::Result<Exit> 
 }
 
 async fn listen(address: &str) -> anyhow::Result<tokio::net::TcpListener> {
-    tokio::net::TcpListener::bind(address).await.with_context(|| {
-        format!(
-            "cannot listen on {address}; choose another with --listen (port 0 takes a free one)"
-        )
+    tokio::net::TcpListener::bind(address).await.map_err(|error| {
+        let remedy = "choose another with --listen (port 0 takes a free one)";
+        usage(format!("cannot listen on {address}: {error}; {remedy}"))
     })
 }

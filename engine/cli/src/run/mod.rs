@@ -68,7 +68,7 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
         sage_dataflow::sources::probe(source).map_err(usage)?;
     }
     let interrupts = Interrupts::listen()?;
-    let services = Services::start(&plan)?;
+    let services = Services::start(&plan, options.seed)?;
     report::prepare(&options.out)?;
     let built = indexes::build(&plan, &options.out.join("index"), services.as_ref())?;
     let mut display = Display::new(options.quiet, expected(&plan, options));

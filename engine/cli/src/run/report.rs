@@ -86,6 +86,11 @@ impl<'r> Report<'r> {
             }
         }
         join_parts(&self.options.out, sage_dataflow::DEAD_LETTERS, b"", whole)?;
+        if !whole {
+            for name in [sage_dataflow::TASKS, sage_dataflow::DECISIONS] {
+                cut_half_line(&self.options.out.join(name))?;
+            }
+        }
         // Only left over when something else lies in it.
         let _ = std::fs::remove_dir(sage_dataflow::sinks::parts_folder(&self.options.out));
 
@@ -267,6 +272,17 @@ impl<'r> Report<'r> {
     }
 }
 
+/// A killed worker may leave half a line at the end of a table.
+fn cut_half_line(path: &Path) -> anyhow::Result<()> {
+    let Ok(text) = std::fs::read(path) else { return Ok(()) };
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    if whole < text.len() {
+        std::fs::write(path, &text[..whole])
+            .with_context(|| format!("cannot write `{}`", path.display()))?;
+    }
+    Ok(())
+}
+
 fn exit_of(course: &Course, summary: &Summary) -> Exit {
     let counts = &summary.counts;
     if course.interrupted {
@@ -308,7 +324,8 @@ fn partial(course: &Course, workers: usize) -> Summary {
     let nodes = (0..workers).map(|node| sage_core::metrics::NodeSummary {
         node: node as u32,
         tasks: tasks.get(node).copied().unwrap_or(0),
-        busy_s: 0.0,
+        // Not known; written as null.
+        busy_s: f64::NAN,
     });
     let work: Vec<f64> = tasks.iter().map(|tasks| *tasks as f64).collect();
     Summary { counts, balance: balance(&work), nodes: nodes.collect(), ..Summary::default() }

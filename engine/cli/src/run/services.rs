@@ -24,6 +24,8 @@ pub(crate) const AUTO: u32 = 64;
 /// Simulated endpoints, one per profile and speed, alive as long as this is.
 #[derive(Default)]
 pub(crate) struct Simulators {
+    /// Seed of the texts.
+    pub(crate) seed: u64,
     running: BTreeMap<String, String>,
     tasks: JoinSet<()>,
 }
@@ -60,6 +62,7 @@ impl Simulators {
         let address = format!("http://{}", listener.local_addr()?);
         let mut config = SimulatorConfig::new(profile);
         config.speed = speed;
+        config.seed = self.seed;
         self.tasks.spawn(async move {
             // It serves until the set is dropped; an error has shown itself as a failed call.
             let _ = serve(config, listener, std::future::pending()).await;
@@ -99,7 +102,7 @@ struct Ready {
 
 impl Services {
     /// Start what the plan needs and check that its endpoints are there; `None` when it calls none.
-    pub(crate) fn start(plan: &Plan) -> anyhow::Result<Option<Services>> {
+    pub(crate) fn start(plan: &Plan, seed: u64) -> anyhow::Result<Option<Services>> {
         if plan.endpoints.is_empty() {
             return Ok(None);
         }
@@ -111,7 +114,9 @@ impl Services {
         let thread = std::thread::Builder::new().name("services".into()).spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let result = match runtime {
-                Ok(runtime) => runtime.block_on(host(&endpoints, config_token, &ready, stopped)),
+                Ok(runtime) => {
+                    runtime.block_on(host(&endpoints, seed, config_token, &ready, stopped))
+                }
                 Err(error) => Err(error.into()),
             };
             if let Err(error) = result {
@@ -158,11 +163,12 @@ impl Drop for Services {
 
 async fn host(
     endpoints: &[EndpointPlan],
+    seed: u64,
     token: String,
     ready: &mpsc::Sender<anyhow::Result<Ready>>,
     stopped: oneshot::Receiver<()>,
 ) -> anyhow::Result<()> {
-    let mut simulators = Simulators::default();
+    let mut simulators = Simulators { seed, ..Simulators::default() };
     let (mut upstreams, mut names, mut labels) = (Vec::new(), Vec::new(), Vec::new());
     for endpoint in endpoints {
         let resolved = simulators.resolve(&endpoint.url, Some(&endpoint.model)).await?;

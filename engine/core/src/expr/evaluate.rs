@@ -167,11 +167,7 @@ fn pop<'a>(stack: &mut ArenaVec<'_, Datum<'a>>) -> Datum<'a> {
 }
 
 /// Build a list in the arena; `bytes` is a guess at its packed size, to grow once at most.
-pub(super) fn list_in<'a>(
-    arena: &'a Bump,
-    bytes: usize,
-    fill: impl FnOnce(&mut Vec<u8>),
-) -> Datum<'a> {
+pub(super) fn list_in(arena: &Bump, bytes: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Datum<'_> {
     let mut packed = Vec::with_capacity(bytes);
     fill(&mut packed);
     Datum::List(Items::new(arena.alloc_slice_copy(&packed)))

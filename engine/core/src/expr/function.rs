@@ -188,8 +188,8 @@ fn whole<'a>(
         Datum::Int(n) => Ok(Datum::Int(n)),
         Datum::Float(x) => {
             let x = rule(x);
-            // The bounds of i64 as floats; NaN fails both comparisons.
-            if x >= -9.223_372_036_854_775_8e18 && x < 9.223_372_036_854_775_8e18 {
+            // i64::MAX as a float rounds up to 2^63, which no longer fits; NaN is in no range.
+            if (i64::MIN as f64..i64::MAX as f64).contains(&x) {
                 Ok(Datum::Int(x as i64))
             } else {
                 Err(EvalError::Overflow(name))

@@ -130,7 +130,9 @@ impl Recorder {
         match kind {
             Kind::Arrived if open.arrived.is_none() => self.totals.arrived(event),
             Kind::Decided => {
-                self.totals.decision.record(event.value, 1);
+                if event.detail == 0 {
+                    self.totals.decision.record(event.value, 1);
+                }
                 if open.decided_ns.is_some() {
                     self.totals.leave(open.node);
                 }
@@ -139,7 +141,7 @@ impl Recorder {
                 }
             }
             Kind::StageDone => self.totals.stage_done(event),
-            Kind::Retried => self.totals.retries += 1,
+            Kind::Retried => self.totals.retries += event.value.max(1),
             _ => {}
         }
         open.apply(kind, event);

@@ -67,8 +67,11 @@ pub(super) fn parse_json(out: &mut Vec<u8>, ty: &Type, json: &[u8]) -> Result<()
 
 /// serde_json counts lines within the text it was given, which is one line here: keep the column.
 fn plain(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    text.replace(" at line 1 column", " at column")
+    let text = error.to_string().replace(" at line 1 column", " at column");
+    match error.classify() {
+        serde_json::error::Category::Data => text,
+        _ => format!("it is not valid JSON: {text}"),
+    }
 }
 
 struct RecordSeed<'t, 'o> {
@@ -371,7 +374,10 @@ mod tests {
             r#"{"id":"a","n":1.5}"#,
             "error: field `n`: expected int, found a number with a fraction at column 17",
         );
-        check(r#"{"id":"a""#, "error: EOF while parsing an object at column 9");
+        check(
+            r#"{"id":"a""#,
+            "error: it is not valid JSON: EOF while parsing an object at column 9",
+        );
         check(
             "[1]",
             "error: invalid type: sequence, expected an object with the fields of Query at column 0",

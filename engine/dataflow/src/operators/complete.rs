@@ -110,7 +110,7 @@ pub(crate) fn complete<'s>(
 }
 
 fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, arena: &Bump) -> Done {
-    if task.scheduled && task.started_ns == 0 {
+    if task.started_ns == 0 {
         task.started_ns = context.mark(Kind::Started, task.id, task.records);
     }
     let mut spent = last.spent(task.rows.len());
@@ -192,10 +192,10 @@ fn evaluate<'a>(
     arena: &'a Bump,
     packed: &mut Vec<u8>,
 ) -> Result<Option<usize>, EvalError> {
-    if let Some(condition) = &emit.condition {
-        if condition.evaluate(columns, &context.templates, arena)? != Datum::Bool(true) {
-            return Ok(None);
-        }
+    if let Some(condition) = &emit.condition
+        && condition.evaluate(columns, &context.templates, arena)? != Datum::Bool(true)
+    {
+        return Ok(None);
     }
     for value in &emit.values {
         pack(packed, value.evaluate(columns, &context.templates, arena)?);

@@ -100,6 +100,8 @@ pub(crate) fn fused<'s>(
 pub(crate) struct Spent {
     step_ns: Vec<u64>,
     every: usize,
+    /// Whether there was a record at all.
+    any: bool,
 }
 
 impl Fused {
@@ -127,7 +129,8 @@ impl Fused {
 
     /// Nothing spent yet on a task of `rows` records.
     pub(crate) fn spent(&self, rows: usize) -> Spent {
-        Spent { step_ns: vec![0; self.steps.len()], every: if rows > 1 { SAMPLE } else { 1 } }
+        let every = if rows > 1 { SAMPLE } else { 1 };
+        Spent { step_ns: vec![0; self.steps.len()], every, any: rows > 0 }
     }
 
     /// Run all steps on record `i`; new columns are appended. `Ok(false)`: the record is dropped.
@@ -142,7 +145,7 @@ impl Fused {
         task: u64,
         spent: &mut Spent,
     ) -> Result<bool, (&'a str, EvalError)> {
-        let timed = i % spent.every == 0;
+        let timed = i.is_multiple_of(spent.every);
         for (step, step_ns) in self.steps.iter().zip(&mut spent.step_ns) {
             let began = timed.then(Instant::now);
             let row = Row { columns, templates: &context.templates, arena, task };
@@ -180,6 +183,9 @@ impl Fused {
 
     /// Note what was spent on a task.
     pub(crate) fn note(&self, spent: &Spent, task: &Task, context: &Context) {
+        if !spent.any {
+            return;
+        }
         for (step, step_ns) in self.steps.iter().zip(&spent.step_ns) {
             let (Step::Apply { stage, .. } | Step::Keep { stage, .. } | Step::Map { stage, .. }) =
                 step

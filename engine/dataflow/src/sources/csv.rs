@@ -148,12 +148,11 @@ fn fill_one(
     };
     let cell = std::str::from_utf8(cell)
         .map_err(|_| format!("column `{}` is not UTF-8", field.name))?;
-    if cell.is_empty() && !matches!(field.ty, Type::String) {
-        if let Some(default) = &field.default {
+    if cell.is_empty() && !matches!(field.ty, Type::String)
+        && let Some(default) = &field.default {
             pack_value(out, default);
             return Ok(());
         }
-    }
     if field.key && cell.is_empty() {
         return Err(format!("the key `{}` is empty", field.name));
     }

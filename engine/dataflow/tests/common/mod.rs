@@ -1,7 +1,13 @@
 //! A cluster within the test process: each "process" is a thread, joined by real sockets, running
 //! the same code as a worker process. Endpoints are scripted.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::needless_range_loop,
+    reason = "helpers of tests; each test file uses its own part"
+)]
 
 use std::collections::BTreeMap;
 use std::net::{TcpListener, TcpStream};

@@ -116,8 +116,10 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 pub(super) fn pass_on(parts: &Parts, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = parts.status;
+    // A simulated answer must say so, however many hops it makes.
     let request_id = HeaderName::from_static("x-request-id");
-    for name in [CONTENT_TYPE, RETRY_AFTER, request_id] {
+    let simulated = HeaderName::from_static("x-sage-endpoint");
+    for name in [CONTENT_TYPE, RETRY_AFTER, request_id, simulated] {
         if let Some(value) = parts.headers.get(&name) {
             response.headers_mut().insert(name, value.clone());
         }

@@ -19,7 +19,7 @@ use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 use sage_core::batcher::Batcher;
 use sage_core::endpoint::{Answer, Call, CallOutcome, Completion, ErrorClass, Request};
-use sage_core::event::Kind;
+use sage_core::event::{Event, Kind};
 use sage_core::record::Datum;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -168,6 +168,11 @@ impl Window {
 
     /// Open a task: its items go to the batchers and timers.
     fn start(&mut self, mut task: Task) {
+        if task.rows.is_empty() {
+            // All its records failed or were dropped before: nothing to ask.
+            self.finished.push(task);
+            return;
+        }
         let context = Rc::clone(&self.context);
         let now = if task.started_ns == 0 {
             task.started_ns = context.mark(Kind::Started, task.id, task.records);
@@ -253,6 +258,12 @@ impl Window {
         let Some((member, places)) = self.calls.remove(&call) else { return };
         let now = self.context.clock.now_ns();
         let attempts = u16::try_from(outcome.attempts).unwrap_or(u16::MAX);
+        if let (Some(first), true) = (places.first(), attempts > 1) {
+            let retries = u64::from(attempts - 1);
+            let event = Event::new(Kind::Retried, first.task, now);
+            let stage = self.members[member].stage;
+            self.context.note(Event { stage, value: retries, ..event });
+        }
         let name = &self.members[member].name;
         let mut answers = received(outcome, places.len());
         for (i, place) in places.iter().enumerate() {
