@@ -34,7 +34,7 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
             let ran = bench.sage(&Bench::own("compute.sage"), &args)?;
             ensure!(ran.code == 0, "sage-flow ended with exit code {}", ran.code);
             let lines = lines(&bench.scratch("run/kept.jsonl"))?;
-            ensure!(lines as f64 == kept, "sage-flow kept {lines} rows, the other {kept}");
+            ensure!(lines == kept as usize, "sage-flow kept {lines} rows, the other {kept}");
             side.add(&ran);
         }
     }

@@ -58,10 +58,9 @@ const GROUPS: [(Group, Measure); 5] = [
 
 /// Entry point. With `tool NAME ...` behind the program's name it is that tool.
 pub fn main(args: &[String]) -> anyhow::Result<()> {
-    if let [_, word, rest @ ..] = args {
-        if let (true, [name, ..]) = (word == bench::TOOL, rest) {
-            return crate::tools::start(name, rest);
-        }
+    if args.get(1).is_some_and(|word| word == bench::TOOL) {
+        let tool = args.get(2..).unwrap_or_default();
+        return crate::tools::start(tool.first().map_or("", String::as_str), tool);
     }
     let args = Args::parse_from(args);
     let bench = Bench::new(args.sage, args.rounds, args.quick)?;

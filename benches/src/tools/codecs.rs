@@ -66,7 +66,7 @@ pub(crate) struct Carried {
 }
 
 /// An [`Event`], field by field.
-#[derive(Debug, Clone, Columnar)]
+#[derive(Debug, Clone, Serialize, Deserialize, Columnar)]
 struct Spread {
     task: u64,
     at_ns: u64,
@@ -199,7 +199,7 @@ where
 }
 
 /// The columns of `T` that lie in `store`.
-fn view<'a, T: Columnar>(store: &'a [u64]) -> <T::Container as Borrow>::Borrowed<'a> {
+fn view<T: Columnar>(store: &[u64]) -> <T::Container as Borrow>::Borrowed<'_> {
     <T::Container as Borrow>::Borrowed::from_bytes(&mut indexed::decode(store))
 }
 
@@ -209,20 +209,6 @@ fn of_events(time: Duration) -> Vec<Measured> {
     let look = |events: &[Event]| events.iter().fold(0, |sum, e| sum ^ e.task ^ e.at_ns);
     let mut pod = PodVec::default();
     events.iter().for_each(|event| pod.push_into(*event));
-    let plain: Vec<(u64, u64, u64, u64, u32, u32, (u16, u16, u16, u16))> = events
-        .iter()
-        .map(|e| {
-            (
-                e.task,
-                e.at_ns,
-                e.value,
-                e.extra,
-                e.node,
-                e.records,
-                (e.job, e.stage, e.kind, e.detail),
-            )
-        })
-        .collect();
     let spread: Vec<Spread> = events
         .iter()
         .map(|e| Spread {
@@ -239,12 +225,12 @@ fn of_events(time: Duration) -> Vec<Measured> {
         })
         .collect();
     vec![
-        container::<Vec<(u64, u64, u64, u64, u32, u32, (u16, u16, u16, u16))>>(
+        container::<Vec<Spread>>(
             Kind::Event,
             "bincode (timely's default)",
             batch,
-            |wire| send(&plain, wire),
-            |events| events.iter().fold(0, |sum, e| sum ^ e.0 ^ e.1),
+            |wire| send(&spread, wire),
+            |events| events.iter().fold(0, |sum, e| sum ^ e.task ^ e.at_ns),
         ),
         columns(Kind::Event, &spread, time, |store| {
             let columns = view::<Spread>(store);

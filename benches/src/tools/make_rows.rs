@@ -17,56 +17,10 @@ struct Args {
 }
 
 /// Mixed case on purpose: lower-casing must have something to do.
-const WORDS: [&str; 48] = [
-    "Which",
-    "river",
-    "runs",
-    "through",
-    "the",
-    "Old",
-    "city",
-    "of",
-    "and",
-    "how",
-    "long",
-    "is",
-    "it",
-    "Who",
-    "painted",
-    "a",
-    "portrait",
-    "in",
-    "Year",
-    "language",
-    "spoken",
-    "by",
-    "most",
-    "people",
-    "Mountain",
-    "higher",
-    "than",
-    "any",
-    "other",
-    "When",
-    "did",
-    "Queen",
-    "open",
-    "first",
-    "railway",
-    "station",
-    "What",
-    "metal",
-    "melts",
-    "at",
-    "lowest",
-    "temperature",
-    "species",
-    "bird",
-    "Ocean",
-    "deepest",
-    "island",
-    "harbour",
-];
+const WORDS: &str = "Which river runs through the Old city of and how long is it Who painted a portrait in \
+    Year language spoken by most people Mountain higher than any other When did Queen open \
+    first railway station What metal melts at lowest temperature species bird Ocean deepest \
+    island harbour";
 
 /// One row in so many is quoted: a reader must not take the easy way for all of them.
 const QUOTED: u64 = 20;
@@ -89,11 +43,12 @@ pub fn main(args: &[String]) -> anyhow::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, File::create(&args.file)?);
     writeln!(out, "id,question")?;
     let mut draw = Draw(0x9e37_79b9_7f4a_7c15);
+    let words: Vec<&str> = WORDS.split(' ').collect();
     let mut question = String::new();
     for id in 0..args.rows {
         question.clear();
         for _ in 0..8 + draw.below(5) {
-            question.push_str(WORDS[draw.below(WORDS.len() as u64) as usize]);
+            question.push_str(words[draw.below(words.len() as u64) as usize]);
             question.push(' ');
         }
         let number = draw.below(10_000);

@@ -78,6 +78,7 @@ Examples:
   sage-flow gateway --upstream sim:a100/qwen2.5-7b@10 --concurrency 32 --listen 127.0.0.1:9000";
 
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct RunArguments {
     /// The program (this version runs one at a time)
     #[arg(required = true, value_name = "FILE")]

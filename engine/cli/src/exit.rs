@@ -47,9 +47,5 @@ impl std::error::Error for Usage {}
 
 /// The exit code of an error that reached the top.
 pub(crate) fn of_error(error: &anyhow::Error) -> Exit {
-    if error.chain().any(<(dyn std::error::Error + 'static)>::is::<Usage>) {
-        Exit::Usage
-    } else {
-        Exit::Failed
-    }
+    if error.chain().any(<dyn std::error::Error>::is::<Usage>) { Exit::Usage } else { Exit::Failed }
 }

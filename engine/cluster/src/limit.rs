@@ -8,7 +8,7 @@ use crate::frame::MAX_PEER;
 
 /// Most worker processes on one host: the mesh has n (n - 1) / 2 connections and timely runs two
 /// threads for each end.
-pub const MAX_LOCAL_WORKERS: usize = 256;
+pub const MAX_LOCAL_WORKERS: usize = 64;
 
 /// Largest message or job payload, in bytes.
 pub const MAX_MESSAGE: usize = MAX_PEER;
@@ -57,7 +57,7 @@ mod tests {
         for wrong in [0, MAX_LOCAL_WORKERS + 1, 10_000] {
             let message = check_workers(wrong).unwrap_err().to_string();
             assert!(message.contains(&wrong.to_string()), "{message}");
-            assert!(message.contains("256"), "{message}");
+            assert!(message.contains("64"), "{message}");
         }
     }
 

@@ -24,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) failure: RefCell<Option<crate::error::DataflowError>>,
     /// What source and scheduler tell each other, on the first worker.
     pub(crate) intake: Intake,
+    /// Tasks this dataflow thread may execute at once.
+    pub(crate) slots: crate::operators::Slots,
     /// What this worker writes.
     pub(crate) outlets: RefCell<crate::outlets::Outlets>,
 }

@@ -104,7 +104,7 @@ pub(crate) fn render(
     let slots = context.plan.schedule.slots as usize;
     let mut tasks = operators::source(scope, context, parts.source);
     for segment in parts.segments.before {
-        tasks = operator(tasks, context, segment, slots, false);
+        tasks = operator(tasks, context, segment, slots);
     }
     let (feedback, completions) = scope.feedback::<Vec<Done>>(0);
     tasks = operators::schedule(tasks, completions, context, parts.dispatcher);
@@ -119,7 +119,7 @@ pub(crate) fn render(
         }
     };
     for segment in behind {
-        tasks = operator(tasks, context, segment, slots, true);
+        tasks = operator(tasks, context, segment, slots);
     }
     let completed = operators::complete(tasks, context, last, parts.emits);
     completed.done.connect_loop(feedback);
@@ -132,10 +132,9 @@ fn operator<'s>(
     context: &Rc<Context>,
     segment: Segment,
     slots: usize,
-    behind: bool,
 ) -> Tasks<'s> {
     match segment {
-        Segment::Fused(fused) => operators::fused(tasks, context, fused, behind),
+        Segment::Fused(fused) => operators::fused(tasks, context, fused),
         Segment::Call(members) => operators::call(tasks, context, members, slots),
     }
 }

@@ -24,7 +24,7 @@ use timely::worker::Worker;
 use crate::clock::RunClock;
 use crate::context::{Context, Intake};
 use crate::error::DataflowError;
-use crate::operators::Measurements;
+use crate::operators::{Measurements, Slots};
 use crate::outlets::Outlets;
 use crate::render::{Parts, Position, render};
 use crate::timeline::{self, Timeline};
@@ -152,6 +152,8 @@ fn one(
         log: RefCell::default(),
         failure: RefCell::default(),
         intake: Intake::default(),
+        // A node's slots are shared out over its threads, rounded up.
+        slots: Slots::new((plan.schedule.slots as usize).div_ceil(settings.threads.max(1))),
         outlets: RefCell::new(Outlets::create(&plan, &settings.out, peer)?),
         plan,
     });

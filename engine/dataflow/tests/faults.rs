@@ -141,11 +141,33 @@ flow f {{
         dead,
         [
             "3: column `n`: expected a whole number, found `x`",
-            "4: column `n` is missing: the row has 1 columns",
+            "4: the row has 1 columns, the header 2",
             "5: the key `id` is empty",
         ]
     );
     assert_eq!(left.lines("outs.csv").len(), 4);
+}
+
+#[test]
+fn a_quote_that_is_never_closed_does_not_swallow_the_rest_unseen() {
+    let rows = "id,n\n\"a\nb\",1\nc,\"2\nd,3\n";
+    let (_folder, path) = with_file("q.csv", rows);
+    let program = format!(
+        r#"sage 1
+type Q {{ id: string @key, n: string }}
+source qs: Q from csv({})
+sink outs: Q to jsonl("outs.jsonl")
+flow f {{
+  from qs
+  emit Q {{ id: .id, n: .n }} into outs
+}}"#,
+        quoted(&path)
+    );
+    let left = Run::new(&program).go();
+    assert_eq!(left.lines("outs.jsonl"), [r#"{"id":"a\nb","n":"1"}"#]);
+    let dead = left.dead();
+    assert!(dead[0]["message"].as_str().unwrap().contains("never closed"), "{dead:?}");
+    assert!(dead[0]["place"].as_str().unwrap().ends_with(":4"));
 }
 
 #[test]

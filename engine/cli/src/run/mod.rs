@@ -69,10 +69,13 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
     }
     let interrupts = Interrupts::listen()?;
     let services = Services::start(&plan, options.seed)?;
-    report::prepare(&options.out)?;
+    let replaced = report::prepare(&options.out)?;
     let built = indexes::build(&plan, &options.out.join("index"), services.as_ref())?;
     let mut display = Display::new(options.quiet, expected(&plan, options));
     if !options.quiet {
+        if replaced {
+            display.say(&format!("replacing the earlier run in {}", options.out.display()));
+        }
         display.say(&headline(&plan, options, services.as_ref()));
         built.iter().flat_map(|index| &index.notes).for_each(|note| display.say(note));
     }

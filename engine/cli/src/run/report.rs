@@ -18,6 +18,18 @@ use crate::exit::{Exit, usage};
 /// Version of the shape of `metrics.json`.
 const SCHEMA: u32 = 1;
 
+/// Files every run writes.
+const OWN_FILES: [&str; 8] = [
+    "metrics.json",
+    "summary.txt",
+    "setup.json",
+    "plan.json",
+    sage_dataflow::TASKS,
+    sage_dataflow::DECISIONS,
+    sage_dataflow::TIMELINE,
+    sage_dataflow::DEAD_LETTERS,
+];
+
 /// What is known of a run before it begins.
 pub(crate) struct Report<'r> {
     plan: &'r Plan,
@@ -25,14 +37,28 @@ pub(crate) struct Report<'r> {
     services: Option<&'r Services>,
 }
 
-/// Make the output folder and clear what an earlier run left in it.
-pub(crate) fn prepare(out: &Path) -> anyhow::Result<()> {
+/// Make the output folder and clear what an earlier run left in it; tells whether there was one.
+pub(crate) fn prepare(out: &Path) -> anyhow::Result<bool> {
     let failed = |error| usage(format!("--out {}: {error}", out.display()));
-    let parts = sage_dataflow::sinks::parts_folder(out);
-    if parts.exists() {
-        std::fs::remove_dir_all(&parts).map_err(failed)?;
+    let earlier = std::fs::read(out.join("plan.json")).ok();
+    let earlier = earlier.and_then(|plan| serde_json::from_slice::<Plan>(&plan).ok());
+    let sinks = earlier.iter().flat_map(|plan| plan.sinks.iter().filter_map(file_name));
+    let own = OWN_FILES.iter().map(|name| (*name).to_owned());
+    for name in sinks.chain(own) {
+        match std::fs::remove_file(out.join(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(failed(error));
+            }
+            _ => {}
+        }
     }
-    std::fs::create_dir_all(&parts).map_err(failed)
+    for folder in [sage_dataflow::sinks::parts_folder(out), out.join("index")] {
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).map_err(failed)?;
+        }
+    }
+    std::fs::create_dir_all(sage_dataflow::sinks::parts_folder(out)).map_err(failed)?;
+    Ok(earlier.is_some())
 }
 
 impl<'r> Report<'r> {

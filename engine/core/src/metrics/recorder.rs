@@ -141,7 +141,9 @@ impl Recorder {
                 }
             }
             Kind::StageDone => self.totals.stage_done(event),
-            Kind::Retried => self.totals.retries += event.value.max(1),
+            Kind::Retried => {
+                self.totals.retries = self.totals.retries.saturating_add(event.value.max(1))
+            }
             _ => {}
         }
         open.apply(kind, event);

@@ -110,9 +110,6 @@ pub(crate) fn complete<'s>(
 }
 
 fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, arena: &Bump) -> Done {
-    if task.started_ns == 0 {
-        task.started_ns = context.mark(Kind::Started, task.id, task.records);
-    }
     let mut spent = last.spent(task.rows.len());
     let mut columns: Vec<Datum<'_>> = Vec::new();
     let (mut scratch, mut packed) = (Vec::new(), Vec::new());
@@ -142,6 +139,9 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
         }
     }
     let now = context.clock.now_ns();
+    if task.scheduled {
+        context.slots.give_back();
+    }
     let value = u64::from(task.records).saturating_sub(dead);
     context.note(Event {
         value,

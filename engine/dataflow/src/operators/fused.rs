@@ -47,13 +47,7 @@ const TURN: Duration = Duration::from_millis(1);
 /// cheap stage.
 const SAMPLE: usize = 16;
 
-/// `behind`: whether the segment stands behind the scheduling operator.
-pub(crate) fn fused<'s>(
-    tasks: Tasks<'s>,
-    context: &Rc<Context>,
-    segment: Fused,
-    behind: bool,
-) -> Tasks<'s> {
+pub(crate) fn fused<'s>(tasks: Tasks<'s>, context: &Rc<Context>, segment: Fused) -> Tasks<'s> {
     let context = Rc::clone(context);
     let scope = tasks.scope();
     let mut builder = OperatorBuilder::new("fused".into(), scope);
@@ -75,9 +69,6 @@ pub(crate) fn fused<'s>(
             let mut session = output.session(capability);
             let began = Instant::now();
             while let Some(mut task) = waiting.pop_front() {
-                if behind && task.started_ns == 0 {
-                    task.started_ns = context.mark(Kind::Started, task.id, task.records);
-                }
                 segment.run(&mut task, &context, &arena);
                 arena.reset();
                 session.give(task);

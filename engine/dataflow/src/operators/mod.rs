@@ -27,7 +27,7 @@ pub(crate) use held::Held;
 pub use measure::TASKS;
 pub(crate) use measure::{Measurements, measure};
 pub(crate) use print::print;
-pub(crate) use receive::receive;
+pub(crate) use receive::{Slots, receive};
 pub(crate) use schedule::{SchedulerSettings, schedule};
 pub(crate) use source::{SourceSettings, source};
 

@@ -35,7 +35,8 @@ enum Fill {
 
 /// Rows from anything that reads as CSV.
 pub(super) struct Csv<R> {
-    reader: csv::Reader<R>,
+    reader: csv::Reader<Quotes<R>>,
+    columns: usize,
     name: String,
     record: RecordType,
     fills: Vec<Fill>,
@@ -62,13 +63,20 @@ impl<R: std::io::Read> Csv<R> {
             .delimiter(delimiter)
             .flexible(true)
             .buffer_capacity(1 << 16)
-            .from_reader(input);
+            .from_reader(Quotes { input, bytes: 0, odd: false, ended: false });
         let header = reader.headers().map_err(|error| broken(plan, format!("`{name}`: {error}")))?;
         let header: Vec<String> =
             header.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect();
         if header.iter().all(String::is_empty) {
             return Err(broken(plan, format!("`{name}` is empty: its first line must name the columns")));
         }
+        for (i, column) in header.iter().enumerate() {
+            if header[..i].contains(column) {
+                let message = format!("`{name}` has two columns `{column}`; rename one of them");
+                return Err(broken(plan, message));
+            }
+        }
+        let columns = header.len();
         let fill = |field: &Field| match header.iter().position(|column| *column == field.name) {
             Some(column) => Ok(Fill::Column(column)),
             None if field.default.is_some() || matches!(field.ty, Type::Optional(_)) => {
@@ -86,7 +94,8 @@ impl<R: std::io::Read> Csv<R> {
             )),
         };
         let fills = plan.record.fields.iter().map(fill).collect::<Result<_, _>>()?;
-        Ok(Csv { reader, name, record: plan.record.clone(), fills, row: csv::ByteRecord::new() })
+        let (record, row) = (plan.record.clone(), csv::ByteRecord::new());
+        Ok(Csv { reader, columns, name, record, fills, row })
     }
 }
 
@@ -106,8 +115,15 @@ impl<R: std::io::Read + Send> Source for Csv<R> {
                     });
                 }
             }
+            let open_quote = self.ends_within_quotes();
             let (fields, fills, row) = (&self.record.fields, &self.fills, &self.row);
             let packed = batch.rows.try_push(|out| {
+                if open_quote {
+                    return Err("a quote is opened and never closed, up to the end of the file".into());
+                }
+                if row.len() != self.columns {
+                    return Err(format!("the row has {} columns, the header {}", row.len(), self.columns));
+                }
                 fields.iter().zip(fills).try_for_each(|(field, fill)| fill_one(out, field, fill, row))
             });
             if let Err(reason) = packed {
@@ -123,6 +139,34 @@ impl<R: std::io::Read + Send> Source for Csv<R> {
             }
         }
         Ok(true)
+    }
+}
+
+impl<R: std::io::Read> Csv<R> {
+    /// Whether the row just read is the last one and ends only because the file does. The parser
+    /// reads quotes leniently, and such a row has swallowed all lines behind its quote.
+    fn ends_within_quotes(&self) -> bool {
+        let input = self.reader.get_ref();
+        input.ended && input.odd && self.reader.position().byte() == input.bytes
+    }
+}
+
+/// Counts what is read, and whether the number of quotes so far is odd.
+struct Quotes<R> {
+    input: R,
+    bytes: u64,
+    odd: bool,
+    ended: bool,
+}
+
+impl<R: std::io::Read> std::io::Read for Quotes<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.ended |= read == 0 && !buffer.is_empty();
+        self.bytes += read as u64;
+        let quotes = buffer[..read].iter().filter(|byte| **byte == b'"').count();
+        self.odd ^= quotes % 2 == 1;
+        Ok(read)
     }
 }
 

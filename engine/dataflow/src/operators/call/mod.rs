@@ -167,19 +167,14 @@ impl Window {
     }
 
     /// Open a task: its items go to the batchers and timers.
-    fn start(&mut self, mut task: Task) {
+    fn start(&mut self, task: Task) {
         if task.rows.is_empty() {
             // All its records failed or were dropped before: nothing to ask.
             self.finished.push(task);
             return;
         }
         let context = Rc::clone(&self.context);
-        let now = if task.started_ns == 0 {
-            task.started_ns = context.mark(Kind::Started, task.id, task.records);
-            task.started_ns
-        } else {
-            context.clock.now_ns()
-        };
+        let now = context.clock.now_ns();
         let id = task.id;
         let mut open = Open::new(task, self.members.len(), now);
         let mut items: Vec<(usize, Item)> = Vec::new();
@@ -310,9 +305,11 @@ fn received(
             Ok(texts.into_iter().map(|text| Some(Received::Text(text))).collect())
         }
         Ok(Answer::Embedded { vectors, tokens }) if vectors.len() == items => {
-            let share = tokens / items.max(1) as u64;
-            let vector = |vector| Some(Received::Vector(vector, share));
-            Ok(vectors.into_iter().map(vector).collect())
+            // The server counts the call as a whole; the shares add up to that.
+            let items = items.max(1) as u64;
+            let share = |i: usize| tokens / items + u64::from((i as u64) < tokens % items);
+            let vector = |(i, vector)| Some(Received::Vector(vector, share(i)));
+            Ok(vectors.into_iter().enumerate().map(vector).collect())
         }
         Ok(Answer::Generated(texts)) => protocol(texts.len()),
         Ok(Answer::Embedded { vectors, .. }) => protocol(vectors.len()),

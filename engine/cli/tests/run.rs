@@ -1,0 +1,176 @@
+//! `run` as a user meets it: results, figures, exit codes, disturbances.
+
+mod support;
+
+use std::time::Instant;
+
+use support::{SLEEPY, Sage, send, wait_until, workers_of};
+
+fn pipelines(name: &str) -> String {
+    format!("{}/../../pipelines/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_main_job_answers_every_question() {
+    let done = Sage::new()
+        .args("run --workers 4 --out out --tasks 100 --endpoint sim:a100/qwen2.5-7b@50")
+        .arg(&pipelines("rag.sage"))
+        .go()
+        .exits(0)
+        .says("simulated endpoint a100/qwen2.5-7b at speed 50")
+        .says("in 100 = ok 100 + dead 0 + late 0 + pending 0");
+    let answers = done.lines("answers.jsonl");
+    assert_eq!(answers.len(), 100);
+    let cited = answers.iter().filter(|line| line.contains("[") && line.contains(".md#"));
+    assert!(cited.count() > 60, "answers are drawn from the context and cite it");
+    let metrics = done.metrics();
+    assert_eq!(metrics["backend"], "sim");
+    assert!(metrics["endpoint"].as_str().unwrap().contains("simulated"));
+    assert_eq!(metrics["tasks_ok"], 100);
+    assert_eq!(metrics["workers"], 4);
+    let nodes = metrics["nodes"].as_array().unwrap();
+    assert_eq!(nodes.iter().map(|node| node["tasks"].as_u64().unwrap()).sum::<u64>(), 100);
+    let calls = metrics["endpoint_stats"].as_array().unwrap();
+    let llm = calls.iter().find(|endpoint| endpoint["name"] == "llm").unwrap();
+    assert_eq!(llm["calls"], 100);
+    assert!(llm["max_in_flight"].as_u64().unwrap() <= 32, "four workers have eight slots each");
+    for file in ["summary.txt", "tasks.csv", "decisions.csv", "timeline.csv", "plan.json"] {
+        assert!(!done.read(file).is_empty(), "{file}");
+    }
+    assert_eq!(done.read("dead_letters.jsonl"), "");
+    assert!(!done.out.join("parts").exists());
+}
+
+#[test]
+fn every_shipped_pipeline_runs() {
+    for (name, tasks) in [("compute.sage", 50), ("llm.sage", 40), ("mixed.sage", 20)] {
+        let done = Sage::new()
+            .args(&format!("run --workers 2 --out out --tasks {tasks} --json --quiet"))
+            .args("--endpoint sim:a100/qwen2.5-7b@50")
+            .arg(&pipelines(name))
+            .go()
+            .exits(0);
+        let printed: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
+        assert_eq!(printed, done.metrics(), "--json prints metrics.json");
+        assert_eq!(printed["tasks_ok"], tasks, "{name}");
+        assert_eq!(done.stderr, "", "--quiet");
+    }
+}
+
+#[test]
+fn any_number_of_processes_gives_the_same_rows() {
+    let rows = |workers: usize, scheduler: &str| {
+        Sage::new()
+            .args(&format!("run --workers {workers} --out out --quiet --set load=light"))
+            .arg("--scheduler")
+            .arg(scheduler)
+            .arg(&pipelines("compute.sage"))
+            .go()
+            .exits(0)
+            .lines("digests.csv")
+    };
+    let one = rows(1, "fifo");
+    assert_eq!(one.len(), 2001);
+    assert_eq!(one, rows(2, "power_of_two"));
+    assert_eq!(one, rows(4, "load_aware(balanced)"));
+}
+
+#[test]
+fn the_standard_streams_make_a_filter() {
+    let program = r#"sage 1
+type Line { id: int @key, text: string }
+source lines: Line from stdin(format: lines)
+sink shown: Line to stdout()
+flow f {
+  from lines
+  where .text contains "a"
+  emit Line { id: .id, text: upper(.text) } into shown
+}"#;
+    let done = Sage::new()
+        .file("f.sage", program)
+        .args("run f.sage --workers 3 --out out --quiet")
+        .stdin("ab\nxx\nca\n")
+        .go()
+        .exits(0);
+    let mut lines: Vec<&str> = done.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [r#"{"id":1,"text":"AB"}"#, r#"{"id":3,"text":"CA"}"#]);
+}
+
+#[test]
+fn bad_rows_do_not_stop_a_run_but_show_in_its_exit_code() {
+    let program = r#"sage 1
+type Row { id: string @key, n: int }
+source rows: Row from csv("rows.csv")
+sink outs: Row to csv("outs.csv")
+flow f {
+  from rows
+  emit Row { id: .id, n: .n + 1 } into outs
+}"#;
+    let done = Sage::new()
+        .file("f.sage", program)
+        .file("rows.csv", b"id,n\na,1\nb,two\n\xff,3\nd,4\n")
+        .args("run f.sage --workers 2 --out out")
+        .go()
+        .exits(3)
+        .says("in 4 = ok 2 + dead 2 + late 0 + pending 0")
+        .says("dead_letters.jsonl");
+    assert_eq!(done.lines("outs.csv"), ["a,2", "d,5", "id,n"]);
+    let dead = done.read("dead_letters.jsonl");
+    assert!(dead.contains("rows.csv:3") && dead.contains("expected a whole number, found `two`"));
+    assert!(dead.contains("rows.csv:4") && dead.contains("not UTF-8"));
+}
+
+#[test]
+fn a_killed_worker_ends_the_run_with_a_clear_word_and_no_orphan() {
+    for (signal, word) in [("-KILL", "signal 9"), ("-STOP", "no sign of life")] {
+        let sage = Sage::new().file("s.sage", SLEEPY).args("run s.sage --workers 4 --out out");
+        let child = sage.start();
+        let pid = child.id();
+        let outs = sage.folder.path().join("out/parts");
+        wait_until(|| outs.exists() && workers_of(pid).len() == 4);
+        std::thread::sleep(std::time::Duration::from_millis(400));
+        let workers = workers_of(pid);
+        send(signal, workers[2]);
+        let killed = Instant::now();
+        let done = sage.done(child.wait_with_output().unwrap()).exits(2);
+        println!("{signal}: ended after {:?}", killed.elapsed());
+        assert!(done.stderr.contains("was lost"), "{}", done.stderr);
+        assert!(done.stderr.to_lowercase().contains(word), "{word}: {}", done.stderr);
+        wait_until(|| {
+            workers.iter().all(|w| !std::path::Path::new(&format!("/proc/{w}")).exists())
+        });
+        assert_eq!(done.metrics()["status"], "failed");
+        let rows = done.read("outs.jsonl");
+        assert!(rows.is_empty() || rows.ends_with('\n'), "no half row");
+    }
+}
+
+#[test]
+fn workers_do_not_outlive_their_supervisor() {
+    let sage = Sage::new().file("s.sage", SLEEPY).args("run s.sage --workers 3 --out out");
+    let mut child = sage.start();
+    wait_until(|| workers_of(child.id()).len() == 3);
+    let workers = workers_of(child.id());
+    send("-KILL", child.id());
+    child.wait().unwrap();
+    wait_until(|| workers.iter().all(|w| !std::path::Path::new(&format!("/proc/{w}")).exists()));
+}
+
+#[test]
+fn an_interrupt_drains_and_the_partial_summary_adds_up() {
+    let sage = Sage::new().file("s.sage", SLEEPY).args("run s.sage --workers 2 --out out");
+    let child = sage.start();
+    wait_until(|| workers_of(child.id()).len() == 2);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    send("-INT", child.id());
+    let done = sage.done(child.wait_with_output().unwrap()).exits(130);
+    let metrics = done.metrics();
+    let count = |name: &str| metrics[name].as_u64().unwrap();
+    assert!(count("tasks_ok") > 0 && count("tasks_pending") > 0, "{}", done.stderr);
+    assert_eq!(
+        count("tasks_in"),
+        count("tasks_ok") + count("tasks_dead") + count("tasks_late") + count("tasks_pending")
+    );
+    assert_eq!(done.lines("outs.jsonl").len() as u64, count("tasks_ok"));
+}

@@ -1,0 +1,175 @@
+//! Wrong input of every kind: a clear error that says what, where and how to mend it, the right
+//! exit code, and nothing started.
+
+mod support;
+
+use support::{SLEEPY, Sage};
+
+/// Exit code 1 and these words.
+#[track_caller]
+fn refused(sage: Sage, words: &[&str]) {
+    let done = sage.go().exits(1);
+    for word in words {
+        assert!(done.stderr.contains(word), "`{word}` is not in\n{}", done.stderr);
+    }
+    assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
+    assert!(!done.out.join("metrics.json").exists(), "nothing was run");
+}
+
+fn sleepy() -> Sage {
+    Sage::new().file("s.sage", SLEEPY)
+}
+
+#[test]
+fn options_are_checked() {
+    refused(sleepy().args("run s.sage --workers 0"), &["--workers 0", "1"]);
+    refused(sleepy().args("run s.sage --workers 10000"), &["--workers 10000", "64"]);
+    refused(sleepy().args("run s.sage --workers many"), &["many"]);
+    refused(sleepy().args("run s.sage --threads 0"), &["--threads 0"]);
+    refused(sleepy().args("run s.sage --tasks 0"), &["--tasks 0"]);
+    refused(sleepy().args("run s.sage --slots 0"), &["--slots 0"]);
+    refused(sleepy().args("run s.sage --rate fast"), &["--rate fast", "20/s"]);
+    refused(sleepy().args("run s.sage --concurrency none"), &["--concurrency none", "auto"]);
+    refused(sleepy().args("run s.sage --scheduler load_awre"), &["load_awre", "load_aware"]);
+    refused(sleepy().args("run s.sage --set nothing"), &["NAME=VALUE"]);
+    refused(sleepy().args("run s.sage --set x=1"), &["x"]);
+    refused(sleepy().args("run s.sage --endpoint ftp://x"), &["ftp://x", "sim:PROFILE"]);
+    refused(sleepy().args("run s.sage --endpoint sim:h900/x"), &["h900/x", "a100/qwen2.5-7b"]);
+    refused(sleepy().args("run s.sage --wrokers 2"), &["--wrokers", "--workers"]);
+    refused(sleepy().args("run s.sage --flow other"), &["other", "sleepy"]);
+    refused(Sage::new().args("run"), &["FILE"]);
+    refused(Sage::new().args("rnu x"), &["rnu"]);
+}
+
+#[test]
+fn output_folders_are_checked() {
+    refused(sleepy().file("taken", "x").args("run s.sage --out taken"), &["--out taken", "file"]);
+    refused(sleepy().args("run s.sage --out ."), &["--out .", "something else"]);
+    refused(sleepy().args("run s.sage --out /proc/none/x"), &["--out /proc/none/x"]);
+}
+
+#[test]
+fn programs_that_cannot_be_read_are_named() {
+    refused(Sage::new().args("run none.sage"), &["none.sage"]);
+    refused(Sage::new().args("run ."), &["folder"]);
+    refused(Sage::new().file("b.sage", b"\xff\xfe\x00").args("check b.sage"), &["b.sage", "UTF-8"]);
+    refused(Sage::new().file("e.sage", "").args("run e.sage"), &["e.sage"]);
+}
+
+fn reads(source: &str) -> String {
+    format!(
+        r#"sage 1
+type Row {{ id: string @key, text: string }}
+source rows: Row from {source}
+sink outs: Row to jsonl("outs.jsonl")
+flow f {{
+  from rows
+  emit Row {{ id: .id, text: .text }} into outs
+}}"#
+    )
+}
+
+#[test]
+fn sources_that_cannot_be_read_are_named_with_line_and_remedy() {
+    let missing = Sage::new().file("f.sage", reads("csv(\"none.csv\")")).args("run f.sage");
+    refused(missing, &["rows", "line 3", "none.csv", "relative to the folder"]);
+    let column = Sage::new()
+        .file("f.sage", reads("csv(\"q.csv\")"))
+        .file("q.csv", "id,question\n1,x\n")
+        .args("run f.sage");
+    refused(column, &["q.csv", "no column `text`", "id, question", "default"]);
+    let empty =
+        Sage::new().file("f.sage", reads("csv(\"q.csv\")")).file("q.csv", "").args("run f.sage");
+    refused(empty, &["q.csv", "empty"]);
+    let checked = Sage::new().file("f.sage", reads("jsonl(\"none.jsonl\")")).args("check f.sage");
+    refused(checked, &["none.jsonl", "line 3"]);
+}
+
+#[test]
+fn a_corpus_that_cannot_be_read_is_named() {
+    let program = r#"sage 1
+type Q { id: string @key, text: string }
+type Doc { id: string @key, title: string, text: string }
+source qs: Q from generate(count: 1, text: "x")
+index docs: Doc from markdown("nowhere") { search: bm25 }
+sink outs: Q to jsonl("outs.jsonl")
+flow f {
+  from qs
+  stage hits = search(docs, .text)
+  emit Q { id: .id, text: join(hits.text, " ") } into outs
+}"#;
+    let sage = Sage::new().file("f.sage", program).args("run f.sage --out out");
+    refused(sage, &["docs", "line 5", "nowhere"]);
+}
+
+#[test]
+fn endpoints_are_checked_before_anything_starts() {
+    let asks = |url: &str, model: &str| {
+        format!(
+            r#"sage 1
+type Q {{ id: string @key, text: string }}
+endpoint llm {{ url: "{url}", model: "{model}" }}
+source qs: Q from generate(count: 1, text: "x")
+sink outs: Q to jsonl("outs.jsonl")
+flow f {{
+  from qs
+  stage a = generate(.text) on llm
+  emit Q {{ id: .id, text: a.text }} into outs
+}}"#
+        )
+    };
+    let refused_port = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().port()
+    };
+    let url = format!("http://127.0.0.1:{refused_port}");
+    let sage = Sage::new().file("f.sage", asks(&url, "m")).args("run f.sage --out out");
+    refused(sage, &["llm", &url, "refused", "line 3"]);
+    let model = asks("sim:a100/qwen2.5-7b", "Qwen/Qwen2.5-7B-Instrct");
+    let sage = Sage::new().file("f.sage", model).args("run f.sage --out out");
+    refused(sage, &["Qwen/Qwen2.5-7B-Instrct", "Qwen/Qwen2.5-7B-Instruct", "line 3"]);
+    let key = asks("sim:a100/qwen2.5-7b", "m\", api_key: \"sk-123");
+    let sage = Sage::new().file("f.sage", key).args("run f.sage --out out");
+    refused(sage, &["env("]);
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let simulator = Sage::new().args("simulator --listen").arg(&address);
+    refused(simulator, &[&address, "--listen"]);
+    let gateway =
+        Sage::new().args("gateway --upstream sim:a100/qwen2.5-7b@10 --listen").arg(&address);
+    refused(gateway, &[&address, "in use"]);
+}
+
+#[test]
+fn all_mistakes_of_a_program_are_shown_at_once_with_their_places() {
+    let program = r#"sage 1
+type Q { id: string @key, text: strin }
+source qs: Q from cvs("q.csv")
+sink outs: Q to jsonl("outs.jsonl")
+flow f {
+  from qs
+  stage a = generat(.text)
+  where .txt == 1
+  emit Q { id: .id, text: a } into outs
+}
+schedule { policy: fifoo, slots: 8 }"#;
+    let done = Sage::new().file("f.sage", program).args("check f.sage").go().exits(1);
+    for (place, word) in [
+        ("f.sage:2:", "string"),
+        ("f.sage:3:", "csv"),
+        ("f.sage:7:", "generate"),
+        ("f.sage:11:", "fifo"),
+    ] {
+        assert!(done.stderr.contains(place), "{place} in\n{}", done.stderr);
+        assert!(done.stderr.contains(word), "{word} in\n{}", done.stderr);
+    }
+    let json = Sage::new().file("f.sage", program).args("check f.sage --format json").go().exits(1);
+    let found: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let found = found.as_array().unwrap();
+    assert!(found.len() >= 4);
+    assert!(found.iter().all(|one| one["code"].is_string() && one["line"].is_u64()));
+}
