@@ -22,7 +22,7 @@ use crate::message::{Down, Up};
 pub const EXIT_LOST: i32 = 75;
 
 /// Time between two signs of life.
-pub(crate) const HEARTBEAT: Duration = Duration::from_millis(250);
+pub(crate) const HEARTBEAT: Duration = Duration::from_millis(500);
 /// Messages that may wait for the application before the supervisor has to.
 const MAX_WAITING: usize = 256;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use sage_core::record::{Items, write_json_object};
+use sage_core::record::{Datum, Items, write_json_object};
 use sage_dsl::plan::Plan;
 use sage_dsl::types::RecordType;
 use serde::Serialize;
@@ -69,10 +69,10 @@ impl Outlets {
         Ok(Outlets { sinks, dead: Part::create(out, DEAD_LETTERS, peer)?, source_record })
     }
 
-    /// Write one packed row to a sink.
-    pub(crate) fn write(&mut self, sink: usize, row: &[u8]) -> Result<(), DataflowError> {
+    /// Write one row to a sink.
+    pub(crate) fn write(&mut self, sink: usize, row: &[Datum<'_>]) -> Result<(), DataflowError> {
         let Some(outlet) = self.sinks.get_mut(sink) else { return Ok(()) };
-        (outlet.entry.row)(&outlet.record, Items::new(row), &mut outlet.buffer);
+        (outlet.entry.row)(&outlet.record, row, &mut outlet.buffer);
         outlet.rows += 1;
         if outlet.buffer.len() >= GATHER {
             outlet.spill()?;

@@ -27,7 +27,7 @@ use crate::error::DataflowError;
 use crate::operators::{Measurements, Slots};
 use crate::outlets::Outlets;
 use crate::render::{Parts, Position, render};
-use crate::timeline::{self, Timeline};
+use crate::timeline::Timeline;
 
 /// Settings of a run, the same on every worker.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -161,9 +161,8 @@ fn one(
     let measurements = first.then(|| measurements(&context, settings, nodes)).transpose()?;
     let parts = Parts::build(&context, settings, position, &setup.indexes)?;
 
-    let main = worker.next_dataflow_index();
     worker.dataflow_named("flow", |scope| render(scope, &context, parts, measurements.clone()));
-    let mut timeline = Timeline::install(worker, first);
+    let mut timeline = first.then(Timeline::new);
 
     let mut told = false;
     let mut last_tick = 0;
@@ -177,8 +176,7 @@ fn one(
         }
         let Some(measurements) = &measurements else { continue };
         let now = context.clock.now_ns();
-        if now - last_tick < TICK.as_nanos() as u64 && worker.installed_dataflows().contains(&main)
-        {
+        if now - last_tick < TICK.as_nanos() as u64 {
             continue;
         }
         last_tick = now;
@@ -187,13 +185,12 @@ fn one(
         }
         let mut measurements = measurements.borrow_mut();
         measurements.take_own(&context);
-        timeline.add(measurements.pending.drain(..), now);
+        if let Some(timeline) = &mut timeline {
+            timeline.add(measurements.pending.drain(..), now);
+        }
         setup.reporter.progress(progress(&measurements, now));
         if let Err(error) = measurements.flush() {
             context.fail(error);
-        }
-        if !worker.installed_dataflows().contains(&main) {
-            timeline.close();
         }
     }
 
@@ -209,7 +206,10 @@ fn one(
         measurements.flush()?;
         outcome.summary = Some(measurements.recorder.finish());
         outcome.first_dispatch_s = measurements.first_dispatch_ns.map(|ns| ns as f64 / 1e9);
-        timeline::write(&settings.out, &timeline.table.borrow(), &context.plan)?;
+        if let Some(mut timeline) = timeline {
+            timeline.add(measurements.pending.drain(..), context.clock.now_ns());
+            timeline.finish(&settings.out, &context.plan)?;
+        }
     }
     outcome.failure = context.failure.borrow().as_ref().map(ToString::to_string);
     Ok(outcome)

@@ -45,7 +45,7 @@ pub struct ClusterConfig {
     pub payload: Vec<u8>,
     /// Time for all workers to start and connect.
     pub start_deadline: Duration,
-    /// Silence after which a worker counts as lost; at least two heartbeats of 250 ms.
+    /// Silence after which a worker counts as lost; at least two heartbeats of 500 ms.
     pub heartbeat_timeout: Duration,
     /// Version of the binary; workers of another one are refused.
     pub version: String,

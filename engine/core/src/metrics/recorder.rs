@@ -142,7 +142,7 @@ impl Recorder {
             }
             Kind::StageDone => self.totals.stage_done(event),
             Kind::Retried => {
-                self.totals.retries = self.totals.retries.saturating_add(event.value.max(1))
+                self.totals.retries = self.totals.retries.saturating_add(event.value.max(1));
             }
             _ => {}
         }

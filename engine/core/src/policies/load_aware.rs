@@ -10,7 +10,7 @@
 //!
 //! Every mode gives a task a slot before a place in a window. Under a backlog each finished slot is
 //! refilled at once, whatever the mode: the counts then follow the workers' speed, and evening them
-//! out would mean to leave slots idle, which this policy never does.
+//! out fully would mean to leave slots idle, which this policy never does.
 //!
 //! `spread` and `balanced` are the join-shortest-queue rule (Winston 1977) and its form for unequal
 //! servers, shortest expected delay (Whitt 1986).
@@ -90,9 +90,18 @@ impl Policy for LoadAware {
     }
 }
 
-/// Fewest tasks in flight for its slots, then fewest given so far, then lowest number.
+/// Fewest tasks in flight for its slots, then fewest given so far, then lowest number. Places beyond
+/// the slots go only to workers that were given no more than the average so far: no slot idles for
+/// it, and at the end of a backlog those behind have a task or two more to come than those ahead.
 pub(super) fn spread(fleet: &Fleet) -> Option<usize> {
-    fleet.least(|worker| (!worker.has_slot(), worker.load(), given(worker)))
+    let worker = fleet.least(|worker| (!worker.has_slot(), worker.load(), given(worker)))?;
+    if fleet.workers[worker].has_slot() {
+        return Some(worker);
+    }
+    let up = || fleet.workers.iter().filter(|worker| worker.up);
+    let average = up().map(given).sum::<f64>() / up().count() as f64;
+    let behind = fleet.least(given)?;
+    (given(&fleet.workers[behind]) <= average).then_some(behind)
 }
 
 /// A worker that has not finished anything yet counts as an average one, and while none has, all

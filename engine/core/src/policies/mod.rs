@@ -26,7 +26,7 @@ use crate::schedule::Policy;
 /// What a policy promises; tests hold it to that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Promises {
-    /// Never holds a task while a worker is free.
+    /// Never holds a task while a worker has a free slot.
     pub work_conserving: bool,
     /// Decides without the random generator.
     pub deterministic: bool,

@@ -9,7 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use sage_dsl::types::{RecordType, Type};
 
-use super::datum::{Datum, Items};
+use super::datum::Datum;
 use super::pack::{pack, pack_list, pack_record, pack_value};
 
 /// Why a JSON line is no record of the declared type.
@@ -291,8 +291,12 @@ pub fn write_json(out: &mut Vec<u8>, ty: &Type, datum: Datum<'_>) {
 }
 
 /// Append the columns of a record as a JSON object.
-pub fn write_json_object(out: &mut Vec<u8>, record: &RecordType, items: Items<'_>) {
-    let pairs = record.fields.iter().zip(items);
+pub fn write_json_object<'a>(
+    out: &mut Vec<u8>,
+    record: &RecordType,
+    values: impl Iterator<Item = Datum<'a>>,
+) {
+    let pairs = record.fields.iter().zip(values);
     separated(out, b"{", b"}", pairs, |out, (field, datum)| {
         write_string(out, &field.name);
         out.push(b':');
@@ -327,6 +331,7 @@ fn write_string(out: &mut Vec<u8>, text: &str) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::datum::Items;
     use super::*;
     use sage_dsl::types::{Field, Value};
 

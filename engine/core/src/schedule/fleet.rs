@@ -21,9 +21,9 @@ pub struct FleetConfig {
 }
 
 impl FleetConfig {
-    /// `workers` workers with `slots` slots, one task of read-ahead and a half-life of 16.
+    /// `workers` workers with `slots` slots, two tasks of read-ahead and a half-life of 16.
     pub fn new(workers: usize, slots: u32) -> Self {
-        FleetConfig { workers, slots, window_extra: 1, half_life: 16.0 }
+        FleetConfig { workers, slots, window_extra: 2, half_life: 16.0 }
     }
 }
 

@@ -5,25 +5,23 @@
 
 use std::borrow::Cow;
 
-/// What a byte means for finding words.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Separator,
-    Lower,
-    Upper,
-    /// Part of a longer character; decided by decoding it.
-    Wide,
-}
+/// What a byte means for finding words: 0 is a separator, anything else a set of these. One table
+/// look-up and one branch a byte that the processor predicts; a `match` over four classes becomes
+/// an indirect jump, which it does not.
+const LETTER: u8 = 1;
+const UPPER: u8 = 2;
+/// Part of a longer character; decided by decoding it.
+const WIDE: u8 = 4;
 
-const CLASSES: [Class; 256] = {
-    let mut classes = [Class::Separator; 256];
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         classes[byte] = match byte as u8 {
-            b'a'..=b'z' | b'0'..=b'9' => Class::Lower,
-            b'A'..=b'Z' => Class::Upper,
-            0x80..=0xff => Class::Wide,
-            _ => Class::Separator,
+            b'a'..=b'z' | b'0'..=b'9' => LETTER,
+            b'A'..=b'Z' => LETTER | UPPER,
+            0x80..=0xff => WIDE,
+            _ => 0,
         };
         byte += 1;
     }
@@ -47,37 +45,40 @@ fn wide_at(text: &str, at: usize) -> char {
 fn next_span(text: &str, mut at: usize) -> Option<Span> {
     let bytes = text.as_bytes();
     loop {
-        match CLASSES[usize::from(*bytes.get(at)?)] {
-            Class::Separator => at += 1,
-            Class::Lower | Class::Upper => break,
-            Class::Wide => {
-                let symbol = wide_at(text, at);
-                if symbol.is_alphanumeric() {
-                    break;
-                }
-                at += symbol.len_utf8();
-            }
+        let class = CLASSES[usize::from(*bytes.get(at)?)];
+        if class & LETTER != 0 {
+            break;
         }
+        if class & WIDE == 0 {
+            at += 1;
+            continue;
+        }
+        let symbol = wide_at(text, at);
+        if symbol.is_alphanumeric() {
+            break;
+        }
+        at += symbol.len_utf8();
     }
     let mut span = Span { start: at, end: at, upper: false, wide: false };
+    let mut seen = 0;
     while let Some(&byte) = bytes.get(span.end) {
-        match CLASSES[usize::from(byte)] {
-            Class::Separator => break,
-            Class::Lower => span.end += 1,
-            Class::Upper => {
-                span.upper = true;
-                span.end += 1;
-            }
-            Class::Wide => {
-                let symbol = wide_at(text, span.end);
-                if !symbol.is_alphanumeric() {
-                    break;
-                }
-                span.wide = true;
-                span.end += symbol.len_utf8();
-            }
+        let class = CLASSES[usize::from(byte)];
+        if class == 0 {
+            break;
         }
+        if class & WIDE != 0 {
+            let symbol = wide_at(text, span.end);
+            if !symbol.is_alphanumeric() {
+                break;
+            }
+            span.wide = true;
+            span.end += symbol.len_utf8();
+            continue;
+        }
+        seen |= class;
+        span.end += 1;
     }
+    span.upper = seen & UPPER != 0;
     Some(span)
 }
 

@@ -4,9 +4,10 @@
 use std::rc::Rc;
 
 use bumpalo::Bump;
+use bumpalo::collections::Vec as ArenaVec;
 use sage_core::event::{Event, Kind};
 use sage_core::expr::{EvalError, Program};
-use sage_core::record::{Datum, pack};
+use sage_core::record::Datum;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
@@ -112,7 +113,7 @@ pub(crate) fn complete<'s>(
 fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, arena: &Bump) -> Done {
     let mut spent = last.spent(task.rows.len());
     let mut columns: Vec<Datum<'_>> = Vec::new();
-    let (mut scratch, mut packed) = (Vec::new(), Vec::new());
+    let (mut scratch, mut values) = (Vec::new(), Vec::new());
     let mut failed = Vec::new();
     for i in 0..task.rows.len() {
         task.rows.unpack(i, &mut columns);
@@ -122,7 +123,7 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
                 if !keep {
                     return Ok(());
                 }
-                emit_all(emits, &columns, context, arena, &mut packed)
+                emit_all(emits, &columns, context, arena, &mut values)
                     .map_err(|error| ("emit", error))
             });
         if let Err((stage, error)) = result {
@@ -130,7 +131,7 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
         }
     }
     last.note(&spent, task, context);
-    drop(columns);
+    drop((columns, values));
     task.dead.append(&mut failed);
     let dead = task.dead.len() as u64;
     for letter in &task.dead {
@@ -166,17 +167,20 @@ fn emit_all<'a>(
     columns: &[Datum<'a>],
     context: &'a Context,
     arena: &'a Bump,
-    packed: &mut Vec<u8>,
+    values: &mut Vec<Datum<'a>>,
 ) -> Result<(), EvalError> {
-    packed.clear();
-    let mut ends = Vec::with_capacity(emits.len());
+    values.clear();
+    let mut wanted = ArenaVec::with_capacity_in(emits.len(), arena);
     for emit in emits {
-        ends.push(evaluate(emit, columns, context, arena, packed)?);
+        wanted.push(evaluate(emit, columns, context, arena, values)?);
     }
     let mut from = 0;
-    for (emit, end) in emits.iter().zip(ends) {
-        let Some(to) = end else { continue };
-        if let Err(error) = context.outlets.borrow_mut().write(emit.sink, &packed[from..to]) {
+    for (emit, wanted) in emits.iter().zip(wanted) {
+        if !wanted {
+            continue;
+        }
+        let to = from + emit.values.len();
+        if let Err(error) = context.outlets.borrow_mut().write(emit.sink, &values[from..to]) {
             context.fail(error);
         }
         from = to;
@@ -184,21 +188,21 @@ fn emit_all<'a>(
     Ok(())
 }
 
-/// Append the row of one emit to `packed`; gives where it ends, or `None` when it is not wanted.
+/// Append the values of one emit, if its condition holds.
 fn evaluate<'a>(
     emit: &'a Emit,
     columns: &[Datum<'a>],
     context: &'a Context,
     arena: &'a Bump,
-    packed: &mut Vec<u8>,
-) -> Result<Option<usize>, EvalError> {
+    values: &mut Vec<Datum<'a>>,
+) -> Result<bool, EvalError> {
     if let Some(condition) = &emit.condition
         && condition.evaluate(columns, &context.templates, arena)? != Datum::Bool(true)
     {
-        return Ok(None);
+        return Ok(false);
     }
     for value in &emit.values {
-        pack(packed, value.evaluate(columns, &context.templates, arena)?);
+        values.push(value.evaluate(columns, &context.templates, arena)?);
     }
-    Ok(Some(packed.len()))
+    Ok(true)
 }

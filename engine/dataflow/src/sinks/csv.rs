@@ -1,6 +1,6 @@
 //! `csv`: a header line, then one line a row; lists and records are JSON within a cell.
 
-use sage_core::record::{Items, write_text};
+use sage_core::record::{Datum, write_text};
 use sage_dsl::catalog::{Kind, Param, Signature};
 use sage_dsl::types::RecordType;
 
@@ -36,12 +36,12 @@ fn header(record: &RecordType) -> Vec<u8> {
     out
 }
 
-fn row(record: &RecordType, items: Items<'_>, out: &mut Vec<u8>) {
-    for (i, (field, datum)) in record.fields.iter().zip(items).enumerate() {
+fn row(record: &RecordType, values: &[Datum<'_>], out: &mut Vec<u8>) {
+    for (i, (field, datum)) in record.fields.iter().zip(values).enumerate() {
         if i > 0 {
             out.push(b',');
         }
-        quote_from(out, |out| write_text(out, &field.ty, datum));
+        quote_from(out, |out| write_text(out, &field.ty, *datum));
     }
     out.push(b'\n');
 }

@@ -20,8 +20,8 @@ pub(super) static ENTRY: SinkEntry = SinkEntry {
     },
     target: |plan| file(plan, "jsonl"),
     header: |_| Vec::new(),
-    row: |record, items, out| {
-        write_json_object(out, record, items);
+    row: |record, values, out| {
+        write_json_object(out, record, values.iter().copied());
         out.push(b'\n');
     },
 };

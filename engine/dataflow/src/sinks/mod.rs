@@ -8,7 +8,7 @@
 
 mod part;
 
-use sage_core::record::Items;
+use sage_core::record::Datum;
 use sage_dsl::catalog::Signature;
 use sage_dsl::plan::{SinkPlan, lookup};
 use sage_dsl::types::{RecordType, Value};
@@ -26,7 +26,7 @@ pub struct SinkEntry {
     /// Line that names the columns, if the format has one.
     pub(crate) header: fn(&RecordType) -> Vec<u8>,
     /// Append one row.
-    pub(crate) row: fn(&RecordType, Items<'_>, &mut Vec<u8>),
+    pub(crate) row: fn(&RecordType, &[Datum<'_>], &mut Vec<u8>),
 }
 
 crate::registry! {

@@ -15,8 +15,8 @@ pub(super) static ENTRY: SinkEntry = SinkEntry {
     },
     target: |_| Target::Printed,
     header: |_| Vec::new(),
-    row: |record, items, out| {
-        write_json_object(out, record, items);
+    row: |record, values, out| {
+        write_json_object(out, record, values.iter().copied());
         out.push(b'\n');
     },
 };
