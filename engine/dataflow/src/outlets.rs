@@ -2,14 +2,15 @@
 
 use std::path::Path;
 
-use sage_core::record::{Datum, Items, write_json_object};
+use rustc_hash::FxHashMap;
+use sage_core::record::{Datum, Items, pack, write_json_object};
 use sage_dsl::plan::Plan;
 use sage_dsl::types::RecordType;
 use serde::Serialize;
 
 use crate::error::DataflowError;
 use crate::sinks::{Part, SinkEntry, Target, entry};
-use crate::task::Dead;
+use crate::task::{Counted, Dead};
 
 /// Name of the dead-letter file in a run's output folder.
 pub const DEAD_LETTERS: &str = "dead_letters.jsonl";
@@ -20,6 +21,8 @@ struct Outlet {
     record: RecordType,
     /// `None` for the standard output.
     part: Option<Part>,
+    /// Rows so far, of a counting sink.
+    counts: Option<FxHashMap<Box<[u8]>, u64>>,
     buffer: Vec<u8>,
     rows: u64,
 }
@@ -56,12 +59,14 @@ impl Outlets {
             let entry = entry(sink).ok_or_else(|| {
                 DataflowError::Plan(format!("line {}: there is no sink `{}`", sink.line, sink.kind))
             })?;
-            let part = match (entry.target)(sink) {
-                Target::File(name) => Some(Part::create(out, &name, peer)?),
+            let target = (entry.target)(sink);
+            let counts = matches!(target, Target::Counted(_)).then(FxHashMap::default);
+            let part = match target {
+                Target::File(name) | Target::Counted(name) => Some(Part::create(out, &name, peer)?),
                 Target::Printed => None,
             };
             let record = sink.record.clone();
-            sinks.push(Outlet { entry, record, part, buffer: Vec::new(), rows: 0 });
+            sinks.push(Outlet { entry, record, part, counts, buffer: Vec::new(), rows: 0 });
         }
         let source_record = plan.source().map(|source| source.record.clone());
         let source_record =
@@ -72,12 +77,51 @@ impl Outlets {
     /// Write one row to a sink.
     pub(crate) fn write(&mut self, sink: usize, row: &[Datum<'_>]) -> Result<(), DataflowError> {
         let Some(outlet) = self.sinks.get_mut(sink) else { return Ok(()) };
+        if let Some(counts) = &mut outlet.counts {
+            // The buffer is only scratch here: what is written are the counts, at the end.
+            outlet.buffer.clear();
+            row.iter().for_each(|value| pack(&mut outlet.buffer, *value));
+            match counts.get_mut(outlet.buffer.as_slice()) {
+                Some(count) => *count += 1,
+                None => drop(counts.insert(outlet.buffer.as_slice().into(), 1)),
+            }
+            outlet.buffer.clear();
+            return Ok(());
+        }
         (outlet.entry.row)(&outlet.record, row, &mut outlet.buffer);
         outlet.rows += 1;
         if outlet.buffer.len() >= GATHER {
             outlet.spill()?;
         }
         Ok(())
+    }
+
+    /// The counts of this worker's counting sinks, taken out.
+    pub(crate) fn take_counts(&mut self) -> impl Iterator<Item = Counted> {
+        let counts = self.sinks.iter_mut().enumerate().filter_map(|(sink, outlet)| {
+            outlet.counts.as_mut().map(|counts| (sink as u32, std::mem::take(counts)))
+        });
+        counts.flat_map(|(sink, counts)| {
+            let counted =
+                move |(row, count): (Box<[u8]>, u64)| Counted { sink, row: row.into(), count };
+            counts.into_iter().map(counted)
+        })
+    }
+
+    /// Write a distinct row of a counting sink.
+    pub(crate) fn write_counted(
+        &mut self,
+        sink: usize,
+        row: &[u8],
+        count: u64,
+    ) -> Result<(), DataflowError> {
+        let Some(outlet) = self.sinks.get_mut(sink) else { return Ok(()) };
+        let values: Vec<Datum<'_>> = Items::new(row).collect();
+        (outlet.entry.row)(&outlet.record, &values, &mut outlet.buffer);
+        outlet.buffer.pop();
+        outlet.buffer.extend_from_slice(format!(",{count}\n").as_bytes());
+        outlet.rows += 1;
+        outlet.spill()
     }
 
     /// Lines gathered for sinks that only the first worker may write.

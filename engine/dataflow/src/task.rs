@@ -59,6 +59,17 @@ pub struct Done {
     pub ok: bool,
 }
 
+/// A distinct row of a counting sink and how often one worker emitted it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counted {
+    /// Position among the plan's sinks.
+    pub sink: u32,
+    /// The packed row.
+    pub row: Vec<u8>,
+    /// How often.
+    pub count: u64,
+}
+
 /// Text for a sink that only one process may write (the standard output).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Printed {

@@ -175,3 +175,27 @@ schedule {{ policy: priority(aging: 1h), slots: 1, priority: .p }}"#,
     let low_first_half = order[..20].iter().filter(|p| **p == 0).count();
     assert!(low_first_half <= 6, "the window binds a few, the rest by priority: {order:?}");
 }
+
+#[test]
+fn a_tally_counts_equal_rows_of_all_workers_once() {
+    let program = r#"sage 1
+type Task { id: int @key }
+type Bucket { b: int, odd: bool }
+source tasks: Task from generate(count: 5000)
+sink buckets: Bucket to tally("buckets.csv")
+flow f {
+  from tasks
+  emit Bucket { b: .id % 7, odd: .id % 2 == 1 } into buckets
+}"#;
+    let mut counts = std::collections::BTreeMap::new();
+    for id in 1..=5000 {
+        *counts.entry((id % 7, id % 2 == 1)).or_insert(0) += 1;
+    }
+    let mut expected: Vec<String> =
+        counts.iter().map(|((b, odd), count)| format!("{b},{odd},{count}")).collect();
+    expected.push("b,odd,count".into());
+    expected.sort();
+    for workers in [1, 2, 4] {
+        assert_eq!(Run::new(program).workers(workers).go().lines("buckets.csv"), expected);
+    }
+}

@@ -59,10 +59,20 @@ impl Program {
         templates: &'a Templates,
         arena: &'a Bump,
     ) -> Result<Datum<'a>, EvalError> {
-        // The two commonest programs need no stack.
-        match self.ops.as_slice() {
-            [Op::Column(column)] => return Ok(column_at(columns, *column)),
-            [Op::Constant(at)] => return Ok(self.constant_at(*at)),
+        // The commonest programs need no stack.
+        match *self.ops.as_slice() {
+            [Op::Column(column)] => return Ok(column_at(columns, column)),
+            [Op::Constant(at)] => return Ok(self.constant_at(at)),
+            [Op::Column(column), Op::Call { function, arguments: 1 }] => {
+                return function::call(function, &[column_at(columns, column)], arena);
+            }
+            [Op::Column(column), Op::Constant(at), Op::Call { function, arguments: 2 }] => {
+                let arguments = [column_at(columns, column), self.constant_at(at)];
+                return function::call(function, &arguments, arena);
+            }
+            [Op::Column(column), Op::Constant(at), Op::Binary(op)] => {
+                return binary(op, column_at(columns, column), self.constant_at(at), arena);
+            }
             _ => {}
         }
         let mut stack: ArenaVec<'_, Datum<'a>> = ArenaVec::with_capacity_in(8, arena);

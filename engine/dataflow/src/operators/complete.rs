@@ -15,11 +15,11 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Stream, StreamVec};
 
 use super::fused::buried;
-use super::{Fused, Tasks, Time};
+use super::{Fused, Held, Tasks, Time};
 use crate::context::Context;
 use crate::error::DataflowError;
 use crate::pod::PodVec;
-use crate::task::{Done, Printed, Task};
+use crate::task::{Counted, Done, Printed, Task};
 
 /// One `emit`.
 pub(crate) struct Emit {
@@ -56,11 +56,12 @@ impl Emit {
     }
 }
 
-/// The three streams a completed task leaves behind.
+/// The streams a completed task leaves behind.
 pub(crate) struct Completed<'s> {
     pub(crate) done: StreamVec<'s, Time, Done>,
     pub(crate) events: Stream<'s, Time, PodVec<Event>>,
     pub(crate) printed: StreamVec<'s, Time, Printed>,
+    pub(crate) counted: StreamVec<'s, Time, Counted>,
 }
 
 pub(crate) fn complete<'s>(
@@ -75,17 +76,23 @@ pub(crate) fn complete<'s>(
     let (done_output, done) = builder.new_output();
     let (event_output, events) = builder.new_output();
     let (print_output, printed) = builder.new_output();
+    let (count_output, counted) = builder.new_output();
     let mut done_output =
         OutputBuilder::<_, CapacityContainerBuilder<Vec<Done>>>::from(done_output);
     let mut event_output =
         OutputBuilder::<_, CapacityContainerBuilder<PodVec<Event>>>::from(event_output);
     let mut print_output =
         OutputBuilder::<_, CapacityContainerBuilder<Vec<Printed>>>::from(print_output);
+    let mut count_output =
+        OutputBuilder::<_, CapacityContainerBuilder<Vec<Counted>>>::from(count_output);
     builder.build(move |_| {
+        // Kept until the last task has ended, for the counts.
+        let mut held = Held::default();
         let mut arena = Bump::new();
         let mut finished: Vec<Done> = Vec::new();
-        move |_| {
+        move |frontiers| {
             input.for_each(|capability, tasks| {
+                held.add(&capability, 3);
                 for mut task in tasks.drain(..) {
                     finished.push(finish(&mut task, &last, &emits, &context, &arena));
                     arena.reset();
@@ -105,9 +112,18 @@ pub(crate) fn complete<'s>(
                 let mut done_output = done_output.activate();
                 done_output.session(&capability).give_iterator(finished.drain(..));
             });
+            if frontiers[0].is_empty()
+                && let Some(capability) = held.get()
+            {
+                let mut count_output = count_output.activate();
+                let mut session = count_output.session(capability);
+                session.give_iterator(context.outlets.borrow_mut().take_counts());
+                drop(session);
+                held.release();
+            }
         }
     });
-    Completed { done, events, printed }
+    Completed { done, events, printed, counted }
 }
 
 fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, arena: &Bump) -> Done {

@@ -4,7 +4,7 @@
 //! source -> (fused cheap stages) -> schedule -> exchange -> receive -> fused | call ... -> complete
 //!                                      ^                                                   |  |  |
 //!                                      '------------------- feedback: done ----------------'  |  '- printed -> print
-//!                                                                                events -> measure
+//!                                                           events -> measure, counted -> tally
 //! ```
 //! All data is stamped one tick ahead of a capability that the source keeps until the last task is
 //! done. So no message is ever at the frontier, and timely's workers broadcast no progress while
@@ -19,6 +19,7 @@ mod print;
 mod receive;
 mod schedule;
 mod source;
+mod tally;
 
 pub(crate) use call::{Member, call};
 pub(crate) use complete::{Emit, complete};
@@ -30,6 +31,7 @@ pub(crate) use print::print;
 pub(crate) use receive::{Slots, receive};
 pub(crate) use schedule::{SchedulerSettings, schedule};
 pub(crate) use source::{SourceSettings, source};
+pub(crate) use tally::tally;
 
 /// The dataflow's time. 0 is the source's promise, 1 the data; see the module text.
 pub(crate) type Time = u64;

@@ -24,7 +24,7 @@ pub(super) static ENTRY: SinkEntry = SinkEntry {
     row,
 };
 
-fn header(record: &RecordType) -> Vec<u8> {
+pub(super) fn header(record: &RecordType) -> Vec<u8> {
     let mut out = Vec::new();
     for (i, field) in record.fields.iter().enumerate() {
         if i > 0 {
@@ -36,7 +36,7 @@ fn header(record: &RecordType) -> Vec<u8> {
     out
 }
 
-fn row(record: &RecordType, values: &[Datum<'_>], out: &mut Vec<u8>) {
+pub(super) fn row(record: &RecordType, values: &[Datum<'_>], out: &mut Vec<u8>) {
     for (i, (field, datum)) in record.fields.iter().zip(values).enumerate() {
         if i > 0 {
             out.push(b',');

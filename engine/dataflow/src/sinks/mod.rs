@@ -31,7 +31,7 @@ pub struct SinkEntry {
 
 crate::registry! {
     /// Every sink. A new sink is one file and one word here.
-    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, stdout]
+    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, stdout, tally]
 }
 
 /// Where a sink's bytes go.
@@ -39,6 +39,8 @@ crate::registry! {
 pub(crate) enum Target {
     /// A file in the run's output folder.
     File(String),
+    /// A file of distinct rows with their counts.
+    Counted(String),
     /// The standard output of the first worker.
     Printed,
 }
@@ -56,7 +58,7 @@ fn file(plan: &SinkPlan, extension: &str) -> Target {
 /// Name of the file a sink writes, within the run's output folder; `None` for the standard output.
 pub fn file_name(plan: &SinkPlan) -> Option<String> {
     match (entry(plan)?.target)(plan) {
-        Target::File(name) => Some(name),
+        Target::File(name) | Target::Counted(name) => Some(name),
         Target::Printed => None,
     }
 }
