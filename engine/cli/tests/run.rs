@@ -21,7 +21,7 @@ fn the_main_job_answers_every_question() {
         .says("in 100 = ok 100 + dead 0 + late 0 + pending 0");
     let answers = done.lines("answers.jsonl");
     assert_eq!(answers.len(), 100);
-    let cited = answers.iter().filter(|line| line.contains("[") && line.contains(".md#"));
+    let cited = answers.iter().filter(|line| line.contains('[') && line.contains(".md#"));
     assert!(cited.count() > 60, "answers are drawn from the context and cite it");
     let metrics = done.metrics();
     assert_eq!(metrics["backend"], "sim");

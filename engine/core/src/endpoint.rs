@@ -162,6 +162,18 @@ pub enum ErrorClass {
 }
 
 impl ErrorClass {
+    /// All classes.
+    pub const ALL: [ErrorClass; 8] = [
+        ErrorClass::Unreachable,
+        ErrorClass::Timeout,
+        ErrorClass::Throttled,
+        ErrorClass::Server,
+        ErrorClass::Rejected,
+        ErrorClass::Protocol,
+        ErrorClass::Abandoned,
+        ErrorClass::Cancelled,
+    ];
+
     /// The word used in files.
     pub fn as_str(self) -> &'static str {
         match self {

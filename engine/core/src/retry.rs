@@ -228,17 +228,6 @@ mod tests {
     use rand::SeedableRng;
     use rand_pcg::Pcg32;
 
-    const CLASSES: [ErrorClass; 8] = [
-        ErrorClass::Unreachable,
-        ErrorClass::Timeout,
-        ErrorClass::Throttled,
-        ErrorClass::Server,
-        ErrorClass::Rejected,
-        ErrorClass::Protocol,
-        ErrorClass::Abandoned,
-        ErrorClass::Cancelled,
-    ];
-
     proptest! {
         #[test]
         fn a_delay_keeps_every_promise(
@@ -252,7 +241,7 @@ mod tests {
             seed: u64,
         ) {
             let policy = RetryPolicy { max, base_ns, cap_ns };
-            let failure = Failure { class: CLASSES[class], retry_after_ns };
+            let failure = Failure { class: ErrorClass::ALL[class], retry_after_ns };
             let mut rng = Pcg32::seed_from_u64(seed);
             if let Some(delay) = policy.next_delay(attempt, failure, left, &mut rng) {
                 let floor = retry_after_ns.unwrap_or(0);
@@ -260,7 +249,7 @@ mod tests {
                 prop_assert!(delay >= floor);
                 prop_assert!(delay <= floor + cap_ns);
                 prop_assert!(attempt <= max);
-                prop_assert!(retryable(CLASSES[class]));
+                prop_assert!(retryable(ErrorClass::ALL[class]));
             }
         }
 

@@ -16,5 +16,6 @@ pub use hash::{fnv1a, fnv1a_more};
 pub use overlap::overlap_score;
 pub use stop::is_stop_word;
 pub use token::count_tokens;
+pub(crate) use token::{Run, run_of};
 pub use vector::hashed_vector;
 pub use word::{for_each_word, root, words};

@@ -12,7 +12,7 @@ const IDEOGRAPHS: char = '\u{2e80}';
 
 /// What the characters of a run have in common.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Run {
+pub(crate) enum Run {
     Blank,
     Break,
     Word,
@@ -20,7 +20,8 @@ enum Run {
     Mark(char),
 }
 
-fn run_of(symbol: char) -> Run {
+/// The kind of run a character belongs to.
+pub(crate) fn run_of(symbol: char) -> Run {
     match symbol {
         '\n' | '\r' => Run::Break,
         _ if symbol.is_whitespace() => Run::Blank,

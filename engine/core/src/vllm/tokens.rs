@@ -4,34 +4,11 @@
 //! streamed pieces and prefix-cache blocks agree with what budgets count. Blank space belongs to the
 //! token after it (as in byte-pair encodings), so the pieces put together are the text again.
 
-use crate::text::fnv1a;
-
-/// First code point of the scripts that are counted by character.
-const IDEOGRAPHS: char = '\u{2e80}';
+use crate::text::{Run, fnv1a, run_of};
 
 /// Number of tokens of `text`; at least 1, as every model puts something before an empty prompt.
 pub fn count(text: &str) -> u32 {
     u32::try_from(crate::text::count_tokens(text)).unwrap_or(u32::MAX).max(1)
-}
-
-/// What a run of equal symbols is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Run {
-    Blank,
-    Break,
-    Word,
-    Ideograph,
-    Mark(char),
-}
-
-fn run_of(symbol: char) -> Run {
-    match symbol {
-        '\n' | '\r' => Run::Break,
-        _ if symbol.is_whitespace() => Run::Blank,
-        _ if !symbol.is_alphanumeric() => Run::Mark(symbol),
-        _ if symbol >= IDEOGRAPHS => Run::Ideograph,
-        _ => Run::Word,
-    }
 }
 
 /// The text of each token, in order; nothing for a text of blanks only.

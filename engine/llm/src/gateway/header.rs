@@ -27,16 +27,6 @@ pub(crate) fn number(headers: &HeaderMap, name: &HeaderName) -> Option<u64> {
 
 /// The class of failure that an answer names.
 pub(crate) fn class(headers: &HeaderMap) -> Option<ErrorClass> {
-    const CLASSES: [ErrorClass; 8] = [
-        ErrorClass::Unreachable,
-        ErrorClass::Timeout,
-        ErrorClass::Throttled,
-        ErrorClass::Server,
-        ErrorClass::Rejected,
-        ErrorClass::Protocol,
-        ErrorClass::Abandoned,
-        ErrorClass::Cancelled,
-    ];
     let word = headers.get(ERROR_CLASS)?.to_str().ok()?;
-    CLASSES.into_iter().find(|class| class.as_str() == word)
+    ErrorClass::ALL.into_iter().find(|class| class.as_str() == word)
 }
