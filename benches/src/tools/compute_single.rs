@@ -9,7 +9,8 @@ use std::time::Instant;
 use clap::Parser;
 use serde::Serialize;
 
-/// Read a CSV file, lower-case, split into words, hash, keep about half, write JSON lines
+/// Read a CSV file, lower-case, split into words, hash, keep about half, count per key, write JSON
+/// lines and the counts
 #[derive(Debug, Parser)]
 #[command(name = "compute_single")]
 struct Args {
@@ -62,6 +63,7 @@ pub fn main(args: &[String]) -> anyhow::Result<()> {
     let mut record = csv::StringRecord::new();
     let mut lowered = String::new();
     let (mut read, mut kept) = (0_u64, 0_u64);
+    let mut counts = [0_u64; 512];
     while reader.read_record(&mut record)? {
         read += 1;
         let id = record.get(0).unwrap_or_default().parse()?;
@@ -72,10 +74,17 @@ pub fn main(args: &[String]) -> anyhow::Result<()> {
             continue;
         }
         kept += 1;
+        counts[(h % 256 + 255) as usize] += 1;
         serde_json::to_writer(&mut out, &Kept { id, q: &lowered, n, h })?;
         out.write_all(b"\n")?;
     }
     out.flush()?;
+    let mut totals = BufWriter::new(File::create(args.output.with_extension("counts.csv"))?);
+    writeln!(totals, "key,count")?;
+    for (i, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+        writeln!(totals, "{},{count}", i as i64 - 255)?;
+    }
+    totals.flush()?;
     let report = serde_json::json!({
         "read": read,
         "kept": kept,

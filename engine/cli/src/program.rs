@@ -23,7 +23,7 @@ pub(crate) fn compile(path: &Path, sets: &[String]) -> anyhow::Result<Compiled> 
         text: &text,
         overrides: &overrides,
         env: &|name| std::env::var(name).ok(),
-        load: &|path| read(Path::new(path)),
+        load: &|path| std::fs::read_to_string(path).map_err(|error| error.to_string()),
         catalog: &catalog,
     }))
 }

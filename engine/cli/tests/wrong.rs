@@ -102,6 +102,75 @@ flow f {
     refused(sage, &["docs", "line 5", "nowhere"]);
 }
 
+fn writes(sinks: &str, emits: &str) -> Sage {
+    let program = format!(
+        r"sage 1
+type Q {{ id: string @key }}
+source qs: Q from generate(count: 1)
+{sinks}
+flow f {{
+  from qs
+  {emits}
+}}"
+    );
+    Sage::new().file("f.sage", program).args("run f.sage --out out")
+}
+
+#[test]
+fn sinks_stay_within_the_folder_of_the_run_and_apart() {
+    let emit = "emit Q { id: .id } into a";
+    refused(
+        writes(r#"sink a: Q to jsonl("../x.jsonl")"#, emit),
+        &["line 4", "../x.jsonl", "within"],
+    );
+    refused(writes(r#"sink a: Q to jsonl("/tmp/x.jsonl")"#, emit), &["/tmp/x.jsonl", "within"]);
+    refused(writes(r#"sink a: Q to csv("metrics.json")"#, emit), &["metrics.json", "another name"]);
+    refused(writes(r#"sink a: Q to csv("parts/x")"#, emit), &["parts/x", "another name"]);
+    let two = "sink a: Q to csv(\"x.csv\")\nsink b: Q to csv(\"x.csv\")";
+    let emits = "emit Q { id: .id } into a\n  emit Q { id: .id } into b";
+    refused(writes(two, emits), &["sink `b`", "sink `a`", "x.csv"]);
+}
+
+#[test]
+fn a_prompt_that_cannot_be_rendered_is_named() {
+    let program = r#"sage 1
+type Q { id: string @key }
+endpoint llm { url: "sim:a100/qwen2.5-7b", model: "Qwen/Qwen2.5-7B-Instruct" }
+source qs: Q from generate(count: 1)
+sink outs: Q to jsonl("outs.jsonl")
+prompt ask(a: string) -> string """{{ a """
+flow f {
+  from qs
+  stage x = generate(ask(.id)) on llm
+  emit Q { id: x.text } into outs
+}"#;
+    refused(Sage::new().file("f.sage", program).args("run f.sage --out out"), &["ask"]);
+    refused(Sage::new().file("f.sage", program).args("check f.sage"), &["ask"]);
+}
+
+#[test]
+fn a_run_that_did_not_start_can_be_repeated_into_its_folder() {
+    let program = r#"sage 1
+type Q { id: string @key, text: string }
+type Doc { id: string @key, title: string, text: string }
+source qs: Q from generate(count: 3, text: "apples")
+index docs: Doc from jsonl("docs.jsonl") { search: bm25 }
+sink outs: Q to jsonl("outs.jsonl")
+flow f {
+  from qs
+  stage hits = search(docs, .text)
+  emit Q { id: .id, text: join(hits.text, " ") } into outs
+}"#;
+    let sage = Sage::new()
+        .file("f.sage", program)
+        .file("docs.jsonl", "{\"id\":\"a\"}\n")
+        .args("run f.sage --out out");
+    sage.go().exits(1).says("docs").says("line 5");
+    let sage = sage.file("docs.jsonl", r#"{"id":"a","title":"fruit","text":"apples and pears"}"#);
+    let done = sage.go().exits(0);
+    assert!(done.read("outs.jsonl").contains("apples and pears"));
+}
+
 #[test]
 fn endpoints_are_checked_before_anything_starts() {
     let asks = |url: &str, model: &str| {

@@ -28,6 +28,16 @@ pub enum DataflowError {
         /// What is wrong and how to mend it.
         message: String,
     },
+    /// A sink cannot write where the program says.
+    #[error("sink `{name}` (line {line}): {message}")]
+    Sink {
+        /// Name in the program.
+        name: String,
+        /// Line in the program.
+        line: u32,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
     /// Timely could not start.
     #[error("the dataflow could not start: {0}")]
     Start(String),

@@ -123,7 +123,8 @@ pub fn run(setup: WorkerSetup) -> Result<Vec<WorkerOutcome>, DataflowError> {
     let guards = timely::execute::execute_from(
         builders,
         Box::new(comms),
-        WorkerConfig::default(),
+        // Workers of one host outnumber its cores: spinning before parking takes from the others.
+        WorkerConfig::default().idle_spin(Duration::ZERO),
         move |worker| one(worker, &setup, nodes),
     )
     .map_err(DataflowError::Start)?;

@@ -11,7 +11,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
         let mut compiled = program::compile(file, &arguments.sets)?;
         let mut right = Vec::new();
         for plan in &compiled.plans {
-            if let Err(error) = crate::run::probe_inputs(plan) {
+            if let Err(error) = crate::run::probe(plan) {
                 errors += 1;
                 match arguments.format {
                     Format::Text => eprintln!("error: {}: {error:#}", file.display()),

@@ -54,13 +54,10 @@ impl Usage {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak_kb = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let peak_kb = peak_kb.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
-        let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-        // Behind the name in parentheses: state is field 3, user time 14, system time 15, in ticks
-        // of 10 ms.
-        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
-        let ticks = |i: usize| fields.get(i).and_then(|t| t.parse::<f64>().ok()).unwrap_or(0.0);
+        // To the nanosecond; /proc counts in ticks of 10 ms, which many short processes add up.
+        let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         Usage {
-            cpu_s: (ticks(11) + ticks(12)) / 100.0,
+            cpu_s: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
             rss_peak_mb: peak_kb.unwrap_or(0.0) / 1024.0,
         }
     }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use sage_cluster::{Cluster, ClusterConfig, ClusterEvent, LocalLauncher, Lost};
+use sage_core::expr::Templates;
 use sage_dataflow::{Progress, RunClock, RunSettings, WorkerOutcome};
 use sage_dsl::plan::{Plan, lookup};
 use sage_dsl::types::Value;
@@ -52,8 +53,11 @@ struct Course {
     interrupted: bool,
 }
 
-/// Whether the files a plan reads are there; said before anything is started.
-pub(crate) fn probe_inputs(plan: &Plan) -> anyhow::Result<()> {
+/// Whether a plan can be run on this host: its inputs are there, its outputs have a place, its
+/// prompts can be rendered. Said before anything is started.
+pub(crate) fn probe(plan: &Plan) -> anyhow::Result<()> {
+    sage_dataflow::sinks::probe(plan, &report::OWN_FILES).map_err(usage)?;
+    Templates::compile(&plan.templates).map_err(usage)?;
     if let Some(source) = plan.source() {
         sage_dataflow::sources::probe(source).map_err(usage)?;
     }
@@ -64,12 +68,13 @@ pub(crate) fn probe_inputs(plan: &Plan) -> anyhow::Result<()> {
 pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
     let origin_ns = RunClock::host_ns();
     let began = Instant::now();
-    if let Some(source) = plan.source() {
-        sage_dataflow::sources::probe(source).map_err(usage)?;
-    }
+    probe(&plan)?;
     let interrupts = Interrupts::listen()?;
     let services = Services::start(&plan, options.seed)?;
     let replaced = report::prepare(&options.out)?;
+    let report = Report::new(&plan, options, services.as_ref());
+    // First of all: a folder with a setup is known as a run's, also when the run fails early.
+    report.write_setup()?;
     let built = indexes::build(&plan, &options.out.join("index"), services.as_ref())?;
     let mut display = Display::new(options.quiet, expected(&plan, options));
     if !options.quiet {
@@ -79,8 +84,6 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
         display.say(&headline(&plan, options, services.as_ref()));
         built.iter().flat_map(|index| &index.notes).for_each(|note| display.say(note));
     }
-    let report = Report::new(&plan, options, services.as_ref());
-    report.write_setup()?;
 
     let job = Job {
         plan: plan.clone(),

@@ -19,7 +19,7 @@ use crate::exit::{Exit, usage};
 const SCHEMA: u32 = 1;
 
 /// Files every run writes.
-const OWN_FILES: [&str; 8] = [
+pub(crate) const OWN_FILES: [&str; 8] = [
     "metrics.json",
     "summary.txt",
     "setup.json",

@@ -8,10 +8,14 @@
 
 mod part;
 
+use std::path::{Component, Path};
+
 use sage_core::record::Datum;
 use sage_dsl::catalog::Signature;
-use sage_dsl::plan::{SinkPlan, lookup};
+use sage_dsl::plan::{Plan, SinkPlan, lookup};
 use sage_dsl::types::{RecordType, Value};
+
+use crate::error::DataflowError;
 
 pub(crate) use part::Part;
 pub use part::{JoinReport, join_parts, parts_folder};
@@ -53,6 +57,40 @@ pub(crate) fn entry(plan: &SinkPlan) -> Option<&'static SinkEntry> {
 fn file(plan: &SinkPlan, extension: &str) -> Target {
     let path = lookup(&plan.args, "path").and_then(Value::as_str);
     Target::File(path.map_or_else(|| format!("{}.{extension}", plan.name), str::to_owned))
+}
+
+/// Say early whether the files of a plan's sinks can be written where they are meant to be: within
+/// the run's folder, each by one sink, none under the name of a file the run itself writes.
+pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
+    let mut taken: Vec<(String, &SinkPlan)> = Vec::new();
+    for sink in &plan.sinks {
+        let Some(name) = file_name(sink) else { continue };
+        let wrong = |message: String| {
+            Err(DataflowError::Sink { name: sink.name.clone(), line: sink.line, message })
+        };
+        let path = Path::new(&name);
+        let within = path.components().all(|part| matches!(part, Component::Normal(_)));
+        if !within || name.is_empty() {
+            return wrong(format!(
+                "`{name}` does not lie within the run's output folder; give a plain file name"
+            ));
+        }
+        let folder = path
+            .components()
+            .next()
+            .is_some_and(|first| ["parts", "index"].iter().any(|own| first.as_os_str() == *own));
+        if folder || own_files.contains(&name.as_str()) {
+            return wrong(format!("the run itself writes `{name}`; choose another name"));
+        }
+        if let Some((_, other)) = taken.iter().find(|(taken, _)| *taken == name) {
+            return wrong(format!(
+                "sink `{}` (line {}) writes `{name}` too",
+                other.name, other.line
+            ));
+        }
+        taken.push((name, sink));
+    }
+    Ok(())
 }
 
 /// Name of the file a sink writes, within the run's output folder; `None` for the standard output.

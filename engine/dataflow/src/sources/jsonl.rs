@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 
-use sage_core::record::RowReader;
+use sage_core::record::{Datum, Items, RowReader};
 use sage_dsl::catalog::{Kind, Param, Signature};
 use sage_dsl::plan::SourcePlan;
 use sage_dsl::types::RecordType;
@@ -82,7 +82,14 @@ impl<R: BufRead + Send> Source for Jsonl<R> {
                 continue;
             }
             let result = if whole {
-                batch.rows.try_push(|out| reader.read(out, line)).map_err(|error| error.to_string())
+                batch.rows.try_push(|out| {
+                    let start = out.len();
+                    reader.read(out, line).map_err(|error| error.to_string())?;
+                    match record.key().map(|key| Items::new(&out[start..]).get(key)) {
+                        Some(Datum::Str("")) => Err("the key is empty".to_owned()),
+                        _ => Ok(()),
+                    }
+                })
             } else {
                 Err(format!("the line is longer than {LONGEST_LINE} bytes"))
             };

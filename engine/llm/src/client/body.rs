@@ -194,7 +194,13 @@ pub(super) fn decode(operation: Operation, items: usize, body: &[u8]) -> Result<
 }
 
 fn parse<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, String> {
-    serde_json::from_slice(body).map_err(|error| format!("the answer is not as expected: {error}"))
+    serde_json::from_slice(body).map_err(|error| {
+        // A web page instead of JSON is the usual case: its first words say whose it is.
+        let text = String::from_utf8_lossy(&body[..body.len().min(240)]);
+        let start: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let start: String = start.chars().take(60).collect();
+        format!("the answer is not as expected: {error}; it begins with `{start}`")
+    })
 }
 
 /// Items by their index: exactly `0..count`, in whatever order they came.
