@@ -29,6 +29,11 @@ impl From<Exit> for ExitCode {
     }
 }
 
+/// An error of usage with the text of `error` and its causes.
+pub(crate) fn usage_of(error: impl std::error::Error + Send + Sync + 'static) -> anyhow::Error {
+    usage(format!("{:#}", anyhow::Error::new(error)))
+}
+
 /// An error of usage with this text.
 pub(crate) fn usage(text: impl std::fmt::Display) -> anyhow::Error {
     anyhow::Error::new(Usage(text.to_string()))

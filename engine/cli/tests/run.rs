@@ -98,6 +98,40 @@ flow f {
 }
 
 #[test]
+fn rows_from_a_pipe_do_not_wait_for_its_end() {
+    use std::io::{BufRead, BufReader, Write};
+    for (format, row) in
+        [("lines", "ab\n"), ("jsonl", "{\"text\":\"ab\"}\n"), ("csv", "text\nab\n")]
+    {
+        let program = format!(
+            r"sage 1
+type Line {{ text: string }}
+source lines: Line from stdin(format: {format})
+sink shown: Line to stdout()
+flow f {{
+  from lines
+  emit Line {{ text: .text }} into shown
+}}"
+        );
+        let sage = Sage::new().file("f.sage", program).args("run f.sage --workers 2 --out out -q");
+        let mut child = sage
+            .command()
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(row.as_bytes()).unwrap();
+        let mut line = String::new();
+        // The pipe is still open: this blocks for ever if the row waits for more.
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "{\"text\":\"ab\"}\n", "{format}");
+        drop(stdin);
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
 fn bad_rows_do_not_stop_a_run_but_show_in_its_exit_code() {
     let program = r#"sage 1
 type Row { id: string @key, n: int }

@@ -20,7 +20,7 @@ pub(crate) struct DecisionLog {
 impl DecisionLog {
     pub(crate) fn create(out: &Path) -> Result<Self, DataflowError> {
         let path = out.join(DECISIONS);
-        let failed = |source| DataflowError::File { action: "create", path: path.clone(), source };
+        let failed = |reason| DataflowError::File { action: "create", path: path.clone(), reason };
         let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
         file.write_all(b"task_id,decided_ms,decision_us,queue,chosen,reason,in_flight\n")
             .map_err(failed)?;
@@ -35,10 +35,10 @@ impl DecisionLog {
         decision: &Decision,
         loads: &[u32],
     ) -> Result<(), DataflowError> {
-        self.write(now_ns, spent_ns, decision, loads).map_err(|source| DataflowError::File {
+        self.write(now_ns, spent_ns, decision, loads).map_err(|reason| DataflowError::File {
             action: "write",
             path: self.path.clone(),
-            source,
+            reason,
         })
     }
 

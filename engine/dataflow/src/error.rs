@@ -9,14 +9,14 @@ pub enum DataflowError {
     #[error("the plan cannot be run: {0}")]
     Plan(String),
     /// A file could not be used.
-    #[error("cannot {action} `{path}`: {source}", path = path.display())]
+    #[error("cannot {action} `{path}`: {reason}", path = path.display())]
     File {
         /// `open`, `read`, `write`, `create`.
         action: &'static str,
         /// Which file.
         path: PathBuf,
         /// What the system said.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// A source cannot give records of the declared type.
     #[error("source `{name}` (line {line}): {message}")]

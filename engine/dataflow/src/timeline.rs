@@ -86,10 +86,10 @@ impl Timeline {
         }
         let path = out.join(TIMELINE);
         let text = rendered(&table.borrow(), plan);
-        std::fs::write(&path, text).map_err(|source| DataflowError::File {
+        std::fs::write(&path, text).map_err(|reason| DataflowError::File {
             action: "write",
             path,
-            source,
+            reason,
         })
     }
 }

@@ -4,7 +4,7 @@ use sage_llm::gateway::{Gateway, GatewayConfig, Upstream, probe};
 
 use super::interrupted;
 use crate::args::GatewayArguments;
-use crate::exit::{Exit, usage};
+use crate::exit::{Exit, usage, usage_of};
 use crate::run::services::Simulators;
 
 pub(crate) fn gateway(arguments: &GatewayArguments) -> anyhow::Result<Exit> {
@@ -33,12 +33,12 @@ pub(crate) fn gateway(arguments: &GatewayArguments) -> anyhow::Result<Exit> {
                     format!("name the model of {url} with --model, in the order of --upstream");
                 return Err(usage(flag));
             }
-            probe(&upstream).await.map_err(usage)?;
+            probe(&upstream).await.map_err(usage_of)?;
             eprintln!("{}: {}", upstream.model, resolved.label);
             upstreams.push(upstream);
         }
         let config = GatewayConfig { upstreams, token };
-        let gateway = Gateway::bind(&arguments.listen, config).await.map_err(usage)?;
+        let gateway = Gateway::bind(&arguments.listen, config).await.map_err(usage_of)?;
         let stats = gateway.stats();
         eprintln!("gateway ready (Ctrl-C ends it)");
         println!("http://{}", gateway.local_addr());

@@ -15,7 +15,7 @@ use sage_retrieval::documents::{self, Document};
 use sage_retrieval::{BuildOptions, IndexBuilder};
 
 use super::services::Services;
-use crate::exit::usage;
+use crate::exit::{usage, usage_of};
 
 /// One index, built.
 pub(crate) struct Built {
@@ -61,7 +61,7 @@ fn read(index: &IndexPlan) -> anyhow::Result<documents::Corpus> {
     let Some(spec) = documents::find(&index.kind) else {
         bail!("there is no document source `{}`", index.kind);
     };
-    (spec.read)(&index.args).map_err(usage)
+    (spec.read)(&index.args).map_err(usage_of)
 }
 
 fn build_one(

@@ -117,7 +117,13 @@ fn start(plan: &Plan, options: &Options, job: &Job) -> anyhow::Result<Cluster> {
     sage_cluster::check_descriptors(options.workers).map_err(usage)?;
     let config = ClusterConfig::new(options.workers, serde_json::to_vec(job)?, VERSION)?;
     let reads_stdin = plan.source().is_some_and(|source| source.kind == "stdin");
-    let mut launcher = LocalLauncher { inherit_stdin: reads_stdin, ..LocalLauncher::default() };
+    // Only the gateway needs the endpoints' keys.
+    let without = plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone());
+    let mut launcher = LocalLauncher {
+        inherit_stdin: reads_stdin,
+        without: without.collect(),
+        ..LocalLauncher::default()
+    };
     Cluster::start(config, &mut launcher).context("the workers did not start")
 }
 

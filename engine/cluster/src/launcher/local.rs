@@ -33,6 +33,8 @@ pub struct LocalLauncher {
     pub program: Option<PathBuf>,
     /// Arguments in front of `worker --join ADDRESS`.
     pub arguments: Vec<OsString>,
+    /// Variables the workers do not inherit: keys that only the supervisor needs.
+    pub without: Vec<String>,
     /// Whether worker 0 reads the supervisor's standard input.
     pub inherit_stdin: bool,
     /// Sees each line of the workers' standard error, in a thread of its own for each worker.
@@ -52,6 +54,9 @@ impl Launcher for LocalLauncher {
         };
         let mut command = Command::new(program);
         command.args(&self.arguments).args(["worker", "--join", &join.to_string()]);
+        for name in &self.without {
+            command.env_remove(name);
+        }
         command.envs(env.iter().map(|(name, value)| (name, value)));
         command.stderr(Stdio::piped());
         command.stdout(if index == 0 { Stdio::inherit() } else { Stdio::null() });

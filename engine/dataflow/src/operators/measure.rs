@@ -39,7 +39,7 @@ pub(crate) struct Measurements {
 impl Measurements {
     pub(crate) fn create(out: &Path, config: RecorderConfig) -> Result<Self, DataflowError> {
         let path = out.join(TASKS);
-        let failed = |source| DataflowError::File { action: "create", path: path.clone(), source };
+        let failed = |reason| DataflowError::File { action: "create", path: path.clone(), reason };
         let mut tasks = BufWriter::new(File::create(&path).map_err(failed)?);
         writeln!(tasks, "{}", csv_header(&config.stages)).map_err(failed)?;
         Ok(Measurements {
@@ -58,7 +58,7 @@ impl Measurements {
             *first = event.at_ns.min(*first);
         }
         if let Some(row) = self.recorder.observe(event) {
-            writeln!(self.tasks, "{}", row.to_csv()).map_err(|source| self.failed(source))?;
+            writeln!(self.tasks, "{}", row.to_csv()).map_err(|reason| self.failed(reason))?;
         }
         Ok(())
     }
@@ -75,11 +75,11 @@ impl Measurements {
 
     /// Hand the table of tasks to the system.
     pub(crate) fn flush(&mut self) -> Result<(), DataflowError> {
-        self.tasks.flush().map_err(|source| self.failed(source))
+        self.tasks.flush().map_err(|reason| self.failed(reason))
     }
 
-    fn failed(&self, source: std::io::Error) -> DataflowError {
-        DataflowError::File { action: "write", path: self.path.clone(), source }
+    fn failed(&self, reason: std::io::Error) -> DataflowError {
+        DataflowError::File { action: "write", path: self.path.clone(), reason }
     }
 }
 

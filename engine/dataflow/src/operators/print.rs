@@ -19,9 +19,9 @@ pub(crate) fn print(lines: StreamVec<'_, Time, Printed>, context: &Rc<Context>) 
             let mut stdout = std::io::stdout().lock();
             for printed in lines.drain(..) {
                 let written = stdout.write_all(&printed.text).and_then(|()| stdout.flush());
-                if let Err(source) = written {
+                if let Err(reason) = written {
                     let path = "standard output".into();
-                    context.fail(DataflowError::File { action: "write", path, source });
+                    context.fail(DataflowError::File { action: "write", path, reason });
                 }
             }
         });

@@ -22,7 +22,7 @@ impl Part {
     /// Create the part of `name` for one worker thread.
     pub(crate) fn create(out: &Path, name: &str, peer: usize) -> Result<Self, DataflowError> {
         let path = parts_folder(out).join(format!("{}.{peer:04}", name.replace('/', "%2F")));
-        let failed = |source| DataflowError::File { action: "create", path: path.clone(), source };
+        let failed = |reason| DataflowError::File { action: "create", path: path.clone(), reason };
         fs::create_dir_all(parts_folder(out)).map_err(failed)?;
         let file = File::create(&path).map_err(failed)?;
         Ok(Part { path, file: BufWriter::with_capacity(1 << 16, file), rows: 0 })
@@ -31,16 +31,16 @@ impl Part {
     /// Append whole rows.
     pub(crate) fn write(&mut self, bytes: &[u8], rows: u64) -> Result<(), DataflowError> {
         self.rows += rows;
-        self.file.write_all(bytes).map_err(|source| self.failed(source))
+        self.file.write_all(bytes).map_err(|reason| self.failed(reason))
     }
 
     /// Hand everything to the system.
     pub(crate) fn flush(&mut self) -> Result<(), DataflowError> {
-        self.file.flush().map_err(|source| self.failed(source))
+        self.file.flush().map_err(|reason| self.failed(reason))
     }
 
-    fn failed(&self, source: std::io::Error) -> DataflowError {
-        DataflowError::File { action: "write", path: self.path.clone(), source }
+    fn failed(&self, reason: std::io::Error) -> DataflowError {
+        DataflowError::File { action: "write", path: self.path.clone(), reason }
     }
 }
 
@@ -71,13 +71,13 @@ pub fn join_parts(
             .filter(|path| is_part(path, &prefix))
             .collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(source) => return Err(DataflowError::File { action: "read", path: folder, source }),
+        Err(reason) => return Err(DataflowError::File { action: "read", path: folder, reason }),
     };
     parts.sort();
 
     let target = out.join(name);
     let beside = out.join(format!("{name}.tmp"));
-    let failed = |source| DataflowError::File { action: "write", path: target.clone(), source };
+    let failed = |reason| DataflowError::File { action: "write", path: target.clone(), reason };
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
@@ -107,7 +107,7 @@ fn is_part(path: &Path, prefix: &str) -> bool {
 }
 
 fn append_whole_lines(part: &Path, joined: &mut impl Write) -> Result<u64, DataflowError> {
-    let failed = |source| DataflowError::File { action: "read", path: part.to_owned(), source };
+    let failed = |reason| DataflowError::File { action: "read", path: part.to_owned(), reason };
     let mut file = File::open(part).map_err(failed)?;
     let mut buffer = vec![0; 1 << 16];
     let mut pending: Vec<u8> = Vec::new();

@@ -37,6 +37,8 @@ enum Fill {
 pub(super) struct Csv<R> {
     reader: csv::Reader<Quotes<R>>,
     columns: usize,
+    /// Whether the input is a pipe: a batch ends where a further read may have to wait.
+    piped: bool,
     name: String,
     record: RecordType,
     fills: Vec<Fill>,
@@ -95,13 +97,24 @@ impl<R: std::io::Read> Csv<R> {
         };
         let fills = plan.record.fields.iter().map(fill).collect::<Result<_, _>>()?;
         let (record, row) = (plan.record.clone(), csv::ByteRecord::new());
-        Ok(Csv { reader, columns, name, record, fills, row })
+        Ok(Csv { reader, columns, piped: false, name, record, fills, row })
+    }
+}
+
+impl<R> Csv<R> {
+    /// The input is a pipe.
+    pub(super) fn piped(self) -> Self {
+        Csv { piped: true, ..self }
     }
 }
 
 impl<R: std::io::Read + Send> Source for Csv<R> {
     fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError> {
-        for _ in 0..rows {
+        for i in 0..rows {
+            let all_parsed = self.reader.position().byte() == self.reader.get_ref().bytes;
+            if self.piped && i > 0 && all_parsed {
+                break;
+            }
             match self.reader.read_byte_record(&mut self.row) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
@@ -111,7 +124,7 @@ impl<R: std::io::Read + Send> Source for Csv<R> {
                     return Err(DataflowError::File {
                         action: "read",
                         path: self.name.clone().into(),
-                        source: std::io::Error::other(error),
+                        reason: std::io::Error::other(error),
                     });
                 }
             }

@@ -7,7 +7,7 @@ use sage_dsl::catalog::{Kind, Param, Signature};
 use sage_dsl::plan::SourcePlan;
 use sage_dsl::types::RecordType;
 
-use super::{BadRow, Batch, Source, SourceEntry, file};
+use super::{BadRow, Batch, Patient, Source, SourceEntry, file};
 use crate::error::DataflowError;
 
 pub(super) static ENTRY: SourceEntry = SourceEntry {
@@ -66,15 +66,18 @@ impl<R: BufRead> Jsonl<R> {
     }
 }
 
-impl<R: BufRead + Send> Source for Jsonl<R> {
+impl<R: BufRead + Patient + Send> Source for Jsonl<R> {
     fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError> {
         let record = self.record.clone();
         let mut reader = RowReader::new(&record);
-        for _ in 0..rows {
-            let read = self.next_line().map_err(|source| DataflowError::File {
+        for i in 0..rows {
+            if i > 0 && self.input.would_wait() {
+                break;
+            }
+            let read = self.next_line().map_err(|reason| DataflowError::File {
                 action: "read",
                 path: self.name.clone().into(),
-                source,
+                reason,
             })?;
             let Some(whole) = read else { return Ok(false) };
             let line = self.buffer.trim_ascii();

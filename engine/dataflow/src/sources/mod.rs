@@ -63,6 +63,25 @@ impl BadRow {
     }
 }
 
+/// An input that knows whether a further read may have to wait. A batch from a pipe ends where
+/// waiting would begin: the rows that are there must not wait for those that are not.
+pub(crate) trait Patient {
+    /// Whether a further read may have to wait for somebody.
+    fn would_wait(&self) -> bool;
+}
+
+impl Patient for std::io::BufReader<std::fs::File> {
+    fn would_wait(&self) -> bool {
+        false
+    }
+}
+
+impl Patient for std::io::BufReader<std::io::Stdin> {
+    fn would_wait(&self) -> bool {
+        self.buffer().is_empty()
+    }
+}
+
 /// Open the source of a plan.
 fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
     let entry = SOURCES.iter().find(|entry| entry.signature.name == plan.kind);

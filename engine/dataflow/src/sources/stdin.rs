@@ -9,7 +9,7 @@ use sage_dsl::types::{RecordType, Type};
 
 use super::csv::Csv;
 use super::jsonl::Jsonl;
-use super::{BadRow, Batch, Source, SourceEntry, broken, text};
+use super::{BadRow, Batch, Patient, Source, SourceEntry, broken, text};
 use crate::error::DataflowError;
 
 pub(super) static ENTRY: SourceEntry = SourceEntry {
@@ -55,7 +55,7 @@ impl Source for Late {
     fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError> {
         if self.csv.is_none() {
             let name = "standard input".to_owned();
-            self.csv = Some(Csv::new(&self.plan, name, std::io::stdin(), ",")?);
+            self.csv = Some(Csv::new(&self.plan, name, std::io::stdin(), ",")?.piped());
         }
         self.csv.as_mut().map_or(Ok(false), |csv| csv.read(batch, rows))
     }
@@ -68,12 +68,15 @@ struct Lines<R> {
     read: u64,
 }
 
-impl<R: std::io::BufRead + Send> Source for Lines<R> {
+impl<R: std::io::BufRead + Patient + Send> Source for Lines<R> {
     fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError> {
-        for _ in 0..rows {
+        for i in 0..rows {
+            if i > 0 && self.input.would_wait() {
+                break;
+            }
             let mut bytes = Vec::new();
-            let read = self.input.read_until(b'\n', &mut bytes).map_err(|source| {
-                DataflowError::File { action: "read", path: "standard input".into(), source }
+            let read = self.input.read_until(b'\n', &mut bytes).map_err(|reason| {
+                DataflowError::File { action: "read", path: "standard input".into(), reason }
             })?;
             if read == 0 {
                 return Ok(false);
