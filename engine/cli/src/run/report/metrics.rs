@@ -1,0 +1,115 @@
+//! `metrics.json`: the figures of a run as one object.
+
+use std::time::Duration;
+
+use sage_core::metrics::{Summary, balance};
+use serde_json::{Map, Value, json};
+
+use super::super::Course;
+use super::super::job::Usage;
+use super::Report;
+use crate::exit::Exit;
+
+/// Version of the shape of `metrics.json`.
+const SCHEMA: u32 = 1;
+
+impl Report<'_> {
+    pub(super) fn metrics(
+        &self,
+        course: &Course,
+        summary: &Summary,
+        wall: Duration,
+        exit: Exit,
+    ) -> anyhow::Result<Value> {
+        let Value::Object(mut fields) = serde_json::to_value(summary)? else {
+            anyhow::bail!("the summary is no object");
+        };
+        let own = Usage::own();
+        let workers_cpu: f64 = course.usage.values().map(|usage| usage.cpu_s).sum();
+        let peak = course.usage.values().map(|usage| usage.rss_peak_mb).fold(0.0, f64::max);
+        if let Some(Value::Array(nodes)) = fields.get_mut("nodes") {
+            for (i, node) in nodes.iter_mut().enumerate() {
+                let usage = course.usage.get(&i);
+                if let (Some(node), Some(usage)) = (node.as_object_mut(), usage) {
+                    node.insert("rss_mb".into(), json!(round(usage.rss_peak_mb)));
+                    node.insert("cpu_s".into(), json!(usage.cpu_s));
+                }
+            }
+        }
+        let startup = course.outcomes.iter().find_map(|outcome| outcome.first_dispatch_s);
+        let makespan = summary.makespan_s.unwrap_or(0.0);
+        let drain = startup.map(|s| (wall.as_secs_f64() - s - makespan).max(0.0));
+        let mut head = Map::new();
+        head.insert("schema".into(), json!(SCHEMA));
+        head.insert("status".into(), json!(status(exit)));
+        head.insert("pipeline".into(), json!(self.plan.name));
+        head.insert("backend".into(), json!(self.backend()));
+        head.insert("endpoint".into(), json!(self.endpoint()));
+        head.insert("scheduler".into(), json!(self.scheduler()));
+        head.insert("workers".into(), json!(self.options.workers));
+        head.insert("threads".into(), json!(self.options.threads));
+        head.insert("slots".into(), json!(self.plan.schedule.slots));
+        head.insert("seed".into(), json!(self.options.seed));
+        head.insert("startup_s".into(), json!(startup));
+        head.insert("drain_s".into(), json!(drain));
+        head.insert("wall_s".into(), json!(wall.as_secs_f64()));
+        head.append(&mut fields);
+        head.insert("endpoint_stats".into(), self.endpoint_stats());
+        head.insert("cpu_s".into(), json!(round(own.cpu_s + workers_cpu)));
+        head.insert("supervisor_cpu_s".into(), json!(own.cpu_s));
+        head.insert("workers_cpu_s".into(), json!(round(workers_cpu)));
+        head.insert("rss_peak_mb".into(), json!(round(peak)));
+        head.insert("supervisor_rss_peak_mb".into(), json!(round(own.rss_peak_mb)));
+        Ok(Value::Object(head))
+    }
+
+    fn endpoint_stats(&self) -> Value {
+        let Some(services) = self.services else { return json!([]) };
+        let stats = services.stats.snapshot();
+        let entry = |endpoint: &sage_llm::gateway::EndpointStats| {
+            let total = &endpoint.total;
+            json!({
+                "name": endpoint.name,
+                "limit": endpoint.limit,
+                "calls": total.calls,
+                "ok": total.ok,
+                "errors": total.errors,
+                "attempts": total.attempts,
+                "retries": total.retries,
+                "max_in_flight": total.max_in_flight,
+                "prompt_tokens": total.prompt_tokens,
+                "completion_tokens": total.completion_tokens,
+                "cache_hits": 0,
+                "jobs": endpoint.jobs,
+            })
+        };
+        Value::Array(stats.endpoints.iter().map(entry).collect())
+    }
+}
+
+fn status(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Complete => "complete",
+        Exit::Incomplete => "incomplete",
+        Exit::Interrupted => "interrupted",
+        Exit::Failed | Exit::Usage => "failed",
+    }
+}
+
+/// When the first worker did not live to give a summary, its last report of progress must do.
+pub(super) fn partial(course: &Course, workers: usize) -> Summary {
+    let tasks = &course.progress.tasks;
+    let counts = course.progress.counts;
+    let nodes = (0..workers).map(|node| sage_core::metrics::NodeSummary {
+        node: node as u32,
+        tasks: tasks.get(node).copied().unwrap_or(0),
+        // Not known; written as null.
+        busy_s: f64::NAN,
+    });
+    let work: Vec<f64> = tasks.iter().map(|tasks| *tasks as f64).collect();
+    Summary { counts, balance: balance(&work), nodes: nodes.collect(), ..Summary::default() }
+}
+
+fn round(x: f64) -> f64 {
+    (x * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,74 @@
+//! `summary.txt`: the same in words, also shown at the end of a run.
+
+use sage_core::metrics::{Summary, summary_text};
+use serde_json::Value;
+
+use super::super::Course;
+use super::Report;
+
+impl Report<'_> {
+    pub(super) fn text(
+        &self,
+        course: &Course,
+        summary: &Summary,
+        metrics: &Value,
+        files: &[(String, u64)],
+    ) -> String {
+        let mut heading = vec![
+            ("pipeline", self.plan.name.clone()),
+            ("endpoint", self.endpoint().unwrap_or_else(|| "none".into())),
+            (
+                "cluster",
+                format!("{} worker(s) x {} slots", self.options.workers, self.plan.schedule.slots),
+            ),
+            ("scheduler", self.scheduler()),
+        ];
+        if course.interrupted {
+            heading
+                .push(("note", "interrupted: the figures are of what was done until then".into()));
+        }
+        if course.failure.is_some() {
+            heading.push(("note", "failed: the figures are of what was done until then".into()));
+        }
+        let whole = course.outcomes.iter().any(|outcome| outcome.summary.is_some());
+        let mut text =
+            if whole { summary_text(summary, &heading) } else { short(summary, &heading) };
+        let number = |name: &str| metrics.get(name).and_then(Value::as_f64);
+        if let Some(startup) = number("startup_s") {
+            text.push_str(&format!(
+                "\nstart-up    {startup:.2} s to the first dispatch; {:.2} s of CPU; largest worker {:.1} MiB\n",
+                number("cpu_s").unwrap_or(0.0),
+                number("rss_peak_mb").unwrap_or(0.0)
+            ));
+        }
+        for (name, lines) in files {
+            let place = if name == "standard output" {
+                name.clone()
+            } else {
+                self.options.out.join(name).display().to_string()
+            };
+            text.push_str(&format!("output      {lines} rows in {place}\n"));
+        }
+        let failed = summary.counts.tasks_dead + summary.counts.tasks_late;
+        if failed > 0 {
+            let path = self.options.out.join(sage_dataflow::DEAD_LETTERS);
+            text.push_str(&format!(
+                "failed      {failed} records, each with its reason, in {}\n",
+                path.display()
+            ));
+        }
+        text
+    }
+}
+
+/// The summary of a run whose first worker did not live to give one.
+fn short(summary: &Summary, heading: &[(&str, String)]) -> String {
+    let mut text: String =
+        heading.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect();
+    let counts = &summary.counts;
+    text.push_str(&format!(
+        "\nrecords     in {} = ok {} + dead {} + late {} + pending {} (as last reported, up to 0.2 s before the end)\n",
+        counts.tasks_in, counts.tasks_ok, counts.tasks_dead, counts.tasks_late, counts.tasks_pending
+    ));
+    text
+}
