@@ -18,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) endpoint: std::sync::Arc<dyn sage_core::endpoint::Endpoint>,
     /// The node (process) this worker belongs to.
     pub(crate) node: u32,
+    /// Whether this is the first of all workers: source, scheduler and measurement live there.
+    pub(crate) first: bool,
     /// Events since they were last shipped.
     pub(crate) log: RefCell<Vec<Event>>,
     /// The first error of an operator; ends the run.

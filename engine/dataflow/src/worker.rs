@@ -150,6 +150,7 @@ fn one(
         clock: RunClock::new(settings.origin_ns),
         endpoint: Arc::clone(&setup.endpoint),
         node: setup.index as u32,
+        first: peer == 0,
         log: RefCell::default(),
         failure: RefCell::default(),
         intake: Intake::default(),

@@ -71,7 +71,8 @@ pub(crate) fn complete<'s>(
     emits: Vec<Emit>,
 ) -> Completed<'s> {
     let context = Rc::clone(context);
-    let mut builder = OperatorBuilder::new("complete".into(), tasks.scope());
+    let scope = tasks.scope();
+    let mut builder = OperatorBuilder::new("complete".into(), scope);
     let mut input = builder.new_input(tasks, Pipeline);
     let (done_output, done) = builder.new_output();
     let (event_output, events) = builder.new_output();
@@ -85,13 +86,28 @@ pub(crate) fn complete<'s>(
         OutputBuilder::<_, CapacityContainerBuilder<Vec<Printed>>>::from(print_output);
     let mut count_output =
         OutputBuilder::<_, CapacityContainerBuilder<Vec<Counted>>>::from(count_output);
+    let again = scope.activator_for(builder.operator_info().address);
     builder.build(move |_| {
+        // Word of a completion takes one step more than events do, over the feedback operator. So
+        // events wait for the next step: both leave in one message and wake the first worker once.
+        let mut unsent = Held::default();
         // Kept until the last task has ended, for the counts.
         let mut held = Held::default();
         let mut arena = Bump::new();
         let mut finished: Vec<Done> = Vec::new();
         move |frontiers| {
+            if let Some(capability) = unsent.get() {
+                let mut event_output = event_output.activate();
+                event_output.session(capability).give_iterator(context.log.borrow_mut().drain(..));
+            }
+            unsent.release();
             input.for_each(|capability, tasks| {
+                // The first worker's own events are taken from the log itself: in the stream, later
+                // ones could overtake them.
+                if !context.first {
+                    unsent.add(&capability, 1);
+                    again.activate();
+                }
                 held.add(&capability, 3);
                 for mut task in tasks.drain(..) {
                     finished.push(finish(&mut task, &last, &emits, &context, &arena));
@@ -107,8 +123,6 @@ pub(crate) fn complete<'s>(
                     session.give(Printed { sink: sink as u32, text });
                 }
                 drop(session);
-                let mut event_output = event_output.activate();
-                event_output.session(&capability).give_iterator(context.log.borrow_mut().drain(..));
                 let mut done_output = done_output.activate();
                 done_output.session(&capability).give_iterator(finished.drain(..));
             });
