@@ -70,6 +70,16 @@ impl Program {
                 let arguments = [column_at(columns, column), self.constant_at(at)];
                 return function::call(function, &arguments, arena);
             }
+            [
+                Op::Column(column),
+                Op::Constant(at),
+                Op::Call { function: inner, arguments: 2 },
+                Op::Call { function: outer, arguments: 1 },
+            ] => {
+                let arguments = [column_at(columns, column), self.constant_at(at)];
+                let value = function::call(inner, &arguments, arena)?;
+                return function::call(outer, &[value], arena);
+            }
             [Op::Column(column), Op::Constant(at), Op::Binary(op)] => {
                 return binary(op, column_at(columns, column), self.constant_at(at), arena);
             }

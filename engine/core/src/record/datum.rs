@@ -19,7 +19,11 @@ pub(crate) const VECTOR: u8 = 11;
 ///
 /// Durations, times, sizes and token counts are `Int`; rates and shares are `Float`; enum values
 /// are `Str`. The plan knows the declared type.
+///
+/// The tag takes a whole word so that every payload begins at one: with a small tag the compiler
+/// copies values in unaligned pieces, and reading them back at once stalls.
 #[derive(Debug, Clone, Copy)]
+#[repr(u64)]
 pub enum Datum<'a> {
     /// No value.
     Null,

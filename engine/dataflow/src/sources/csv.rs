@@ -177,8 +177,9 @@ impl<R: std::io::Read> std::io::Read for Quotes<R> {
         let read = self.input.read(buffer)?;
         self.ended |= read == 0 && !buffer.is_empty();
         self.bytes += read as u64;
-        let quotes = buffer[..read].iter().filter(|byte| **byte == b'"').count();
-        self.odd ^= quotes % 2 == 1;
+        // Only whether their number is odd: exclusive or runs many bytes at a time.
+        let odd = buffer[..read].iter().fold(0, |odd, byte| odd ^ u8::from(*byte == b'"'));
+        self.odd ^= odd == 1;
         Ok(read)
     }
 }
