@@ -40,6 +40,8 @@ pub(super) enum Op {
         function: Function,
         arguments: u32,
     },
+    /// `fnv1a(join(list, separator))` without making the joined text.
+    HashJoined,
     Template {
         template: u32,
         arguments: u32,
@@ -163,6 +165,14 @@ impl Program {
                 self.land(to_end);
             }
             Expr::Match(subject, arms) => self.emit_match(subject, arms),
+            Expr::Call(Function::Fnv1a, arguments)
+                if matches!(arguments.as_slice(), [Expr::Call(Function::Join, _)]) =>
+            {
+                if let [Expr::Call(Function::Join, joined)] = arguments.as_slice() {
+                    joined.iter().for_each(|argument| self.emit(argument));
+                    self.ops.push(Op::HashJoined);
+                }
+            }
             Expr::Call(function, arguments) => {
                 arguments.iter().for_each(|argument| self.emit(argument));
                 let arguments = arguments.len() as u32;

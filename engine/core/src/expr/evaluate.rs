@@ -70,6 +70,10 @@ impl Program {
                 let arguments = [column_at(columns, column), self.constant_at(at)];
                 return function::call(function, &arguments, arena);
             }
+            [Op::Column(column), Op::Constant(at), Op::HashJoined] => {
+                let (list, separator) = (column_at(columns, column), self.constant_at(at));
+                return function::hash_joined(list, separator, arena);
+            }
             [
                 Op::Column(column),
                 Op::Constant(at),
@@ -154,6 +158,11 @@ impl Program {
                     let value = function::call(function, &stack[from..], arena)?;
                     stack.truncate(from);
                     stack.push(value);
+                }
+                Op::HashJoined => {
+                    let separator = pop(&mut stack);
+                    let list = pop(&mut stack);
+                    stack.push(function::hash_joined(list, separator, arena)?);
                 }
                 Op::Template { template, arguments } => {
                     let from = stack.len().saturating_sub(arguments as usize);

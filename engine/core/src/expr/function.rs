@@ -141,6 +141,27 @@ fn join<'a>(items: Items<'_>, separator: &str, arena: &'a Bump) -> Datum<'a> {
     std::str::from_utf8(bytes.into_bump_slice()).map_or(Datum::Null, Datum::Str)
 }
 
+/// `fnv1a(join(list, separator))`: the key of a normalised text, without making the text.
+pub(super) fn hash_joined<'a>(
+    list: Datum<'a>,
+    separator: Datum<'a>,
+    arena: &'a Bump,
+) -> Result<Datum<'a>, EvalError> {
+    let between = separator.as_str().ok_or_else(|| kind_error("join", separator))?;
+    let mut hash = text::fnv1a(&[]);
+    for (i, item) in list.items().raw_strings().enumerate() {
+        let Some(item) = item else {
+            let joined = call(Function::Join, &[list, separator], arena)?;
+            return call(Function::Fnv1a, &[joined], arena);
+        };
+        if i > 0 {
+            hash = text::fnv1a_more(hash, between.as_bytes());
+        }
+        hash = text::fnv1a_more(hash, item);
+    }
+    Ok(Datum::Int(hash as i64))
+}
+
 fn join_mixed<'a>(items: Items<'_>, separator: &str, arena: &'a Bump) -> Datum<'a> {
     let mut out = ArenaString::new_in(arena);
     for (i, item) in items.enumerate() {

@@ -118,6 +118,26 @@ mod tests {
     }
 
     #[test]
+    fn a_hash_of_joined_items_is_the_hash_of_the_joined_text() {
+        let call = |function, arguments| Expr::Call(function, arguments);
+        let lists = [
+            call(Function::Words, vec![Expr::Column(0)]),
+            Expr::List(vec![lit(1), text("b")]),
+            Expr::List(vec![]),
+            Expr::Column(2),
+        ];
+        for list in lists {
+            let joined = call(Function::Join, vec![list, text(" ")]);
+            let apart = Expr::Let(
+                vec![(0, joined.clone())],
+                Box::new(call(Function::Fnv1a, vec![Expr::Local(0)])),
+            );
+            let both = bin(BinaryOp::Eq, call(Function::Fnv1a, vec![joined]), apart);
+            check(&both, "true");
+        }
+    }
+
+    #[test]
     fn functions_and_prompts() {
         let call = |function, arguments| Expr::Call(function, arguments);
         check(&call(Function::Lower, vec![Expr::Column(0)]), "hello world");
