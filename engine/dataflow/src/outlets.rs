@@ -15,8 +15,13 @@ use crate::task::{Counted, Dead};
 /// Name of the dead-letter file in a run's output folder.
 pub const DEAD_LETTERS: &str = "dead_letters.jsonl";
 
+/// Most distinct rows of a counting sink on one worker: they are kept in memory until the end.
+const MOST_DISTINCT: usize = 1 << 20;
+
 /// One sink of this worker.
 struct Outlet {
+    name: String,
+    line: u32,
     entry: &'static SinkEntry,
     record: RecordType,
     /// `None` for the standard output.
@@ -66,7 +71,17 @@ impl Outlets {
                 Target::Printed => None,
             };
             let record = sink.record.clone();
-            sinks.push(Outlet { entry, record, part, counts, buffer: Vec::new(), rows: 0 });
+            let (name, line) = (sink.name.clone(), sink.line);
+            sinks.push(Outlet {
+                name,
+                line,
+                entry,
+                record,
+                part,
+                counts,
+                buffer: Vec::new(),
+                rows: 0,
+            });
         }
         let source_record = plan.source().map(|source| source.record.clone());
         let source_record =
@@ -81,8 +96,19 @@ impl Outlets {
             // The buffer is only scratch here: what is written are the counts, at the end.
             outlet.buffer.clear();
             row.iter().for_each(|value| pack(&mut outlet.buffer, *value));
+            let full = counts.len() == MOST_DISTINCT;
             match counts.get_mut(outlet.buffer.as_slice()) {
                 Some(count) => *count += 1,
+                None if full => {
+                    return Err(DataflowError::Sink {
+                        name: outlet.name.clone(),
+                        line: outlet.line,
+                        message: format!(
+                            "it has more than {MOST_DISTINCT} distinct rows on one worker; a tally is \
+                             for few, use `csv` or `jsonl` for many"
+                        ),
+                    });
+                }
                 None => drop(counts.insert(outlet.buffer.as_slice().into(), 1)),
             }
             outlet.buffer.clear();

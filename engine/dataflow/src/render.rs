@@ -101,10 +101,9 @@ pub(crate) fn render(
     parts: Parts,
     measurements: Option<Rc<RefCell<Measurements>>>,
 ) {
-    let slots = context.plan.schedule.slots as usize;
     let mut tasks = operators::source(scope, context, parts.source);
     for segment in parts.segments.before {
-        tasks = operator(tasks, context, segment, slots);
+        tasks = operator(tasks, context, segment);
     }
     let (feedback, completions) = scope.feedback::<Vec<Done>>(0);
     tasks = operators::schedule(tasks, completions, context, parts.dispatcher);
@@ -119,7 +118,7 @@ pub(crate) fn render(
         }
     };
     for segment in behind {
-        tasks = operator(tasks, context, segment, slots);
+        tasks = operator(tasks, context, segment);
     }
     let completed = operators::complete(tasks, context, last, parts.emits);
     completed.done.connect_loop(feedback);
@@ -128,14 +127,9 @@ pub(crate) fn render(
     operators::measure(completed.events, context, measurements);
 }
 
-fn operator<'s>(
-    tasks: Tasks<'s>,
-    context: &Rc<Context>,
-    segment: Segment,
-    slots: usize,
-) -> Tasks<'s> {
+fn operator<'s>(tasks: Tasks<'s>, context: &Rc<Context>, segment: Segment) -> Tasks<'s> {
     match segment {
         Segment::Fused(fused) => operators::fused(tasks, context, fused),
-        Segment::Call(members) => operators::call(tasks, context, members, slots),
+        Segment::Call(members) => operators::call(tasks, context, members),
     }
 }

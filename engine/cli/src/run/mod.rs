@@ -81,7 +81,7 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
         if replaced {
             display.say(&format!("replacing the earlier run in {}", options.out.display()));
         }
-        display.say(&headline(&plan, options, services.as_ref()));
+        display.say(&headline(&report, &plan, options, services.as_ref()));
         built.iter().flat_map(|index| &index.notes).for_each(|note| display.say(note));
     }
 
@@ -240,14 +240,19 @@ fn expected(plan: &Plan, options: &Options) -> Option<u64> {
     })
 }
 
-fn headline(plan: &Plan, options: &Options, services: Option<&Services>) -> String {
+fn headline(
+    report: &Report<'_>,
+    plan: &Plan,
+    options: &Options,
+    services: Option<&Services>,
+) -> String {
     let endpoint = services.map_or_else(String::new, |services| format!(", {}", services.label));
     format!(
         "running {} on {} worker(s) with {} slots, scheduler {}{endpoint} -> {}",
         plan.name,
         options.workers,
         plan.schedule.slots,
-        plan.schedule.policy,
+        report.scheduler(),
         options.out.display()
     )
 }

@@ -2,8 +2,8 @@
 //!
 //! They go two ways: into the recorder (rows of tasks.csv, live counts, the summary) and into a
 //! differential collection that maintains counts per second, node, stage and kind. That collection
-//! lives in a dataflow of its own, whose time is the event's second: were it part of the main
-//! dataflow, one slow call would hold back every count behind it.
+//! lives in a timely worker of its own (see `timeline`): were it part of the main dataflow, one slow
+//! call would hold back every count behind it.
 
 use std::cell::RefCell;
 use std::fs::File;

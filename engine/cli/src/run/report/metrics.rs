@@ -79,7 +79,8 @@ impl Report<'_> {
                 "max_in_flight": total.max_in_flight,
                 "prompt_tokens": total.prompt_tokens,
                 "completion_tokens": total.completion_tokens,
-                "cache_hits": 0,
+                // There is no cache in this version, so nothing was measured.
+                "cache_hits": null,
                 "jobs": endpoint.jobs,
             })
         };

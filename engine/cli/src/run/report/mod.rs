@@ -105,7 +105,8 @@ impl<'r> Report<'r> {
         Ok(exit)
     }
 
-    fn scheduler(&self) -> String {
+    /// The policy with its arguments, as a program would say it.
+    pub(crate) fn scheduler(&self) -> String {
         let schedule = &self.plan.schedule;
         if schedule.policy_args.is_empty() {
             return schedule.policy.clone();

@@ -1,7 +1,7 @@
 //! `call`: stages that wait for an endpoint or a timer, on the tasks of one worker.
 //!
-//! A sliding window: up to `slots` tasks are open at once, and each leaves when its own answers are
-//! there, so a slow call holds up nobody. Stages that do not read each other share the operator and
+//! A sliding window: every task that comes is opened (`receive` lets in as many as there are slots),
+//! and leaves when its own answers are there, so a slow call holds up nobody. Stages that do not read each other share the operator and
 //! run side by side. Calls leave through the [`Endpoint`](sage_core::endpoint::Endpoint) trait and
 //! come back into an inbox from any thread, which wakes the operator by timely's `SyncActivator`.
 //! Every call is answered (a drop guard sees to it), so a task cannot be stuck here.
@@ -43,12 +43,7 @@ pub(crate) struct Member {
     pub(crate) run: Stage,
 }
 
-pub(crate) fn call<'s>(
-    tasks: Tasks<'s>,
-    context: &Rc<Context>,
-    members: Vec<Member>,
-    slots: usize,
-) -> Tasks<'s> {
+pub(crate) fn call<'s>(tasks: Tasks<'s>, context: &Rc<Context>, members: Vec<Member>) -> Tasks<'s> {
     let context = Rc::clone(context);
     let scope = tasks.scope();
     let mut builder = OperatorBuilder::new("call".into(), scope);
@@ -59,7 +54,7 @@ pub(crate) fn call<'s>(
     let timer = scope.activator_for(Rc::clone(&address));
     let inbox = Arc::new(Inbox::new(scope.worker().sync_activator_for(address.to_vec())));
     builder.build(move |_| {
-        let mut window = Window::new(context, members, slots.max(1), inbox);
+        let mut window = Window::new(context, members, inbox);
         let mut held = Held::default();
         let mut armed_ns = u64::MAX;
         move |_| {
@@ -93,7 +88,6 @@ pub(crate) fn call<'s>(
 struct Window {
     context: Rc<Context>,
     members: Vec<Member>,
-    slots: usize,
     inbox: Arc<Inbox>,
     waiting: VecDeque<Task>,
     open: FxHashMap<u64, Open>,
@@ -106,7 +100,7 @@ struct Window {
 }
 
 impl Window {
-    fn new(context: Rc<Context>, members: Vec<Member>, slots: usize, inbox: Arc<Inbox>) -> Self {
+    fn new(context: Rc<Context>, members: Vec<Member>, inbox: Arc<Inbox>) -> Self {
         let batcher = |member: &Member| match &member.run {
             Stage::Call(call) => Batcher::new(call.batch, call.linger_ns, None),
             _ => Batcher::new(1, 0, None),
@@ -115,7 +109,6 @@ impl Window {
         Window {
             context,
             members,
-            slots,
             inbox,
             waiting: VecDeque::new(),
             open: FxHashMap::default(),
@@ -154,8 +147,7 @@ impl Window {
             }
             self.close_if_done(place.task);
         }
-        while self.open.len() < self.slots {
-            let Some(task) = self.waiting.pop_front() else { break };
+        while let Some(task) = self.waiting.pop_front() {
             self.start(task);
         }
         let now = self.context.clock.now_ns();
