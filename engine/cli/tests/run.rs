@@ -181,6 +181,42 @@ fn a_killed_worker_ends_the_run_with_a_clear_word_and_no_orphan() {
 }
 
 #[test]
+fn a_folder_belongs_to_one_run_at_a_time() {
+    let sage = Sage::new().file("s.sage", SLEEPY).args("run s.sage --workers 2 --out out");
+    let mut first = sage.start();
+    let setup = sage.folder.path().join("out/setup.json");
+    wait_until(|| setup.exists());
+    sage.go().exits(1).says("still going");
+    send("-INT", first.id());
+    assert_eq!(first.wait().unwrap().code(), Some(130));
+
+    let program = SLEEPY.replace("count: 2000", "count: 50").replace("30ms", "1ms");
+    let sage = Sage::new().file("s.sage", &program).args("run s.sage --workers 1 --quiet");
+    let children: Vec<_> = (0..4).map(|_| sage.start()).collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let runs = std::fs::read_dir(sage.folder.path().join("results/runs")).unwrap();
+    let rows: Vec<usize> = runs
+        .map(|run| std::fs::read_to_string(run.unwrap().path().join("outs.jsonl")).unwrap())
+        .map(|text| text.lines().count())
+        .collect();
+    assert_eq!(rows, [50; 4], "four runs, four folders, all rows");
+}
+
+#[test]
+fn fewer_records_than_asked_for_show_in_the_exit_code() {
+    let program = SLEEPY.replace("generate(count: 2000)", "csv(\"q.csv\")");
+    Sage::new()
+        .file("s.sage", &program)
+        .file("q.csv", "id\n")
+        .args("run s.sage --workers 1 --out out --tasks 10")
+        .go()
+        .exits(3)
+        .says("the source gave 0 records");
+}
+
+#[test]
 fn workers_do_not_outlive_their_supervisor() {
     let sage = Sage::new().file("s.sage", SLEEPY).args("run s.sage --workers 3 --out out");
     let mut child = sage.start();

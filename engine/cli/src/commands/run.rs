@@ -13,6 +13,6 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     };
     let mut plan = program::one_plan(file, &arguments.sets, arguments.flow.as_deref())?;
     run::options::apply(&mut plan, &arguments)?;
-    let options = run::options::Options::new(&plan, file, &arguments)?;
+    let options = run::options::Options::new(file, &arguments)?;
     run::supervise(plan, &options)
 }

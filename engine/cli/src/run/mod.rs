@@ -23,7 +23,7 @@ use self::interrupt::Interrupts;
 use self::job::{Job, Usage, Word};
 use self::options::Options;
 use self::progress::Display;
-use self::report::Report;
+use self::report::{Folder, Report};
 use self::services::Services;
 use crate::exit::{Exit, usage};
 
@@ -71,15 +71,16 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
     probe(&plan)?;
     let interrupts = Interrupts::listen()?;
     let services = Services::start(&plan, options.seed)?;
-    let replaced = report::prepare(&options.out)?;
-    let report = Report::new(&plan, options, services.as_ref());
+    let folder = Folder::claim(options.out.as_deref(), &plan.name)?;
+    let out = folder.path.as_path();
+    let report = Report::new(&plan, options, services.as_ref(), out);
     // First of all: a folder with a setup is known as a run's, also when the run fails early.
     report.write_setup()?;
-    let built = indexes::build(&plan, &options.out.join("index"), services.as_ref())?;
+    let built = indexes::build(&plan, &out.join("index"), services.as_ref())?;
     let mut display = Display::new(options.quiet, expected(&plan, options));
     if !options.quiet {
-        if replaced {
-            display.say(&format!("replacing the earlier run in {}", options.out.display()));
+        if folder.replaced {
+            display.say(&format!("replacing the earlier run in {}", out.display()));
         }
         display.say(&headline(&report, &plan, options, services.as_ref()));
         built.iter().flat_map(|index| &index.notes).for_each(|note| display.say(note));
@@ -88,7 +89,7 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
     let job = Job {
         plan: plan.clone(),
         settings: RunSettings {
-            out: absolute(&options.out)?,
+            out: absolute(out)?,
             origin_ns,
             seed: options.seed,
             threads: options.threads,
@@ -253,7 +254,7 @@ fn headline(
         options.workers,
         plan.schedule.slots,
         report.scheduler(),
-        options.out.display()
+        report.out.display()
     )
 }
 

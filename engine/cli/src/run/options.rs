@@ -1,7 +1,6 @@
 //! What the command line says about a run, checked and applied to the plan.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use sage_cluster::check_workers;
 use sage_core::policies;
@@ -20,7 +19,8 @@ pub(crate) struct Options {
     pub(crate) limit: Option<u64>,
     pub(crate) rate: Option<f64>,
     pub(crate) seed: u64,
-    pub(crate) out: PathBuf,
+    /// Output folder, if one was named.
+    pub(crate) out: Option<PathBuf>,
     pub(crate) quiet: bool,
     pub(crate) json: bool,
 }
@@ -29,11 +29,7 @@ pub(crate) struct Options {
 const MOST_THREADS: usize = 64;
 
 impl Options {
-    pub(crate) fn new(
-        plan: &Plan,
-        program: &Path,
-        arguments: &RunArguments,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn new(program: &Path, arguments: &RunArguments) -> anyhow::Result<Self> {
         let workers = arguments
             .workers
             .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
@@ -57,7 +53,7 @@ impl Options {
             limit: arguments.limit,
             rate: arguments.rate.as_deref().map(rate).transpose()?,
             seed: arguments.seed,
-            out: out(plan, arguments.out.as_deref())?,
+            out: arguments.out.clone(),
             quiet: arguments.quiet,
             json: arguments.json,
         })
@@ -127,35 +123,4 @@ fn rate(text: &str) -> anyhow::Result<f64> {
         .ok_or_else(|| {
             usage(format!("--rate {text}: expected a rate above 0 such as 20/s or 600/min"))
         })
-}
-
-fn out(plan: &Plan, given: Option<&Path>) -> anyhow::Result<PathBuf> {
-    if let Some(out) = given {
-        if out.is_file() {
-            return Err(usage(format!("--out {}: it is a file, not a folder", out.display())));
-        }
-        let foreign = out.is_dir()
-            && !out.join("setup.json").exists()
-            && std::fs::read_dir(out).is_ok_and(|mut entries| entries.next().is_some());
-        if foreign {
-            return Err(usage(format!(
-                "--out {}: the folder holds something else than a run; choose an empty or new one",
-                out.display()
-            )));
-        }
-        return Ok(out.to_owned());
-    }
-    let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    let time = time.trim_end_matches('Z').replace(':', "").replace('T', "-");
-    let base = PathBuf::from(format!("results/runs/{}-{time}", plan.name));
-    // Two runs may start in the same second.
-    let numbered = (1..1000).map(|n| if n == 1 { base.clone() } else { with_number(&base, n) });
-    numbered
-        .into_iter()
-        .find(|path| !path.exists())
-        .ok_or_else(|| usage(format!("{} and its neighbours exist", base.display())))
-}
-
-fn with_number(base: &Path, n: u32) -> PathBuf {
-    PathBuf::from(format!("{}-{n}", base.display()))
 }

@@ -1,8 +1,12 @@
-//! The run's output folder: what an earlier run left is cleared, half lines are cut.
+//! The run's output folder: claimed for one run, cleared of an earlier one, half lines cut.
 
-use std::path::{Component, Path};
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use anyhow::Context;
+use rustix::fs::FlockOperation;
 use sage_dataflow::sinks::file_name;
 use sage_dsl::plan::Plan;
 
@@ -20,10 +24,90 @@ pub(crate) const OWN_FILES: [&str; 8] = [
     sage_dataflow::DEAD_LETTERS,
 ];
 
-/// Make the output folder and clear what an earlier run left in it; tells whether there was one.
-pub(crate) fn prepare(out: &Path) -> anyhow::Result<bool> {
-    let failed = |error| usage(format!("--out {}: {error}", out.display()));
-    let earlier = std::fs::read(out.join("plan.json")).ok();
+/// The folder of a run, claimed: no other run writes there as long as this is alive.
+pub(crate) struct Folder {
+    pub(crate) path: PathBuf,
+    /// Whether it holds the results of an earlier run, which are replaced.
+    pub(crate) replaced: bool,
+    /// Locked; the lock falls with the process, however it ends.
+    _lock: File,
+}
+
+/// Holds the lock of a folder.
+const LOCK: &str = ".lock";
+
+impl Folder {
+    /// Claim the folder that was named, or a new one for `pipeline`, and clear what an earlier run
+    /// left in it.
+    pub(crate) fn claim(given: Option<&Path>, pipeline: &str) -> anyhow::Result<Self> {
+        let path = match given {
+            Some(path) => {
+                check(path)?;
+                fs::create_dir_all(path).map_err(|error| refused(path, &error))?;
+                path.to_owned()
+            }
+            None => new_folder(pipeline)?,
+        };
+        let lock = lock(&path)?;
+        let replaced = clear(&path)?;
+        Ok(Folder { path, replaced, _lock: lock })
+    }
+}
+
+fn refused(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    usage(format!("--out {}: {error}; choose a folder you may write to", path.display()))
+}
+
+/// Whether a folder can be a run's.
+fn check(path: &Path) -> anyhow::Result<()> {
+    if path.is_file() {
+        return Err(usage(format!("--out {}: it is a file, not a folder", path.display())));
+    }
+    let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
+    let foreign = entries.flatten().any(|entry| entry.file_name() != LOCK);
+    if foreign && !path.join("setup.json").exists() {
+        return Err(usage(format!(
+            "--out {}: the folder holds something else than a run; choose an empty or new one",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
+/// Make a folder named for the pipeline and the time. Making it claims it: of two runs that start
+/// in the same second only one makes it, the other takes the next number.
+fn new_folder(pipeline: &str) -> anyhow::Result<PathBuf> {
+    let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let time = time.trim_end_matches('Z').replace(':', "").replace('T', "-");
+    let runs = Path::new("results/runs");
+    fs::create_dir_all(runs).map_err(|error| refused(runs, &error))?;
+    for number in 1..1000 {
+        let suffix = if number == 1 { String::new() } else { format!("-{number}") };
+        let path = runs.join(format!("{pipeline}-{time}{suffix}"));
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(refused(&path, &error)),
+        }
+    }
+    Err(usage(format!("{} has a thousand runs of this second", runs.display())))
+}
+
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let file = File::create(path.join(LOCK)).map_err(|error| refused(path, &error))?;
+    rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|_| {
+        let path = path.display();
+        usage(format!(
+            "--out {path}: a run that writes there is still going; choose another folder"
+        ))
+    })?;
+    Ok(file)
+}
+
+/// Remove what an earlier run left; tells whether there was one.
+fn clear(out: &Path) -> anyhow::Result<bool> {
+    let failed = |error: std::io::Error| refused(out, &error);
+    let earlier = fs::read(out.join("plan.json")).ok();
     let earlier = earlier.and_then(|plan| serde_json::from_slice::<Plan>(&plan).ok());
     let sinks = earlier.iter().flat_map(|plan| plan.sinks.iter().filter_map(file_name));
     let own = OWN_FILES.iter().map(|name| (*name).to_owned());
@@ -32,19 +116,17 @@ pub(crate) fn prepare(out: &Path) -> anyhow::Result<bool> {
         Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
     };
     for name in sinks.chain(own).filter(within) {
-        match std::fs::remove_file(out.join(name)) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(failed(error));
-            }
+        match fs::remove_file(out.join(name)) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
             _ => {}
         }
     }
     for folder in [sage_dataflow::sinks::parts_folder(out), out.join("index")] {
         if folder.exists() {
-            std::fs::remove_dir_all(&folder).map_err(failed)?;
+            fs::remove_dir_all(&folder).map_err(failed)?;
         }
     }
-    std::fs::create_dir_all(sage_dataflow::sinks::parts_folder(out)).map_err(failed)?;
+    fs::create_dir_all(sage_dataflow::sinks::parts_folder(out)).map_err(failed)?;
     Ok(earlier.is_some())
 }
 

@@ -4,6 +4,7 @@ mod folder;
 mod metrics;
 mod text;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -18,7 +19,7 @@ use super::services::Services;
 use crate::exit::Exit;
 
 use self::folder::cut_half_line;
-pub(crate) use self::folder::{OWN_FILES, prepare};
+pub(crate) use self::folder::{Folder, OWN_FILES};
 use self::metrics::partial;
 
 /// What is known of a run before it begins.
@@ -26,6 +27,8 @@ pub(crate) struct Report<'r> {
     plan: &'r Plan,
     options: &'r Options,
     services: Option<&'r Services>,
+    /// The run's folder.
+    pub(crate) out: &'r Path,
 }
 
 impl<'r> Report<'r> {
@@ -33,8 +36,9 @@ impl<'r> Report<'r> {
         plan: &'r Plan,
         options: &'r Options,
         services: Option<&'r Services>,
+        out: &'r Path,
     ) -> Self {
-        Report { plan, options, services }
+        Report { plan, options, services, out }
     }
 
     /// Write `setup.json` and `plan.json`: enough to know what was run, on what.
@@ -72,24 +76,24 @@ impl<'r> Report<'r> {
             let rows: u64 = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
             match file_name(sink) {
                 Some(name) => {
-                    let joined = join_parts(&self.options.out, &name, &header(sink), whole)?;
+                    let joined = join_parts(self.out, &name, &header(sink), whole)?;
                     files.push((name, joined.lines.unwrap_or(rows)));
                 }
                 None => files.push(("standard output".to_owned(), rows)),
             }
         }
-        join_parts(&self.options.out, sage_dataflow::DEAD_LETTERS, b"", whole)?;
+        join_parts(self.out, sage_dataflow::DEAD_LETTERS, b"", whole)?;
         if !whole {
             for name in [sage_dataflow::TASKS, sage_dataflow::DECISIONS] {
-                cut_half_line(&self.options.out.join(name))?;
+                cut_half_line(&self.out.join(name))?;
             }
         }
         // Only left over when something else lies in it.
-        let _ = std::fs::remove_dir(sage_dataflow::sinks::parts_folder(&self.options.out));
+        let _ = std::fs::remove_dir(sage_dataflow::sinks::parts_folder(self.out));
 
         let summary = course.outcomes.iter().find_map(|outcome| outcome.summary.clone());
         let summary = summary.unwrap_or_else(|| partial(&course, self.options.workers));
-        let exit = exit_of(&course, &summary);
+        let exit = exit_of(&course, &summary, self.options.tasks);
         let metrics = self.metrics(&course, &summary, wall, exit)?;
         self.write("metrics.json", &pretty(&metrics)?)?;
         let text = self.text(&course, &summary, &metrics, &files);
@@ -98,6 +102,15 @@ impl<'r> Report<'r> {
             println!("{}", pretty(&metrics)?);
         } else if !self.options.quiet {
             eprint!("\n{text}");
+        }
+        if let Some(asked) = self.options.tasks
+            && summary.counts.tasks_in < asked
+            && exit == Exit::Incomplete
+        {
+            let came = summary.counts.tasks_in;
+            eprintln!(
+                "error: --tasks {asked}: the source gave {came} records, even when read again"
+            );
         }
         if let Some(failure) = &course.failure {
             eprintln!("error: {failure}");
@@ -136,18 +149,20 @@ impl<'r> Report<'r> {
     }
 
     fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        let path = self.options.out.join(name);
+        let path = self.out.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
     }
 }
 
-fn exit_of(course: &Course, summary: &Summary) -> Exit {
+fn exit_of(course: &Course, summary: &Summary, asked: Option<u64>) -> Exit {
     let counts = &summary.counts;
     if course.interrupted {
         Exit::Interrupted
     } else if course.failure.is_some() {
         Exit::Failed
-    } else if counts.tasks_dead + counts.tasks_late + counts.tasks_pending > 0 {
+    } else if counts.tasks_dead + counts.tasks_late + counts.tasks_pending > 0
+        || asked.is_some_and(|asked| counts.tasks_in < asked)
+    {
         Exit::Incomplete
     } else {
         Exit::Complete

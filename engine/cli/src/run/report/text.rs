@@ -45,13 +45,13 @@ impl Report<'_> {
             let place = if name == "standard output" {
                 name.clone()
             } else {
-                self.options.out.join(name).display().to_string()
+                self.out.join(name).display().to_string()
             };
             text.push_str(&format!("output      {lines} rows in {place}\n"));
         }
         let failed = summary.counts.tasks_dead + summary.counts.tasks_late;
         if failed > 0 {
-            let path = self.options.out.join(sage_dataflow::DEAD_LETTERS);
+            let path = self.out.join(sage_dataflow::DEAD_LETTERS);
             text.push_str(&format!(
                 "failed      {failed} records, each with its reason, in {}\n",
                 path.display()
