@@ -112,6 +112,26 @@ flow f {
 }
 
 #[test]
+fn a_negative_count_or_time_is_an_error_not_zero() {
+    for stage in ["sleep(to_int(.id) * -1ms)", "hash_chain(\"x\", rounds: 0 - .id)"] {
+        let program = format!(
+            r#"sage 1
+type Task {{ id: int @key }}
+source tasks: Task from generate(count: 3)
+sink outs: Task to jsonl("outs.jsonl")
+flow f {{
+  from tasks
+  stage x = {stage}
+  emit Task {{ id: .id }} into outs
+}}"#
+        );
+        let left = Run::new(&program).go();
+        assert_eq!(left.summary.counts.tasks_dead, 3);
+        assert!(left.dead()[0]["message"].as_str().unwrap().contains("negative"));
+    }
+}
+
+#[test]
 fn bad_rows_become_dead_letters_with_their_place_and_the_run_goes_on() {
     let (_folder, path) = with_file("q.csv", "id,n\na,1\nb,x\nc\n,4\n\"d\"\"q\",5\n\u{feff}e,6\n");
     let program = format!(

@@ -29,6 +29,12 @@ pub enum EvalError {
         /// What it met.
         found: &'static str,
     },
+    /// A count or a time below zero.
+    #[error("{value} is negative; a count or a time must not be")]
+    Negative {
+        /// The value.
+        value: i64,
+    },
     /// No arm of a `match` fits the value.
     #[error("no arm of `match` fits the value")]
     NoArm,

@@ -81,10 +81,10 @@ impl<'a> Row<'_, 'a> {
         Ok(self.get(program)?.as_str().unwrap_or(""))
     }
 
-    /// Evaluate a count; null and negative numbers read as 0.
+    /// Evaluate a count, or a time in nanoseconds; null reads as 0.
     pub(crate) fn count(self, program: &Program) -> Result<usize, EvalError> {
-        let count = self.get(program)?.as_int().unwrap_or(0);
-        Ok(usize::try_from(count).unwrap_or(0))
+        let value = self.get(program)?.as_int().unwrap_or(0);
+        usize::try_from(value).map_err(|_| EvalError::Negative { value })
     }
 }
 

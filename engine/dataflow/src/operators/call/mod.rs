@@ -184,10 +184,9 @@ impl Window {
                         Stage::Call(call) => row.text(&call.text).map(|text| {
                             items.push((m, Item { place, text: text.to_owned() }));
                         }),
-                        Stage::Wait(time) => row.get(time).map(|time| {
-                            let ns = time.as_int().unwrap_or(0).max(0) as u64;
-                            timers.push((m, place, ns));
-                        }),
+                        Stage::Wait(time) => {
+                            row.count(time).map(|ns| timers.push((m, place, ns as u64)))
+                        }
                         _ => Ok(()),
                     };
                     if let Err(error) = prepared {
