@@ -27,7 +27,8 @@ pub(crate) fn run(address: SocketAddr) -> ExitCode {
         }
         "panic" => {
             if member.index == 1 {
-                std::thread::sleep(Duration::from_millis(50));
+                // Long enough for the start to be over, also on a busy machine.
+                std::thread::sleep(Duration::from_millis(500));
                 panic!("boom in worker 1");
             }
             break_with_the_mesh(&mut member, EXIT_LOST)
