@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Instant;
 
-use support::{SLEEPY, Sage, send, wait_until, workers_of};
+use support::{SLEEPY, Sage, ended, send, wait_until, workers_of};
 
 fn pipelines(name: &str) -> String {
     format!("{}/../../pipelines/{name}", env!("CARGO_MANIFEST_DIR"))
@@ -171,9 +171,7 @@ fn a_killed_worker_ends_the_run_with_a_clear_word_and_no_orphan() {
         println!("{signal}: ended after {:?}", killed.elapsed());
         assert!(done.stderr.contains("was lost"), "{}", done.stderr);
         assert!(done.stderr.to_lowercase().contains(word), "{word}: {}", done.stderr);
-        wait_until(|| {
-            workers.iter().all(|w| !std::path::Path::new(&format!("/proc/{w}")).exists())
-        });
+        wait_until(|| workers.iter().all(|worker| ended(*worker)));
         assert_eq!(done.metrics()["status"], "failed");
         let rows = done.read("outs.jsonl");
         assert!(rows.is_empty() || rows.ends_with('\n'), "no half row");
@@ -224,7 +222,7 @@ fn workers_do_not_outlive_their_supervisor() {
     let workers = workers_of(child.id());
     send("-KILL", child.id());
     child.wait().unwrap();
-    wait_until(|| workers.iter().all(|w| !std::path::Path::new(&format!("/proc/{w}")).exists()));
+    wait_until(|| workers.iter().all(|worker| ended(*worker)));
 }
 
 #[test]

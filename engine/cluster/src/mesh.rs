@@ -4,6 +4,7 @@
 //! Dialling and accepting run side by side; with n workers each has n - 1 handshakes to do, and one
 //! after the other would make the slowest start-up the sum of all round trips.
 
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -181,6 +182,11 @@ pub(crate) fn connect(
     }
 }
 
+/// A refused connection is tried again this long. Whoever has an address to dial got it from a
+/// process that listened there already, so a refusal means that it has ended: a worker whose
+/// supervisor died must not go on dialling until the deadline.
+const REFUSED: Duration = Duration::from_millis(500);
+
 /// Connects, and tries again while the peer is not there, until the deadline.
 fn dial(address: SocketAddr, deadline: Instant) -> Result<Link, ClusterError> {
     let start = Instant::now();
@@ -188,7 +194,11 @@ fn dial(address: SocketAddr, deadline: Instant) -> Result<Link, ClusterError> {
         let left = deadline.saturating_duration_since(Instant::now()).max(RETRY);
         match TcpStream::connect_timeout(&address, left).and_then(Link::new) {
             Ok(link) => return Ok(link),
-            Err(source) if Instant::now() + RETRY >= deadline => {
+            Err(source)
+                if Instant::now() + RETRY >= deadline
+                    || source.kind() == ErrorKind::ConnectionRefused
+                        && start.elapsed() >= REFUSED =>
+            {
                 return Err(ClusterError::Dial { address, waited: start.elapsed(), source });
             }
             Err(_) => thread::sleep(RETRY),

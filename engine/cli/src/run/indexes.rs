@@ -11,7 +11,7 @@ use sage_core::record::{Datum, Items, pack, pack_value, parse_text};
 use sage_dsl::plan::{IndexPlan, Plan, SearchPlan};
 use sage_dsl::types::Type;
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
-use sage_retrieval::documents::{self, Document};
+use sage_retrieval::documents::{self, Corpus, Document};
 use sage_retrieval::{BuildOptions, IndexBuilder};
 
 use super::services::Services;
@@ -34,30 +34,33 @@ struct Prepared {
 /// Texts sent to an embedding endpoint in one call.
 const BATCH: usize = 64;
 
-/// Build every index of `plan` into `folder`.
+/// Build every index of `plan`, from the documents that [`read`] found, into `folder`.
 pub(crate) fn build(
     plan: &Plan,
+    corpora: Vec<Corpus>,
     folder: &Path,
     services: Option<&Services>,
 ) -> anyhow::Result<Vec<Built>> {
     plan.indexes
         .iter()
-        .map(|index| {
-            build_one(plan, index, folder, services)
+        .zip(corpora)
+        .map(|(index, corpus)| {
+            build_one(plan, index, &corpus, folder, services)
                 .with_context(|| format!("index `{}` (line {})", index.name, index.line))
         })
         .collect()
 }
 
-/// Whether the documents of every index can be found; said before anything is started.
-pub(crate) fn probe(plan: &Plan) -> anyhow::Result<()> {
-    for index in &plan.indexes {
-        read(index).with_context(|| format!("index `{}` (line {})", index.name, index.line))?;
-    }
-    Ok(())
+/// Read the documents of every index, in order: before anything is started, since they may not be
+/// there, and once.
+pub(crate) fn read(plan: &Plan) -> anyhow::Result<Vec<Corpus>> {
+    let read = |index: &IndexPlan| {
+        read_one(index).with_context(|| format!("index `{}` (line {})", index.name, index.line))
+    };
+    plan.indexes.iter().map(read).collect()
 }
 
-fn read(index: &IndexPlan) -> anyhow::Result<documents::Corpus> {
+fn read_one(index: &IndexPlan) -> anyhow::Result<Corpus> {
     let Some(spec) = documents::find(&index.kind) else {
         bail!("there is no document source `{}`", index.kind);
     };
@@ -67,10 +70,10 @@ fn read(index: &IndexPlan) -> anyhow::Result<documents::Corpus> {
 fn build_one(
     plan: &Plan,
     index: &IndexPlan,
+    corpus: &Corpus,
     folder: &Path,
     services: Option<&Services>,
 ) -> anyhow::Result<Built> {
-    let corpus = read(index)?;
     let text = Program::compile(&index.text)?;
     let mut bad: Vec<String> = corpus.bad_rows.iter().map(ToString::to_string).collect();
     let mut prepared = Vec::with_capacity(corpus.documents.len());

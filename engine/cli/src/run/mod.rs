@@ -18,6 +18,7 @@ use sage_core::expr::Templates;
 use sage_dataflow::{Progress, RunClock, RunSettings, WorkerOutcome};
 use sage_dsl::plan::{Plan, lookup};
 use sage_dsl::types::Value;
+use sage_retrieval::documents::Corpus;
 
 use self::interrupt::Interrupts;
 use self::job::{Job, Usage, Word};
@@ -54,21 +55,22 @@ struct Course {
 }
 
 /// Whether a plan can be run on this host: its inputs are there, its outputs have a place, its
-/// prompts can be rendered. Said before anything is started.
-pub(crate) fn probe(plan: &Plan) -> anyhow::Result<()> {
+/// prompts can be rendered. Said before anything is started; gives the documents of its indexes,
+/// which had to be read for it.
+pub(crate) fn probe(plan: &Plan) -> anyhow::Result<Vec<Corpus>> {
     sage_dataflow::sinks::probe(plan, &report::OWN_FILES).map_err(usage)?;
     Templates::compile(&plan.templates).map_err(usage)?;
     if let Some(source) = plan.source() {
         sage_dataflow::sources::probe(source).map_err(usage)?;
     }
-    indexes::probe(plan)
+    indexes::read(plan)
 }
 
 /// Run `plan` to its end and report.
 pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
     let origin_ns = RunClock::host_ns();
     let began = Instant::now();
-    probe(&plan)?;
+    let corpora = probe(&plan)?;
     let interrupts = Interrupts::listen()?;
     let services = Services::start(&plan, options.seed)?;
     let folder = Folder::claim(options.out.as_deref(), &plan.name)?;
@@ -76,7 +78,7 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
     let report = Report::new(&plan, options, services.as_ref(), out);
     // First of all: a folder with a setup is known as a run's, also when the run fails early.
     report.write_setup()?;
-    let built = indexes::build(&plan, &out.join("index"), services.as_ref())?;
+    let built = indexes::build(&plan, corpora, &out.join("index"), services.as_ref())?;
     let mut display = Display::new(options.quiet, expected(&plan, options));
     if !options.quiet {
         if folder.replaced {

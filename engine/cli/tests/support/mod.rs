@@ -151,6 +151,15 @@ pub fn workers_of(pid: u32) -> Vec<u32> {
     workers
 }
 
+/// Whether a process has ended. One whose parent is gone may stay in the table for a while, until
+/// somebody collects its exit code; it runs no more.
+pub fn ended(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')')
+        .next()
+        .is_none_or(|rest| matches!(rest.trim_start().chars().next(), None | Some('Z' | 'X')))
+}
+
 pub fn send(signal: &str, pid: u32) {
     Command::new("kill").args([signal, &pid.to_string()]).status().unwrap();
 }
