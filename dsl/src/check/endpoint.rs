@@ -38,9 +38,13 @@ impl<'a> Checker<'a> {
         let mut plan = EndpointPlan {
             name: endpoint.name.text.clone(),
             url: String::new(),
+            replicas: Vec::new(),
+            affinity: false,
             model: String::new(),
             concurrency: None,
             concurrency_max: AUTO_MAX,
+            latency_target_ns: None,
+            hedge: None,
             retry: RetryPlan::default(),
             requests_per_s: None,
             tokens_per_s: None,

@@ -110,6 +110,7 @@ impl<'a> Checker<'a> {
             name: prompt.name.text.clone(),
             params: params.iter().map(|(name, _)| name.clone()).collect(),
             text: prompt.text.clone(),
+            result: Type::String,
         });
         self.prompts.insert(prompt.name.text.clone(), PromptType { params, text_result, template });
     }

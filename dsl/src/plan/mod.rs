@@ -177,12 +177,20 @@ pub struct EndpointPlan {
     pub name: String,
     /// `http(s)://...` base URL, or `sim:PROFILE[@SPEED]`.
     pub url: String,
+    /// Further servers of the same model, in the same forms.
+    pub replicas: Vec<String>,
+    /// Send prompts that begin alike to the same server, unless its load is far above the others'.
+    pub affinity: bool,
     /// Model name sent with each call.
     pub model: String,
     /// Cluster-wide number of calls in flight; `None` is `auto`.
     pub concurrency: Option<u32>,
     /// Upper bound for `auto`.
     pub concurrency_max: u32,
+    /// Median latency that `auto` gives throughput up for, nanoseconds.
+    pub latency_target_ns: Option<i64>,
+    /// Second tries beside a slow first one, for calls that may safely be made twice.
+    pub hedge: Option<HedgePlan>,
     /// Retry rule.
     pub retry: RetryPlan,
     /// Requests per second allowed, if limited.
@@ -208,11 +216,22 @@ pub struct RetryPlan {
     pub base_ns: i64,
     /// Longest delay, nanoseconds.
     pub cap_ns: i64,
+    /// Retries allowed as a share of the calls, over all workers.
+    pub budget: f64,
+}
+
+/// `hedge: quantile(95%, budget: 2%)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HedgePlan {
+    /// A call is made a second time when it has taken longer than this share of the calls did.
+    pub quantile: f64,
+    /// Second calls allowed as a share of the calls.
+    pub budget: f64,
 }
 
 impl Default for RetryPlan {
     fn default() -> Self {
-        RetryPlan { max: 4, base_ns: 200_000_000, cap_ns: 10_000_000_000 }
+        RetryPlan { max: 4, base_ns: 200_000_000, cap_ns: 10_000_000_000, budget: 0.1 }
     }
 }
 
@@ -261,6 +280,8 @@ pub struct Template {
     pub params: Vec<String>,
     /// Template text (minijinja syntax), dedented and trimmed.
     pub text: String,
+    /// What a generation with it answers; anything but a string is structured output.
+    pub result: Type,
 }
 
 /// The `schedule` block.

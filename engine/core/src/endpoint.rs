@@ -6,6 +6,7 @@
 //! [`ErrorClass::Abandoned`]; otherwise the record's capability would be held for ever.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,96 @@ pub struct Call {
     pub stage: usize,
     /// The first record this call is made for.
     pub task: u64,
+    /// Identity of the record behind each item (a hash of its key), in the order of the items.
+    /// Empty when the items stand for no record; then nothing is looked up or kept per record.
+    pub records: Vec<u64>,
+    /// Which lane of the gateway's queue it takes.
+    pub lane: Lane,
+    /// Whether an answer that was paid before may be used again.
+    pub cache: CacheMode,
+}
+
+impl Call {
+    /// A call with everything else at its default: no records, the normal lane.
+    pub fn new(endpoint: usize, request: Request, timeout_ns: u64) -> Self {
+        Call {
+            endpoint,
+            request,
+            timeout_ns,
+            stage: 0,
+            task: 0,
+            records: Vec::new(),
+            lane: Lane::default(),
+            cache: CacheMode::default(),
+        }
+    }
+}
+
+/// How urgent a call is among those that wait at the gateway. Waiting makes a call more urgent, so
+/// none starves.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Small calls that others wait for (routing, classification).
+    Control,
+    /// The usual.
+    #[default]
+    Normal,
+    /// Work that nobody waits for.
+    Batch,
+}
+
+impl Lane {
+    /// All lanes, the most urgent first.
+    pub const ALL: [Lane; 3] = [Lane::Control, Lane::Normal, Lane::Batch];
+
+    /// The word used in programs, headers and files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Lane::Control => "control",
+            Lane::Normal => "normal",
+            Lane::Batch => "batch",
+        }
+    }
+
+    /// The lane called `word`.
+    pub fn parse(word: &str) -> Option<Lane> {
+        Lane::ALL.into_iter().find(|lane| lane.as_str() == word)
+    }
+}
+
+/// Which earlier answers a call may be answered with, free of charge.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheMode {
+    /// Those of the same record in the same run's journal.
+    #[default]
+    Run,
+    /// Any with the same model, prompt, sampling and schema, also of other runs.
+    Content,
+    /// None; the answer is not kept either.
+    Off,
+}
+
+impl CacheMode {
+    /// All modes.
+    pub const ALL: [CacheMode; 3] = [CacheMode::Run, CacheMode::Content, CacheMode::Off];
+
+    /// The word used in programs, headers and files.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CacheMode::Run => "run",
+            CacheMode::Content => "content",
+            CacheMode::Off => "off",
+        }
+    }
+
+    /// The mode called `word`.
+    pub fn parse(word: &str) -> Option<CacheMode> {
+        CacheMode::ALL.into_iter().find(|mode| mode.as_str() == word)
+    }
 }
 
 /// What is asked.
@@ -70,6 +161,20 @@ pub struct GenerateOptions {
     pub stop: Vec<String>,
     /// Use the chat form when there is one prompt.
     pub chat: bool,
+    /// Take the answer as a stream, so that the time of its first token is known. Only with one
+    /// prompt.
+    pub stream: bool,
+    /// What the answer has to look like.
+    pub schema: Option<Arc<OutputSchema>>,
+}
+
+/// A JSON schema that an answer has to fit (`response_format: json_schema`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutputSchema {
+    /// Name sent along with it.
+    pub name: String,
+    /// The schema as JSON text.
+    pub json: String,
 }
 
 impl Default for GenerateOptions {
@@ -80,6 +185,8 @@ impl Default for GenerateOptions {
             seed: None,
             stop: Vec::new(),
             chat: true,
+            stream: false,
+            schema: None,
         }
     }
 }
@@ -93,7 +200,8 @@ pub enum Answer {
     Embedded {
         /// One vector per text.
         vectors: Vec<Vec<f32>>,
-        /// Tokens of all texts together, as the server counted them.
+        /// Tokens of all texts together that were paid for with this call, as the server counted
+        /// them.
         tokens: u64,
     },
 }
@@ -109,6 +217,8 @@ pub struct Generation {
     pub completion_tokens: u64,
     /// The server's `finish_reason`.
     pub finish: String,
+    /// Whether the answer was paid for earlier: its tokens are not to be counted again.
+    pub cached: bool,
 }
 
 /// Outcome of one call.
@@ -116,8 +226,17 @@ pub struct Generation {
 pub struct CallOutcome {
     /// The answer or why there is none.
     pub result: Result<Answer, CallError>,
-    /// Tries that reached the upstream (at least 1 unless none could be made).
+    /// Tries that reached the upstream (at least 1 unless none could be made or needed).
     pub attempts: u32,
+    /// Time from the submission to the first token of a streamed answer, nanoseconds.
+    pub first_token_ns: Option<u64>,
+}
+
+impl CallOutcome {
+    /// No answer, after `attempts` tries.
+    pub fn failed(error: CallError, attempts: u32) -> Self {
+        CallOutcome { result: Err(error), attempts, first_token_ns: None }
+    }
 }
 
 /// Why a call has no answer.
@@ -223,7 +342,7 @@ impl Drop for Completion {
         if let Some(deliver) = self.0.take() {
             let error =
                 CallError::new(ErrorClass::Abandoned, "the call was dropped before its answer");
-            deliver(CallOutcome { result: Err(error), attempts: 0 });
+            deliver(CallOutcome::failed(error, 0));
         }
     }
 }
@@ -252,7 +371,11 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         let done = Completion::new(move |outcome| sender.send(outcome).unwrap());
         let answer = Answer::Embedded { vectors: vec![vec![1.0]], tokens: 1 };
-        done.complete(CallOutcome { result: Ok(answer.clone()), attempts: 1 });
+        done.complete(CallOutcome {
+            result: Ok(answer.clone()),
+            attempts: 1,
+            first_token_ns: None,
+        });
         assert_eq!(receiver.recv().unwrap().result, Ok(answer));
         assert!(receiver.recv().is_err());
     }

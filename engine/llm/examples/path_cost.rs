@@ -122,8 +122,7 @@ fn through(client: &Client, calls: usize, in_flight: usize) -> Result<(), Failur
             prompts: vec!["a prompt of a few words".into()],
             options: GenerateOptions { max_tokens: 8, chat: false, ..GenerateOptions::default() },
         };
-        let call =
-            Call { endpoint: 0, request, timeout_ns: 60_000_000_000, stage: 0, task: task as u64 };
+        let call = Call { task: task as u64, ..Call::new(0, request, 60_000_000_000) };
         let done = done.clone();
         client.submit(call, Completion::new(move |outcome| drop(done.send(outcome))));
     };

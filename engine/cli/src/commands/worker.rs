@@ -134,6 +134,6 @@ struct NoEndpoint;
 impl Endpoint for NoEndpoint {
     fn submit(&self, _call: Call, completion: Completion) {
         let error = CallError::new(ErrorClass::Rejected, "the plan has no endpoint");
-        completion.complete(CallOutcome { result: Err(error), attempts: 0 });
+        completion.complete(CallOutcome::failed(error, 0));
     }
 }

@@ -168,13 +168,8 @@ fn embed(
     for chunk in prepared.chunks(BATCH) {
         let texts = chunk.iter().map(|one| one.text.clone()).collect();
         let (sender, receiver) = mpsc::channel();
-        let call = Call {
-            endpoint,
-            request: Request::Embed { texts },
-            timeout_ns: 120_000_000_000,
-            stage: usize::MAX,
-            task: 0,
-        };
+        let request = Request::Embed { texts };
+        let call = Call { stage: usize::MAX, ..Call::new(endpoint, request, 120_000_000_000) };
         let completion = Completion::new(move |outcome| {
             let _ = sender.send(outcome);
         });

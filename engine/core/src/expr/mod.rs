@@ -54,6 +54,7 @@ mod tests {
             name: "p".into(),
             params: vec!["q".into()],
             text: "Q: {{ q }}!".into(),
+            result: sage_dsl::types::Type::String,
         }])
         .unwrap();
         let (mut columns, arena) = (Vec::new(), Bump::new());

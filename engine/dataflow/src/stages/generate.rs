@@ -103,6 +103,7 @@ fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
         seed: int("seed").and_then(|n| u64::try_from(n).ok()),
         stop: Vec::new(),
         chat: batch <= 1 && api == "chat",
+        ..GenerateOptions::default()
     };
     Ok(Stage::Call(build.call("prompt", Ask::Generate(options))?))
 }

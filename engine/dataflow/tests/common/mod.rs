@@ -277,7 +277,7 @@ impl Endpoint for Scripted {
                 Act::Answer => Ok(answer(&call.request, 0)),
                 Act::Short => Ok(answer(&call.request, 1)),
             };
-            completion.complete(CallOutcome { result, attempts: 1 });
+            completion.complete(CallOutcome { result, attempts: 1, first_token_ns: None });
         });
     }
 }

@@ -186,6 +186,7 @@ pub(super) fn decode(operation: Operation, items: usize, body: &[u8]) -> Result<
                     prompt_tokens: share(prompt_tokens, items, item),
                     completion_tokens: share(completion_tokens, items, item),
                     finish: choice.finish_reason.unwrap_or_default(),
+                    cached: false,
                 })
             });
             Ok(Answer::Generated(texts.collect::<Result<_, String>>()?))

@@ -76,7 +76,7 @@ impl Caller {
 
     /// The outcome of `call`, within its time counted from `submitted`.
     pub(super) async fn run(&self, call: Call, submitted: Instant) -> CallOutcome {
-        let failed = |error| CallOutcome { result: Err(error), attempts: 0 };
+        let failed = |error| CallOutcome::failed(error, 0);
         let limit = Duration::from_nanos(call.timeout_ns);
         let left = limit.saturating_sub(submitted.elapsed());
         match tokio::time::timeout(left, self.exchange(&call, left)).await {
@@ -144,7 +144,7 @@ impl Caller {
 
 fn outcome(operation: Operation, items: usize, parts: &Parts, body: &[u8]) -> CallOutcome {
     let attempts = header::number(&parts.headers, &header::ATTEMPTS).unwrap_or(1) as u32;
-    CallOutcome { result: result(operation, items, parts, body), attempts }
+    CallOutcome { result: result(operation, items, parts, body), attempts, first_token_ns: None }
 }
 
 fn result(

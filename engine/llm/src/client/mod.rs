@@ -192,7 +192,7 @@ impl Drop for Duty {
         }
         if let Some(completion) = self.0.take() {
             let error = CallError::new(ErrorClass::Cancelled, "the run is ending");
-            completion.complete(CallOutcome { result: Err(error), attempts: 0 });
+            completion.complete(CallOutcome::failed(error, 0));
         }
     }
 }

@@ -75,7 +75,7 @@ pub fn prompts(texts: &[&str]) -> Request {
 
 pub fn call(request: Request, timeout: Duration) -> Call {
     let timeout_ns = timeout.as_nanos() as u64;
-    Call { endpoint: 0, request, timeout_ns, stage: 0, task: 7 }
+    Call { task: 7, ..Call::new(0, request, timeout_ns) }
 }
 
 /// Submit; the receiver gets the outcome.

@@ -18,7 +18,9 @@ use std::time::Duration;
 use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 use sage_core::batcher::Batcher;
-use sage_core::endpoint::{Answer, Call, CallOutcome, Completion, ErrorClass, Request};
+use sage_core::endpoint::{
+    Answer, CacheMode, Call, CallOutcome, Completion, ErrorClass, Lane, Request,
+};
 use sage_core::event::{Event, Kind};
 use sage_core::record::Datum;
 use timely::container::CapacityContainerBuilder;
@@ -235,7 +237,16 @@ impl Window {
         self.calls.insert(id, (member, places));
         let inbox = Arc::clone(&self.inbox);
         let stage = usize::from(self.members[member].stage);
-        let call = Call { endpoint: *endpoint, request, timeout_ns: *timeout_ns, stage, task };
+        let call = Call {
+            endpoint: *endpoint,
+            request,
+            timeout_ns: *timeout_ns,
+            stage,
+            task,
+            records: Vec::new(),
+            lane: Lane::default(),
+            cache: CacheMode::default(),
+        };
         let completion = Completion::new(move |outcome| inbox.put(id, outcome));
         self.context.endpoint.submit(call, completion);
     }
