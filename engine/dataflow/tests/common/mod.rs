@@ -288,6 +288,7 @@ fn answer(request: &Request, missing: usize) -> Answer {
         prompt_tokens: 3,
         completion_tokens: 2,
         finish: "stop".into(),
+        cached: false,
     };
     match request {
         Request::Generate { prompts, .. } => {
