@@ -122,6 +122,35 @@ impl Bench {
     }
 }
 
+/// A verb that serves until it is killed; it is, when this is dropped.
+pub(super) struct Server {
+    child: Child,
+    pub(super) url: String,
+}
+
+impl Bench {
+    /// Start `sage-flow` with `args`; its first line of output says where it listens.
+    pub(super) fn serve(&self, args: &[&str]) -> anyhow::Result<Server> {
+        let mut command = Command::new(&self.sage);
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        let output = child.stdout.take().context("its output is a pipe")?;
+        let mut server = Server { child, url: String::new() };
+        BufReader::new(output).read_line(&mut server.url)?;
+        server.url.truncate(server.url.trim_end().len());
+        anyhow::ensure!(server.url.starts_with("http"), "`{}` did not start", args.join(" "));
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// Lines of a file.
 pub(super) fn lines(path: &Path) -> anyhow::Result<usize> {
     let bytes = std::fs::read(path).with_context(|| format!("`{}`", path.display()))?;

@@ -8,6 +8,7 @@ mod bench;
 mod codecs;
 mod compute;
 mod endpoint;
+mod gateway;
 mod idle;
 mod rag;
 
@@ -41,6 +42,7 @@ struct Args {
 enum Group {
     Rag,
     Endpoint,
+    Gateway,
     Compute,
     Idle,
     Codecs,
@@ -48,9 +50,10 @@ enum Group {
 
 type Measure = fn(&Bench, &mut Table) -> anyhow::Result<()>;
 
-const GROUPS: [(Group, Measure); 5] = [
+const GROUPS: [(Group, Measure); 6] = [
     (Group::Rag, rag::measure),
     (Group::Endpoint, endpoint::measure),
+    (Group::Gateway, gateway::measure),
     (Group::Compute, compute::measure),
     (Group::Idle, idle::measure),
     (Group::Codecs, codecs::measure),

@@ -3,12 +3,14 @@
 mod codecs;
 mod compute_single;
 mod direct_loop;
+mod load;
 mod make_rows;
 mod stub;
 
 pub use codecs::main as codecs;
 pub use compute_single::main as compute_single;
 pub use direct_loop::main as direct_loop;
+pub use load::main as load;
 pub use make_rows::main as make_rows;
 pub use stub::main as stub_endpoint;
 
@@ -22,6 +24,7 @@ pub fn start(name: &str, args: &[String]) -> anyhow::Result<()> {
         "codecs" => codecs(args),
         "compute_single" => compute_single(args),
         "direct_loop" => direct_loop(args),
+        "load" => load(args),
         "make_rows" => make_rows(args),
         "stub_endpoint" => stub_endpoint(args),
         _ => anyhow::bail!("there is no tool `{name}`"),

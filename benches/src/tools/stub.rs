@@ -2,7 +2,9 @@
 //!
 //! It keeps the only clock that is fair to every client: from its first request to its last answer.
 
+use std::collections::HashSet;
 use std::convert::Infallible;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -16,6 +18,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 /// An endpoint with a fixed service time
 #[derive(Debug, Parser)]
@@ -30,6 +33,18 @@ struct Args {
     /// 90 % of the calls take 30 ms and 10 % take 230 ms; the mean is 50 ms
     #[arg(long)]
     tail: bool,
+    /// This share of the calls is answered with 429 and `Retry-After: 1`, per cent
+    #[arg(long, default_value_t = 0)]
+    throttled: u64,
+    /// The server goes down so many seconds after its first call: connections are cut
+    #[arg(long)]
+    down_after: Option<f64>,
+    /// How long it stays down, seconds
+    #[arg(long, default_value_t = 30.0)]
+    down_for: f64,
+    /// No call is answered in the first so many seconds after the first one came
+    #[arg(long)]
+    stall: Option<f64>,
     /// End, and print the counts, when the standard input ends
     #[arg(long)]
     until_stdin_ends: bool,
@@ -38,6 +53,11 @@ struct Args {
 #[derive(Default)]
 struct Seen {
     calls: u64,
+    answered: u64,
+    /// Answers beyond the first to the same texts: somebody pays for them a second time.
+    answered_again: u64,
+    texts: HashSet<u64>,
+    refused: u64,
     in_flight: u64,
     most_in_flight: u64,
     first: Option<Instant>,
@@ -47,6 +67,10 @@ struct Seen {
 struct Stub {
     delay: Duration,
     tail: bool,
+    throttled: u64,
+    down_after: Option<Duration>,
+    down_for: Duration,
+    stall: Duration,
     seen: Mutex<Seen>,
 }
 
@@ -60,10 +84,31 @@ impl Stub {
         let span = seen.last.zip(seen.first).map(|(last, first)| last.duration_since(first));
         json!({
             "calls": seen.calls,
+            "answered": seen.answered,
+            "answered_again": seen.answered_again,
+            "refused": seen.refused,
             "max_in_flight": seen.most_in_flight,
             "span_s": span.map(|span| span.as_secs_f64()),
             "cpu_s": crate::process::own_cpu_s(),
         })
+    }
+
+    /// Until the outage begins; for ever without one.
+    async fn outage(&self) {
+        let Some(after) = self.down_after else { return std::future::pending().await };
+        loop {
+            let left = self.seen().first.map(|first| after.saturating_sub(first.elapsed()));
+            match left {
+                Some(Duration::ZERO) => return,
+                Some(left) => tokio::time::sleep(left).await,
+                None => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+    }
+
+    /// Whether the call of that number is refused: a share of them, the same ones each time.
+    fn refuses(&self, number: u64) -> bool {
+        (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) % 100 < self.throttled
     }
 
     /// Which calls are slow depends on their bytes alone, so every client meets the same ones.
@@ -82,9 +127,14 @@ impl Stub {
 pub fn main(args: &[String]) -> anyhow::Result<()> {
     let args = Args::parse_from(args);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds);
     let stub = Arc::new(Stub {
         delay: Duration::from_millis(args.delay_ms),
         tail: args.tail,
+        throttled: args.throttled,
+        down_after: args.down_after.map(seconds).transpose()?,
+        down_for: seconds(args.down_for)?,
+        stall: seconds(args.stall.unwrap_or(0.0))?,
         seen: Mutex::default(),
     });
     let (ended, ending) = tokio::sync::oneshot::channel();
@@ -110,12 +160,35 @@ pub fn main(args: &[String]) -> anyhow::Result<()> {
     })
 }
 
+/// Serve, and go down once if that was asked for: all connections are cut and none is taken.
 async fn accept(listener: TcpListener, stub: &Arc<Stub>) {
+    let Ok(address) = listener.local_addr() else { return };
+    let mut connections = JoinSet::new();
+    tokio::select! {
+        () = take(listener, stub, &mut connections) => {}
+        () = stub.outage() => {}
+    }
+    connections.shutdown().await;
+    tokio::time::sleep(stub.down_for).await;
+    let listener = loop {
+        match TcpListener::bind(address).await {
+            Ok(listener) => break listener,
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    take(listener, stub, &mut connections).await;
+}
+
+async fn take(listener: TcpListener, stub: &Arc<Stub>, connections: &mut JoinSet<()>) {
     loop {
-        let Ok((socket, _)) = listener.accept().await else { continue };
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let Ok((socket, _)) = accepted else { continue };
         let _ = socket.set_nodelay(true);
         let stub = Arc::clone(stub);
-        tokio::spawn(async move {
+        connections.spawn(async move {
             let service = service_fn(move |request| {
                 let stub = Arc::clone(&stub);
                 async move { Ok::<_, Infallible>(answer(&stub, request).await) }
@@ -148,14 +221,24 @@ async fn answer(stub: &Stub, request: Request<Incoming>) -> Response<Full<Bytes>
 }
 
 async fn serve(stub: &Stub, path: &str, body: &Value) -> Response<Full<Bytes>> {
-    {
+    let (number, first) = {
         let mut seen = stub.seen();
         seen.calls += 1;
         seen.in_flight += 1;
         seen.most_in_flight = seen.most_in_flight.max(seen.in_flight);
-        seen.first.get_or_insert_with(Instant::now);
+        (seen.calls, *seen.first.get_or_insert_with(Instant::now))
+    };
+    // Also when the connection is cut in the middle.
+    let _here = Here(stub);
+    if stub.refuses(number) {
+        stub.seen().refused += 1;
+        let mut response = problem(StatusCode::TOO_MANY_REQUESTS, "too many calls");
+        let second = hyper::header::HeaderValue::from_static("1");
+        response.headers_mut().insert(hyper::header::RETRY_AFTER, second);
+        return response;
     }
     let texts = texts(body);
+    tokio::time::sleep(stub.stall.saturating_sub(first.elapsed())).await;
     tokio::time::sleep(stub.service_time(&texts)).await;
     let reply = reply(&match path {
         "/v1/completions" => completions(&texts),
@@ -163,9 +246,21 @@ async fn serve(stub: &Stub, path: &str, body: &Value) -> Response<Full<Bytes>> {
         _ => chat(&texts),
     });
     let mut seen = stub.seen();
-    seen.in_flight -= 1;
+    let mut hash = DefaultHasher::new();
+    texts.hash(&mut hash);
+    seen.answered += 1;
+    seen.answered_again += u64::from(!seen.texts.insert(hash.finish()));
     seen.last = Some(Instant::now());
     reply
+}
+
+/// A call that is being served.
+struct Here<'s>(&'s Stub);
+
+impl Drop for Here<'_> {
+    fn drop(&mut self) {
+        self.0.seen().in_flight -= 1;
+    }
 }
 
 /// What is asked about: prompts, inputs, or the contents of messages.
@@ -246,7 +341,17 @@ mod tests {
 
     #[test]
     fn a_tenth_of_the_calls_is_slow() {
-        let stub = Stub { delay: Duration::ZERO, tail: true, seen: Mutex::default() };
+        let stub = Stub {
+            delay: Duration::ZERO,
+            tail: true,
+            throttled: 30,
+            down_after: None,
+            down_for: Duration::ZERO,
+            stall: Duration::ZERO,
+            seen: Mutex::default(),
+        };
+        let refused = (0..2000).filter(|number| stub.refuses(*number)).count();
+        assert!((500..=700).contains(&refused), "{refused}");
         let slow = |n: &u32| stub.service_time(&[&format!("id={n} text")]).as_millis() == 230;
         let slow = (0..2000).filter(slow).count();
         assert!((150..=250).contains(&slow), "{slow}");
