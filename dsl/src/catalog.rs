@@ -56,17 +56,19 @@ pub struct Param {
 /// What may be given for a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// An int.
+    /// An int. A constant is not negative.
     Int,
-    /// A float (or an int).
+    /// An int from the first to the second, constants only.
+    Count(i64, i64),
+    /// A float (or an int). A constant is not negative.
     Float,
     /// A bool.
     Bool,
     /// A string.
     String,
-    /// A duration.
+    /// A duration. A constant is not negative.
     Duration,
-    /// A number of tokens (`1800 tokens`); a plain int is accepted.
+    /// A number of tokens (`1800 tokens`); a plain int is accepted. A constant is not negative.
     Tokens,
     /// A size in bytes.
     Size,

@@ -26,6 +26,7 @@ mod parse;
 mod path;
 pub mod plan;
 mod scan;
+pub mod schema;
 mod span;
 mod suggest;
 pub mod types;

@@ -90,7 +90,8 @@ pub(crate) fn number(text: &str) -> Result<Value, LiteralError> {
     match unit.trim() {
         "" if plain.contains('.') => Ok(Value::Float(real)),
         "" => Ok(Value::Int(integer()?)),
-        "%" => Ok(Value::Percent(real / 100.0)),
+        // By text: 99.9 divided by 100 is not the float closest to 0.999.
+        "%" => Ok(Value::Percent(format!("{plain}e-2").parse().unwrap_or(real / 100.0))),
         "tokens" | "token" => Ok(Value::Tokens(integer()?)),
         "/Mtok" => Ok(Value::Float(real)),
         unit if unit.starts_with('/') => {
@@ -282,6 +283,7 @@ mod tests {
         check("600_000/min", &Value::Rate(10_000.0));
         check("50/s", &Value::Rate(50.0));
         check("99.5%", &Value::Percent(0.995));
+        check("99.9%", &Value::Percent(0.999));
         check("1800 tokens", &Value::Tokens(1800));
         check("0.15/Mtok", &Value::Float(0.15));
     }

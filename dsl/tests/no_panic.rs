@@ -12,7 +12,9 @@ const SEEDS: &[&str] = &[
     include_str!("corpus/ok/compute.sage"),
     include_str!("corpus/ok/expressions.sage"),
     include_str!("corpus/ok/endpoints.sage"),
+    include_str!("corpus/ok/endpoint_rules.sage"),
     include_str!("corpus/ok/side_by_side.sage"),
+    include_str!("corpus/ok/structured.sage"),
     include_str!("corpus/err/adaptive_rag.sage"),
     include_str!("corpus/err/broken_steps.sage"),
 ];

@@ -12,6 +12,7 @@ use crate::process;
 use crate::table::{Samples, Table, ratio};
 
 const PROFILE: &str = "a100/qwen2.5-7b";
+const MODEL: &str = "Qwen/Qwen2.5-7B-Instruct";
 
 pub(super) fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     overhead(bench, table)?;
@@ -27,13 +28,13 @@ fn simulator(bench: &Bench, speed: &str) -> anyhow::Result<Server> {
 
 fn gateway(bench: &Bench, upstream: &str, more: &[&str]) -> anyhow::Result<Server> {
     let mut args = vec!["gateway", "--listen", "127.0.0.1:0", "--upstream", upstream];
-    args.extend(["--model", "Qwen/Qwen2.5-7B-Instruct"]);
+    args.extend(["--model", MODEL]);
     args.extend(more);
     bench.serve(&args)
 }
 
 fn load(url: &str, seconds: &str, window: &str, jobs: &[&str]) -> anyhow::Result<Value> {
-    let mut args = vec![url, "--model", "Qwen/Qwen2.5-7B-Instruct", "--seconds", seconds];
+    let mut args = vec![url, "--model", MODEL, "--seconds", seconds];
     args.extend(["--window", window]);
     for job in jobs {
         args.extend(["--job", job]);
@@ -41,18 +42,27 @@ fn load(url: &str, seconds: &str, window: &str, jobs: &[&str]) -> anyhow::Result
     Ok(Bench::tool("load", &args)?.report)
 }
 
-/// The same calls to the same simulator with and without the gateway between, in turn.
+/// The same calls to the same server with and without the gateway between, in turn: to the
+/// simulator, and to a stub that answers at once, since the simulator's own timers tick in
+/// milliseconds.
 fn overhead(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
+    let server = simulator(bench, "1000")?;
+    compared(bench, table, "the simulator", &server.url)?;
+    let stub = Stub::start(&["--delay-ms", "0"])?;
+    compared(bench, table, "an instant stub", &stub.url)?;
+    stub.stop().map(drop)
+}
+
+fn compared(bench: &Bench, table: &mut Table, server: &str, url: &str) -> anyhow::Result<()> {
     let seconds = if bench.quick { "2" } else { "6" };
     for (what, job) in [("1 in flight", "a:1:32:1"), ("64 in flight", "a:64:32:1")] {
-        let server = simulator(bench, "1000")?;
-        let between = gateway(bench, &server.url, &["--concurrency", "256"])?;
+        let between = gateway(bench, url, &["--concurrency", "256"])?;
         let (mut direct, mut through) = (Side::default(), Side::default());
         for _ in 0..bench.rounds {
-            direct.add(&load(&server.url, seconds, "1", &[job])?)?;
+            direct.add(&load(url, seconds, "1", &[job])?)?;
             through.add(&load(&between.url, seconds, "1", &[job])?)?;
         }
-        let name = format!("gateway, {what}");
+        let name = format!("gateway before {server}, {what}");
         let lines = [
             ("p50", &through.p50_ms, &direct.p50_ms, "ms"),
             ("p99", &through.p99_ms, &direct.p99_ms, "ms"),

@@ -207,7 +207,10 @@ async fn answer(stub: &Stub, request: Request<Incoming>) -> Response<Full<Bytes>
     match (request.method(), path.as_str()) {
         (&Method::GET, "/stats") => reply(&stub.stats()),
         (&Method::GET, "/v1/models") => {
-            reply(&json!({"object": "list", "data": [{"id": "stub", "object": "model"}]}))
+            let model = |id: &str| json!({"id": id, "object": "model"});
+            // The second name is for comparisons with the simulator.
+            let models = [model("stub"), model("Qwen/Qwen2.5-7B-Instruct")];
+            reply(&json!({"object": "list", "data": models}))
         }
         (&Method::POST, "/v1/completions" | "/v1/chat/completions" | "/v1/embeddings") => {
             let Ok(body) = request.into_body().collect().await else {
@@ -238,8 +241,11 @@ async fn serve(stub: &Stub, path: &str, body: &Value) -> Response<Full<Bytes>> {
         return response;
     }
     let texts = texts(body);
-    tokio::time::sleep(stub.stall.saturating_sub(first.elapsed())).await;
-    tokio::time::sleep(stub.service_time(&texts)).await;
+    let wait = stub.stall.saturating_sub(first.elapsed()) + stub.service_time(&texts);
+    // A sleep of nothing would still take the timer's next tick.
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
     let reply = reply(&match path {
         "/v1/completions" => completions(&texts),
         "/v1/embeddings" => embeddings(&texts),

@@ -24,14 +24,6 @@ pub(crate) enum Given {
 /// What was written for each parameter, and named arguments that are fields of the record.
 pub(crate) type Assigned<'e> = (Vec<Vec<&'e ast::Expr>>, Vec<(&'e ast::Name, &'e ast::Expr)>);
 
-/// Distributions and their parameters.
-const DISTRIBUTIONS: &[(&str, &[&str])] = &[
-    ("constant", &["value"]),
-    ("uniform", &["low", "high"]),
-    ("exponential", &["mean"]),
-    ("lognormal", &["mean", "cv"]),
-];
-
 impl Checker<'_> {
     /// Arguments in the order of the parameters, and named ones that are fields of `record`.
     /// `None` for a parameter that was left out.
@@ -141,7 +133,7 @@ impl Checker<'_> {
         self.slots = 0;
         match param.kind {
             Kind::Index => self.index_argument(written),
-            Kind::Word(_) | Kind::Distribution | Kind::Path | Kind::Paths => {
+            Kind::Word(_) | Kind::Count(..) | Kind::Distribution | Kind::Path | Kind::Paths => {
                 match self.setting(param, written, &Scope::constant(), false) {
                     Some(value) => Given::Expr(Typed::constant(value, Type::Unknown)),
                     None => Given::Bad,
@@ -164,6 +156,9 @@ impl Checker<'_> {
                         Diagnostic::error(codes::TYPE_MISMATCH, written.span, message)
                             .help("such lists come from `retrieve` and `search`"),
                     );
+                    return Given::Bad;
+                }
+                if typed.value().is_some_and(|value| !self.in_range(param, value, written.span)) {
                     return Given::Bad;
                 }
                 Given::Expr(typed)
@@ -232,7 +227,8 @@ impl Checker<'_> {
             },
             kind => {
                 let ty = type_of(kind).unwrap_or(Type::Unknown);
-                self.constant(written, scope, &ty)
+                let value = self.constant(written, scope, &ty)?;
+                self.in_range(param, &value, written.span).then_some(value)
             }
         }
     }
@@ -268,31 +264,6 @@ impl Checker<'_> {
         let message = format!("`{}` does not take `{given}`", param.name);
         self.report(Diagnostic::error(codes::BAD_OPTION, written.span, message).help(help));
         None
-    }
-
-    fn distribution(&mut self, written: &ast::Expr, scope: &Scope<'_>) -> Option<Value> {
-        let ExprKind::Call(call) = &written.kind else {
-            return self.constant(written, scope, &Type::Duration);
-        };
-        let name = call.name.text.as_str();
-        if matches!(self.names.values.get(name), Some((_, Decl::Fn(_)))) {
-            return self.constant(written, scope, &Type::Duration);
-        }
-        let Some((_, params)) = DISTRIBUTIONS.iter().find(|(known, _)| *known == name) else {
-            let known = DISTRIBUTIONS.iter().map(|(known, _)| *known);
-            let help = did_you_mean(name, known.clone())
-                .unwrap_or_else(|| format!("there are {}", suggest::list(known)));
-            let message = format!("unknown distribution `{name}`");
-            self.report(Diagnostic::error(codes::UNKNOWN_LEAF, call.name.span, message).help(help));
-            return None;
-        };
-        let args = self.match_args(call, params)?;
-        let mut values = Vec::new();
-        for (arg, param) in args.iter().zip(*params) {
-            let ty = if *param == "cv" { Type::Float } else { Type::Duration };
-            values.push(((*param).to_owned(), self.constant(arg, scope, &ty)?));
-        }
-        Some(Value::Call { name: name.to_owned(), args: values })
     }
 
     /// Constants for all parameters of a call to a source, sink or policy.
@@ -373,7 +344,7 @@ pub(crate) fn default_expr(param: &Param, text: &str, span: Span) -> Option<ast:
 /// The type that a kind stands for, where it stands for one.
 pub(crate) fn type_of(kind: Kind) -> Option<Type> {
     Some(match kind {
-        Kind::Int => Type::Int,
+        Kind::Int | Kind::Count(..) => Type::Int,
         Kind::Float => Type::Float,
         Kind::Bool => Type::Bool,
         Kind::String | Kind::Path | Kind::Paths => Type::String,

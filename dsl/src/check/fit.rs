@@ -198,7 +198,13 @@ fn missing_unit(typed: &Typed, to: &Type) -> Option<String> {
         Type::Duration => format!("write `{number}s` or `{number}ms`"),
         Type::Size => format!("write `{number}MiB` or `{number}KiB`"),
         Type::Rate => format!("write `{number}/s` or `{number}/min`"),
-        Type::Percent => format!("write `{number}%`"),
+        Type::Percent => match typed.value()? {
+            // A share is often written as a fraction elsewhere.
+            Value::Float(x) if *x > 0.0 && *x <= 1.0 => {
+                format!("write `{}%`", (x * 1e8).round() / 1e6)
+            }
+            _ => format!("write `{number}%`"),
+        },
         _ => return None,
     })
 }

@@ -142,50 +142,6 @@ impl<'a> Checker<'a> {
         self.report(Diagnostic::error(codes::UNKNOWN_CALL, span, message).help(help));
     }
 
-    /// Matches arguments to parameter names; `None` when the call is wrong.
-    pub(crate) fn match_args<'e>(
-        &mut self,
-        call: &'e ast::Call,
-        params: &[&str],
-    ) -> Option<Vec<&'e ast::Expr>> {
-        let mut found: Vec<Option<&ast::Expr>> = vec![None; params.len()];
-        let mut good = true;
-        for (position, arg) in call.args.iter().enumerate() {
-            let at = match &arg.name {
-                Some(name) => {
-                    if let Some(at) = params.iter().position(|param| *param == name.text) {
-                        at
-                    } else {
-                        self.unknown_argument(&call.name.text, name, params.iter().copied());
-                        good = false;
-                        continue;
-                    }
-                }
-                None if position < params.len() => position,
-                None => {
-                    self.too_many(call, params.len(), arg.value.span);
-                    good = false;
-                    break;
-                }
-            };
-            if found[at].replace(&arg.value).is_some() {
-                self.given_twice(params[at], arg.value.span);
-                good = false;
-            }
-        }
-        let missing: Vec<&str> = params
-            .iter()
-            .zip(&found)
-            .filter(|(_, value)| value.is_none())
-            .map(|(name, _)| *name)
-            .collect();
-        if good && !missing.is_empty() {
-            self.missing(call, &missing);
-            good = false;
-        }
-        if good { found.into_iter().collect() } else { None }
-    }
-
     fn user_call(&mut self, call: &ast::Call, def: &'a ast::FnDef, scope: &Scope<'_>) -> Typed {
         let Some(body) = self.body(def, call.span) else {
             for arg in &call.args {
@@ -348,17 +304,6 @@ impl<'a> Checker<'a> {
         };
         let names: Vec<&str> = found.params.iter().map(|(name, _)| name.as_str()).collect();
         let Some(args) = self.match_args(call, &names) else { return Typed::poison() };
-        if let Some(result) = &prompt.result
-            && !found.text_result
-        {
-            let message = "structured output is not supported yet";
-            self.report(
-                Diagnostic::error(codes::STRUCTURED_OUTPUT, call.span, message)
-                    .also(result.span, "the prompt declares this result")
-                    .help("let the prompt answer with `string`"),
-            );
-            return Typed::poison();
-        }
         let mut values = Vec::new();
         for (arg, (_, ty)) in args.iter().zip(&found.params) {
             let typed = self.expr(arg, scope, Some(ty));

@@ -19,7 +19,6 @@ use crate::types::Type;
 #[derive(Debug, Clone)]
 pub(crate) struct PromptType {
     pub(crate) params: Vec<(String, Type)>,
-    pub(crate) text_result: bool,
     pub(crate) template: usize,
 }
 
@@ -82,10 +81,7 @@ impl<'a> Checker<'a> {
             let ty = self.ty(&param.ty);
             params.push((param.name.text.clone(), ty));
         }
-        let text_result = match &prompt.result {
-            Some(ty) => matches!(self.ty(ty), Type::String | Type::Unknown),
-            None => true,
-        };
+        let result = self.answer_type(prompt);
         let raw = self.input.sources.text(prompt.raw).to_owned();
         let mut said = BTreeSet::new();
         for (offset, name) in variables(&raw) {
@@ -110,9 +106,9 @@ impl<'a> Checker<'a> {
             name: prompt.name.text.clone(),
             params: params.iter().map(|(name, _)| name.clone()).collect(),
             text: prompt.text.clone(),
-            result: Type::String,
+            result,
         });
-        self.prompts.insert(prompt.name.text.clone(), PromptType { params, text_result, template });
+        self.prompts.insert(prompt.name.text.clone(), PromptType { params, template });
     }
 }
 

@@ -14,6 +14,11 @@ use crate::types::{Type, Value};
 pub(crate) const SCHEDULE_OPTIONS: &[&str] =
     &["policy", "slots", "priority", "queue", "deadline", "morsel"];
 
+/// Most tasks that a worker executes at once; the command line has the same bound.
+const MAX_SLOTS: u32 = 4096;
+/// Most tasks that wait, and most records of one task: what they take is memory.
+const MAX_QUEUE: u32 = 10_000_000;
+
 /// Options that the language has and this version does not.
 const LATER: &[&str] = &["aging", "fair", "shard"];
 
@@ -40,9 +45,15 @@ impl<'a> Checker<'a> {
             let value = &entry.value;
             match entry.key.text.as_str() {
                 "policy" => policy = Some(value),
-                "slots" => plan.slots = self.count("slots", value, 1).unwrap_or(plan.slots),
-                "queue" => plan.queue = self.count("queue", value, 1).unwrap_or(plan.queue),
-                "morsel" => plan.morsel = self.count("morsel", value, 0).unwrap_or(plan.morsel),
+                "slots" => {
+                    plan.slots = self.count("slots", value, 1, MAX_SLOTS).unwrap_or(plan.slots);
+                }
+                "queue" => {
+                    plan.queue = self.count("queue", value, 1, MAX_QUEUE).unwrap_or(plan.queue);
+                }
+                "morsel" => {
+                    plan.morsel = self.count("morsel", value, 0, MAX_QUEUE).unwrap_or(plan.morsel);
+                }
                 "deadline" => {
                     let deadline = self.constant(value, &Scope::constant(), &Type::Duration);
                     plan.deadline_ns = deadline.as_ref().and_then(Value::as_duration_ns);

@@ -143,6 +143,7 @@ impl Checker<'_> {
                 return broken;
             }
         };
+        let ty = self.structured(spec.calls, call, &args).unwrap_or(ty);
         broken.ty = ty.clone();
         if self.diagnostics[before..].iter().any(Diagnostic::is_error) {
             return broken;

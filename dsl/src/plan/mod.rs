@@ -280,7 +280,8 @@ pub struct Template {
     pub params: Vec<String>,
     /// Template text (minijinja syntax), dedented and trimmed.
     pub text: String,
-    /// What a generation with it answers; anything but a string is structured output.
+    /// What a generation with it answers; anything but a string is structured output. Fields of
+    /// records have no defaults here: an answer leaves nothing out.
     pub result: Type,
 }
 
@@ -318,6 +319,20 @@ impl Plan {
             Node::Stage(stage) => Some(stage),
             _ => None,
         })
+    }
+
+    /// The prompt whose answer `stage` takes apart: the stage generates, its argument is the call
+    /// of a prompt and nothing around it, and the prompt answers with a type of its own. The
+    /// stage's column then has that type.
+    pub fn structured(&self, stage: &StagePlan) -> Option<&Template> {
+        if stage.calls != EndpointUse::Generate {
+            return None;
+        }
+        let given = stage.args.iter().find_map(|(_, argument)| match argument {
+            Argument::Expr(Expr::Template(at, _)) => self.templates.get(*at),
+            _ => None,
+        });
+        given.filter(|template| template.result != Type::String)
     }
 }
 

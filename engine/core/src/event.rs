@@ -46,14 +46,16 @@ pub enum Kind {
     /// Its first expensive stage began.
     Started = 3,
     /// A stage is done for this task. `value` = nanoseconds it took, `extra` = prompt tokens in the
-    /// upper and generated tokens in the lower 32 bits, `detail` = tries (0 for local stages).
+    /// upper and generated tokens in the lower 32 bits, as far as they were paid for with its calls,
+    /// `detail` = tries (0 for local stages).
     StageDone = 4,
-    /// The first token of a streamed answer came.
+    /// The first token of a streamed answer came. `value` = nanoseconds since the call was made.
     FirstToken = 5,
     /// All records of the task have an outcome. `value` = records that succeeded, `extra` = records
     /// dead-lettered, `detail` = most tries of any call. Records filtered out count as succeeded.
     Completed = 6,
-    /// A stage failed for one record of the task. `detail` = tries.
+    /// A stage failed for one record of the task. `detail` = tries; `stage` is beyond the plan's
+    /// stages where a filter or an `emit` failed.
     Failed = 7,
     /// The task was refused before it ran. Its deadline had passed: it is late.
     Shed = 8,
@@ -61,11 +63,13 @@ pub enum Kind {
     Retried = 9,
     /// A row could not be read from the source: dead before it became a task. `records` = 1.
     Unreadable = 10,
+    /// A stage got answers that had been paid for earlier. `value` = how many.
+    Cached = 11,
 }
 
 impl Kind {
     /// All kinds, in numeric order.
-    pub const ALL: [Kind; 11] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Arrived,
         Kind::Decided,
         Kind::Dispatched,
@@ -77,6 +81,7 @@ impl Kind {
         Kind::Shed,
         Kind::Retried,
         Kind::Unreadable,
+        Kind::Cached,
     ];
 }
 

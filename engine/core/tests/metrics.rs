@@ -7,7 +7,7 @@
 use proptest::prelude::*;
 use sage_core::event::{Event, Kind};
 use sage_core::metrics::{
-    Counts, Recorder, RecorderConfig, Summary, TaskOutcome, TaskRow, Warmup, csv_header,
+    Counts, Price, Recorder, RecorderConfig, Summary, TaskOutcome, TaskRow, Warmup, csv_header,
     summary_text,
 };
 
@@ -63,7 +63,7 @@ fn near(found: Option<f64>, expected: f64) -> bool {
 
 prop_compose! {
     fn any_event()(
-        kind in 0_u16..13, task in 0_u64..6, at_ns: u64, value: u64, extra: u64, node in 0_u32..5,
+        kind in 0_u16..14, task in 0_u64..6, at_ns: u64, value: u64, extra: u64, node in 0_u32..5,
         records in prop_oneof![0_u32..4, Just(u32::MAX)], job in 0_u16..2, stage in 0_u16..4,
         detail: u16,
     ) -> Event {
@@ -208,6 +208,45 @@ fn rates_and_latencies_follow_their_definitions() {
 }
 
 #[test]
+fn tokens_and_cost_are_those_of_the_rows_and_only_what_was_paid_for() {
+    let price = |input_per_mtok, output_per_mtok| Some(Price { input_per_mtok, output_per_mtok });
+    let mut recorder = Recorder::new(RecorderConfig {
+        prices: vec![price(0.5, 0.0), price(3.0, 15.0)],
+        ..config(2)
+    });
+    let mut rows = Vec::new();
+    for id in 0..50 {
+        let mut events = life(id, id as u32 % 2, id, [MS, MS, MS], id % 7, 6);
+        let embedded =
+            Event { extra: (7 * id) << 32, value: MS, ..Event::new(Kind::StageDone, id, 9) };
+        let failed = Event { stage: 1, detail: 3, ..Event::new(Kind::Failed, id, 9) };
+        let cached = Event { stage: 1, value: id, ..Event::new(Kind::Cached, id, 9) };
+        events.splice(2..2, [embedded, failed, cached]);
+        rows.extend(feed(&mut recorder, events));
+    }
+    let naive: f64 = (0..50).map(|id| (7 * id) as f64 * 0.5 / 1e6).sum::<f64>()
+        + 50.0 * (100.0 * 3.0 + 20.0 * 15.0) / 1e6;
+    let summary = recorder.finish();
+    let by_row: f64 = rows.iter().filter_map(|row| row.spent.cost).sum();
+    let by_stage: f64 = summary.stages.iter().filter_map(|stage| stage.cost).sum();
+    for found in [summary.cost, Some(by_row), Some(by_stage)] {
+        assert!(near(found, naive), "{found:?} is not {naive}");
+    }
+    assert_eq!(summary.prompt_tokens, rows.iter().map(|row| row.spent.prompt_tokens).sum::<u64>());
+    assert_eq!((summary.prompt_tokens, summary.completion_tokens), (5000 + 7 * 1225, 1000));
+    let answer = &summary.stages[1];
+    assert_eq!((answer.cached, answer.failed, summary.cached), (1225, 50, 1225));
+    assert!(rows.iter().all(|row| row.attempts == 3));
+    // Without a price nothing is known of the cost; it is not 0.
+    let rows = feed(&mut recorder, life(99, 0, 0, [1, 1, 1], 1, 1));
+    assert!(rows[0].spent.cost.is_some());
+    let mut free = quiet(1);
+    let rows = feed(&mut free, life(0, 0, 0, [1, 1, 1], 1, 1));
+    assert!(rows[0].to_csv().ends_with(",100,20,"));
+    assert_eq!(free.finish().cost, None);
+}
+
+#[test]
 fn a_run_without_tasks_has_no_figures_instead_of_perfect_ones() {
     let summary = quiet(4).finish();
     assert_eq!((summary.balance, summary.busy_balance), (None, None));
@@ -313,7 +352,7 @@ fn field_names_are_those_of_metrics_json() {
     }
     let others = "makespan_s throughput_per_s goodput_per_s decision_p50_us decision_p99_us \
                   dispatch_p50_us dispatch_p99_us balance busy_balance utilization nodes stages \
-                  warmup_excluded retries splits_missing";
+                  warmup_excluded retries splits_missing prompt_tokens completion_tokens cost cached";
     names.extend(others.split_whitespace().map(str::to_owned));
     names.sort();
     let mut found: Vec<String> = json.as_object().unwrap().keys().cloned().collect();
@@ -323,13 +362,23 @@ fn field_names_are_those_of_metrics_json() {
         value.as_object().unwrap().keys().cloned().collect::<std::collections::BTreeSet<_>>()
     };
     assert_eq!(keys(&json["nodes"][0]), ["node", "tasks", "busy_s"].map(str::to_owned).into());
-    let stage = ["name", "calls", "mean_ms", "p99_ms", "prompt_tokens", "completion_tokens"];
-    assert_eq!(keys(&json["stages"][0]), stage.map(str::to_owned).into());
+    let stage = "name calls mean_ms p99_ms ttft_p50_ms ttft_p95_ms ttft_p99_ms prompt_tokens \
+                 completion_tokens cost cached failed";
+    assert_eq!(keys(&json["stages"][0]), stage.split_whitespace().map(str::to_owned).collect());
 }
 
 #[test]
 fn the_text_adds_up_and_marks_what_is_unknown() {
-    let mut recorder = quiet(3);
+    let mut recorder = Recorder::new(RecorderConfig {
+        warmup: Warmup::NONE,
+        prices: vec![None, Some(Price { input_per_mtok: 1.0, output_per_mtok: 2.0 })],
+        ..config(3)
+    });
+    for (kind, value) in
+        [(Kind::FirstToken, 40 * MS), (Kind::FirstToken, 90 * MS), (Kind::Cached, 7)]
+    {
+        feed(&mut recorder, [Event { stage: 1, value, ..Event::new(kind, 0, 0) }]);
+    }
     for id in 0..3 {
         feed(&mut recorder, life(id, (id / 2) as u32, 0, [MS, 2 * MS, 997 * MS], 1, 1));
     }
@@ -348,6 +397,7 @@ records     in 5 = ok 3 + dead 1 + late 0 + pending 1
 throughput  3.000 ok/s over 1.000 s, 1 retry
 balance     18.4 % by records, 18.3 % by busy time; slots 49.9 % busy
 overhead    decision p50 0.700 us, p99 0.700 us; dispatch p50 1000 us, p99 1000 us
+tokens      400 in, 80 out; cost 0.000560; 7 answers from the journal
 
 latency, ms           mean         p50         p90         p99         max
 total                 1000        1000        1000        1000        1000
@@ -360,9 +410,11 @@ node     records     busy, s
 1              1       0.997  ####################
 2              0       0.000
 
-stage              calls    mean, ms     p99, ms     tokens in    tokens out
+stage              calls    mean, ms     p99, ms     tokens in    tokens out          cost
 embed                  0           -           -             0             0
-answer                 4       748.0       997.0           400            80
+answer                 4       748.0       997.0           400            80      0.000560
+
+first token of answer: p50 40.00 ms, p95 90.00 ms, p99 90.00 ms
 ";
     assert_eq!(summary_text(&recorder.finish(), &heading), expected);
 }

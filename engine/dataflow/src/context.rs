@@ -79,6 +79,14 @@ impl Context {
         now
     }
 
+    /// Note that a record of `task` failed in the stage called `name`, or in a step that is none.
+    pub(crate) fn note_failed(&self, name: &str, task: u64) {
+        let stage = self.plan.stages().position(|stage| stage.name == name);
+        let stage = stage.map_or(u16::MAX, |stage| stage as u16);
+        let event = Event::new(Kind::Failed, task, self.clock.now_ns());
+        self.note(Event { stage, detail: 1, ..event });
+    }
+
     /// Keep the first error; the run ends with it.
     pub(crate) fn fail(&self, error: crate::error::DataflowError) {
         self.failure.borrow_mut().get_or_insert(error);

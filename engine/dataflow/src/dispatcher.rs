@@ -182,6 +182,7 @@ impl Dispatcher {
                 stage: "schedule".into(),
                 attempts: 0,
                 class: class.into(),
+                status: None,
                 message: message.into(),
                 row: row.to_vec(),
             };

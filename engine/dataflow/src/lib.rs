@@ -18,6 +18,7 @@ mod decisions;
 mod dispatcher;
 mod distribution;
 mod error;
+mod identity;
 mod operators;
 mod outlets;
 pub mod pod;

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use rustc_hash::FxHashMap;
-use sage_core::record::{Datum, Items, pack, write_json_object};
+use sage_core::record::{Datum, Items, pack, write_json, write_json_object};
 use sage_dsl::plan::Plan;
-use sage_dsl::types::RecordType;
+use sage_dsl::types::{Field, RecordType};
 use serde::Serialize;
 
 use crate::error::DataflowError;
@@ -46,6 +46,9 @@ struct Letter<'a> {
     stage: &'a str,
     class: &'a str,
     attempts: u16,
+    /// HTTP status, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     place: Option<&'a str>,
@@ -166,17 +169,27 @@ impl Outlets {
             stage: &dead.stage,
             class: &dead.class,
             attempts: dead.attempts,
+            status: dead.status,
             message: &dead.message,
             place: None,
             row: None,
         };
         let mut line = json(&letter);
         line.pop();
+        if let Some((at, key)) = self.key() {
+            line.extend_from_slice(b",\"key\":");
+            write_json(&mut line, &key.ty, Items::new(&dead.row).get(at));
+        }
         line.extend_from_slice(b",\"record\":");
         write_json_object(&mut line, &self.source_record, Items::new(&dead.row));
         line.extend_from_slice(b"}\n");
         self.dead.write(&line, 1)?;
         self.dead.flush()
+    }
+
+    /// Where the identity of a record stands.
+    fn key(&self) -> Option<(usize, &Field)> {
+        self.source_record.fields.iter().enumerate().find(|(_, field)| field.key)
     }
 
     /// Write a row that is no record to the dead-letter file.
@@ -191,6 +204,7 @@ impl Outlets {
             stage: "source",
             class: "bad_row",
             attempts: 0,
+            status: None,
             message: why,
             place: Some(place),
             row: Some(row),

@@ -18,6 +18,10 @@ pub struct Task {
     pub scheduled: bool,
     /// When its first stage behind the scheduling operator began; 0 before.
     pub started_ns: u64,
+    /// When it entered the queue, nanoseconds since the run began.
+    pub arrived_ns: u64,
+    /// How often its source had been read before; then keys repeat.
+    pub round: u32,
     /// Records it came with.
     pub records: u32,
     /// Most tries any of its calls took.
@@ -35,9 +39,11 @@ pub struct Dead {
     pub stage: String,
     /// Tries.
     pub attempts: u16,
-    /// Class of the error: one of the endpoint's classes, `expression`, `bad_row`, `deadline`,
-    /// `shed`.
+    /// Class of the error: one of the endpoint's classes, `invalid_output` (an answer that is no
+    /// value of its type, after all repairs), `expression`, `bad_row`, `deadline`, `shed`.
     pub class: String,
+    /// HTTP status, if there was one.
+    pub status: Option<u16>,
     /// What happened.
     pub message: String,
     /// The record's columns at that point; the first are the source's.

@@ -12,8 +12,8 @@ use std::time::Duration;
 use sage_core::endpoint::Endpoint;
 use sage_core::expr::Templates;
 use sage_core::index::Index;
-use sage_core::metrics::{Counts, RecorderConfig, Summary};
-use sage_dsl::plan::Plan;
+use sage_core::metrics::{Counts, Price, RecorderConfig, Summary};
+use sage_dsl::plan::{Plan, StagePlan};
 use serde::{Deserialize, Serialize};
 use timely::WorkerConfig;
 use timely::communication::Hooks;
@@ -224,8 +224,18 @@ fn measurements(
 ) -> Result<Rc<RefCell<Measurements>>, DataflowError> {
     let stages = context.plan.stages().map(|stage| stage.name.clone()).collect();
     let mut config = RecorderConfig::new(nodes, context.plan.schedule.slots, stages);
+    config.prices = prices(&context.plan);
     config.deadline_ns = context.plan.schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
     Ok(Rc::new(RefCell::new(Measurements::create(&settings.out, config)?)))
+}
+
+/// What the tokens of each stage's calls cost.
+fn prices(plan: &Plan) -> Vec<Option<Price>> {
+    let price = |stage: &StagePlan| {
+        let endpoint = plan.endpoints.get(stage.endpoint?)?;
+        Price::of(endpoint.price_input_per_mtok, endpoint.price_output_per_mtok)
+    };
+    plan.stages().map(price).collect()
 }
 
 fn progress(measurements: &Measurements, now_ns: u64) -> Progress {

@@ -4,6 +4,8 @@
 //! (limits, retries, the vLLM step model) are the pure objects of `sage-core`; this crate gives
 //! them the wall clock and sockets.
 
+pub mod calibrate;
 pub mod client;
 pub mod gateway;
+pub mod journal;
 pub mod simulator;

@@ -89,6 +89,7 @@ fn parameters(title: &str, params: &[Param]) {
 fn kind_name(kind: Kind) -> String {
     match kind {
         Kind::Int => "int".into(),
+        Kind::Count(least, most) => format!("{least} to {most}"),
         Kind::Float => "float".into(),
         Kind::Bool => "bool".into(),
         Kind::String => "string".into(),

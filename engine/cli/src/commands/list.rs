@@ -20,7 +20,7 @@ pub(crate) fn list(arguments: &ListArguments) -> anyhow::Result<Exit> {
             .collect(),
         Listed::Profiles => sage_core::vllm::PROFILES
             .iter()
-            .map(|profile| (profile.name.to_owned(), format!("simulated {}", profile.model)))
+            .map(|profile| (profile.name.to_string(), format!("simulated {}", profile.model)))
             .collect(),
     };
     if arguments.json {

@@ -9,7 +9,7 @@ use crate::exit::{Exit, usage};
 pub(crate) fn simulator(arguments: &SimulatorArguments) -> anyhow::Result<Exit> {
     let (profile, _) =
         sage_llm::simulator::parse_url(&format!("sim:{}", arguments.profile)).map_err(usage)?;
-    let mut config = SimulatorConfig::new(profile);
+    let mut config = SimulatorConfig::new(&profile);
     config.speed = arguments.speed;
     config.seed = arguments.seed;
     if let Some(fault) = &arguments.fault {

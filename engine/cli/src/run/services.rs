@@ -51,8 +51,9 @@ impl Simulators {
         }
         let (profile, speed) = parse_url(url).map_err(usage)?;
         let label = format!("simulated endpoint {} at speed {speed}", profile.name);
-        let model = model.filter(|m| !m.is_empty()).unwrap_or(profile.model).to_owned();
-        let key = format!("{}@{speed}", profile.name);
+        let model = model.filter(|m| !m.is_empty()).unwrap_or(&profile.model).to_owned();
+        // Two profile files may give themselves the same name.
+        let key = format!("{speed} {}", profile.to_toml(""));
         if let Some(address) = self.running.get(&key) {
             return Ok(Resolved { url: address.clone(), model, label });
         }
@@ -60,7 +61,7 @@ impl Simulators {
             .await
             .context("cannot take a loopback port for the simulated endpoint")?;
         let address = format!("http://{}", listener.local_addr()?);
-        let mut config = SimulatorConfig::new(profile);
+        let mut config = SimulatorConfig::new(&profile);
         config.speed = speed;
         config.seed = self.seed;
         self.tasks.spawn(async move {

@@ -15,6 +15,8 @@
 //!   start) + execution (start to completion), in whole nanoseconds, exactly, for every task.
 //! - a record is **ok**, **dead**, **late** or **pending**, and the four add up to what came in.
 //! - latencies are those of records that succeeded, and weigh by records.
+//! - **tokens and cost** are those that were paid for: an answer of the journal adds none, a failed
+//!   or repaired answer does.
 //! - **warm-up**: the earliest-arrived 5 % of the completed tasks are left out of the latency
 //!   figures, and of these only those that arrived within 5 s of the first.
 
@@ -22,6 +24,7 @@ mod balance;
 mod done;
 mod histogram;
 mod open;
+mod price;
 mod recorder;
 mod render;
 mod row;
@@ -30,6 +33,7 @@ mod warmup;
 
 pub use balance::balance;
 pub use histogram::Histogram;
+pub use price::{Price, Spent};
 pub use recorder::{Counts, NodeLoad, Recorder, RecorderConfig};
 pub use render::summary_text;
 pub use row::{TaskOutcome, TaskRow, csv_header};

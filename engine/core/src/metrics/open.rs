@@ -4,6 +4,7 @@
 //! there is none: a start may be seen before the decision that led to it. So an open task is a set
 //! of facts, filled in any order; it ends when both its arrival and its end are known.
 
+use super::price::Spent;
 use super::row::{TaskOutcome, TaskRow};
 use crate::event::{Event, Kind};
 
@@ -23,6 +24,8 @@ pub(super) struct Open {
     pub(super) started_ns: Option<u64>,
     pub(super) node: Option<u32>,
     pub(super) end: Option<End>,
+    /// What its calls cost so far; what was paid for a lost attempt was paid.
+    pub(super) spent: Spent,
     attempts: u16,
     stages_ns: Vec<Option<u64>>,
 }
@@ -71,7 +74,7 @@ impl Open {
             Kind::Shed => {
                 self.end.get_or_insert(End { at_ns: event.at_ns, ok: 0, shed: true });
             }
-            Kind::FirstToken | Kind::Unreadable => {}
+            Kind::FirstToken | Kind::Unreadable | Kind::Cached => {}
         }
     }
 
@@ -105,6 +108,7 @@ impl Open {
             outcome,
             attempts: self.attempts,
             stages_ns: std::mem::take(&mut self.stages_ns),
+            spent: self.spent,
         };
         Some((row, ok))
     }

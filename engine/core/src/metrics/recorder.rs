@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::done::Done;
 use super::histogram::Histogram;
 use super::open::Open;
+use super::price::{Price, Spent};
 use super::row::TaskRow;
 use super::warmup::{Held, Sample, Warmup};
 use crate::event::{Event, Kind};
@@ -23,12 +24,21 @@ pub struct RecorderConfig {
     pub warmup: Warmup,
     /// A record that succeeds within this time of its arrival is part of the goodput, nanoseconds.
     pub deadline_ns: Option<u64>,
+    /// Prices of the tokens of the stages' calls, by position; a stage without one has no cost.
+    pub prices: Vec<Option<Price>>,
 }
 
 impl RecorderConfig {
-    /// The usual warm-up, no deadline.
+    /// The usual warm-up, no deadline, no prices.
     pub fn new(nodes: usize, slots: u32, stages: Vec<String>) -> Self {
-        RecorderConfig { nodes, slots, stages, warmup: Warmup::default(), deadline_ns: None }
+        RecorderConfig {
+            nodes,
+            slots,
+            stages,
+            warmup: Warmup::default(),
+            deadline_ns: None,
+            prices: Vec::new(),
+        }
     }
 }
 
@@ -62,8 +72,10 @@ pub struct NodeLoad {
 #[derive(Debug, Default)]
 pub(super) struct StageTotal {
     pub(super) times: Histogram,
-    pub(super) prompt_tokens: u64,
-    pub(super) completion_tokens: u64,
+    pub(super) first_token: Histogram,
+    pub(super) spent: Spent,
+    pub(super) cached: u64,
+    pub(super) failed: u64,
 }
 
 /// Everything that is counted as time passes.
@@ -140,7 +152,25 @@ impl Recorder {
                     node.in_flight += 1;
                 }
             }
-            Kind::StageDone => self.totals.stage_done(event),
+            Kind::StageDone => {
+                let (prompt, completion) = event.tokens();
+                if let Some(stage) = self.totals.stages.get_mut(usize::from(event.stage)) {
+                    stage.times.record(event.value, 1);
+                    let price = self.config.prices.get(usize::from(event.stage));
+                    let price = price.copied().flatten();
+                    stage.spent.add(prompt.into(), completion.into(), price);
+                    open.spent.add(prompt.into(), completion.into(), price);
+                }
+            }
+            Kind::FirstToken | Kind::Cached | Kind::Failed => {
+                if let Some(stage) = self.totals.stages.get_mut(usize::from(event.stage)) {
+                    match kind {
+                        Kind::FirstToken => stage.first_token.record(event.value, 1),
+                        Kind::Cached => stage.cached = stage.cached.saturating_add(event.value),
+                        _ => stage.failed += 1,
+                    }
+                }
+            }
             Kind::Retried => {
                 self.totals.retries = self.totals.retries.saturating_add(event.value.max(1));
             }
@@ -250,15 +280,6 @@ impl Totals {
         self.first_arrival_ns = Some(first.min(event.at_ns));
     }
 
-    fn stage_done(&mut self, event: &Event) {
-        if let Some(stage) = self.stages.get_mut(usize::from(event.stage)) {
-            let (prompt, completion) = event.tokens();
-            stage.times.record(event.value, 1);
-            stage.prompt_tokens += u64::from(prompt);
-            stage.completion_tokens += u64::from(completion);
-        }
-    }
-
     fn leave(&mut self, node: Option<u32>) {
         if let Some(node) = node.and_then(|node| self.nodes.get_mut(node as usize)) {
             node.in_flight = node.in_flight.saturating_sub(1);
@@ -287,8 +308,10 @@ impl Totals {
         }
         for (mine, theirs) in self.stages.iter_mut().zip(&other.stages) {
             mine.times.merge(&theirs.times);
-            mine.prompt_tokens += theirs.prompt_tokens;
-            mine.completion_tokens += theirs.completion_tokens;
+            mine.first_token.merge(&theirs.first_token);
+            mine.spent.merge(theirs.spent);
+            mine.cached = mine.cached.saturating_add(theirs.cached);
+            mine.failed += theirs.failed;
         }
     }
 }

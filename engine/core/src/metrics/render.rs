@@ -58,9 +58,29 @@ fn render(out: &mut String, summary: &Summary, heading: &[(&str, String)]) -> fm
         Cell(summary.dispatch_p50_us),
         Cell(summary.dispatch_p99_us)
     )?;
+    spent(out, summary)?;
     latency(out, summary)?;
     nodes(out, summary)?;
-    stages(out, summary)
+    stages(out, summary)?;
+    first_tokens(out, summary)
+}
+
+/// What was paid for, if anything was asked of an endpoint.
+fn spent(out: &mut String, summary: &Summary) -> fmt::Result {
+    let tokens = summary.prompt_tokens.saturating_add(summary.completion_tokens);
+    if tokens == 0 && summary.cached == 0 {
+        return Ok(());
+    }
+    write!(out, "tokens      {} in, {} out", summary.prompt_tokens, summary.completion_tokens)?;
+    if let Some(cost) = summary.cost {
+        write!(out, "; cost {}", Money(cost))?;
+    }
+    match summary.cached {
+        0 => {}
+        1 => write!(out, "; 1 answer from the journal")?,
+        answers => write!(out, "; {answers} answers from the journal")?,
+    }
+    writeln!(out)
 }
 
 fn latency(out: &mut String, summary: &Summary) -> fmt::Result {
@@ -111,22 +131,56 @@ fn stages(out: &mut String, summary: &Summary) -> fmt::Result {
     let width = width.max(12) + 2;
     writeln!(
         out,
-        "\n{:<width$}{:>10}{:>12}{:>12}{:>14}{:>14}",
-        "stage", "calls", "mean, ms", "p99, ms", "tokens in", "tokens out"
+        "\n{:<width$}{:>10}{:>12}{:>12}{:>14}{:>14}{}",
+        "stage",
+        "calls",
+        "mean, ms",
+        "p99, ms",
+        "tokens in",
+        "tokens out",
+        if summary.cost.is_some() { format!("{:>14}", "cost") } else { String::new() }
     )?;
     for stage in &summary.stages {
         writeln!(
             out,
-            "{:<width$}{:>10}{:>12}{:>12}{:>14}{:>14}",
+            "{:<width$}{:>10}{:>12}{:>12}{:>14}{:>14}{}",
             stage.name,
             stage.calls,
             Cell(stage.mean_ms).to_string(),
             Cell(stage.p99_ms).to_string(),
             stage.prompt_tokens,
-            stage.completion_tokens
+            stage.completion_tokens,
+            stage.cost.map_or_else(String::new, |cost| format!("{:>14}", Money(cost).to_string()))
         )?;
     }
     Ok(())
+}
+
+fn first_tokens(out: &mut String, summary: &Summary) -> fmt::Result {
+    let streamed = summary.stages.iter().filter(|stage| stage.ttft_p50_ms.is_some());
+    for (i, stage) in streamed.enumerate() {
+        writeln!(
+            out,
+            "{}first token of {}: p50 {} ms, p95 {} ms, p99 {} ms",
+            if i == 0 { "\n" } else { "" },
+            stage.name,
+            Cell(stage.ttft_p50_ms),
+            Cell(stage.ttft_p95_ms),
+            Cell(stage.ttft_p99_ms)
+        )?;
+    }
+    Ok(())
+}
+
+/// An amount: small ones keep three digits that say something.
+struct Money(f64);
+
+impl Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let leading = if self.0 > 0.0 { -self.0.log10().floor() } else { 0.0 };
+        let digits = (leading + 2.0).clamp(2.0, 9.0) as usize;
+        write!(f, "{:.digits$}", self.0)
+    }
 }
 
 /// A number with about four digits, or a dash for one that was not measured.

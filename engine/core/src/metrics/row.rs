@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use super::price::Spent;
+
 /// How a task ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TaskOutcome {
@@ -28,7 +30,7 @@ impl TaskOutcome {
 }
 
 /// A task that has ended. Times are nanoseconds since the run began, in ascending order.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TaskRow {
     /// Number of the task.
     pub task: u64,
@@ -52,6 +54,8 @@ pub struct TaskRow {
     pub attempts: u16,
     /// Time in each stage, by position in the plan; `None` for a stage that did not run.
     pub stages_ns: Vec<Option<u64>>,
+    /// What its calls cost.
+    pub spent: Spent,
 }
 
 impl TaskRow {
@@ -89,6 +93,11 @@ impl TaskRow {
         for stage in &self.stages_ns {
             cell(&mut line, *stage);
         }
+        let Spent { prompt_tokens, completion_tokens, cost } = self.spent;
+        let _ = write!(line, ",{prompt_tokens},{completion_tokens},");
+        if let Some(cost) = cost {
+            let _ = write!(line, "{cost}");
+        }
         line
     }
 }
@@ -100,6 +109,7 @@ pub fn csv_header(stages: &[String]) -> String {
     for stage in stages {
         let _ = write!(line, ",{stage}_ms");
     }
+    line.push_str(",prompt_tokens,completion_tokens,cost");
     line
 }
 
@@ -109,7 +119,7 @@ mod tests {
 
     #[test]
     fn lines_match_the_head_and_unknown_is_empty() {
-        let row = TaskRow {
+        let mut row = TaskRow {
             task: 7,
             job: 0,
             records: 1,
@@ -121,10 +131,15 @@ mod tests {
             outcome: TaskOutcome::Dead,
             attempts: 2,
             stages_ns: vec![None, Some(42)],
+            spent: Spent { prompt_tokens: 12, completion_tokens: 3, cost: None },
         };
         let head = csv_header(&["embed".into(), "answer".into()]);
-        assert!(head.ends_with(",attempts,embed_ms,answer_ms"));
-        assert_eq!(row.to_csv(), "7,3,1.500000,2.000001,,1000.000000,dead,2,,0.000042");
+        assert!(
+            head.ends_with(",attempts,embed_ms,answer_ms,prompt_tokens,completion_tokens,cost")
+        );
+        assert_eq!(row.to_csv(), "7,3,1.500000,2.000001,,1000.000000,dead,2,,0.000042,12,3,");
+        row.spent.cost = Some(0.000_001_5);
+        assert!(row.to_csv().ends_with(",12,3,0.0000015"));
         assert_eq!(head.matches(',').count(), row.to_csv().matches(',').count());
         assert_eq!(row.split_ns(), None);
     }

@@ -74,6 +74,18 @@ fn plain(error: &serde_json::Error) -> String {
     }
 }
 
+/// Up to here every whole number has a float of its own.
+const LARGEST_WHOLE: f64 = (1_u64 << 53) as f64;
+
+/// A string as it is shown in an error.
+fn shortened(text: &str) -> std::borrow::Cow<'_, str> {
+    const LONGEST: usize = 40;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", &text[..end]).into(),
+        None => text.into(),
+    }
+}
+
 struct RecordSeed<'t, 'o> {
     record: &'t RecordType,
     fields: &'o mut [Vec<u8>],
@@ -167,7 +179,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
             Type::Float | Type::Rate | Type::Percent => pack(self.out, Datum::Float(n as f64)),
             // Identities are often numbers in the data and strings in the program.
             Type::String => pack(self.out, Datum::Str(&n.to_string())),
-            _ => return Err(self.wrong("a whole number")),
+            _ => return Err(self.wrong(&n.to_string())),
         }
         Ok(())
     }
@@ -185,7 +197,12 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
                 pack(self.out, Datum::Float(x));
                 Ok(())
             }
-            _ => Err(self.wrong("a number with a fraction")),
+            // For JSON 2.0 is a whole number, and many programs write it so.
+            Type::Int if x.fract() == 0.0 && x.abs() <= LARGEST_WHOLE => {
+                pack(self.out, Datum::Int(x as i64));
+                Ok(())
+            }
+            _ => Err(self.wrong(&x.to_string())),
         }
     }
 
@@ -196,11 +213,14 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
             Type::Enum(choices) => {
                 if !choices.variants.iter().any(|variant| variant == text) {
                     let all = choices.variants.join(", ");
-                    return Err(E::custom(format_args!("expected one of {all}, found `{text}`")));
+                    return Err(E::custom(format_args!(
+                        "expected one of {all}, found `{}`",
+                        shortened(text)
+                    )));
                 }
                 pack(self.out, Datum::Str(text));
             }
-            _ => return Err(self.wrong("a string")),
+            _ => return Err(self.wrong(&format!("\"{}\"", shortened(text)))),
         }
         Ok(())
     }
@@ -371,14 +391,8 @@ mod tests {
     #[test]
     fn wrong_rows_say_what_is_wrong() {
         check(r#"{"n":1}"#, "error: field `id` is missing");
-        check(
-            r#"{"id":"a","n":"x"}"#,
-            "error: field `n`: expected int, found a string at column 17",
-        );
-        check(
-            r#"{"id":"a","n":1.5}"#,
-            "error: field `n`: expected int, found a number with a fraction at column 17",
-        );
+        check(r#"{"id":"a","n":"x"}"#, "error: field `n`: expected int, found \"x\" at column 17");
+        check(r#"{"id":"a","n":1.5}"#, "error: field `n`: expected int, found 1.5 at column 17");
         check(
             r#"{"id":"a""#,
             "error: it is not valid JSON: EOF while parsing an object at column 9",

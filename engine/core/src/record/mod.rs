@@ -14,12 +14,14 @@
 //!
 //! **Invariant: no bytes can make a reader panic.** Damaged bytes read as the end of the row.
 
+mod answer;
 mod datum;
 mod json;
 mod pack;
 mod rows;
 mod text;
 
+pub use answer::AnswerType;
 pub use datum::{Datum, Floats, Items};
 pub use json::{JsonRowError, RowReader, json_row, write_json, write_json_object};
 pub use pack::{pack, pack_list, pack_record, pack_value, pack_vector};

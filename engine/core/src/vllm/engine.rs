@@ -6,72 +6,20 @@
 //! **the head of the queue blocks the others when the cache has no room for it**, and nothing is
 //! admitted in a step that preempted. One simplification: the victim of a preemption is never a
 //! request that has its tokens in the current step already, even if its priority is lower.
+//!
+//! Several answers to one prompt (`n` in the API) are as many requests with the same block hashes,
+//! as in vLLM: blocks are found by others within the step that fills them, so the prompt is computed
+//! once, but for what does not fill a block.
 
 use rustc_hash::FxHashSet;
 
+use super::front::FrontEnd;
 use super::kv::KvCache;
-use super::profile::Profile;
+use super::profile::{Profile, Scheduling};
 use super::queue::Queue;
+use super::report::{Admission, Emission, Stats, Step};
 use super::sequence::{Finish, Rejected, Request, Sequence};
 use super::step::{Load, step_ms};
-
-/// One token of one request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Emission {
-    /// The request.
-    pub id: u64,
-    /// Its tokens so far, this one included: 1 is the first token.
-    pub produced: u32,
-    /// Set with its last token.
-    pub finish: Option<Finish>,
-}
-
-/// One step of the server. Without tokens and sequences it is a pause until the front end has
-/// passed the next request on.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Step {
-    /// When it begins.
-    pub starts_at_ns: u64,
-    /// When it ends: its tokens appear then, and the next step may be asked for.
-    pub ends_at_ns: u64,
-    /// The tokens.
-    pub emitted: Vec<Emission>,
-    /// What it computes.
-    pub load: Load,
-}
-
-/// Counters and gauges, as on vLLM's `/metrics`.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Stats {
-    /// Requests that run.
-    pub running: usize,
-    /// Requests that wait for room.
-    pub waiting: usize,
-    /// Requests in the front end.
-    pub arriving: usize,
-    /// KV blocks in use.
-    pub kv_blocks_used: u32,
-    /// Share of KV blocks in use, 0 to 1.
-    pub kv_usage: f64,
-    /// Preemptions so far.
-    pub preemptions: u64,
-    /// Prompt tokens looked up in the prefix cache.
-    pub prefix_queries: u64,
-    /// Prompt tokens found there.
-    pub prefix_hits: u64,
-    /// Prompt tokens of admitted requests.
-    pub prompt_tokens: u64,
-    /// Generated tokens.
-    pub generated_tokens: u64,
-    /// Requests that ended with [`Finish::Stop`].
-    pub stopped: u64,
-    /// Requests that ended with [`Finish::Length`].
-    pub cut: u64,
-    /// Requests that were cancelled.
-    pub cancelled: u64,
-    /// Steps with work.
-    pub steps: u64,
-}
 
 /// One server. Drive it so: call [`step`](Engine::step); if it returns a step, act on its tokens
 /// and call again at its end; if not, call after the next [`submit`](Engine::submit).
@@ -93,6 +41,7 @@ pub struct Stats {
 pub struct Engine {
     profile: Profile,
     kv: KvCache,
+    front: FrontEnd,
     queue: Queue,
     running: Vec<Sequence>,
     live: FxHashSet<u64>,
@@ -117,6 +66,7 @@ impl Engine {
         Engine {
             kv: KvCache::new(profile.kv_blocks),
             profile,
+            front: FrontEnd::default(),
             queue: Queue::default(),
             running: Vec::new(),
             live: FxHashSet::default(),
@@ -139,9 +89,15 @@ impl Engine {
             return Err(Rejected::Duplicate(request.id));
         }
         self.arrivals += 1;
-        let sequence = Sequence::new(request, self.arrivals, room);
-        let service_ns = (self.profile.api_ms_per_request.max(0.0) * 1e6) as u64;
-        self.queue.arrive(sequence, now, service_ns);
+        let priority = match self.profile.scheduling {
+            Scheduling::Fcfs => 0,
+            Scheduling::Priority => request.priority,
+        };
+        let work_ns = self.profile.api_ms_per_request * 1e6
+            + self.profile.api_us_per_token * 1e3 * f64::from(request.prompt_tokens);
+        let sequence = Sequence::new(request, self.arrivals, priority, room);
+        self.pass_on(now);
+        self.front.arrive(sequence, now, work_ns.max(0.0) as u64);
         Ok(())
     }
 
@@ -165,7 +121,8 @@ impl Engine {
         if !self.live.remove(&id) {
             return false;
         }
-        if !self.queue.remove(id)
+        if !self.front.remove(id)
+            && !self.queue.remove(id)
             && let Some(index) = self.running.iter().position(|sequence| sequence.id == id)
         {
             let mut sequence = self.running.remove(index);
@@ -180,8 +137,8 @@ impl Engine {
         let used = self.kv.capacity() - self.kv.free();
         Stats {
             running: self.running.len(),
-            waiting: self.queue.waiting(),
-            arriving: self.queue.arriving(),
+            waiting: self.queue.len(),
+            arriving: self.front.len(),
             kv_blocks_used: used,
             kv_usage: f64::from(used) / f64::from(self.kv.capacity().max(1)),
             ..self.stats
@@ -193,15 +150,20 @@ impl Engine {
     pub fn step(&mut self, now: u64) -> Option<Step> {
         let now = now.max(self.busy_until);
         self.settle();
-        self.queue.advance(now);
+        self.pass_on(now);
         let mut load = Load::default();
         let mut chunks = Vec::with_capacity(self.running.len());
-        let mut budget = self.profile.max_num_batched_tokens;
-        if self.continue_running(&mut budget, &mut chunks) {
-            self.admit(&mut budget, &mut chunks);
+        let mut admitted = Vec::new();
+        if self.profile.chunked_prefill {
+            let mut budget = self.profile.max_num_batched_tokens;
+            if self.continue_running(&mut budget, &mut chunks) {
+                self.admit(&mut budget, &mut chunks, &mut admitted);
+            }
+        } else {
+            self.prompts_first(&mut chunks, &mut admitted);
         }
         if chunks.is_empty() {
-            let ends_at_ns = self.queue.next_arrival()?;
+            let ends_at_ns = self.front.next_departure()?;
             self.busy_until = ends_at_ns;
             return Some(Step { starts_at_ns: now, ends_at_ns, ..Step::default() });
         }
@@ -210,7 +172,27 @@ impl Engine {
         self.stats.generated_tokens += emitted.len() as u64;
         let duration_ns = (step_ms(&self.profile.costs, &load) * 1e6).round() as u64;
         self.busy_until = now + duration_ns.max(1);
-        Some(Step { starts_at_ns: now, ends_at_ns: self.busy_until, emitted, load })
+        Some(Step { starts_at_ns: now, ends_at_ns: self.busy_until, emitted, admitted, load })
+    }
+
+    /// Queue what has left the front end by `now`.
+    fn pass_on(&mut self, now: u64) {
+        while let Some((at, mut sequence)) = self.front.depart(now) {
+            sequence.queued_at = at;
+            self.queue.wait(sequence);
+        }
+    }
+
+    /// A step of the first vLLM: whole prompts if any fits, else one token for each request.
+    fn prompts_first(&mut self, chunks: &mut Vec<u32>, admitted: &mut Vec<Admission>) {
+        let mut budget = self.profile.max_num_batched_tokens.max(self.profile.max_model_len);
+        chunks.resize(self.running.len(), 0);
+        self.admit(&mut budget, chunks, admitted);
+        if admitted.is_empty() {
+            chunks.clear();
+            let mut budget = u32::MAX;
+            self.continue_running(&mut budget, chunks);
+        }
     }
 
     /// Let go of what the last step finished: until its end those requests held their blocks.
@@ -267,7 +249,7 @@ impl Engine {
     }
 
     /// Start waiting requests while budget, places and blocks last.
-    fn admit(&mut self, budget: &mut u32, chunks: &mut Vec<u32>) {
+    fn admit(&mut self, budget: &mut u32, chunks: &mut Vec<u32>, admitted: &mut Vec<Admission>) {
         let size = self.profile.block_size;
         // A request without a chunk is one that the budget did not reach: nobody overtakes it.
         while *budget > 0
@@ -279,6 +261,9 @@ impl Engine {
             // At least the last token is computed, as its output is what is sampled from.
             let (hits, idle) = self.kv.peek((0..(total - 1) / size).map(|k| head.hash(k)));
             let chunk = (total - hits * size).min(*budget);
+            if !self.profile.chunked_prefill && chunk < total - hits * size {
+                break;
+            }
             if (hits * size + chunk).div_ceil(size) - hits + idle > self.kv.free() {
                 break;
             }
@@ -288,7 +273,14 @@ impl Engine {
             }
             sequence.computed = hits * size;
             grow(&mut self.kv, &mut sequence, chunk, size);
-            if !std::mem::replace(&mut sequence.seen, true) {
+            let again = std::mem::replace(&mut sequence.seen, true);
+            admitted.push(Admission {
+                id: sequence.id,
+                queued_at_ns: sequence.queued_at,
+                cached_tokens: (hits * size).min(sequence.prompt),
+                again,
+            });
+            if !again {
                 self.stats.prompt_tokens += u64::from(sequence.prompt);
                 self.stats.prefix_queries += u64::from(sequence.prompt);
                 self.stats.prefix_hits += u64::from(hits * size);
@@ -303,6 +295,9 @@ impl Engine {
     fn compute(&mut self, chunks: &[u32], load: &mut Load) -> Vec<Emission> {
         let mut emitted = Vec::with_capacity(chunks.len());
         for (sequence, &chunk) in self.running.iter_mut().zip(chunks) {
+            if chunk == 0 {
+                continue;
+            }
             if sequence.produced > 0 && chunk == 1 {
                 load.decode(sequence.total());
             } else {

@@ -11,17 +11,28 @@
 //! published vLLM benchmarks (see [`step`](step_ms)). Nothing here reads a clock: the twin drives an
 //! [`Engine`] in virtual time, the simulator server by the wall clock, and both see the same steps.
 
+mod architecture;
 mod embed;
 mod engine;
+mod file;
+pub mod fit;
+mod front;
+mod known;
 mod kv;
 mod profile;
 mod queue;
+mod report;
 mod sequence;
 mod step;
 pub mod tokens;
+pub mod validation;
 
+pub use architecture::{Architecture, Efficiency, Gpu};
 pub use embed::{EMBEDDERS, EmbedEngine, EmbedStep, Embedder, embedder};
-pub use engine::{Emission, Engine, Stats, Step};
-pub use profile::{Architecture, Gpu, PROFILES, Profile, names, profile};
+pub use engine::Engine;
+pub use file::ProfileError;
+pub use known::{PROFILES, names, profile};
+pub use profile::{Profile, Scheduling};
+pub use report::{Admission, Emission, Stats, Step};
 pub use sequence::{Finish, Rejected, Request};
 pub use step::{Costs, Load, step_ms};

@@ -16,7 +16,7 @@ pub struct Request {
     pub max_tokens: u32,
     /// Tokens that the model would generate by itself, the end-of-text token included.
     pub target_tokens: u32,
-    /// Lower goes first; among equals first come, first served.
+    /// Lower goes first, if the profile's scheduling heeds it.
     pub priority: i32,
 }
 
@@ -74,6 +74,8 @@ pub(super) type Key = (i32, u64);
 pub(super) struct Sequence {
     pub(super) id: u64,
     pub(super) key: Key,
+    /// When it left the front end.
+    pub(super) queued_at: u64,
     shared: Vec<u64>,
     pub(super) prompt: u32,
     pub(super) produced: u32,
@@ -88,13 +90,14 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    pub(super) fn new(request: Request, arrival: u64, room: u32) -> Self {
+    pub(super) fn new(request: Request, arrival: u64, priority: i32, room: u32) -> Self {
         let allowed = request.max_tokens.min(room).max(1);
         let target = request.target_tokens.max(1);
         let reason = if target <= allowed { Finish::Stop } else { Finish::Length };
         Sequence {
             id: request.id,
-            key: (request.priority, arrival),
+            key: (priority, arrival),
+            queued_at: 0,
             shared: request.blocks,
             prompt: request.prompt_tokens.max(1),
             produced: 0,

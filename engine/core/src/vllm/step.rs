@@ -16,7 +16,7 @@
 //! GPUStack's published Qwen3-14B runs come out 16 to 23 % too fast.
 
 /// Constants of the step time, milliseconds.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Costs {
     /// `M`: reading the layers' weights once.
     pub weights: f64,

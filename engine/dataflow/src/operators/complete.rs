@@ -157,6 +157,7 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
                     .map_err(|error| ("emit", error))
             });
         if let Err((stage, error)) = result {
+            context.note_failed(stage, task.id);
             failed.push(buried(stage, &error, task.rows.row(i)));
         }
     }

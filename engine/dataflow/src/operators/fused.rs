@@ -111,7 +111,10 @@ impl Fused {
                     columns[own..].iter().for_each(|datum| pack(out, *datum));
                 }),
                 Ok(false) => {}
-                Err((stage, error)) => task.dead.push(buried(stage, &error, rows.row(i))),
+                Err((stage, error)) => {
+                    context.note_failed(stage, task.id);
+                    task.dead.push(buried(stage, &error, rows.row(i)));
+                }
             }
         }
         self.note(&spent, task, context);
@@ -196,6 +199,7 @@ pub(crate) fn buried(stage: &str, error: &EvalError, row: &[u8]) -> Dead {
         stage: stage.to_owned(),
         attempts: 1,
         class: "expression".into(),
+        status: None,
         message: error.to_string(),
         row: row.to_vec(),
     }

@@ -23,13 +23,25 @@ use crate::task::Task;
 #[derive(Debug)]
 pub(crate) struct Slots {
     free: Cell<usize>,
+    /// Tasks let in so far.
+    admitted: Cell<u64>,
     /// Rouses `receive` when a slot becomes free while tasks wait.
     waiting: RefCell<Option<Activator>>,
 }
 
 impl Slots {
     pub(crate) fn new(slots: usize) -> Self {
-        Slots { free: Cell::new(slots.max(1)), waiting: RefCell::default() }
+        Slots {
+            free: Cell::new(slots.max(1)),
+            admitted: Cell::default(),
+            waiting: RefCell::default(),
+        }
+    }
+
+    /// Whether no further task can come to an operator that `entered` tasks have come to until one
+    /// of those behind `receive` has ended: no slot is free, and none is on its way.
+    pub(crate) fn nobody_else_can_come(&self, entered: u64) -> bool {
+        self.free.get() == 0 && self.admitted.get() == entered
     }
 
     fn take(&self) -> bool {
@@ -74,6 +86,7 @@ pub(crate) fn receive<'s>(tasks: Tasks<'s>, context: &Rc<Context>) -> Tasks<'s> 
             // A task without records only passes through.
             while waiting.front().is_some_and(|task| !task.scheduled || context.slots.take()) {
                 let Some(mut task) = waiting.pop_front() else { break };
+                context.slots.admitted.set(context.slots.admitted.get() + 1);
                 task.started_ns = context.mark(Kind::Started, task.id, task.records);
                 session.give(task);
             }

@@ -107,16 +107,17 @@ impl Intake {
             }
             match self.feeder.next() {
                 None => return Step::Nothing,
-                Some(Fed::Task(rows)) => {
+                Some(Fed::Task(rows, round)) => {
                     if let Some(pacer) = &mut self.pacer {
                         pacer.took(now, rows.len());
                     }
                     let id = self.next_task;
                     self.next_task += 1;
                     let records = rows.len() as u32;
-                    context.mark(Kind::Arrived, id, records);
+                    let arrived_ns = context.mark(Kind::Arrived, id, records);
                     context.intake.open.set(context.intake.open.get() + 1);
-                    return Step::Task(Task { id, records, rows, ..Task::default() });
+                    let task = Task { id, arrived_ns, round, records, rows, ..Task::default() };
+                    return Step::Task(task);
                 }
                 Some(Fed::Bad(row)) => {
                     if self.bad == BadRows::Fail {

@@ -25,8 +25,8 @@ pub(crate) struct FeedSettings {
 
 /// What the thread hands over.
 pub(crate) enum Fed {
-    /// One task's rows.
-    Task(Rows),
+    /// One task's rows, and how often the source had been read before.
+    Task(Rows, u32),
     /// A row that could not be read.
     Bad(BadRow),
     /// The source ended, well or not.
@@ -133,7 +133,7 @@ fn read_once(
         }
         *given += batch.rows.len() as u64;
         let rows = if round == 0 { batch.rows } else { renamed(&batch.rows, plan.key, round) };
-        if hand.give(Fed::Task(rows)).is_err() {
+        if hand.give(Fed::Task(rows, u32::try_from(round).unwrap_or(u32::MAX))).is_err() {
             return Ok(Err(Gone));
         }
     }

@@ -6,6 +6,7 @@ use sage_core::text::hashed_vector;
 use sage_dsl::catalog::{Cost, EndpointUse, Kind, Param, Signature, StageClass, StageSpec};
 use sage_dsl::types::Type;
 
+use super::options::{BATCH_TOKENS, CACHE, LANE, MOST_ITEMS};
 use super::{Ask, Build, LocalStage, Row, Stage, StageEntry};
 use crate::error::DataflowError;
 
@@ -24,7 +25,13 @@ pub(super) static ENTRY: StageEntry = StageEntry {
             takes_fields: false,
         },
         options: &[
-            Param { name: "batch", kind: Kind::Int, default: Some("16"), doc: "most texts in one call" },
+            Param {
+                name: "batch",
+                kind: Kind::Count(1, MOST_ITEMS),
+                default: Some("16"),
+                doc: "most texts in one call",
+            },
+            BATCH_TOKENS,
             Param {
                 name: "linger",
                 kind: Kind::Duration,
@@ -35,8 +42,10 @@ pub(super) static ENTRY: StageEntry = StageEntry {
                 name: "timeout",
                 kind: Kind::Duration,
                 default: Some("30s"),
-                doc: "longest time until the answer, all tries together",
+                doc: "longest time until the answer: waiting for others and all tries together",
             },
+            CACHE,
+            LANE,
         ],
         result: |_| Ok(Type::Vector(None)),
         calls: EndpointUse::Embed,
@@ -53,7 +62,7 @@ struct Hashed(Program);
 
 fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
     if build.stage.endpoint.is_some() {
-        return Ok(Stage::Call(build.call("text", Ask::Embed)?));
+        return Ok(Stage::Call(build.call("text", Ask::Embed, None)?));
     }
     Ok(Stage::Local(Box::new(Hashed(build.program("text")?))))
 }

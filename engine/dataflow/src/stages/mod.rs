@@ -5,17 +5,17 @@
 //! the spot, as a call to an endpoint, and as a wait.
 
 mod hits;
+mod options;
 
 use std::sync::Arc;
 
 use bumpalo::Bump;
-use sage_core::endpoint::{GenerateOptions, Generation};
+use sage_core::endpoint::{CacheMode, GenerateOptions, Generation, Lane};
 use sage_core::expr::{EvalError, Program, Templates};
 use sage_core::index::Index;
-use sage_core::record::Datum;
-use sage_dsl::catalog::StageSpec;
+use sage_core::record::{AnswerType, Datum};
+use sage_dsl::catalog::{EndpointUse, StageSpec};
 use sage_dsl::plan::{Argument, Plan, StagePlan};
-use sage_dsl::types::Value;
 
 use crate::error::DataflowError;
 
@@ -102,12 +102,28 @@ pub(crate) struct CallStage {
     pub(crate) text: Program,
     /// What is asked.
     pub(crate) ask: Ask,
+    /// What the answer has to be, if not plain text.
+    pub(crate) structured: Option<Structured>,
     /// Most items in one call.
     pub(crate) batch: usize,
+    /// Most tokens of the texts in one call, as estimated.
+    pub(crate) batch_tokens: Option<u64>,
     /// Longest time an item waits for others, nanoseconds.
     pub(crate) linger_ns: u64,
-    /// Longest time until the answer, nanoseconds.
+    /// Longest time until the answer, waiting for others and repairs included, nanoseconds.
     pub(crate) timeout_ns: u64,
+    /// Which lane of the gateway's queue its calls take.
+    pub(crate) lane: Lane,
+    /// Whether answers that were paid before may be used again.
+    pub(crate) cache: CacheMode,
+}
+
+/// Structured output: an answer that is a value of a declared type.
+pub(crate) struct Structured {
+    /// Reads it.
+    pub(crate) answer: AnswerType,
+    /// How often one that does not fit is asked for again.
+    pub(crate) repair: u8,
 }
 
 /// What a [`CallStage`] asks.
@@ -122,8 +138,8 @@ pub(crate) enum Ask {
 pub(crate) enum Received {
     /// Text.
     Text(Generation),
-    /// A vector, and its share of the call's tokens.
-    Vector(Vec<f32>, u64),
+    /// A vector, its share of the call's tokens, and whether it had been paid for earlier.
+    Vector(Vec<f32>, u64, bool),
 }
 
 /// What a constructor sees.
@@ -164,25 +180,41 @@ impl Build<'_> {
             .ok_or_else(|| self.broken("its index was not opened"))
     }
 
-    /// The option called `name`.
-    pub(crate) fn option(&self, name: &str) -> Option<&Value> {
-        sage_dsl::plan::lookup(&self.stage.options, name)
-    }
-
     /// Text asked with each call of this stage.
-    pub(crate) fn call(&self, text: &str, ask: Ask) -> Result<CallStage, DataflowError> {
+    pub(crate) fn call(
+        &self,
+        text: &str,
+        ask: Ask,
+        structured: Option<Structured>,
+    ) -> Result<CallStage, DataflowError> {
         let endpoint = self.stage.endpoint.ok_or_else(|| self.broken("it names no endpoint"))?;
-        let duration = |name: &str| self.option(name).and_then(Value::as_duration_ns);
-        let batch = self.option("batch").and_then(Value::as_int).unwrap_or(1);
+        let calling = options::calling(self.stage)?;
         Ok(CallStage {
             endpoint,
             text: self.program(text)?,
             ask,
-            batch: usize::try_from(batch).unwrap_or(1).clamp(1, 2048),
-            linger_ns: duration("linger").unwrap_or(0).max(0) as u64,
-            timeout_ns: duration("timeout").unwrap_or(60_000_000_000).max(1) as u64,
+            structured,
+            batch: calling.batch,
+            batch_tokens: calling.batch_tokens,
+            linger_ns: calling.linger_ns,
+            timeout_ns: calling.timeout_ns,
+            lane: calling.lane,
+            cache: calling.cache,
         })
     }
+}
+
+/// Say early whether the options of the stages that call an endpoint can be meant: what a checker
+/// that knows one option at a time cannot see.
+pub fn probe(plan: &Plan) -> Result<(), DataflowError> {
+    for stage in plan.stages().filter(|stage| stage.endpoint.is_some()) {
+        match stage.calls {
+            EndpointUse::Generate => drop(generate::ask(plan, stage)?),
+            EndpointUse::Embed => drop(options::calling(stage)?),
+            EndpointUse::None => {}
+        }
+    }
+    Ok(())
 }
 
 /// Make what runs for `stage`.

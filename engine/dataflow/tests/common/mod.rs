@@ -282,6 +282,60 @@ impl Endpoint for Scripted {
     }
 }
 
+type Reply = dyn Fn(u64, &Call) -> CallOutcome + Send + Sync;
+
+/// Answers each call as its script says, from threads of its own, and keeps what it was asked.
+pub struct Replying {
+    reply: Arc<Reply>,
+    calls: AtomicU64,
+    pub seen: Arc<Mutex<Vec<Call>>>,
+}
+
+impl Replying {
+    pub fn new(reply: impl Fn(u64, &Call) -> CallOutcome + Send + Sync + 'static) -> Self {
+        Replying { reply: Arc::new(reply), calls: AtomicU64::new(0), seen: Arc::default() }
+    }
+}
+
+impl Endpoint for Replying {
+    fn submit(&self, call: Call, completion: Completion) {
+        let number = self.calls.fetch_add(1, Ordering::SeqCst);
+        self.seen.lock().unwrap().push(call.clone());
+        let reply = Arc::clone(&self.reply);
+        std::thread::spawn(move || completion.complete(reply(number, &call)));
+    }
+}
+
+/// Prompts or texts of a call.
+pub fn texts(call: &Call) -> &[String] {
+    match &call.request {
+        Request::Generate { prompts, .. } => prompts,
+        Request::Embed { texts } => texts,
+    }
+}
+
+/// One try, every text answered by `text`.
+pub fn generated(call: &Call, text: impl Fn(&str) -> String) -> CallOutcome {
+    let generation = |prompt: &String| Generation {
+        text: text(prompt),
+        prompt_tokens: 10,
+        completion_tokens: 4,
+        finish: "stop".into(),
+        cached: false,
+    };
+    let result = Ok(Answer::Generated(texts(call).iter().map(generation).collect()));
+    CallOutcome { result, attempts: 1, first_token_ns: None }
+}
+
+/// One try, refused with this status.
+pub fn refused(status: u16) -> CallOutcome {
+    let error = CallError {
+        status: Some(status),
+        ..CallError::new(ErrorClass::Rejected, "this prompt is too long")
+    };
+    CallOutcome::failed(error, 1)
+}
+
 fn answer(request: &Request, missing: usize) -> Answer {
     let generation = |prompt: &String| Generation {
         text: format!("echo: {prompt}"),

@@ -119,7 +119,7 @@ impl Target {
             let back = self.back.notified();
             let passage = self.health().breaker.pass(self.now_ns());
             match passage {
-                Passage::Open => return,
+                Passage::Open | Passage::Trial => return,
                 Passage::Wait(ns) => {
                     // Ends early when the upstream is back.
                     let _ = tokio::time::timeout(Duration::from_nanos(ns), back).await;

@@ -3,31 +3,33 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{Extension, State};
 use axum::response::Response;
 
+use super::answer::answer;
 use super::body::{self, Input};
-use super::chat::answer;
-use super::generate::{Generation, Prompt};
+use super::guard::Admitted;
+use super::params;
 use super::problem::Problem;
+use super::prompt::Prompt;
 use super::server::Server;
 use super::wire::Shape;
 
-/// What vLLM takes when `max_tokens` is left out.
-const DEFAULT_MAX_TOKENS: u32 = 16;
-
 pub(super) async fn completion(
     State(server): State<Arc<Server>>,
+    Extension(admitted): Extension<Admitted>,
     bytes: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let mut body: body::Generate = body::parse(bytes)?;
     let model = server.generator_model(body.model.take())?;
+    params::check(&body, server.priority_scheduling())?;
     let items = body.prompt.take().map(Input::items).unwrap_or_default();
-    if items.is_empty() {
-        return Err(Problem::bad("prompt", "`prompt` must hold at least one prompt."));
+    if items.is_empty() || items.len() > params::MAX_CHOICES {
+        let message = format!("`prompt` must hold 1 to {} prompts.", params::MAX_CHOICES);
+        return Err(Problem::bad("prompt", message));
     }
-    let prompts = items.into_iter().map(Prompt::of).collect();
-    let generation = Generation::start(&server, &mut body, prompts, DEFAULT_MAX_TOKENS).await?;
-    answer(&server, Shape::Completion, model, &body, generation).await
+    let vocabulary = server.vocabulary();
+    let prompts = items.into_iter().map(|item| Prompt::of(item, vocabulary)).collect();
+    answer(&server, &admitted, Shape::Completion, model, body, prompts).await
 }

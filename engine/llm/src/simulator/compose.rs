@@ -32,7 +32,8 @@ pub(super) fn answer(prompt: &str, seed: u64) -> String {
         return extract(&reading, 1 + (number % 3) as usize);
     }
     let count = 2 + number % 5;
-    let told: Vec<String> = (0..count).map(|turn| remark(prompt, seed, turn as usize)).collect();
+    let remarks = Remarks::on(prompt, seed);
+    let told: Vec<String> = (0..count).map(|turn| remarks.say(turn as usize)).collect();
     told.join(" ")
 }
 
@@ -136,22 +137,36 @@ const REMARKS: &[&str] = &[
     "The {c} follows from the {a}.",
 ];
 
-/// One sentence about the words of `prompt`; `turn` numbers the sentences of a text.
-pub(super) fn remark(prompt: &str, seed: u64, turn: usize) -> String {
-    let mut seen = HashSet::new();
-    let known: Vec<String> = words(prompt)
-        .filter(|word| word.len() >= 4 && !is_stop_word(word) && seen.insert(word.to_string()))
-        .map(std::borrow::Cow::into_owned)
-        .take(200)
-        .collect();
-    let number = draw(prompt, seed.wrapping_add(1 + turn as u64));
-    let pick = |at: u64| {
-        let fallback = ["matter", "case", "text"][(at % 3) as usize];
-        let index = (number >> 16).wrapping_add(at * 7) % known.len().max(1) as u64;
-        known.get(index as usize).map_or(fallback, String::as_str)
-    };
-    let template = REMARKS[(number % REMARKS.len() as u64) as usize];
-    template.replace("{a}", pick(0)).replace("{b}", pick(1)).replace("{c}", pick(2))
+/// Sentences about the words of a prompt.
+pub(super) struct Remarks<'a> {
+    prompt: &'a str,
+    seed: u64,
+    known: Vec<String>,
+}
+
+impl<'a> Remarks<'a> {
+    /// Reads the prompt once, however many sentences are wanted.
+    pub(super) fn on(prompt: &'a str, seed: u64) -> Self {
+        let mut seen = HashSet::new();
+        let known = words(prompt)
+            .filter(|word| word.len() >= 4 && !is_stop_word(word) && seen.insert(word.to_string()))
+            .map(std::borrow::Cow::into_owned)
+            .take(200)
+            .collect();
+        Remarks { prompt, seed, known }
+    }
+
+    /// One sentence; `turn` numbers the sentences of a text.
+    pub(super) fn say(&self, turn: usize) -> String {
+        let number = draw(self.prompt, self.seed.wrapping_add(1 + turn as u64));
+        let pick = |at: u64| {
+            let fallback = ["matter", "case", "text"][(at % 3) as usize];
+            let index = (number >> 16).wrapping_add(at * 7) % self.known.len().max(1) as u64;
+            self.known.get(index as usize).map_or(fallback, String::as_str)
+        };
+        let template = REMARKS[(number % REMARKS.len() as u64) as usize];
+        template.replace("{a}", pick(0)).replace("{b}", pick(1)).replace("{c}", pick(2))
+    }
 }
 
 #[cfg(test)]

@@ -6,31 +6,47 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sage_core::vllm::{EmbedEngine, Emission, Engine, Finish, Request, Stats};
 use tokio::sync::{mpsc, watch};
 
 use super::call::{Departed, Outcome, Reply, Ticket};
 use super::clock::Clock;
-use super::latency::{Latencies, Times};
+use super::metrics::{Ask, Ledger};
 use super::problem::Problem;
 
 /// Requests that wait for the driver; beyond, handlers wait.
 const INBOX: usize = 4096;
 
+/// A step as the driver needs it.
+pub(super) struct Tick {
+    starts_at_ns: u64,
+    ends_at_ns: u64,
+    /// Requests that begin to run, and when they were ready to.
+    admitted: Vec<(u64, u64)>,
+    emitted: Vec<Emission>,
+    /// Tokens computed.
+    tokens: u32,
+}
+
 /// An engine of either kind.
 pub(super) trait Model: Send + 'static {
     type Job: Send;
+    /// Prompt tokens and most tokens of the answer.
+    fn size(job: &Self::Job) -> (u32, u32);
     fn submit(&mut self, id: u64, job: Self::Job, now: u64) -> Result<(), String>;
     fn cancel(&mut self, id: u64);
-    /// End of the next step and its tokens.
-    fn step(&mut self, now: u64) -> Option<(u64, Vec<Emission>)>;
+    fn step(&mut self, now: u64) -> Option<Tick>;
     fn stats(&self) -> Stats;
 }
 
 impl Model for Engine {
     type Job = Request;
+
+    fn size(job: &Request) -> (u32, u32) {
+        (job.prompt_tokens, job.max_tokens)
+    }
 
     fn submit(&mut self, id: u64, job: Request, now: u64) -> Result<(), String> {
         Engine::submit(self, Request { id, ..job }, now).map_err(|error| error.to_string())
@@ -40,8 +56,15 @@ impl Model for Engine {
         Engine::cancel(self, id);
     }
 
-    fn step(&mut self, now: u64) -> Option<(u64, Vec<Emission>)> {
-        Engine::step(self, now).map(|step| (step.ends_at_ns, step.emitted))
+    fn step(&mut self, now: u64) -> Option<Tick> {
+        let step = Engine::step(self, now)?;
+        Some(Tick {
+            starts_at_ns: step.starts_at_ns,
+            ends_at_ns: step.ends_at_ns,
+            admitted: step.admitted.iter().map(|one| (one.id, one.queued_at_ns)).collect(),
+            emitted: step.emitted,
+            tokens: step.load.tokens,
+        })
     }
 
     fn stats(&self) -> Stats {
@@ -50,8 +73,12 @@ impl Model for Engine {
 }
 
 impl Model for EmbedEngine {
-    /// Tokens of all texts.
+    /// Tokens of the text.
     type Job = u64;
+
+    fn size(job: &u64) -> (u32, u32) {
+        (u32::try_from(*job).unwrap_or(u32::MAX), 1)
+    }
 
     fn submit(&mut self, id: u64, job: u64, now: u64) -> Result<(), String> {
         EmbedEngine::submit(self, id, job, now);
@@ -62,10 +89,16 @@ impl Model for EmbedEngine {
         EmbedEngine::cancel(self, id);
     }
 
-    fn step(&mut self, now: u64) -> Option<(u64, Vec<Emission>)> {
+    fn step(&mut self, now: u64) -> Option<Tick> {
         let step = EmbedEngine::step(self, now)?;
         let done = |id| Emission { id, produced: 1, finish: Some(Finish::Stop) };
-        Some((step.ends_at_ns, step.finished.into_iter().map(done).collect()))
+        Some(Tick {
+            starts_at_ns: now,
+            ends_at_ns: step.ends_at_ns,
+            admitted: Vec::new(),
+            emitted: step.finished.into_iter().map(done).collect(),
+            tokens: u32::try_from(step.tokens).unwrap_or(u32::MAX),
+        })
     }
 
     fn stats(&self) -> Stats {
@@ -73,19 +106,22 @@ impl Model for EmbedEngine {
     }
 }
 
+/// The requests of one call. They come together, so that those of one prompt share its blocks.
 #[derive(Debug)]
 struct Submission<J> {
-    id: u64,
-    job: J,
+    /// The first id; the others follow.
+    first: u64,
+    jobs: Vec<(J, Reply)>,
+    /// Requests for each prompt.
+    n: u64,
     arrived_ns: u64,
-    reply: Reply,
 }
 
 /// What `/metrics` shows.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug)]
 pub(super) struct Telemetry {
     pub(super) stats: Stats,
-    pub(super) latencies: Latencies,
+    pub(super) ledger: Ledger,
 }
 
 /// The handlers' side of a driver.
@@ -99,33 +135,36 @@ pub(super) struct Handle<J> {
 }
 
 impl<J: Send> Handle<J> {
-    /// Start the requests of one call. `eager`: the handler wants to see every token.
-    pub(super) async fn start(&self, jobs: Vec<J>, eager: bool) -> Result<Ticket, Problem> {
+    /// Start the requests of one call, `n` for each prompt. `eager`: the handler wants to see every
+    /// token.
+    pub(super) async fn start(&self, jobs: Vec<J>, n: u64, eager: bool) -> Result<Ticket, Problem> {
         let first = self.next_id.fetch_add(jobs.len() as u64, Ordering::Relaxed);
         let ids: Vec<u64> = (first..first + jobs.len() as u64).collect();
         let (ticket, replies) = Ticket::new(ids, eager, Arc::clone(&self.departed));
         let arrived_ns = self.clock.now();
-        for ((id, job), reply) in (first..).zip(jobs).zip(replies) {
-            let submission = Submission { id, job, arrived_ns, reply };
-            self.inbox.send(submission).await.map_err(|_| Problem::stopping())?;
-        }
+        let jobs = jobs.into_iter().zip(replies).collect();
+        let submission = Submission { first, jobs, n: n.max(1), arrived_ns };
+        self.inbox.send(submission).await.map_err(|_| Problem::stopping())?;
         Ok(ticket)
     }
 
     pub(super) fn telemetry(&self) -> Telemetry {
-        self.telemetry.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let telemetry = self.telemetry.lock().unwrap_or_else(PoisonError::into_inner);
+        Telemetry { stats: telemetry.stats, ledger: telemetry.ledger.sums() }
     }
 }
 
 /// A handle for `model` and the task that drives it until `stop` changes.
 pub(super) fn driver<M: Model>(
     model: M,
+    max_model_len: u32,
     clock: Clock,
     stop: watch::Receiver<bool>,
 ) -> (Handle<M::Job>, impl Future<Output = ()> + Send) {
     let (inbox, submissions) = mpsc::channel(INBOX);
     let departed = Departed::default();
-    let telemetry = Arc::new(Mutex::new(Telemetry::default()));
+    let telemetry = Telemetry { stats: Stats::default(), ledger: Ledger::new(max_model_len) };
+    let telemetry = Arc::new(Mutex::new(telemetry));
     let handle = Handle {
         inbox,
         departed: Arc::clone(&departed),
@@ -142,7 +181,7 @@ struct Driver<M: Model> {
     submissions: mpsc::Receiver<Submission<M::Job>>,
     departed: Departed,
     telemetry: Arc<Mutex<Telemetry>>,
-    open: HashMap<u64, (Reply, Times)>,
+    open: HashMap<u64, Reply>,
     clock: Clock,
 }
 
@@ -154,7 +193,7 @@ impl<M: Model> Driver<M> {
             self.take_in();
             let step = self.model.step(now);
             self.publish();
-            let Some((ends_at_ns, emitted)) = step else {
+            let Some(tick) = step else {
                 tokio::select! {
                     _ = stop.changed() => return,
                     submission = self.submissions.recv() => match submission {
@@ -164,7 +203,7 @@ impl<M: Model> Driver<M> {
                 }
                 continue;
             };
-            let deadline = self.clock.wall(ends_at_ns);
+            let deadline = self.clock.wall(tick.ends_at_ns);
             if deadline > tokio::time::Instant::now() {
                 tokio::select! {
                     _ = stop.changed() => return,
@@ -177,8 +216,8 @@ impl<M: Model> Driver<M> {
                     return;
                 }
             }
-            now = ends_at_ns;
-            self.deliver(emitted, now);
+            now = tick.ends_at_ns;
+            self.deliver(tick);
         }
     }
 
@@ -190,39 +229,56 @@ impl<M: Model> Driver<M> {
         while let Ok(submission) = self.submissions.try_recv() {
             self.accept(submission);
         }
+        let mut telemetry = lock(&self.telemetry);
         for id in leavers {
             self.open.remove(&id);
             self.model.cancel(id);
+            telemetry.ledger.forget(id);
         }
     }
 
     fn accept(&mut self, submission: Submission<M::Job>) -> u64 {
-        let Submission { id, job, arrived_ns, reply } = submission;
-        match self.model.submit(id, job, arrived_ns) {
-            Ok(()) => {
-                let times = Times { arrived_ns, last_ns: arrived_ns };
-                self.open.insert(id, (reply, times));
+        let Submission { first, jobs, n, arrived_ns } = submission;
+        for (id, (job, reply)) in (first..).zip(jobs) {
+            let (prompt_tokens, max_tokens) = M::size(&job);
+            match self.model.submit(id, job, arrived_ns) {
+                Ok(()) => {
+                    let family = id - (id - first) % n;
+                    let ask = Ask { arrived_ns, prompt_tokens, max_tokens, family, n };
+                    lock(&self.telemetry).ledger.arrived(id, ask);
+                    self.open.insert(id, reply);
+                }
+                Err(reason) => reply.close(Outcome::Rejected(reason)),
             }
-            Err(reason) => reply.close(Outcome::Rejected(reason)),
         }
         arrived_ns
     }
 
-    fn deliver(&mut self, emitted: Vec<Emission>, now: u64) {
-        let mut telemetry = self.telemetry.lock().unwrap_or_else(PoisonError::into_inner);
+    fn deliver(&mut self, tick: Tick) {
+        let Tick { starts_at_ns, ends_at_ns, admitted, emitted, tokens } = tick;
+        let ledger = &mut lock(&self.telemetry).ledger;
+        ledger.step(tokens);
+        for (id, queued_at_ns) in admitted {
+            ledger.scheduled(id, queued_at_ns, starts_at_ns);
+        }
         for Emission { id, produced, finish } in emitted {
-            let Some((reply, times)) = self.open.get_mut(&id) else { continue };
+            let Some(reply) = self.open.get_mut(&id) else { continue };
             reply.progress(produced);
-            telemetry.latencies.token(times, produced == 1, finish.is_some(), now);
+            ledger.token(id, produced, starts_at_ns, ends_at_ns);
             if let Some(finish) = finish
-                && let Some((reply, _)) = self.open.remove(&id)
+                && let Some(reply) = self.open.remove(&id)
             {
+                ledger.finished(id, produced);
                 reply.close(Outcome::Finished(finish));
             }
         }
     }
 
     fn publish(&self) {
-        self.telemetry.lock().unwrap_or_else(PoisonError::into_inner).stats = self.model.stats();
+        lock(&self.telemetry).stats = self.model.stats();
     }
+}
+
+fn lock(telemetry: &Mutex<Telemetry>) -> MutexGuard<'_, Telemetry> {
+    telemetry.lock().unwrap_or_else(PoisonError::into_inner)
 }

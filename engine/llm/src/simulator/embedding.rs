@@ -7,21 +7,25 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use sage_core::text::hashed_vector;
-use sage_core::vllm::tokens;
 use serde_json::{Value, json};
 
 use super::body;
 use super::call::Outcome;
-use super::generate::Prompt;
+use super::guard::Admitted;
 use super::problem::Problem;
+use super::prompt::Prompt;
 use super::server::Server;
+
+/// Texts of one call: as many as OpenAI's own service takes.
+const MAX_TEXTS: usize = 2048;
 
 pub(super) async fn embedding(
     State(server): State<Arc<Server>>,
+    Extension(admitted): Extension<Admitted>,
     bytes: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let body: body::Embed = body::parse(bytes)?;
@@ -38,14 +42,28 @@ pub(super) async fn embedding(
             return Err(Problem::bad("encoding_format", "encoding_format is float or base64."));
         }
     };
-    let prompts: Vec<Prompt> = body.input.items().into_iter().map(Prompt::of).collect();
-    if prompts.is_empty() {
-        return Err(Problem::bad("input", "`input` must hold at least one text."));
+    let items = body.input.items();
+    if items.is_empty() || items.len() > MAX_TEXTS {
+        let message = format!("`input` must hold 1 to {MAX_TEXTS} texts.");
+        return Err(Problem::bad("input", message));
     }
-    let mut total = 0_u64;
-    for prompt in &prompts {
-        let (length, limit) = (prompt.tokens.len(), embedder.max_model_len as usize);
-        if length > limit && body.truncate_prompt_tokens.is_none() {
+    if body.truncate_prompt_tokens.is_some_and(|kept| kept < -1 || kept == 0) {
+        let message = "truncate_prompt_tokens must be -1 or at least 1.";
+        return Err(Problem::bad("truncate_prompt_tokens", message));
+    }
+    let vocabulary = server.vocabulary();
+    let mut prompts: Vec<Prompt> =
+        items.into_iter().map(|item| Prompt::of(item, vocabulary)).collect();
+    let limit = embedder.max_model_len;
+    for prompt in &mut prompts {
+        if let Some(kept) = body.truncate_prompt_tokens {
+            prompt.truncate_start(kept, limit);
+        }
+        let length = prompt.tokens.len();
+        if length == 0 {
+            return Err(Problem::bad("input", "A text of `input` is empty."));
+        }
+        if length > limit as usize {
             let message = format!(
                 "This model's maximum context length is {limit} tokens. However, you requested \
                  {length} tokens in the input for embedding generation. Please reduce the length \
@@ -53,32 +71,26 @@ pub(super) async fn embedding(
             );
             return Err(Problem::bad("input", message));
         }
-        total += length.min(limit) as u64;
     }
-    let ticket = handle.start(vec![total], false).await?;
+    let jobs: Vec<u64> = prompts.iter().map(|prompt| prompt.tokens.len() as u64).collect();
+    let total: u64 = jobs.iter().sum();
+    let ticket = handle.start(jobs, 1, false).await?;
     if ticket.finished().await.iter().any(|one| one.outcome == Some(Outcome::Lost)) {
         return Err(Problem::stopping());
     }
     let vector = |prompt: &Prompt| {
-        let limit = embedder.max_model_len as usize;
-        let kept: String;
-        let text = if prompt.tokens.len() > limit {
-            kept = tokens::pieces(&prompt.text).take(limit).collect();
-            &kept
-        } else {
-            &prompt.text
-        };
-        let vector = hashed_vector(text, dimensions);
+        let vector = hashed_vector(&prompt.text, dimensions);
         if base64 { Value::String(encode(&vector)) } else { json!(vector) }
     };
     let item = |(index, prompt): (usize, &Prompt)| json!({"object": "embedding", "index": index, "embedding": vector(prompt)});
     let answer = json!({
-        "id": format!("embd-sim-{}", server.next_number()),
+        "id": format!("embd-{}", admitted.request_id),
         "object": "list",
         "created": super::wire::unix_seconds(),
         "model": embedder.model,
         "data": prompts.iter().enumerate().map(item).collect::<Vec<_>>(),
-        "usage": {"prompt_tokens": total, "total_tokens": total, "completion_tokens": 0},
+        "usage": {"prompt_tokens": total, "total_tokens": total, "completion_tokens": 0,
+            "prompt_tokens_details": null},
     });
     Ok(Json(answer).into_response())
 }

@@ -7,12 +7,29 @@ pub enum SimulatorError {
     #[error("`{0}` is not a simulated endpoint; write `sim:PROFILE` or `sim:PROFILE@SPEED`")]
     Url(String),
     /// No such profile.
-    #[error("unknown profile `{name}`; known are {known}")]
+    #[error("unknown profile `{name}`; known are {known}, or a file that ends in .toml")]
     Profile {
         /// What was asked for.
         name: String,
         /// All names.
         known: String,
+    },
+    /// A profile file that cannot be read.
+    #[error("profile {path}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A profile file with a mistake in it.
+    #[error("{path}: {source}")]
+    ProfileFile {
+        /// The file.
+        path: String,
+        /// The mistake, with its line.
+        source: sage_core::vllm::ProfileError,
     },
     /// A speed that is no number or out of range.
     #[error("speed `{0}` is not a number from 0.001 to 1000000")]

@@ -1,7 +1,7 @@
 //! A vLLM server without a GPU: the API and the timing of one, driven by the model in `sage-core`.
 //!
 //! ```text
-//!  HTTP --- faults --- key --- route -.- chat, completions -- text, tokens --.
+//!  HTTP --- key --- faults --- route -.- chat, completions -- text, tokens --.
 //!                                     '- embeddings ---------- vectors ------+-- inbox (bounded)
 //!  answer <--- wait or stream <--- progress of the call <--- driver: step, sleep, deliver
 //! ```
@@ -15,30 +15,41 @@
 //! rule in `sage_core::text`. **Every response carries `x-sage-endpoint: simulated`**, so that no
 //! result can be taken for a measurement of real hardware.
 
+mod admin;
+mod answer;
 mod body;
 mod call;
 mod chat;
 mod clock;
 mod completion;
 mod compose;
+mod config;
 mod driver;
 mod embedding;
 mod error;
 mod fault;
 mod generate;
-mod latency;
-mod metric;
+mod guard;
+mod held;
+mod metrics;
 mod model;
+mod params;
 mod problem;
+mod prompt;
 mod reading;
 mod schema;
 mod script;
 mod server;
+mod socket;
 mod stream;
+mod structured;
+mod tokenize;
 mod url;
+mod vocabulary;
 mod wire;
 
+pub use config::SimulatorConfig;
 pub use error::SimulatorError;
 pub use fault::Faults;
-pub use server::{SimulatorConfig, serve};
+pub use server::serve;
 pub use url::parse_url;

@@ -7,11 +7,20 @@ use sage_core::vllm::tokens;
 pub(super) struct Script {
     text: String,
     /// `ends[k]` is where token `k + 1` ends.
-    ends: Vec<usize>,
+    ends: Vec<u32>,
     /// Bytes that are shown: less than all when a stop string cuts the text.
     shown: usize,
     /// Tokens after which the model stops by itself, the end-of-text token included.
     pub(super) target_tokens: u32,
+    /// The stop string or token that ends the text, once all of it is said.
+    stop: Option<Stop>,
+}
+
+/// What made a text end before its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Stop {
+    Text(String),
+    Token(u32),
 }
 
 /// What bounds the text.
@@ -21,6 +30,9 @@ pub(super) struct Bounds {
     pub(super) min_tokens: u32,
     pub(super) ignore_eos: bool,
     pub(super) stop: Vec<String>,
+    pub(super) stop_tokens: Vec<u32>,
+    /// Show the stop string too.
+    pub(super) show_stop: bool,
 }
 
 impl Script {
@@ -38,14 +50,15 @@ impl Script {
             }
         }
         let mut end = 0;
-        let ends: Vec<usize> = tokens::pieces(&text)
+        let ends: Vec<u32> = tokens::pieces(&text)
             .take(bounds.max_tokens as usize)
             .map(|piece| {
-                end += piece.len();
+                end += piece.len() as u32;
                 end
             })
             .collect();
-        let mut script = Script { target_tokens: u32::MAX, shown: text.len(), text, ends };
+        let shown = text.len();
+        let mut script = Script { target_tokens: u32::MAX, shown, text, ends, stop: None };
         if !bounds.ignore_eos {
             script.target_tokens = (script.ends.len() as u32).saturating_add(1);
         }
@@ -53,25 +66,51 @@ impl Script {
         script
     }
 
-    /// End at the first stop string that lies behind the least number of tokens.
+    /// End at the first stop string or token that lies behind the least number of tokens.
     fn cut_at(&mut self, bounds: &Bounds) {
-        let spoken = |tokens: u32| self.ends.get((tokens as usize).wrapping_sub(1)).copied();
-        let from = spoken(bounds.min_tokens).unwrap_or(0);
-        let hits = bounds.stop.iter().filter(|stop| !stop.is_empty()).filter_map(|stop| {
-            self.text.get(from..)?.find(stop.as_str()).map(|at| (from + at, stop.len()))
+        let from = self.spoken(bounds.min_tokens);
+        let hits = bounds.stop.iter().filter_map(|stop| {
+            self.text.get(from..)?.find(stop.as_str()).map(|at| (from + at, stop))
         });
-        if let Some((at, length)) = hits.min() {
-            self.shown = at;
-            let said = self.ends.partition_point(|&end| end < at + length);
-            self.target_tokens = said as u32 + 1;
+        if let Some((at, stop)) = hits.min_by_key(|(at, stop)| (*at, stop.len())) {
+            let end = at + stop.len();
+            self.shown = if bounds.show_stop { end } else { at };
+            self.target_tokens = self.ends.partition_point(|&e| (e as usize) < end) as u32 + 1;
+            self.stop = Some(Stop::Text(stop.clone()));
         }
+        if bounds.stop_tokens.is_empty() {
+            return;
+        }
+        let ids = tokens::tokenize(&self.text);
+        let before = (self.target_tokens as usize).saturating_sub(1).min(ids.len());
+        let range = bounds.min_tokens as usize..before;
+        let found = range.clone().zip(ids.get(range).unwrap_or_default());
+        if let Some((at, &id)) = found.into_iter().find(|(_, id)| bounds.stop_tokens.contains(id)) {
+            self.shown = self.spoken(at as u32);
+            self.target_tokens = at as u32 + 1;
+            self.stop = Some(Stop::Token(id));
+        }
+    }
+
+    /// Where `tokens` tokens end.
+    fn spoken(&self, tokens: u32) -> usize {
+        let last = (tokens as usize).min(self.ends.len()).checked_sub(1);
+        last.map_or(0, |last| self.ends[last] as usize)
+    }
+
+    /// Tokens that the text may get to.
+    pub(super) fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Which stop ended the text, if `produced` tokens got there.
+    pub(super) fn stopped_by(&self, produced: u32) -> Option<&Stop> {
+        self.stop.as_ref().filter(|_| produced >= self.target_tokens)
     }
 
     /// What has been said after `produced` tokens.
     pub(super) fn upto(&self, produced: u32) -> &str {
-        let produced = (produced as usize).min(self.ends.len());
-        let end = produced.checked_sub(1).map_or(0, |last| self.ends[last]);
-        &self.text[..end.min(self.shown)]
+        &self.text[..self.spoken(produced).min(self.shown)]
     }
 }
 
@@ -99,6 +138,18 @@ mod tests {
         assert_eq!((cut.target_tokens, cut.upto(9)), (3, "One two "));
         let late = script(Bounds { max_tokens: 50, min_tokens: 4, stop, ..Bounds::default() });
         assert_eq!((late.target_tokens, late.upto(9)), (5, "One two three. "));
+        assert_eq!(late.stopped_by(4), None);
+        assert_eq!(late.stopped_by(5), Some(&Stop::Text("Four".into())));
+        let shown = Bounds { max_tokens: 50, stop: vec!["three".into()], ..Bounds::default() };
+        assert_eq!(script(Bounds { show_stop: true, ..shown }).upto(9), "One two three");
+    }
+
+    #[test]
+    fn stop_tokens_end_before_they_are_said() {
+        let stop_tokens = vec![tokens::tokenize(" three")[0]];
+        let cut = script(Bounds { max_tokens: 50, stop_tokens, ..Bounds::default() });
+        assert_eq!((cut.target_tokens, cut.upto(9)), (3, "One two"));
+        assert!(matches!(cut.stopped_by(3), Some(Stop::Token(_))));
     }
 
     #[test]

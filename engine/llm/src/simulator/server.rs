@@ -1,85 +1,87 @@
-//! Puts the server together: engines, routes, and what every request passes first.
+//! Puts the server together: engines, routes, and what handlers share.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use sage_core::vllm::{EMBEDDERS, EmbedEngine, Embedder, Engine, Profile};
+use axum::extract::DefaultBodyLimit;
+use axum::http::StatusCode;
+use axum::routing::{MethodRouter, get, post};
+use axum::{Router, middleware};
+use sage_core::vllm::{EMBEDDERS, EmbedEngine, Embedder, Engine, Profile, Request, Scheduling};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::clock::Clock;
+use super::config::SimulatorConfig;
 use super::driver::{Handle, driver};
-use super::fault::{Effect, Faults};
+use super::fault::Active;
+use super::guard::guard;
 use super::problem::Problem;
+use super::socket::{Connection, Door};
 use super::url::valid_speed;
-use super::{SimulatorError, chat, completion, embedding, metric, model};
+use super::vocabulary::Vocabulary;
+use super::{SimulatorError, admin, chat, completion, embedding, metrics, model, tokenize};
 
 /// Longest request body, bytes.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
-
-/// What is simulated, and how.
-#[derive(Debug, Clone)]
-pub struct SimulatorConfig {
-    /// Machine and model.
-    pub profile: &'static Profile,
-    /// Virtual seconds that pass in a second.
-    pub speed: f64,
-    /// Seed of the texts (where a request brings none) and of the faults.
-    pub seed: u64,
-    /// Key that calls below `/v1` must bring.
-    pub api_key: Option<String>,
-    /// Faults on purpose.
-    pub fault: Faults,
-    /// More names under which the model is served.
-    pub served_models: Vec<String>,
-}
-
-impl SimulatorConfig {
-    /// `profile` in real time, without key, faults or more names.
-    pub fn new(profile: &'static Profile) -> Self {
-        SimulatorConfig {
-            profile,
-            speed: 1.0,
-            seed: 0,
-            api_key: None,
-            fault: Faults::default(),
-            served_models: Vec::new(),
-        }
-    }
-}
 
 /// What handlers share.
 #[derive(Debug)]
 pub(super) struct Server {
     config: SimulatorConfig,
-    generator: Handle<sage_core::vllm::Request>,
+    generator: Handle<Request>,
     embedders: Vec<(&'static Embedder, Handle<u64>)>,
     clock: Clock,
+    faults: Arc<Active>,
+    vocabulary: Vocabulary,
     numbers: AtomicU64,
-    calls: AtomicU64,
+    load: AtomicUsize,
     stop: watch::Receiver<bool>,
     /// Start of the server, seconds since 1970.
     pub(super) started: u64,
 }
 
 impl Server {
-    pub(super) fn profile(&self) -> &'static Profile {
-        self.config.profile
+    pub(super) fn config(&self) -> &SimulatorConfig {
+        &self.config
+    }
+
+    pub(super) fn profile(&self) -> &Profile {
+        &self.config.profile
+    }
+
+    /// The name of the generating model.
+    pub(super) fn model(&self) -> &str {
+        &self.config.profile.model
     }
 
     pub(super) fn seed(&self) -> u64 {
         self.config.seed
     }
 
-    pub(super) fn generator(&self) -> &Handle<sage_core::vllm::Request> {
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    pub(super) fn faults(&self) -> &Active {
+        &self.faults
+    }
+
+    pub(super) fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
+    /// Requests that are being answered.
+    pub(super) fn load(&self) -> &AtomicUsize {
+        &self.load
+    }
+
+    pub(super) fn priority_scheduling(&self) -> bool {
+        self.profile().scheduling == Scheduling::Priority
+    }
+
+    pub(super) fn generator(&self) -> &Handle<Request> {
         &self.generator
     }
 
@@ -88,17 +90,32 @@ impl Server {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// Wait until the server stops.
+    pub(super) async fn stopped(&self) {
+        // The sender is gone: it has stopped too.
+        let _ = self.stop.clone().wait_for(|stopped| *stopped).await;
+    }
+
     /// All names of the generating model.
     pub(super) fn generator_names(&self) -> impl Iterator<Item = &str> {
         let more = self.config.served_models.iter().map(String::as_str);
-        std::iter::once(self.config.profile.model).chain(more)
+        std::iter::once(self.model()).chain(more)
     }
 
     /// The name that the answer repeats; without one the only model is meant.
     pub(super) fn generator_model(&self, asked: Option<String>) -> Result<String, Problem> {
-        let Some(asked) = asked else { return Ok(self.config.profile.model.to_owned()) };
+        let Some(asked) = asked else { return Ok(self.model().to_owned()) };
         let known = self.generator_names().any(|name| name == asked);
         if known { Ok(asked) } else { Err(Problem::unknown_model(&asked)) }
+    }
+
+    /// The context of the model of that name.
+    pub(super) fn max_model_len(&self, asked: Option<&str>) -> Result<u32, Problem> {
+        let generates = asked.is_none_or(|asked| self.generator_names().any(|name| name == asked));
+        if generates {
+            return Ok(self.profile().max_model_len);
+        }
+        self.embedder(asked).map(|(embedder, _)| embedder.max_model_len)
     }
 
     /// The embedding model of that name; without one the smallest.
@@ -129,21 +146,27 @@ pub async fn serve(
     let clock = Clock::start(config.speed);
     // Aborts the drivers when this future is dropped.
     let mut drivers = JoinSet::new();
-    let (generator, task) = driver(Engine::new(config.profile), clock, stop.clone());
+    let context = config.profile.max_model_len;
+    let (generator, task) = driver(Engine::new(&config.profile), context, clock, stop.clone());
     drivers.spawn(task);
     let mut embedders = Vec::with_capacity(EMBEDDERS.len());
     for embedder in EMBEDDERS {
-        let (handle, task) = driver(EmbedEngine::new(embedder), clock, stop.clone());
+        let engine = EmbedEngine::new(embedder);
+        let (handle, task) = driver(engine, embedder.max_model_len, clock, stop.clone());
         drivers.spawn(task);
         embedders.push((embedder, handle));
     }
+    let faults = Arc::new(Active::new(config.fault.clone(), config.seed));
+    let door = Door::new(listener, Arc::clone(&faults), clock, config.admin);
     let server = Arc::new(Server {
         config,
         generator,
         embedders,
         clock,
+        faults,
+        vocabulary: Vocabulary::default(),
         numbers: AtomicU64::new(1),
-        calls: AtomicU64::new(0),
+        load: AtomicUsize::new(0),
         stop,
         started: super::wire::unix_seconds(),
     });
@@ -151,89 +174,33 @@ pub async fn serve(
         shutdown.await;
         stopper.send_replace(true);
     };
-    axum::serve(listener, router(server))
-        .with_graceful_shutdown(shutdown)
-        .await
-        .map_err(SimulatorError::Serve)
+    let service = router(server).into_make_service_with_connect_info::<Connection>();
+    axum::serve(door, service).with_graceful_shutdown(shutdown).await.map_err(SimulatorError::Serve)
 }
 
 fn router(server: Arc<Server>) -> Router {
-    Router::new()
+    let ping: MethodRouter<Arc<Server>> = get(model::health).post(model::health);
+    let mut router = Router::new()
         .route("/v1/chat/completions", post(chat::chat))
         .route("/v1/completions", post(completion::completion))
         .route("/v1/embeddings", post(embedding::embedding))
         .route("/v1/models", get(model::models))
+        .route("/tokenize", post(tokenize::tokenize))
+        .route("/detokenize", post(tokenize::detokenize))
         .route("/health", get(model::health))
+        .route("/ping", ping)
+        .route("/load", get(model::load))
         .route("/version", get(model::version))
-        .route("/metrics", get(metric::metrics))
+        .route("/metrics", get(metrics::metrics));
+    if server.config.admin {
+        router = router.route("/admin/faults", get(admin::show).post(admin::change));
+    }
+    router
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "Not Found") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed")
+        })
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn_with_state(Arc::clone(&server), admit))
-        .layer(middleware::map_response(mark))
+        .layer(middleware::from_fn_with_state(Arc::clone(&server), guard))
         .with_state(server)
-}
-
-/// Say on every response where it comes from.
-async fn mark(mut response: Response) -> Response {
-    response.headers_mut().insert("x-sage-endpoint", HeaderValue::from_static("simulated"));
-    response
-}
-
-/// Check the key, then let the faults have their turn.
-async fn admit(State(server): State<Arc<Server>>, request: Request, next: Next) -> Response {
-    let api = request.uri().path().starts_with("/v1/");
-    if api && !authorized(&server.config, &request) {
-        return Problem::new(StatusCode::UNAUTHORIZED, "Unauthorized").into_response();
-    }
-    if api && request.method() == Method::POST && !server.config.fault.is_empty() {
-        let number = server.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        for effect in server.config.fault.effects(server.config.seed, number) {
-            if let Some(end) = suffer(&server, effect).await {
-                return end;
-            }
-        }
-    }
-    next.run(request).await
-}
-
-fn authorized(config: &SimulatorConfig, request: &Request) -> bool {
-    let Some(key) = &config.api_key else { return true };
-    let sent = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    sent.and_then(|sent| sent.strip_prefix("Bearer ")) == Some(key)
-}
-
-/// Apply one fault; returns the answer if the call ends here.
-async fn suffer(server: &Server, effect: Effect) -> Option<Response> {
-    match effect {
-        Effect::Latency(span) => {
-            tokio::time::sleep(server.clock.scaled(span)).await;
-            None
-        }
-        Effect::Status(status) => {
-            let message = format!("Injected fault: {status}");
-            Some(Problem::new(status, message).into_response())
-        }
-        Effect::Stall => {
-            // Until the client leaves, which drops this future, or the server stops.
-            let _ = server.stop.clone().wait_for(|stopped| *stopped).await;
-            Some(Problem::stopping().into_response())
-        }
-        Effect::Drop => Some(Response::new(Body::new(Broken))),
-    }
-}
-
-/// A body that fails at once, upon which the connection is closed before anything is sent.
-struct Broken;
-
-impl hyper::body::Body for Broken {
-    type Data = axum::body::Bytes;
-    type Error = std::io::Error;
-
-    fn poll_frame(
-        self: std::pin::Pin<&mut Self>,
-        _: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<hyper::body::Frame<Self::Data>, Self::Error>>> {
-        let error = std::io::Error::other("injected fault: dropped connection");
-        std::task::Poll::Ready(Some(Err(error)))
-    }
 }

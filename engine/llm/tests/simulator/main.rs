@@ -3,5 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail and print")]
 
 mod answers;
+mod choices;
+mod damage;
+mod faults;
 mod manners;
+mod metrics;
+mod options;
 mod running;
+mod structured;
+mod tokens;

@@ -53,6 +53,16 @@ impl Running {
         (status, serde_json::from_str(&response.text().await.unwrap()).unwrap())
     }
 
+    /// The events of a streamed answer, and whether it ended as it should.
+    pub(crate) async fn events(&self, path: &str, mut body: Value) -> (Vec<Value>, bool) {
+        body["stream"] = json!(true);
+        let raw = self.send(path, &body).await.text().await.unwrap();
+        let mut lines: Vec<&str> =
+            raw.split("\n\n").filter_map(|line| line.strip_prefix("data: ")).collect();
+        let done = lines.pop_if(|line| *line == "[DONE]").is_some();
+        (lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect(), done)
+    }
+
     pub(crate) async fn chat(&self, body: Value) -> Value {
         let (status, answer) = self.post("/v1/chat/completions", body).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
@@ -65,10 +75,12 @@ impl Running {
         response.text().await.unwrap()
     }
 
-    /// The value of one series of `/metrics`.
-    pub(crate) async fn metric(&self, name: &str) -> String {
+    /// The value of one series of `/metrics`: a name, or a name with some of its labels.
+    pub(crate) async fn metric(&self, series: &str) -> String {
+        let (name, label) = series.split_once('{').unwrap_or((series, "}"));
         let text = self.get("/metrics").await;
-        let line = text.lines().find(|line| line.starts_with(&format!("vllm:{name}{{"))).unwrap();
+        let mut lines = text.lines().filter(|line| line.starts_with(&format!("vllm:{name}{{")));
+        let line = lines.find(|line| line.contains(label.trim_end_matches('}'))).unwrap();
         line.rsplit(' ').next().unwrap().to_owned()
     }
 

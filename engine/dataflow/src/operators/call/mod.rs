@@ -5,7 +5,13 @@
 //! run side by side. Calls leave through the [`Endpoint`](sage_core::endpoint::Endpoint) trait and
 //! come back into an inbox from any thread, which wakes the operator by timely's `SyncActivator`.
 //! Every call is answered (a drop guard sees to it), so a task cannot be stuck here.
+//!
+//! A batch does not linger for company that cannot come: when no slot of the worker is free and no
+//! task is on its way here, the next one comes only after an answer has, so what is gathered leaves
+//! at once.
 
+mod answer;
+mod ask;
 mod inbox;
 mod open;
 
@@ -18,21 +24,19 @@ use std::time::Duration;
 use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 use sage_core::batcher::Batcher;
-use sage_core::endpoint::{
-    Answer, CacheMode, Call, CallOutcome, Completion, ErrorClass, Lane, Request,
-};
-use sage_core::event::{Event, Kind};
 use sage_core::record::Datum;
+use sage_core::text::count_tokens;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use self::inbox::Inbox;
-use self::open::{Item, Open, Place};
+use self::open::{Asked, Failure, Item, Open, Place};
 use super::{Held, Tasks};
 use crate::context::Context;
-use crate::stages::{Ask, CallStage, Received, Row, Stage};
+use crate::identity::identity;
+use crate::stages::{Row, Stage};
 use crate::task::Task;
 
 /// One stage of a group.
@@ -62,6 +66,7 @@ pub(crate) fn call<'s>(tasks: Tasks<'s>, context: &Rc<Context>, members: Vec<Mem
         move |_| {
             input.for_each(|capability, tasks| {
                 held.add(&capability, 0);
+                window.entered += tasks.len() as u64;
                 window.waiting.extend(tasks.drain(..));
             });
             window.turn();
@@ -94,21 +99,35 @@ struct Window {
     waiting: VecDeque<Task>,
     open: FxHashMap<u64, Open>,
     finished: Vec<Task>,
+    /// Tasks that have come here so far.
+    entered: u64,
     batchers: Vec<Batcher<Item>>,
-    calls: FxHashMap<u64, (usize, Vec<Place>)>,
+    /// Calls in flight: the stage and the items of each.
+    calls: FxHashMap<u64, (usize, Vec<Asked>)>,
     next_call: u64,
     timers: BinaryHeap<Reverse<(u64, usize, Place)>>,
     arena: Bump,
+    scratch: Vec<u8>,
+    /// Where the source's key stands among the columns.
+    key: Option<usize>,
+    /// A task is late so long after its arrival.
+    deadline_ns: Option<u64>,
 }
 
 impl Window {
     fn new(context: Rc<Context>, members: Vec<Member>, inbox: Arc<Inbox>) -> Self {
         let batcher = |member: &Member| match &member.run {
-            Stage::Call(call) => Batcher::new(call.batch, call.linger_ns, None),
+            Stage::Call(call) => Batcher::new(call.batch, call.linger_ns, call.batch_tokens),
             _ => Batcher::new(1, 0, None),
         };
         let batchers = members.iter().map(batcher).collect();
+        let key = context.plan.source().and_then(|source| source.key);
+        let deadline_ns = context.plan.schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
         Window {
+            key,
+            deadline_ns,
+            scratch: Vec::new(),
+            entered: 0,
             context,
             members,
             inbox,
@@ -158,6 +177,13 @@ impl Window {
                 self.send(member, items);
             }
         }
+        if self.context.slots.nobody_else_can_come(self.entered) {
+            for member in 0..self.members.len() {
+                if let Some(items) = self.batchers[member].flush() {
+                    self.send(member, items);
+                }
+            }
+        }
     }
 
     /// Open a task: its items go to the batchers and timers.
@@ -170,6 +196,7 @@ impl Window {
         let context = Rc::clone(&self.context);
         let now = context.clock.now_ns();
         let id = task.id;
+        let until_ns = self.deadline_ns.map_or(u64::MAX, |ns| task.arrived_ns.saturating_add(ns));
         let mut open = Open::new(task, self.members.len(), now);
         let mut items: Vec<(usize, Item)> = Vec::new();
         let mut timers: Vec<(usize, Place, u64)> = Vec::new();
@@ -178,13 +205,15 @@ impl Window {
             let mut failed = Vec::new();
             for i in 0..open.task.rows.len() {
                 open.task.rows.unpack(i, &mut columns);
+                let record = identity(self.key, &open.task, i, &columns, &mut self.scratch);
                 let (arena, templates) = (&self.arena, &context.templates);
                 let row = Row { columns: &columns, templates, arena, task: id };
                 let place = Place { task: id, row: i };
                 for (m, member) in self.members.iter().enumerate() {
                     let prepared = match &member.run {
                         Stage::Call(call) => row.text(&call.text).map(|text| {
-                            items.push((m, Item { place, text: text.to_owned() }));
+                            let asked = Asked::new(place, record, now, until_ns);
+                            items.push((m, Item { asked, text: text.to_owned() }));
                         }),
                         Stage::Wait(time) => {
                             row.count(time).map(|ns| timers.push((m, place, ns as u64)))
@@ -197,7 +226,7 @@ impl Window {
                 }
             }
             for (m, i, error) in failed {
-                open.fail(m, i, &self.members[m].name, "expression", 1, error.to_string());
+                open.fail(m, i, &self.members[m].name, 1, Failure::of_expression(&error));
             }
         }
         self.arena.reset();
@@ -210,76 +239,15 @@ impl Window {
             self.timers.push(Reverse((now.saturating_add(ns), member, place)));
         }
         for (member, item) in items {
-            if let Some(batch) = self.batchers[member].push(item, 1, now) {
+            let weight = match &self.members[member].run {
+                Stage::Call(call) if call.batch_tokens.is_some() => count_tokens(&item.text),
+                _ => 1,
+            };
+            if let Some(batch) = self.batchers[member].push(item, weight, now) {
                 self.send(member, batch);
             }
         }
         self.close_if_done(id);
-    }
-
-    /// Send one batch.
-    fn send(&mut self, member: usize, items: Vec<Item>) {
-        let Stage::Call(CallStage { endpoint, ask, timeout_ns, .. }) = &self.members[member].run
-        else {
-            return;
-        };
-        let Some(task) = items.first().map(|item| item.place.task) else { return };
-        let (places, texts): (Vec<_>, Vec<_>) =
-            items.into_iter().map(|item| (item.place, item.text)).unzip();
-        let request = match ask {
-            Ask::Generate(options) => {
-                Request::Generate { prompts: texts, options: options.clone() }
-            }
-            Ask::Embed => Request::Embed { texts },
-        };
-        let id = self.next_call;
-        self.next_call += 1;
-        self.calls.insert(id, (member, places));
-        let inbox = Arc::clone(&self.inbox);
-        let stage = usize::from(self.members[member].stage);
-        let call = Call {
-            endpoint: *endpoint,
-            request,
-            timeout_ns: *timeout_ns,
-            stage,
-            task,
-            records: Vec::new(),
-            lane: Lane::default(),
-            cache: CacheMode::default(),
-        };
-        let completion = Completion::new(move |outcome| inbox.put(id, outcome));
-        self.context.endpoint.submit(call, completion);
-    }
-
-    fn answered(&mut self, call: u64, outcome: CallOutcome) {
-        let Some((member, places)) = self.calls.remove(&call) else { return };
-        let now = self.context.clock.now_ns();
-        let attempts = u16::try_from(outcome.attempts).unwrap_or(u16::MAX);
-        if let (Some(first), true) = (places.first(), attempts > 1) {
-            let retries = u64::from(attempts - 1);
-            let event = Event::new(Kind::Retried, first.task, now);
-            let stage = self.members[member].stage;
-            self.context.note(Event { stage, value: retries, ..event });
-        }
-        let name = &self.members[member].name;
-        let mut answers = received(outcome, places.len());
-        for (i, place) in places.iter().enumerate() {
-            let Some(open) = self.open.get_mut(&place.task) else { continue };
-            match &mut answers {
-                Ok(answers) => {
-                    if let Some(answer) = answers.get_mut(i).and_then(Option::take) {
-                        open.answered(member, place.row, &answer, attempts, now);
-                    }
-                }
-                Err((class, message)) => {
-                    open.outstanding -= 1;
-                    open.fail(member, place.row, name, class, attempts, message.clone());
-                }
-            }
-        }
-        for place in places {
-            self.close_if_done(place.task);
-        }
     }
 
     fn close_if_done(&mut self, task: u64) {
@@ -290,31 +258,5 @@ impl Window {
             let stages: Vec<u16> = self.members.iter().map(|member| member.stage).collect();
             self.finished.push(open.close(&stages, &self.context));
         }
-    }
-}
-
-/// One answer per item, or why there is none.
-fn received(
-    outcome: CallOutcome,
-    items: usize,
-) -> Result<Vec<Option<Received>>, (&'static str, String)> {
-    let protocol = |found: usize| {
-        let class = ErrorClass::Protocol.as_str();
-        Err((class, format!("asked for {items} items, the answer has {found}")))
-    };
-    match outcome.result {
-        Ok(Answer::Generated(texts)) if texts.len() == items => {
-            Ok(texts.into_iter().map(|text| Some(Received::Text(text))).collect())
-        }
-        Ok(Answer::Embedded { vectors, tokens }) if vectors.len() == items => {
-            // The server counts the call as a whole; the shares add up to that.
-            let items = items.max(1) as u64;
-            let share = |i: usize| tokens / items + u64::from((i as u64) < tokens % items);
-            let vector = |(i, vector)| Some(Received::Vector(vector, share(i)));
-            Ok(vectors.into_iter().enumerate().map(vector).collect())
-        }
-        Ok(Answer::Generated(texts)) => protocol(texts.len()),
-        Ok(Answer::Embedded { vectors, .. }) => protocol(vectors.len()),
-        Err(error) => Err((error.class.as_str(), error.message)),
     }
 }

@@ -1,10 +1,11 @@
 //! `Open`: one task that waits for answers.
 
 use sage_core::event::{Event, Kind};
-use sage_core::record::{Datum, Rows, pack, pack_vector};
+use sage_core::expr::EvalError;
+use sage_core::record::{Datum, Rows, pack};
 
 use crate::context::Context;
-use crate::stages::{Received, pack_generation};
+use crate::stages::Received;
 use crate::task::{Dead, Task};
 
 /// A record of a task.
@@ -14,11 +15,56 @@ pub(super) struct Place {
     pub(super) row: usize,
 }
 
+/// What is known of an item while its call is under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub(super) place: Place,
+    /// Identity of the record.
+    pub(super) record: u64,
+    /// When it could have been asked first.
+    pub(super) ready_ns: u64,
+    /// When its task is late.
+    pub(super) deadline_ns: u64,
+    /// Tries of all its calls so far.
+    pub(super) attempts: u16,
+    /// How often it was asked again because its answer did not fit.
+    pub(super) repairs: u8,
+}
+
+impl Asked {
+    pub(super) fn new(place: Place, record: u64, ready_ns: u64, deadline_ns: u64) -> Self {
+        Asked { place, record, ready_ns, deadline_ns, attempts: 0, repairs: 0 }
+    }
+
+    /// When it is not to be asked any more, in a stage with this time limit.
+    pub(super) fn until_ns(self, timeout_ns: u64) -> u64 {
+        self.ready_ns.saturating_add(timeout_ns).min(self.deadline_ns)
+    }
+}
+
 /// One text on its way into a call.
 #[derive(Debug)]
 pub(super) struct Item {
-    pub(super) place: Place,
+    pub(super) asked: Asked,
     pub(super) text: String,
+}
+
+/// Why a record has no answer.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) class: &'static str,
+    pub(super) status: Option<u16>,
+    pub(super) message: String,
+}
+
+impl Failure {
+    pub(super) fn new(class: &'static str, message: impl Into<String>) -> Self {
+        Failure { class, status: None, message: message.into() }
+    }
+
+    pub(super) fn of_expression(error: &EvalError) -> Self {
+        Failure::new("expression", error.to_string())
+    }
 }
 
 /// What one stage of the group did for the task.
@@ -27,6 +73,8 @@ struct Progress {
     last_ns: u64,
     prompt_tokens: u64,
     completion_tokens: u64,
+    /// Answers that had been paid for earlier.
+    cached: u64,
     attempts: u16,
 }
 
@@ -37,7 +85,8 @@ pub(super) struct Open {
     began_ns: u64,
     /// Packed columns by record and stage; empty until answered.
     columns: Vec<Vec<Vec<u8>>>,
-    failures: Vec<Option<Dead>>,
+    /// By record: the stage of the group that failed, and what is left of the record.
+    failures: Vec<Option<(usize, Dead)>>,
     progress: Vec<Progress>,
 }
 
@@ -54,31 +103,33 @@ impl Open {
         }
     }
 
-    /// An answer came.
-    pub(super) fn answered(
-        &mut self,
-        member: usize,
-        row: usize,
-        answer: &Received,
-        attempts: u16,
-        now_ns: u64,
-    ) {
-        self.outstanding -= 1;
+    /// Count what an answer cost, whether it can be used or not.
+    pub(super) fn paid(&mut self, member: usize, answer: &Received, attempts: u16, now_ns: u64) {
         let progress = &mut self.progress[member];
         progress.last_ns = progress.last_ns.max(now_ns);
         progress.attempts = progress.attempts.max(attempts);
-        let column = &mut self.columns[row][member];
         match answer {
+            Received::Text(text) if text.cached => progress.cached += 1,
             Received::Text(text) => {
                 progress.prompt_tokens += text.prompt_tokens;
                 progress.completion_tokens += text.completion_tokens;
-                pack_generation(column, text);
             }
-            Received::Vector(vector, tokens) => {
+            Received::Vector(_, tokens, cached) => {
+                progress.cached += u64::from(*cached);
                 progress.prompt_tokens += tokens;
-                pack_vector(column, vector);
             }
         }
+    }
+
+    /// An item has its answer; `fill` packs the column.
+    pub(super) fn done(&mut self, member: usize, row: usize, fill: impl FnOnce(&mut Vec<u8>)) {
+        self.outstanding -= 1;
+        self.column(member, row, fill);
+    }
+
+    /// Let `fill` pack a column.
+    pub(super) fn column(&mut self, member: usize, row: usize, fill: impl FnOnce(&mut Vec<u8>)) {
+        fill(&mut self.columns[row][member]);
     }
 
     /// A wait of `ns` begins; its column is known already.
@@ -100,39 +151,48 @@ impl Open {
         member: usize,
         row: usize,
         stage: &str,
-        class: &str,
         attempts: u16,
-        message: String,
+        failure: Failure,
     ) {
         let progress = &mut self.progress[member];
         progress.attempts = progress.attempts.max(attempts);
         let records = &self.task.rows;
-        self.failures[row].get_or_insert_with(|| Dead {
-            stage: stage.to_owned(),
-            attempts,
-            class: class.to_owned(),
-            message,
-            row: records.row(row).to_vec(),
+        self.failures[row].get_or_insert_with(|| {
+            let Failure { class, status, message } = failure;
+            let (stage, class) = (stage.to_owned(), class.to_owned());
+            (
+                member,
+                Dead { stage, attempts, class, status, message, row: records.row(row).to_vec() },
+            )
         });
     }
 
     /// All answers are there: append the columns, set failed records apart, note what was done.
     pub(super) fn close(mut self, stages: &[u16], context: &Context) -> Task {
         let rows = std::mem::take(&mut self.task.rows);
+        let now = context.clock.now_ns();
         let mut kept = Rows::with_capacity(rows.len(), rows.byte_len() + 256 * rows.len());
         for (i, failure) in self.failures.into_iter().enumerate() {
             match failure {
-                Some(dead) => self.task.dead.push(dead),
+                Some((member, dead)) => {
+                    let stage = stages.get(member).copied().unwrap_or(u16::MAX);
+                    let event = Event::new(Kind::Failed, self.task.id, now);
+                    context.note(Event { stage, detail: dead.attempts, ..event });
+                    self.task.dead.push(dead);
+                }
                 None => kept.push(|out| {
                     out.extend_from_slice(rows.row(i));
                     self.columns[i].iter().for_each(|column| out.extend_from_slice(column));
                 }),
             }
         }
-        let now = context.clock.now_ns();
         for (stage, progress) in stages.iter().zip(&self.progress) {
             self.task.attempts = self.task.attempts.max(progress.attempts);
             let ended = if progress.last_ns == 0 { now } else { progress.last_ns };
+            if progress.cached > 0 {
+                let event = Event::new(Kind::Cached, self.task.id, now);
+                context.note(Event { stage: *stage, value: progress.cached, ..event });
+            }
             let tokens = |n: u64| n.min(u64::from(u32::MAX));
             context.note(Event {
                 stage: *stage,

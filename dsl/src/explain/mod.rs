@@ -1,0 +1,157 @@
+//! A plan as text: what runs where, in which order, and what runs side by side.
+
+mod endpoint;
+mod stage;
+
+use std::fmt::Write as _;
+
+use crate::catalog::StageClass;
+use crate::literal::{show, show_args, show_duration};
+use crate::plan::{EmitPlan, Node, Plan, SourcePlan};
+
+/// Nodes behind the scheduling operator, in groups. Neighbouring stages that wait for something
+/// outside and do not read each other share a group: they run side by side. All others stand alone.
+pub fn levels(plan: &Plan) -> Vec<Vec<usize>> {
+    let schedule = plan.nodes.iter().position(|node| matches!(node, Node::Schedule));
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    // Columns of the group at hand; empty when it cannot grow.
+    let mut columns: Vec<usize> = Vec::new();
+    for (at, node) in plan.nodes.iter().enumerate().skip(schedule.map_or(0, |at| at + 1)) {
+        match node {
+            Node::Stage(stage) if stage.class == StageClass::Wait => {
+                let joins =
+                    !columns.is_empty() && !stage.reads.iter().any(|read| columns.contains(read));
+                match groups.last_mut() {
+                    Some(group) if joins => group.push(at),
+                    _ => {
+                        groups.push(vec![at]);
+                        columns.clear();
+                    }
+                }
+                columns.push(stage.column);
+            }
+            _ => {
+                groups.push(vec![at]);
+                columns.clear();
+            }
+        }
+    }
+    groups
+}
+
+/// The plan as a tree, one line a node.
+pub fn explain(plan: &Plan) -> String {
+    let mut out = format!("flow {}", plan.name);
+    if let Some(summary) = &plan.summary {
+        let _ = write!(out, " - {summary}");
+    }
+    out.push('\n');
+    let schedule = plan.nodes.iter().position(|node| matches!(node, Node::Schedule));
+    let mut depth = 0;
+    for node in plan.nodes.iter().take(schedule.unwrap_or(plan.nodes.len())) {
+        line(&mut out, depth, &node_text(plan, node, " on the source worker"));
+        depth = 1;
+    }
+    if schedule.is_some() {
+        line(&mut out, 1, &schedule_text(plan));
+    }
+    for group in levels(plan) {
+        let side_by_side = group.len() > 1;
+        if side_by_side {
+            line(&mut out, 2, "side by side");
+        }
+        for at in group {
+            let depth = if side_by_side { 3 } else { 2 };
+            line(&mut out, depth, &node_text(plan, &plan.nodes[at], ""));
+        }
+    }
+    for index in &plan.indexes {
+        let from = show_args(&index.args);
+        let vectors = match index.embedder.and_then(|at| plan.endpoints.get(at)) {
+            Some(endpoint) => format!("vectors by {}", endpoint.name),
+            None => "built-in vectors".to_owned(),
+        };
+        let text = format!(
+            "index {} = {}({from}) {:?}, {vectors} (line {})",
+            index.name, index.kind, index.search, index.line
+        );
+        line(&mut out, 0, &text);
+    }
+    for endpoint in &plan.endpoints {
+        line(&mut out, 0, &endpoint::text(endpoint));
+    }
+    out
+}
+
+fn line(out: &mut String, depth: usize, text: &str) {
+    let _ = writeln!(out, "{}{text}", "  ".repeat(depth + 1));
+}
+
+fn node_text(plan: &Plan, node: &Node, place: &str) -> String {
+    match node {
+        Node::Source(source) => source_text(source),
+        Node::Filter(filter) => format!("where {}{place}", filter.text),
+        Node::Stage(stage) => stage::text(plan, stage, place),
+        Node::Schedule => schedule_text(plan),
+        Node::Emit(emit) => emit_text(plan, emit),
+    }
+}
+
+fn source_text(source: &SourcePlan) -> String {
+    let mut args = source.args.clone();
+    args.extend(source.fields.iter().cloned());
+    format!(
+        "source {}: {} from {}({}) (line {})",
+        source.name,
+        source.record.name,
+        source.kind,
+        show_args(&args),
+        source.line
+    )
+}
+
+fn schedule_text(plan: &Plan) -> String {
+    let schedule = &plan.schedule;
+    let mut policy = schedule.policy.clone();
+    if !schedule.policy_args.is_empty() {
+        let _ = write!(policy, "({})", show_args(&schedule.policy_args));
+    }
+    let mut text =
+        format!("schedule policy={policy} slots={} queue={}", schedule.slots, schedule.queue);
+    if let Some(priority) = &schedule.priority {
+        let _ = write!(
+            text,
+            " priority={}",
+            match priority {
+                crate::plan::Expr::Column(at) => {
+                    plan.columns
+                        .get(*at)
+                        .map_or_else(String::new, |column| format!(".{}", column.name))
+                }
+                crate::plan::Expr::Literal(value) => show(value),
+                other => stage::reads_text(plan, other),
+            }
+        );
+    }
+    if let Some(deadline) = schedule.deadline_ns {
+        let _ = write!(text, " deadline={}", show_duration(deadline));
+    }
+    if schedule.morsel > 0 {
+        let _ = write!(text, " morsel={}", schedule.morsel);
+    }
+    text.push_str(", exchange: by decision of the scheduler");
+    text
+}
+
+fn emit_text(plan: &Plan, emit: &EmitPlan) -> String {
+    let Some(sink) = plan.sinks.get(emit.sink) else { return "emit".to_owned() };
+    let condition = if emit.condition.is_some() { " if ..." } else { "" };
+    format!(
+        "emit {} into {} = {}({}){condition} (sink on line {})",
+        sink.record.name,
+        sink.name,
+        sink.kind,
+        show_args(&sink.args),
+        sink.line
+    )
+}

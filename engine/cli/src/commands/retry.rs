@@ -1,0 +1,315 @@
+//! `retry`: run the failed records of a run again, and only those.
+//!
+//! A dead letter holds its record as it came from the source, and the run's folder holds the plan as
+//! it was carried out, with everything the command line had changed. So a retry is the same plan
+//! with another source: the records of the dead letters, one JSON object a line. Rows that never
+//! became records have nothing to be retried with; they are named.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::Args;
+use sage_dsl::plan::{BadRows, Node, Plan, SourcePlan};
+use sage_dsl::types::Value as Constant;
+use serde_json::Value;
+
+use crate::args::RunArguments;
+use crate::exit::{Exit, usage};
+use crate::program;
+use crate::run;
+
+const EXAMPLES: &str = "\
+Examples:
+  sage-flow retry results/runs/rag-2026-11-25-101500/dead_letters.jsonl
+  sage-flow retry dead_letters.jsonl --endpoint http://127.0.0.1:8000 --out results/second
+  sage-flow retry dead_letters.jsonl --program pipelines/rag.sage --set max_tokens=512
+
+The results are in retry-1, retry-2 and so on beside the file, unless --out says otherwise.
+
+Exit codes: as of `run`; 3 also when rows are left that cannot be retried.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES, allow_negative_numbers = true)]
+pub(crate) struct RetryArguments {
+    /// The dead letters of a run, in its folder
+    #[arg(value_name = "DEAD.jsonl")]
+    file: PathBuf,
+    /// Output folder [default: retry-N beside the file]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Run this program in place of the one that the run was made with
+    #[arg(long, value_name = "FILE")]
+    program: Option<PathBuf>,
+    /// Give a parameter of --program another value
+    #[arg(long = "set", value_name = "NAME=VALUE", requires = "program")]
+    sets: Vec<String>,
+    /// Which flow of --program to run
+    #[arg(long, value_name = "NAME", requires = "program")]
+    flow: Option<String>,
+    /// Worker processes [default: as in the run]
+    #[arg(long, short, value_name = "N")]
+    workers: Option<usize>,
+    /// Dataflow threads in each worker [default: as in the run]
+    #[arg(long, value_name = "T")]
+    threads: Option<usize>,
+    /// Tasks a worker executes at once [default: as in the run]
+    #[arg(long, value_name = "S")]
+    slots: Option<u32>,
+    /// Scheduling policy, with arguments [default: as in the run]
+    #[arg(long, value_name = "NAME")]
+    scheduler: Option<String>,
+    /// Calls in flight at an endpoint, over all workers: a number or `auto`
+    #[arg(long, value_name = "N|auto")]
+    concurrency: Option<String>,
+    /// Use this endpoint in place of the plan's: a URL or sim:PROFILE[@SPEED]
+    #[arg(long, value_name = "URL")]
+    endpoint: Option<String>,
+    /// Seed [default: as in the run]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// No progress and no summary
+    #[arg(long, short)]
+    quiet: bool,
+    /// Print metrics.json on the standard output at the end
+    #[arg(long)]
+    json: bool,
+}
+
+/// What a file of dead letters holds.
+#[derive(Debug, Default)]
+struct Letters {
+    /// Records that can be retried.
+    records: u64,
+    /// Rows that are no records: where, and what is wrong with them.
+    rows: Vec<String>,
+}
+
+/// Rows named on the screen; the file has them all.
+const SHOWN: usize = 10;
+/// Retries beside one file.
+const MOST_RETRIES: u32 = 10_000;
+
+pub(crate) fn retry(arguments: RetryArguments) -> anyhow::Result<Exit> {
+    let file = arguments.file.as_path();
+    let letters = File::open(file)
+        .map_err(|error| usage(format!("cannot read `{}`: {error}", file.display())))?;
+    let folder = match file.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let (mut plan, name) = plan(folder, &arguments)?;
+    let (number, records) = claim(folder)?;
+    let outcome = extract(letters, file, &records)
+        .and_then(|letters| retried(&mut plan, &name, &letters, folder, number, &arguments));
+    // What did not come to a run leaves nothing behind.
+    if !matches!(outcome, Ok(Some(_))) {
+        let _ = fs::remove_file(&records);
+    }
+    Ok(outcome?.unwrap_or(Exit::Complete))
+}
+
+/// Run the extracted records; `None` if there are none of any kind.
+fn retried(
+    plan: &mut Plan,
+    name: &Path,
+    letters: &Letters,
+    folder: &Path,
+    number: u32,
+    arguments: &RetryArguments,
+) -> anyhow::Result<Option<Exit>> {
+    let file = arguments.file.display();
+    if !arguments.quiet {
+        letters.rows.iter().take(SHOWN).for_each(|row| eprintln!("not retried: {row}"));
+        if letters.rows.len() > SHOWN {
+            let more = letters.rows.len() - SHOWN;
+            eprintln!("not retried: {more} more rows of the source that are no records");
+        }
+    }
+    if letters.records == 0 {
+        if letters.rows.is_empty() {
+            eprintln!("nothing to retry: `{file}` is empty");
+            return Ok(None);
+        }
+        let rows = letters.rows.len();
+        return Err(usage(format!(
+            "nothing to retry: all {rows} dead letters of `{file}` are rows that could not be read; \
+             mend the source and run it again"
+        )));
+    }
+    replace_source(plan, &std::path::absolute(folder.join(source_name(number)))?)?;
+    let out = arguments.out.clone().unwrap_or_else(|| folder.join(format!("retry-{number}")));
+    let setup = json(&folder.join("setup.json")).unwrap_or_default();
+    let run_arguments = run_arguments(arguments, &setup, name, out.clone());
+    run::options::apply(plan, &run_arguments)?;
+    let options = run::options::Options::new(name, &run_arguments)?;
+    let exit = run::supervise(plan.clone(), &options)?;
+    let exit =
+        if exit == Exit::Complete && !letters.rows.is_empty() { Exit::Incomplete } else { exit };
+    let line = outcome_line(&out, letters);
+    if !arguments.quiet && !arguments.json {
+        eprint!("{line}");
+    }
+    let summary = out.join("summary.txt");
+    let append = File::options()
+        .append(true)
+        .open(&summary)
+        .and_then(|mut text| text.write_all(line.as_bytes()));
+    append.with_context(|| format!("cannot write `{}`", summary.display()))?;
+    Ok(Some(exit))
+}
+
+/// How many of the failed records succeeded now.
+fn outcome_line(out: &Path, letters: &Letters) -> String {
+    let metrics = json(&out.join("metrics.json")).unwrap_or_default();
+    let ok = metrics.get("tasks_ok").and_then(Value::as_u64).unwrap_or(0);
+    let mut line = format!("retried     {ok} of {} failed records succeeded", letters.records);
+    if !letters.rows.is_empty() {
+        let rows = letters.rows.len();
+        line.push_str(&format!("; {rows} rows of the source are no records and were not retried"));
+    }
+    line + "\n"
+}
+
+/// The plan to run again, and the program it is of.
+fn plan(folder: &Path, arguments: &RetryArguments) -> anyhow::Result<(Plan, PathBuf)> {
+    if let Some(file) = &arguments.program {
+        let plan = program::one_plan(file, &arguments.sets, arguments.flow.as_deref())?;
+        return Ok((plan, file.clone()));
+    }
+    let path = folder.join("plan.json");
+    let hint = "; is the file in the folder of its run? else name the program by --program FILE";
+    let broken = |error: &dyn std::fmt::Display| {
+        usage(format!("cannot read `{}`: {error}{hint}", path.display()))
+    };
+    let text = fs::read(&path).map_err(|error| broken(&error))?;
+    let plan = serde_json::from_slice(&text).map_err(|error| broken(&error))?;
+    let setup = json(&folder.join("setup.json")).unwrap_or_default();
+    let name = setup.get("program").and_then(Value::as_str).unwrap_or("plan.json");
+    Ok((plan, name.into()))
+}
+
+fn source_name(number: u32) -> String {
+    format!("retry-{number}.jsonl")
+}
+
+/// Make the file of the records, under the first number that is free.
+fn claim(folder: &Path) -> anyhow::Result<(u32, PathBuf)> {
+    for number in 1..MOST_RETRIES {
+        if folder.join(format!("retry-{number}")).exists() {
+            continue;
+        }
+        let path = folder.join(source_name(number));
+        match File::create_new(&path) {
+            Ok(_) => return Ok((number, path)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(usage(format!("cannot write `{}`: {error}", path.display()))),
+        }
+    }
+    Err(usage(format!("`{}` has {MOST_RETRIES} retries", folder.display())))
+}
+
+/// Write the records of the dead letters to `into`, one a line.
+fn extract(letters: File, file: &Path, into: &Path) -> anyhow::Result<Letters> {
+    let mut found = Letters::default();
+    let mut out = BufWriter::new(File::create(into)?);
+    for (number, line) in (1..).zip(BufReader::new(letters).lines()) {
+        let place = || format!("{}:{number}", file.display());
+        let line = line.map_err(|error| usage(format!("{}: {error}", place())))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let letter: Value = serde_json::from_str(&line)
+            .map_err(|error| usage(format!("{}: it is no dead letter: {error}", place())))?;
+        if let Some(record @ Value::Object(_)) = letter.get("record") {
+            serde_json::to_writer(&mut out, record)?;
+            out.write_all(b"\n")?;
+            found.records += 1;
+        } else if let Some(row) = letter.get("place").and_then(Value::as_str) {
+            let why = letter.get("message").and_then(Value::as_str).unwrap_or("it is no record");
+            found.rows.push(format!("{row}: {why}"));
+        } else {
+            let message = "it is no dead letter: it has neither `record` nor `place`";
+            return Err(usage(format!("{}: {message}", place())));
+        }
+    }
+    out.flush()?;
+    Ok(found)
+}
+
+/// Let the plan read `records` in place of its source.
+fn replace_source(plan: &mut Plan, records: &Path) -> anyhow::Result<()> {
+    let source = plan.nodes.iter_mut().find_map(|node| match node {
+        Node::Source(source) => Some(source),
+        _ => None,
+    });
+    let source: &mut SourcePlan = source.ok_or_else(|| usage("the plan has no source"))?;
+    let path = records.to_str().ok_or_else(|| {
+        usage(format!("the name of the folder `{}` is no UTF-8", records.display()))
+    })?;
+    "jsonl".clone_into(&mut source.kind);
+    source.args = vec![("path".to_owned(), Constant::String(path.to_owned()))];
+    source.fields.clear();
+    source.bad_rows = BadRows::DeadLetter;
+    Ok(())
+}
+
+/// As the run was made, but for what the command line says.
+fn run_arguments(
+    arguments: &RetryArguments,
+    setup: &Value,
+    program: &Path,
+    out: PathBuf,
+) -> RunArguments {
+    let number = |name: &str| setup.get(name).and_then(Value::as_u64);
+    let size = |name: &str| number(name).and_then(|n| usize::try_from(n).ok());
+    RunArguments {
+        files: vec![program.to_owned()],
+        workers: arguments.workers.or_else(|| size("workers")),
+        threads: arguments.threads.or_else(|| size("threads")).unwrap_or(1),
+        slots: arguments.slots,
+        scheduler: arguments.scheduler.clone(),
+        concurrency: arguments.concurrency.clone(),
+        endpoint: arguments.endpoint.clone(),
+        sets: Vec::new(),
+        tasks: None,
+        limit: None,
+        rate: None,
+        seed: arguments.seed.or_else(|| number("seed")).unwrap_or(0),
+        out: Some(out),
+        flow: None,
+        quiet: arguments.quiet,
+        json: arguments.json,
+    }
+}
+
+/// A file of a run, if it is there and holds JSON.
+fn json(path: &Path) -> Option<Value> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_and_rows_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("dead_letters.jsonl");
+        let text = "{\"task\":3,\"stage\":\"a\",\"key\":\"x\",\"record\":{\"id\":\"x\",\"n\":1.5}}\n\n\
+                    {\"task\":null,\"stage\":\"source\",\"place\":\"q.csv:3\",\"message\":\"no\"}\n";
+        fs::write(&file, text).unwrap();
+        let (number, into) = claim(folder.path()).unwrap();
+        let found = extract(File::open(&file).unwrap(), &file, &into).unwrap();
+        assert_eq!((number, found.records), (1, 1));
+        assert_eq!(found.rows, ["q.csv:3: no"]);
+        assert_eq!(fs::read_to_string(&into).unwrap(), "{\"id\":\"x\",\"n\":1.5}\n");
+        assert_eq!(claim(folder.path()).unwrap().0, 2);
+        for wrong in ["nonsense", "{\"x\":1}", "[]"] {
+            fs::write(&file, wrong).unwrap();
+            let error = extract(File::open(&file).unwrap(), &file, &into).unwrap_err().to_string();
+            assert!(error.contains(".jsonl:1: it is no dead letter"), "{error}");
+        }
+    }
+}
