@@ -4,6 +4,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::commands::cache::CacheArguments;
+use crate::commands::calibrate::CalibrateArguments;
+use crate::commands::gateway::GatewayArguments;
+use crate::commands::retry::RetryArguments;
+
 /// Declarative LLM dataflows on a cluster of CPU nodes that share scarce GPUs.
 #[derive(Debug, Parser)]
 #[command(name = "sage-flow", version, about, max_term_width = 100)]
@@ -36,8 +41,13 @@ pub(crate) enum Command {
     #[command(after_help = SIMULATOR_EXAMPLES)]
     Simulator(SimulatorArguments),
     /// Serve a gateway in front of OpenAI-compatible endpoints
-    #[command(after_help = GATEWAY_EXAMPLES)]
-    Gateway(GatewayArguments),
+    Gateway(Box<GatewayArguments>),
+    /// Show or clear the answers that are kept for later runs
+    Cache(CacheArguments),
+    /// Run the failed records of a run again
+    Retry(RetryArguments),
+    /// Measure a real endpoint and write a profile to simulate it with
+    Calibrate(CalibrateArguments),
     /// Join a run as a worker; started by `run`, not by hand
     #[command(hide = true)]
     Worker {
@@ -71,11 +81,6 @@ const SIMULATOR_EXAMPLES: &str = "\
 Examples:
   sage-flow simulator --listen 127.0.0.1:8001 --profile a100/qwen2.5-7b
   sage-flow simulator --profile a100/llama-3-8b --speed 10 --fault 'status_500=5%,latency=200ms'";
-
-const GATEWAY_EXAMPLES: &str = "\
-Examples:
-  sage-flow gateway --upstream http://127.0.0.1:8000 --model Qwen/Qwen2.5-7B-Instruct
-  sage-flow gateway --upstream sim:a100/qwen2.5-7b@10 --concurrency 32 --listen 127.0.0.1:9000";
 
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
@@ -119,6 +124,9 @@ pub(crate) struct RunArguments {
     /// Output folder [default: results/runs/PIPELINE-TIME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Pay again for answers that an earlier run into the same folder has paid for
+    #[arg(long)]
+    pub(crate) fresh: bool,
     /// Which flow to run when the program has several
     #[arg(long, value_name = "NAME")]
     pub(crate) flow: Option<String>,
@@ -186,28 +194,19 @@ pub(crate) struct SimulatorArguments {
     /// Seed of the texts and the faults
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
+    /// Let callers on this machine change the faults while it runs (/admin/faults)
+    #[arg(long)]
+    pub(crate) admin: bool,
+    /// Who goes first; calls may have a priority only with `priority`
+    #[arg(long, value_enum, value_name = "POLICY", default_value_t = SchedulingPolicy::Fcfs)]
+    pub(crate) scheduling_policy: SchedulingPolicy,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct GatewayArguments {
-    /// Where to listen; port 0 takes a free one
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8002")]
-    pub(crate) listen: String,
-    /// An endpoint: a URL or sim:PROFILE[@SPEED]; may be given several times, with --model each
-    #[arg(long = "upstream", required = true, value_name = "URL")]
-    pub(crate) upstreams: Vec<String>,
-    /// The model an endpoint serves, in the order of --upstream
-    #[arg(long = "model", value_name = "NAME")]
-    pub(crate) models: Vec<String>,
-    /// Calls in flight at each endpoint
-    #[arg(long, value_name = "N", default_value_t = 64)]
-    pub(crate) concurrency: u32,
-    /// Environment variable that holds the endpoints' key
-    #[arg(long, value_name = "VARIABLE")]
-    pub(crate) api_key_env: Option<String>,
-    /// Environment variable that holds the token callers must bring
-    #[arg(long, value_name = "VARIABLE")]
-    pub(crate) token_env: Option<String>,
+/// vLLM's `--scheduling-policy`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchedulingPolicy {
+    Fcfs,
+    Priority,
 }
 
 /// Output of `check`.

@@ -6,7 +6,18 @@ use support::Sage;
 
 #[test]
 fn help_texts_have_examples() {
-    for verb in ["run", "check", "explain", "list", "doc", "simulator", "gateway"] {
+    for verb in [
+        "run",
+        "check",
+        "explain",
+        "list",
+        "doc",
+        "simulator",
+        "gateway",
+        "retry",
+        "cache",
+        "calibrate",
+    ] {
         let done = Sage::new().args(&format!("{verb} --help")).go().exits(0);
         if verb != "doc" || done.stdout.contains("Examples") {
             assert!(done.stdout.contains("Examples:\n  sage-flow"), "{verb}");

@@ -57,7 +57,7 @@ pub enum Kind {
     /// A stage failed for one record of the task. `detail` = tries; `stage` is beyond the plan's
     /// stages where a filter or an `emit` failed.
     Failed = 7,
-    /// The task was refused before it ran. Its deadline had passed: it is late.
+    /// The task is late: its deadline passed before it ran, or before all was asked that it needs.
     Shed = 8,
     /// A call was tried again. `value` = how often.
     Retried = 9,

@@ -224,7 +224,7 @@ fn tokens_and_cost_are_those_of_the_rows_and_only_what_was_paid_for() {
         events.splice(2..2, [embedded, failed, cached]);
         rows.extend(feed(&mut recorder, events));
     }
-    let naive: f64 = (0..50).map(|id| (7 * id) as f64 * 0.5 / 1e6).sum::<f64>()
+    let naive: f64 = (0..50).map(|id| f64::from(7 * id) * 0.5 / 1e6).sum::<f64>()
         + 50.0 * (100.0 * 3.0 + 20.0 * 15.0) / 1e6;
     let summary = recorder.finish();
     let by_row: f64 = rows.iter().filter_map(|row| row.spent.cost).sum();
@@ -257,6 +257,25 @@ fn a_run_without_tasks_has_no_figures_instead_of_perfect_ones() {
     feed(&mut recorder, life(0, 0, 0, [1, 1, 1], 0, 1));
     let summary = recorder.finish();
     assert_eq!((summary.throughput_per_s, summary.balance), (Some(0.0), None));
+}
+
+#[test]
+fn a_task_whose_time_is_up_on_its_way_is_late_and_its_work_is_counted() {
+    let mut recorder = quiet(2);
+    let mut events = life(0, 1, 0, [MS, MS, 8 * MS], 0, 3);
+    let last = events.last_mut().unwrap();
+    *last = Event { records: 3, ..Event::new(Kind::Shed, 0, 10 * MS) };
+    let rows = feed(&mut recorder, events);
+    assert_eq!((rows[0].outcome, rows[0].node), (TaskOutcome::Late, Some(1)));
+    assert_eq!(rows[0].split_ns(), Some([MS, MS, 8 * MS]));
+    // One that was refused in the queue never came to a node.
+    let refused = [Event::new(Kind::Arrived, 1, 0), Event::new(Kind::Shed, 1, 5)];
+    assert_eq!(feed(&mut recorder, refused)[0].node, None);
+    let summary = recorder.finish();
+    assert_eq!((summary.counts.tasks_late, summary.counts.tasks_dead), (4, 0));
+    assert_eq!((summary.nodes[1].busy_s, summary.nodes[1].tasks), (0.008, 0));
+    assert_eq!(summary.prompt_tokens, 100);
+    assert_eq!(recorder.nodes()[1].in_flight, 0);
 }
 
 #[test]
@@ -414,7 +433,7 @@ stage              calls    mean, ms     p99, ms     tokens in    tokens out    
 embed                  0           -           -             0             0
 answer                 4       748.0       997.0           400            80      0.000560
 
-first token of answer: p50 40.00 ms, p95 90.00 ms, p99 90.00 ms
+first token of answer: p50 40.01 ms, p95 90.00 ms, p99 90.00 ms
 ";
     assert_eq!(summary_text(&recorder.finish(), &heading), expected);
 }

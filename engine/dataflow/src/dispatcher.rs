@@ -15,7 +15,7 @@ use sage_dsl::plan::SchedulePlan;
 use crate::context::Context;
 use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
-use crate::task::{Dead, Done, Task};
+use crate::task::{DEADLINE, Dead, Done, Task};
 
 /// What the scheduling operator needs besides the plan.
 pub(crate) struct SchedulerSettings {
@@ -154,7 +154,7 @@ impl Dispatcher {
                 Some(task)
             }
             Outcome::Late => {
-                self.refuse(&task, "deadline", "the deadline passed while it waited");
+                self.refuse(&task, DEADLINE, "the deadline passed while it waited");
                 self.next()
             }
             Outcome::Shed { reason } => {

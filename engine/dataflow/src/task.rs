@@ -32,6 +32,9 @@ pub struct Task {
     pub dead: Vec<Dead>,
 }
 
+/// Class of a record whose time was up.
+pub(crate) const DEADLINE: &str = "deadline";
+
 /// A record that failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dead {

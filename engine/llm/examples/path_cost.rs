@@ -16,7 +16,7 @@ use axum::Router;
 use axum::routing::post;
 use sage_core::endpoint::{Call, Completion, Endpoint, GenerateOptions, Request};
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
-use sage_llm::gateway::{Gateway, GatewayConfig, Upstream};
+use sage_llm::gateway::{Concurrency, Gateway, GatewayConfig, Upstream};
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -67,8 +67,13 @@ fn stub(ms: u64) -> Result<String, Failure> {
 }
 
 fn gateway(stub: &str, concurrency: u32) -> Result<String, Failure> {
-    let upstream = Upstream { concurrency, ..Upstream::new("e", stub, "m") };
-    let config = GatewayConfig { upstreams: vec![upstream], token: Some("t".into()) };
+    let upstream =
+        Upstream { concurrency: Concurrency::Fixed(concurrency), ..Upstream::new("e", stub, "m") };
+    let config = GatewayConfig {
+        upstreams: vec![upstream],
+        token: Some("t".into()),
+        ..GatewayConfig::default()
+    };
     let (tell, told) = mpsc::channel();
     on_thread("gateway", async move {
         let gateway = Gateway::bind("127.0.0.1:0", config).await?;

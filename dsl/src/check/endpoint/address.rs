@@ -33,7 +33,9 @@ impl Checker<'_> {
         let mut found: Vec<(String, Span)> = Vec::new();
         for (url, span) in given {
             let Some(url) = self.address(&url, span) else { continue };
-            if let Some((_, first)) = found.iter().find(|(other, _)| same(other, &url)) {
+            // Two equal simulated entries are two servers; two equal addresses are one.
+            let twin = |(other, _): &&(String, Span)| !url.starts_with("sim:") && same(other, &url);
+            if let Some((_, first)) = found.iter().find(twin) {
                 let message = format!("the server `{url}` is listed twice");
                 let mut diagnostic = Diagnostic::error(codes::BAD_OPTION, span, message);
                 if *first != span {

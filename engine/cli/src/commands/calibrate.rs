@@ -13,7 +13,7 @@ use super::interrupted;
 use crate::exit::{Exit, usage, usage_of};
 use crate::run::services::Simulators;
 
-pub(crate) const CALIBRATE_EXAMPLES: &str = "\
+const CALIBRATE_EXAMPLES: &str = "\
 Examples:
   sage-flow calibrate --endpoint http://127.0.0.1:8000 --out ours.toml
   sage-flow calibrate --endpoint https://host/v1 --api-key-env KEY --max-tokens 50000 --time 2min
@@ -21,6 +21,7 @@ Examples:
 
 /// Arguments of `calibrate`.
 #[derive(Debug, Args)]
+#[command(after_help = CALIBRATE_EXAMPLES)]
 pub(crate) struct CalibrateArguments {
     /// The endpoint to measure: a URL or sim:PROFILE[@SPEED]
     #[arg(long, value_name = "URL")]
@@ -82,8 +83,10 @@ pub(crate) fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<Exit> 
     let stop = interrupted()?;
     let measured = super::serve(async {
         // Keeps an embedded simulator alive for the time of the probe.
-        let mut simulators = Simulators { seed: arguments.seed, ..Simulators::default() };
-        let resolved = simulators.resolve(&arguments.endpoint, arguments.model.as_deref()).await?;
+        let mut simulators = Simulators::default();
+        simulators.seed = arguments.seed;
+        let resolved =
+            simulators.resolve(&arguments.endpoint, arguments.model.as_deref(), 0).await?;
         let model = Some(resolved.model).filter(|model| !model.is_empty());
         let target = Target { url: resolved.url, model, api_key };
         measure(&target, &plan, &bounds, arguments.seed, stop, report).await.map_err(usage_of)
@@ -92,7 +95,7 @@ pub(crate) fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<Exit> 
         eprintln!("note: {note}");
     }
     eprintln!("spent: {} requests, {} tokens", measured.requests, measured.tokens);
-    let mut fitted = fit(&measured.cells).map_err(|error| match error {
+    let mut fitted = fit(&measured.cells, &measured.model).map_err(|error| match error {
         FitError::NoCells | FitError::NoLoneCell => {
             anyhow::anyhow!("{error}; give the probe more time or a larger budget")
         }
@@ -110,7 +113,11 @@ pub(crate) fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<Exit> 
     print!("{}", summary(&fitted));
     println!("{}", arguments.out.display());
     let whole = measured.cells.len() == plan.cells.len();
-    Ok(if whole { Exit::Complete } else { Exit::Incomplete })
+    Ok(match (measured.interrupted, whole) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Complete,
+        (false, false) => Exit::Incomplete,
+    })
 }
 
 /// Find out before anything is spent.

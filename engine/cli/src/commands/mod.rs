@@ -1,10 +1,13 @@
 //! The verbs: one file each, one arm here.
 
+pub(crate) mod cache;
+pub(crate) mod calibrate;
 mod check;
 mod doc;
 mod explain;
-mod gateway;
+pub(crate) mod gateway;
 mod list;
+pub(crate) mod retry;
 mod run;
 mod simulator;
 mod worker;
@@ -22,6 +25,9 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Doc { name } => doc::doc(name.as_deref()),
         Command::Simulator(arguments) => simulator::simulator(&arguments),
         Command::Gateway(arguments) => gateway::gateway(&arguments),
+        Command::Cache(arguments) => cache::cache(&arguments),
+        Command::Retry(arguments) => retry::retry(arguments),
+        Command::Calibrate(arguments) => calibrate::calibrate(&arguments),
         Command::Worker { join } => worker::worker(join),
     }
 }

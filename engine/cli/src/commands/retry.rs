@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::args::RunArguments;
 use crate::exit::{Exit, usage};
 use crate::program;
-use crate::run;
+use crate::run::{self, services::JOURNAL};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -84,6 +84,8 @@ struct Letters {
     records: u64,
     /// Rows that are no records: where, and what is wrong with them.
     rows: Vec<String>,
+    /// Whether the answer to one of the records did not fit its type.
+    unfit: bool,
 }
 
 /// Rows named on the screen; the file has them all.
@@ -143,7 +145,13 @@ fn retried(
     let setup = json(&folder.join("setup.json")).unwrap_or_default();
     let run_arguments = run_arguments(arguments, &setup, name, out.clone());
     run::options::apply(plan, &run_arguments)?;
-    let options = run::options::Options::new(name, &run_arguments)?;
+    let mut options = run::options::Options::new(name, &run_arguments)?;
+    let journal = folder.join(JOURNAL);
+    // What its earlier stages were answered is not paid again. An answer that fitted no type is no
+    // use a second time, so then all is asked anew.
+    if journal.is_dir() && !letters.unfit {
+        options.journal = Some(journal);
+    }
     let exit = run::supervise(plan.clone(), &options)?;
     let exit =
         if exit == Exit::Complete && !letters.rows.is_empty() { Exit::Incomplete } else { exit };
@@ -226,6 +234,7 @@ fn extract(letters: File, file: &Path, into: &Path) -> anyhow::Result<Letters> {
             serde_json::to_writer(&mut out, record)?;
             out.write_all(b"\n")?;
             found.records += 1;
+            found.unfit |= letter.get("class").and_then(Value::as_str) == Some("invalid_output");
         } else if let Some(row) = letter.get("place").and_then(Value::as_str) {
             let why = letter.get("message").and_then(Value::as_str).unwrap_or("it is no record");
             found.rows.push(format!("{row}: {why}"));
@@ -277,6 +286,7 @@ fn run_arguments(
         limit: None,
         rate: None,
         seed: arguments.seed.or_else(|| number("seed")).unwrap_or(0),
+        fresh: false,
         out: Some(out),
         flow: None,
         quiet: arguments.quiet,

@@ -1,15 +1,20 @@
 //! `simulator`: a simulated vLLM over HTTP.
 
+use sage_core::vllm::Scheduling;
 use sage_llm::simulator::{Faults, SimulatorConfig, serve};
 
 use super::interrupted;
-use crate::args::SimulatorArguments;
+use crate::args::{SchedulingPolicy, SimulatorArguments};
 use crate::exit::{Exit, usage};
 
 pub(crate) fn simulator(arguments: &SimulatorArguments) -> anyhow::Result<Exit> {
-    let (profile, _) =
+    let (mut profile, _) =
         sage_llm::simulator::parse_url(&format!("sim:{}", arguments.profile)).map_err(usage)?;
+    if arguments.scheduling_policy == SchedulingPolicy::Priority {
+        profile.scheduling = Scheduling::Priority;
+    }
     let mut config = SimulatorConfig::new(&profile);
+    config.admin = arguments.admin;
     config.speed = arguments.speed;
     config.seed = arguments.seed;
     if let Some(fault) = &arguments.fault {

@@ -25,7 +25,7 @@ use self::job::{Job, Usage, Word};
 use self::options::Options;
 use self::progress::Display;
 use self::report::{Folder, Report};
-use self::services::Services;
+use self::services::{JOURNAL, Kept, Prepared, Services};
 use crate::exit::{Exit, usage};
 
 /// Supervisor and workers must be the same build.
@@ -60,6 +60,7 @@ struct Course {
 pub(crate) fn probe(plan: &Plan) -> anyhow::Result<Vec<Corpus>> {
     sage_dataflow::sinks::probe(plan, &report::OWN_FILES).map_err(usage)?;
     Templates::compile(&plan.templates).map_err(usage)?;
+    sage_dataflow::stages::probe(plan).map_err(usage)?;
     if let Some(source) = plan.source() {
         sage_dataflow::sources::probe(source).map_err(usage)?;
     }
@@ -72,9 +73,14 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let corpora = probe(&plan)?;
     let interrupts = Interrupts::listen()?;
-    let services = Services::start(&plan, options.seed)?;
-    let folder = Folder::claim(options.out.as_deref(), &plan.name)?;
+    let prepared = Services::prepare(&plan, options.seed)?;
+    let folder = Folder::claim(options.out.as_deref(), &plan.name, options.fresh)?;
     let out = folder.path.as_path();
+    let open = |prepared: Prepared| {
+        let journal = options.journal.clone().unwrap_or_else(|| out.join(JOURNAL));
+        prepared.open(Kept::open(&plan, journal)?)
+    };
+    let services = prepared.map(open).transpose()?;
     let report = Report::new(&plan, options, services.as_ref(), out);
     // First of all: a folder with a setup is known as a run's, also when the run fails early.
     report.write_setup()?;
@@ -82,7 +88,12 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
     let mut display = Display::new(options.quiet, expected(&plan, options));
     if !options.quiet {
         if folder.replaced {
-            display.say(&format!("replacing the earlier run in {}", out.display()));
+            let paid = services.as_ref().map_or(0, |services| services.journal.stats().entries);
+            let reuse = match paid {
+                0 => String::new(),
+                paid => format!("; its {paid} paid answers are used again (--fresh pays again)"),
+            };
+            display.say(&format!("replacing the earlier run in {}{reuse}", out.display()));
         }
         display.say(&headline(&report, &plan, options, services.as_ref()));
         built.iter().flat_map(|index| &index.notes).for_each(|note| display.say(note));

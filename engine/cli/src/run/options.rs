@@ -21,6 +21,10 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     /// Output folder, if one was named.
     pub(crate) out: Option<PathBuf>,
+    /// Whether answers that an earlier run into the folder paid for are paid again.
+    pub(crate) fresh: bool,
+    /// Journal of another run whose paid answers are used too; else the folder's own.
+    pub(crate) journal: Option<PathBuf>,
     pub(crate) quiet: bool,
     pub(crate) json: bool,
 }
@@ -54,6 +58,8 @@ impl Options {
             rate: arguments.rate.as_deref().map(rate).transpose()?,
             seed: arguments.seed,
             out: arguments.out.clone(),
+            fresh: arguments.fresh,
+            journal: None,
             quiet: arguments.quiet,
             json: arguments.json,
         })
@@ -86,6 +92,8 @@ pub(crate) fn apply(plan: &mut Plan, arguments: &RunArguments) -> anyhow::Result
         }
         for endpoint in &mut plan.endpoints {
             endpoint.url.clone_from(url);
+            // One server stands for all those that the program names.
+            endpoint.replicas.clear();
         }
     }
     if let Some(concurrency) = &arguments.concurrency {

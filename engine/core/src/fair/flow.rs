@@ -8,6 +8,10 @@ use crate::endpoint::Lane;
 
 const WEIGHTS: std::ops::RangeInclusive<f64> = 1e-3..=1e3;
 
+/// A call costs at least one token: free calls could be granted without end. The upper bound keeps
+/// sums of tags exact enough.
+const COSTS: std::ops::RangeInclusive<f64> = 1.0..=1e9;
+
 /// A point in virtual time; totally ordered, so that it can be a key.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Tag(pub(super) f64);
@@ -159,4 +163,9 @@ impl Flow {
             self.forgotten = 0.0;
         }
     }
+}
+
+/// A cost, whatever was said.
+pub(super) fn bounded(cost: f64) -> f64 {
+    if cost.is_nan() { 1.0 } else { cost.clamp(*COSTS.start(), *COSTS.end()) }
 }

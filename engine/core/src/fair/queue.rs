@@ -4,13 +4,9 @@ use std::collections::BTreeSet;
 
 use rustc_hash::FxHashMap;
 
-use super::flow::{Charge, Flow, Tag};
+use super::flow::{Charge, Flow, Tag, bounded};
 use super::{Admission, FlowId, Share, Ticket};
 use crate::endpoint::Lane;
-
-/// A call costs at least one token: free calls could be granted without end. The upper bound keeps
-/// sums of tags exact enough.
-const COSTS: std::ops::RangeInclusive<f64> = 1.0..=1e9;
 
 /// Permits for one upstream, shared among flows by start-time fair queueing.
 ///
@@ -394,8 +390,4 @@ impl FairQueue {
             }
         }
     }
-}
-
-fn bounded(cost: f64) -> f64 {
-    if cost.is_nan() { 1.0 } else { cost.clamp(*COSTS.start(), *COSTS.end()) }
 }

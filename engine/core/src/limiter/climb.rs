@@ -11,16 +11,20 @@
 //!    alternate between a step above and a step below the centre, take the elasticity from three
 //!    readings in a row (the outer two averaged, so that a drift of the server cancels out), and
 //!    move the centre in proportion to `e - TARGET`.
+//! 3. Now and then **leap** to twice the centre, and start slowly from there if that pays: small
+//!    steps do not get over a flat stretch, such as calls that run in lock step make.
 
 use super::meter::Reading;
 use super::signal::Reason;
 
-/// Elasticity to stop at: a tenth more calls must bring half a per cent more throughput.
-pub(super) const TARGET: f64 = 0.05;
+/// Elasticity to stop at: a tenth more calls must bring 0.5 % more throughput.
+const TARGET: f64 = 0.05;
 /// Elasticity of a doubling that ends the slow start.
 const KNEE: f64 = 0.09;
 /// Elasticity at which the limit is so far off that doubling starts again.
 const FAR_OFF: f64 = 0.5;
+/// Readings between two leaps.
+const LEAP_EVERY: u32 = 16;
 /// Distance of the probes from the centre, as a logarithm: 2^(1/4), 19 %.
 const PROBE: f64 = 0.1733;
 /// Gain of the steps and their bounds, as logarithms.
@@ -47,6 +51,11 @@ enum Phase {
         doubt: bool,
     },
     Seek,
+    /// A doubling tried from the centre `home`, which yielded `from`.
+    Leap {
+        home: f64,
+        from: Reading,
+    },
 }
 
 /// The climber. All sizes are natural logarithms of calls in flight.
@@ -65,6 +74,8 @@ pub(super) struct Climb {
     steep: u32,
     gain: f64,
     last_error: f64,
+    /// Readings since the last leap.
+    seeks: u32,
 }
 
 impl Climb {
@@ -80,6 +91,7 @@ impl Climb {
             steep: 0,
             gain: GAIN,
             last_error: 0.0,
+            seeks: 0,
         }
     }
 
@@ -93,9 +105,9 @@ impl Climb {
     pub(super) fn calls(&self, level: f64) -> f64 {
         match self.phase {
             Phase::SlowStart { doubt: false, .. } => level.max(8.0),
-            Phase::SlowStart { .. } => (2.0 * level).max(32.0),
+            Phase::SlowStart { .. } | Phase::Leap { .. } => (2.0 * level).max(32.0),
             // A median scatters more than a mean.
-            Phase::Seek if self.held => (2.5 * level).max(96.0),
+            Phase::Seek if self.held => (2.5 * level).max(128.0),
             Phase::Seek => (1.5 * level).max(48.0),
         }
     }
@@ -103,7 +115,7 @@ impl Climb {
     /// The limit to try now, unrounded.
     pub(super) fn level(&self, bounds: Bounds) -> f64 {
         let centre = self.centre.clamp(bounds.least, bounds.most);
-        if self.is_slow_start() || self.held {
+        if self.phase != Phase::Seek || self.held {
             return centre.exp();
         }
         let at_bound = centre + PROBE > bounds.most;
@@ -122,9 +134,16 @@ impl Climb {
             if slow_start { Phase::SlowStart { last: None, doubt: false } } else { Phase::Seek };
     }
 
-    /// Scale the centre at a sign of saturation; what was measured is kept.
+    /// The level of now is too high: the centre moves below `factor` of it. What was measured is
+    /// kept.
     pub(super) fn shrink(&mut self, factor: f64) {
-        self.centre += factor.ln();
+        self.centre = match self.phase {
+            Phase::Leap { home, .. } => home,
+            Phase::Seek if self.above && !self.held => {
+                self.centre.min(self.centre + PROBE + factor.ln())
+            }
+            _ => self.centre + factor.ln(),
+        };
         self.phase = Phase::Seek;
         self.above = false;
     }
@@ -139,6 +158,7 @@ impl Climb {
         let reason = match self.phase {
             Phase::SlowStart { last, doubt } => self.slow_start(last, doubt, reading, bounds),
             Phase::Seek => self.seek(reading, bounds),
+            Phase::Leap { home, from } => self.leap(home, from, reading),
         };
         self.centre = self.centre.clamp(bounds.least, bounds.most);
         self.bound_latency(reading, target_ns).unwrap_or(reason)
@@ -195,6 +215,16 @@ impl Climb {
             return if at_most { Reason::Clamp } else { Reason::Hold };
         }
         self.before = [second, Some(reading)];
+        self.seeks += 1;
+        if let Some(second) = second
+            && self.seeks >= LEAP_EVERY
+            && !at_most
+        {
+            self.seeks = 0;
+            self.phase = Phase::Leap { home: self.centre, from: midpoint(&second, &reading) };
+            self.centre += std::f64::consts::LN_2;
+            return Reason::Hold;
+        }
         let (Some(first), Some(second)) = (first, second) else { return Reason::Hold };
         let outer = midpoint(&first, &reading);
         let Some(elasticity) = slope(&outer, &second) else { return Reason::Hold };
@@ -215,6 +245,22 @@ impl Climb {
             s if s > 0.03 => Reason::Grow,
             s if s < -0.03 => Reason::Elasticity,
             _ => Reason::Hold,
+        }
+    }
+
+    fn leap(&mut self, home: f64, from: Reading, reading: Reading) -> Reason {
+        self.before = [None; 2];
+        self.phase = Phase::Seek;
+        let elasticity = slope(&from, &reading).unwrap_or(0.0);
+        if elasticity >= KNEE {
+            self.phase = Phase::SlowStart { last: Some(from), doubt: true };
+            Reason::Grow
+        } else if elasticity >= TARGET {
+            self.centre = f64::midpoint(home, self.centre);
+            Reason::Grow
+        } else {
+            self.centre = home;
+            Reason::Hold
         }
     }
 

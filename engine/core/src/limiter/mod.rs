@@ -74,8 +74,6 @@ pub struct AutoLimiter {
     source: Source,
     /// The latest time heard of.
     now_ns: u64,
-    /// When the limit was last raised.
-    raised_ns: u64,
     /// No further reduction by the server's metrics before this.
     saturated_until_ns: u64,
     /// No growth before this.
@@ -102,7 +100,6 @@ impl AutoLimiter {
             idle: false,
             source: Source::default(),
             now_ns: 0,
-            raised_ns: 0,
             saturated_until_ns: 0,
             hold_until_ns: 0,
             ceiling: f64::INFINITY,
@@ -144,9 +141,8 @@ impl AutoLimiter {
     /// The server's metrics were read.
     pub fn server(&mut self, load: ServerLoad, now_ns: u64) {
         self.advance(now_ns);
-        let settle = if self.climb.is_slow_start() { 1.0 } else { 0.5 };
-        let settled = self.now_ns >= self.raised_ns.saturating_add(self.interval_ns(settle));
-        let sign = self.watch.poll(load, self.in_flight.min(self.limit), settled, self.now_ns);
+        let rtt_ns = self.interval_ns(1.0);
+        let sign = self.watch.poll(load, self.in_flight.min(self.limit), rtt_ns, self.now_ns);
         if let Some(reason) = sign
             && self.now_ns >= self.saturated_until_ns
         {
@@ -234,9 +230,6 @@ impl AutoLimiter {
     fn apply(&mut self) {
         let level = self.climb.level(self.bounds());
         let limit = (level.round() as u32).clamp(self.config.min, self.config.max);
-        if limit > self.limit {
-            self.raised_ns = self.now_ns;
-        }
         if limit != self.limit {
             self.meter.begin(self.now_ns, SETTLE * f64::from(limit.max(self.limit)));
         }

@@ -100,7 +100,8 @@ impl Open {
             task,
             job,
             records,
-            node: if end.shed { None } else { self.node },
+            // One that was refused in the queue never came to a node.
+            node: self.node.filter(|_| !end.shed || self.decided_ns.is_some()),
             arrived_ns,
             decided_ns,
             started_ns,

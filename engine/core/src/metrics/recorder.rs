@@ -51,7 +51,7 @@ pub struct Counts {
     pub tasks_ok: u64,
     /// Failed for good.
     pub tasks_dead: u64,
-    /// Refused because their time was up.
+    /// Not done because their time was up.
     pub tasks_late: u64,
     /// Without an outcome yet.
     pub tasks_pending: u64,
@@ -224,10 +224,10 @@ impl Recorder {
         totals.last_end_ns = totals.last_end_ns.max(Some(row.finished_ns));
         if row.outcome == super::TaskOutcome::Late {
             totals.counts.tasks_late += u64::from(row.records);
-            return;
+        } else {
+            totals.counts.tasks_ok += ok;
+            totals.counts.tasks_dead += u64::from(row.records) - ok;
         }
-        totals.counts.tasks_ok += ok;
-        totals.counts.tasks_dead += u64::from(row.records) - ok;
         if let Some(node) = row.node.and_then(|node| totals.nodes.get_mut(node as usize)) {
             node.tasks += ok;
             node.busy_ns += row.started_ns.map_or(0, |started| row.finished_ns - started);

@@ -13,7 +13,7 @@ pub enum TaskOutcome {
     Partial,
     /// All are dead.
     Dead,
-    /// It was refused before it ran.
+    /// Its time was up before it ran, or before all was asked that it needs.
     Late,
 }
 

@@ -6,10 +6,9 @@
 //! same typed reader as for the rows of a source: fields that are not known are passed over, an
 //! optional one that is missing is null, anything else is an error that says where and why.
 
-use std::collections::BTreeMap;
-
 use sage_dsl::schema;
 use sage_dsl::types::{Field, RecordType, Type};
+use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::datum::{Datum, Items};
@@ -110,8 +109,13 @@ impl AnswerType {
 
 /// Whether an object has the property that holds the answer.
 fn names_value(json: &str) -> bool {
-    let properties = serde_json::from_str::<BTreeMap<String, IgnoredAny>>(json);
-    properties.is_ok_and(|properties| properties.contains_key(schema::VALUE))
+    /// The property is [`schema::VALUE`]; null counts as being there.
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(rename = "value")]
+        _value: IgnoredAny,
+    }
+    serde_json::from_str::<Named>(json).is_ok()
 }
 
 /// What follows the thoughts of a model that thinks aloud.

@@ -5,13 +5,11 @@ use std::collections::HashMap;
 use sage_core::limiter::{AutoLimiter, Sample, ServerLoad};
 use sage_core::vllm::{Engine, Profile, Request, profile};
 
-pub const SECOND: u64 = 1_000_000_000;
+pub(crate) const SECOND: u64 = 1_000_000_000;
 
 /// How long answers are.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Lengths {
-    /// All the same.
-    Constant,
+pub(crate) enum Lengths {
     /// Even, up to a quarter more or less.
     Spread,
     /// Exponential, cut at six times the mean.
@@ -20,24 +18,24 @@ pub enum Lengths {
 
 /// What the clients ask for.
 #[derive(Debug, Clone, Copy)]
-pub struct Workload {
-    pub name: &'static str,
-    pub input: u32,
-    pub output: u32,
-    pub lengths: Lengths,
-    pub seed: u64,
+pub(crate) struct Workload {
+    pub(crate) name: &'static str,
+    pub(crate) input: u32,
+    pub(crate) output: u32,
+    pub(crate) lengths: Lengths,
+    pub(crate) seed: u64,
 }
 
 impl Workload {
-    pub const RAG: Workload = Workload::new("rag 1024/128", 1024, 128);
-    pub const CHAT: Workload = Workload::new("chat 256/256", 256, 256);
-    pub const CLASSIFY: Workload = Workload::new("classify 512/8", 512, 8);
+    pub(crate) const RAG: Workload = Workload::new("rag 1024/128", 1024, 128);
+    pub(crate) const CHAT: Workload = Workload::new("chat 256/256", 256, 256);
+    pub(crate) const CLASSIFY: Workload = Workload::new("classify 512/8", 512, 8);
 
     const fn new(name: &'static str, input: u32, output: u32) -> Self {
         Workload { name, input, output, lengths: Lengths::Spread, seed: 1 }
     }
 
-    pub fn with(self, lengths: Lengths) -> Self {
+    pub(crate) fn with(self, lengths: Lengths) -> Self {
         Workload { lengths, ..self }
     }
 
@@ -49,7 +47,6 @@ impl Workload {
         let uniform = (hash >> 11) as f64 / (1_u64 << 53) as f64;
         let mean = f64::from(self.output);
         let length = match self.lengths {
-            Lengths::Constant => mean,
             Lengths::Spread => mean * (0.75 + uniform * 0.5),
             Lengths::Exponential => (-(1.0 - uniform).ln()).min(6.0) * mean,
         };
@@ -57,12 +54,12 @@ impl Workload {
     }
 }
 
-pub fn a100() -> Profile {
+pub(crate) fn a100() -> Profile {
     profile("a100/qwen2.5-7b").expect("registered").clone()
 }
 
 /// The same machine, `factor` times slower (or faster, below 1).
-pub fn slower(mut profile: Profile, factor: f64) -> Profile {
+pub(crate) fn slower(mut profile: Profile, factor: f64) -> Profile {
     let costs = &mut profile.costs;
     for cost in [
         &mut costs.weights,
@@ -82,48 +79,44 @@ pub fn slower(mut profile: Profile, factor: f64) -> Profile {
 }
 
 /// The limit of a run: fixed or adaptive.
-pub enum Control {
+pub(crate) enum Control {
     Fixed(u32),
     Auto(Box<AutoLimiter>),
 }
 
 /// What polls of the server's metrics find.
-pub type Polls = fn(u64, ServerLoad) -> Option<ServerLoad>;
+pub(crate) type Polls = fn(u64, ServerLoad) -> Option<ServerLoad>;
 
-pub fn blind(_now: u64, _load: ServerLoad) -> Option<ServerLoad> {
+pub(crate) fn blind(_now: u64, _load: ServerLoad) -> Option<ServerLoad> {
     None
 }
 
-pub fn honest(_now: u64, load: ServerLoad) -> Option<ServerLoad> {
+pub(crate) fn honest(_now: u64, load: ServerLoad) -> Option<ServerLoad> {
     Some(load)
 }
 
 /// What was seen between two moments.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
-    pub tokens: u64,
-    pub calls: u64,
-    pub latencies_ns: Vec<u64>,
-    pub limits: Vec<u32>,
-    pub seconds: f64,
+pub(crate) struct Seen {
+    pub(crate) tokens: u64,
+    pub(crate) calls: u64,
+    pub(crate) latencies_ns: Vec<u64>,
+    pub(crate) limits: Vec<u32>,
+    pub(crate) seconds: f64,
 }
 
 impl Seen {
-    pub fn token_rate(&self) -> f64 {
+    pub(crate) fn token_rate(&self) -> f64 {
         self.tokens as f64 / self.seconds
     }
 
-    pub fn call_rate(&self) -> f64 {
-        self.calls as f64 / self.seconds
-    }
-
-    pub fn p50_s(&self) -> f64 {
+    pub(crate) fn p50_s(&self) -> f64 {
         let mut sorted = self.latencies_ns.clone();
         sorted.sort_unstable();
         sorted.get(sorted.len() / 2).map_or(0.0, |ns| *ns as f64 / 1e9)
     }
 
-    pub fn mean_limit(&self) -> f64 {
+    pub(crate) fn mean_limit(&self) -> f64 {
         self.limits.iter().map(|l| f64::from(*l)).sum::<f64>() / self.limits.len().max(1) as f64
     }
 }
@@ -135,18 +128,16 @@ struct Call {
 }
 
 /// Clients, limit and server in virtual time.
-pub struct Loop {
-    pub engine: Engine,
-    pub control: Control,
-    pub workload: Workload,
-    pub polls: Polls,
+pub(crate) struct Loop {
+    pub(crate) engine: Engine,
+    pub(crate) control: Control,
+    pub(crate) workload: Workload,
+    pub(crate) polls: Polls,
     /// Most calls that clients want at once.
-    pub demand: u32,
-    pub tick_ns: u64,
-    pub poll_ns: u64,
-    pub now: u64,
-    /// Moment, latency and tokens of each answer, if wanted.
-    pub log: Option<Vec<(u64, u64, u32)>>,
+    pub(crate) demand: u32,
+    pub(crate) tick_ns: u64,
+    pub(crate) poll_ns: u64,
+    pub(crate) now: u64,
     next_id: u64,
     open: HashMap<u64, Call>,
     next_tick: u64,
@@ -154,7 +145,12 @@ pub struct Loop {
 }
 
 impl Loop {
-    pub fn new(profile: &Profile, workload: Workload, control: Control, polls: Polls) -> Self {
+    pub(crate) fn new(
+        profile: &Profile,
+        workload: Workload,
+        control: Control,
+        polls: Polls,
+    ) -> Self {
         Loop {
             engine: Engine::new(profile),
             control,
@@ -164,7 +160,6 @@ impl Loop {
             tick_ns: SECOND / 5,
             poll_ns: SECOND,
             now: 0,
-            log: None,
             next_id: 0,
             open: HashMap::new(),
             next_tick: 0,
@@ -172,7 +167,7 @@ impl Loop {
         }
     }
 
-    pub fn limit(&self) -> u32 {
+    pub(crate) fn limit(&self) -> u32 {
         match &self.control {
             Control::Fixed(limit) => *limit,
             Control::Auto(limiter) => limiter.limit(),
@@ -180,7 +175,7 @@ impl Loop {
     }
 
     /// Another server takes over; what ran is asked for again.
-    pub fn replace_server(&mut self, profile: &Profile) {
+    pub(crate) fn replace_server(&mut self, profile: &Profile) {
         self.engine = Engine::new(profile);
         let mut ids: Vec<u64> = self.open.keys().copied().collect();
         ids.sort_unstable();
@@ -234,25 +229,15 @@ impl Loop {
         }
     }
 
-    pub fn limiter(&self) -> &AutoLimiter {
+    pub(crate) fn limiter(&self) -> &AutoLimiter {
         match &self.control {
             Control::Auto(limiter) => limiter,
             Control::Fixed(_) => panic!("the limit is fixed"),
         }
     }
 
-    /// Run until the limiter is as wished, `most` seconds at most; the seconds it took.
-    pub fn until(&mut self, wished: impl Fn(&AutoLimiter) -> bool, most: f64) -> f64 {
-        let start = self.now;
-        let passed = |now: u64| (now - start) as f64 / 1e9;
-        while !wished(self.limiter()) && passed(self.now) < most {
-            self.run(0.2);
-        }
-        passed(self.now)
-    }
-
     /// Run for `seconds`; what was seen in them.
-    pub fn run(&mut self, seconds: f64) -> Seen {
+    pub(crate) fn run(&mut self, seconds: f64) -> Seen {
         let (start, end) = (self.now, self.now + (seconds * 1e9) as u64);
         let mut seen = Seen::default();
         while self.now < end {
@@ -269,9 +254,6 @@ impl Loop {
                 let Some(call) = self.open.remove(&token.id) else { continue };
                 let latency_ns = self.now - call.sent_ns;
                 seen.calls += 1;
-                if let Some(log) = &mut self.log {
-                    log.push((self.now, latency_ns, token.produced));
-                }
                 seen.latencies_ns.push(latency_ns);
                 if let Control::Auto(limiter) = &mut self.control {
                     let sample = Sample {

@@ -23,11 +23,11 @@ fn probe(truth: &Profile) -> Vec<Cell> {
     let mut cells = vec![
         planned(1, 3, 40, 48, false),
         planned(1, 3, 1500, 8, false),
-        planned(4, 8, 256, 48, false),
-        planned(16, 32, 256, 48, false),
-        planned(64, 96, 256, 48, false),
-        planned(8, 16, 700, 32, true),
-        planned(32, 64, 128, 64, true),
+        planned(4, 8, 256, 24, false),
+        planned(16, 24, 256, 24, false),
+        planned(64, 80, 128, 16, false),
+        planned(8, 16, 700, 16, true),
+        planned(32, 48, 128, 24, true),
     ];
     for cell in &mut cells {
         cell.samples = replay(truth, cell);
@@ -61,7 +61,7 @@ fn faster(profile: &Profile, speed: f64) -> Profile {
 fn known_profiles_are_recovered_at_any_speed() {
     for (truth, speed) in [(&PROFILES[2], 1.0), (&PROFILES[3], 7.0)] {
         let truth = faster(truth, speed);
-        let fitted = fit(&probe(&truth)).unwrap();
+        let fitted = fit(&probe(&truth), "unheard-of").unwrap();
         let [throughput, ttft, tpot, latency] = fitted.errors(true).unwrap();
         println!(
             "{} at {speed}: from {}, held out: throughput {:.1}%, TTFT {:.1}%, TPOT {:.1}%, latency {:.1}%",
@@ -86,24 +86,34 @@ fn a_machine_that_is_not_known_is_approximated() {
     truth.costs.mixed_factor = 1.0;
     truth.costs.prefill_pair *= 2.0;
     truth.api_ms_per_request = 3.0;
-    let fitted = fit(&probe(&truth)).unwrap();
+    let fitted = fit(&probe(&truth), "unheard-of").unwrap();
     let [throughput, _, tpot, _] = fitted.errors(true).unwrap();
     println!("held out: throughput {:.1}%, TPOT {:.1}%", throughput * 100.0, tpot * 100.0);
     assert!(throughput < 0.08 && tpot < 0.08, "{:?}", fitted.errors(true));
 }
 
 #[test]
+fn a_known_model_is_fitted_from_its_own_profile() {
+    let truth = faster(named("a100/qwen3-14b"), 3.0);
+    let fitted = fit(&probe(&truth), "qwen/QWEN3-14B").unwrap();
+    assert_eq!(fitted.base, "a100/qwen3-14b");
+    assert!(fitted.errors(false).unwrap().iter().all(|error| *error < 0.03));
+    let again = Profile::from_toml(&fitted.profile.to_toml("")).unwrap();
+    assert_eq!(again, fitted.profile);
+}
+
+#[test]
 fn too_little_is_said_to_be_too_little() {
     let truth = named("a100/llama-3-8b");
-    assert_eq!(fit(&[]).unwrap_err(), FitError::NoCells);
+    assert_eq!(fit(&[], "m").unwrap_err(), FitError::NoCells);
     let held_out = probe(truth).into_iter().filter(|cell| cell.held_out).collect::<Vec<_>>();
-    assert_eq!(fit(&held_out).unwrap_err(), FitError::NoCells);
+    assert_eq!(fit(&held_out, "m").unwrap_err(), FitError::NoCells);
     let crowds = probe(truth).into_iter().filter(|cell| cell.concurrency > 1).collect::<Vec<_>>();
-    assert_eq!(fit(&crowds).unwrap_err(), FitError::NoLoneCell);
+    assert_eq!(fit(&crowds, "m").unwrap_err(), FitError::NoLoneCell);
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Every request that fits is answered, in order, in time order, and figures are finite.
     #[test]

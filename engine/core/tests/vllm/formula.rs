@@ -46,7 +46,7 @@ fn closed_loop(profile: &Profile, clients: u64, input: u32, output: u32) -> f64 
         engine.submit(request(next, input, length.max(1)), now).unwrap();
     };
     (0..clients).for_each(|_| ask(&mut engine, 0));
-    let (mut now, warm, end) = (0, 30_000_000_000, 150_000_000_000);
+    let (mut now, warm, end) = (0, 20_000_000_000, 60_000_000_000);
     let mut tokens = 0_u64;
     while now < end {
         let step = engine.step(now).unwrap();

@@ -1,5 +1,6 @@
 //! Profile files: three ways to begin, exact round trips, and what is said of mistakes.
 
+use proptest::prelude::*;
 use sage_core::vllm::{PROFILES, Profile, ProfileError, Scheduling};
 
 use super::named;
@@ -96,5 +97,23 @@ fn mistakes_are_named_with_line_and_remedy() {
         let error: ProfileError = Profile::from_toml(text).unwrap_err();
         assert_eq!(error.line, line, "{text}: {error}");
         assert!(error.message.contains(said), "{text}: {error}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever stands in a file, the answer is a profile or a mistake with a line of that file.
+    #[test]
+    fn no_text_is_too_odd(
+        lines in prop::collection::vec(
+            "(base|name|model|\\[limits\\]|\\[step\\]|kv_tokens|block_size|weights_ms|[a-z.\\[\\]\"]{0,6}) ?=? ?('a100/llama-3-8b'|[0-9e.+-]{1,12}|nan|true|\\PC{0,8})",
+            0..6,
+        ),
+    ) {
+        let text = lines.join("\n");
+        if let Err(error) = Profile::from_toml(&text) {
+            prop_assert!((1..=lines.len().max(1)).contains(&error.line), "{text}: {error}");
+        }
     }
 }

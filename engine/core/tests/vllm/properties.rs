@@ -33,6 +33,8 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 192, failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn nothing_is_lost_and_no_limit_is_exceeded(
         cases in prop::collection::vec(case(), 1..60),

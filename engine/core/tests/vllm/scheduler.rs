@@ -114,7 +114,7 @@ fn the_phases_of_a_request_follow_from_its_admission() {
     }
     let last = |id| {
         let tokens = steps.iter().filter(|step| step.emitted.iter().any(|token| token.id == id));
-        tokens.last().unwrap().ends_at_ns
+        tokens.map(|step| step.ends_at_ns).max().unwrap()
     };
     assert_eq!(admitted[1].0, last(1), "the second begins when the first ends");
 }

@@ -19,7 +19,7 @@ use super::{Fused, Held, Tasks, Time};
 use crate::context::Context;
 use crate::error::DataflowError;
 use crate::pod::PodVec;
-use crate::task::{Counted, Done, Printed, Task};
+use crate::task::{Counted, DEADLINE, Done, Printed, Task};
 
 /// One `emit`.
 pub(crate) struct Emit {
@@ -175,12 +175,14 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
         context.slots.give_back();
     }
     let value = u64::from(task.records).saturating_sub(dead);
+    // A task is late when nothing but the deadline kept its records from an end.
+    let late = dead > 0 && value == 0 && task.dead.iter().all(|letter| letter.class == DEADLINE);
     context.note(Event {
         value,
         extra: dead,
         detail: task.attempts,
         records: task.records,
-        ..Event::new(Kind::Completed, task.id, now)
+        ..Event::new(if late { Kind::Shed } else { Kind::Completed }, task.id, now)
     });
     Done {
         id: task.id,

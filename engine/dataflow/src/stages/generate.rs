@@ -183,5 +183,5 @@ fn stops(stage: &StagePlan) -> Result<Vec<String>, DataflowError> {
 
 fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
     let (options, structured) = ask(build.plan, build.stage)?;
-    Ok(Stage::Call(build.call("prompt", Ask::Generate(options), structured)?))
+    build.call("prompt", Ask::Generate(options), structured)
 }

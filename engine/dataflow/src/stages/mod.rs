@@ -46,7 +46,7 @@ pub(crate) enum Stage {
     /// Keeps or drops the record; its column is the truth value.
     Keep(Program),
     /// Asks an endpoint.
-    Call(CallStage),
+    Call(Box<CallStage>),
     /// Waits for a time given per record, nanoseconds.
     Wait(Program),
 }
@@ -186,10 +186,10 @@ impl Build<'_> {
         text: &str,
         ask: Ask,
         structured: Option<Structured>,
-    ) -> Result<CallStage, DataflowError> {
+    ) -> Result<Stage, DataflowError> {
         let endpoint = self.stage.endpoint.ok_or_else(|| self.broken("it names no endpoint"))?;
         let calling = options::calling(self.stage)?;
-        Ok(CallStage {
+        Ok(Stage::Call(Box::new(CallStage {
             endpoint,
             text: self.program(text)?,
             ask,
@@ -200,7 +200,7 @@ impl Build<'_> {
             timeout_ns: calling.timeout_ns,
             lane: calling.lane,
             cache: calling.cache,
-        })
+        })))
     }
 }
 

@@ -17,7 +17,6 @@ const LIMIT: Duration = Duration::from_secs(120);
 const MOST_BYTES: usize = 1 << 20;
 
 /// Asks an endpoint.
-#[derive(Debug)]
 pub(super) struct Caller {
     pub(super) endpoint: Endpoint,
     /// Whether the endpoint takes vLLM's `ignore_eos` and `min_tokens`; true until it refuses.

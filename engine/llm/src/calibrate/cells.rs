@@ -35,6 +35,8 @@ pub struct Measured {
     pub requests: u32,
     /// Tokens that they cost, prompts and answers together.
     pub tokens: u64,
+    /// Whether the user stopped it.
+    pub interrupted: bool,
     /// Why cells are missing, and what else to know, for people.
     pub notes: Vec<String>,
 }
@@ -82,6 +84,7 @@ pub async fn measure(
         cells: Vec::new(),
         requests: 0,
         tokens: 0,
+        interrupted: false,
         notes: Vec::new(),
     };
     let caller = Arc::new(Caller::new(endpoint));
@@ -105,6 +108,7 @@ pub async fn measure(
         let result = tokio::select! {
             result = work => result,
             () = &mut stop => {
+                measured.interrupted = true;
                 measured.notes.push(format!("stopped by the user during {}", planned.name()));
                 break;
             }
@@ -149,7 +153,8 @@ impl Planned {
     pub(super) fn name(&self) -> String {
         let Planned { concurrency, words, output, .. } = self;
         let held_out = if self.held_out { ", held out" } else { "" };
-        format!("{concurrency} clients, ~{words} words in, {output} tokens out{held_out}")
+        let clients = if *concurrency == 1 { "client" } else { "clients" };
+        format!("{concurrency} {clients}, ~{words} words in, {output} tokens out{held_out}")
     }
 }
 

@@ -16,7 +16,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The endpoint, once it has shown that it is there.
-#[derive(Debug, Clone)]
 pub(super) struct Endpoint {
     pub(super) client: Client,
     pub(super) chat: Url,

@@ -38,6 +38,7 @@ pub struct Target {
 
 impl std::fmt::Debug for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Target").field("url", &self.url).field("model", &self.model).finish()
+        // Key and URL, which may carry a password, stay out of logs.
+        f.debug_struct("Target").field("model", &self.model).finish_non_exhaustive()
     }
 }

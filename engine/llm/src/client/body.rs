@@ -5,6 +5,7 @@
 
 use sage_core::endpoint::{Answer, GenerateOptions, Generation, Request};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// Which operation of the API a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,17 +36,57 @@ struct Sampling<'a> {
     seed: Option<u64>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     stop: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<ResponseFormat<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream_options: Option<StreamOptions>,
 }
 
-impl<'a> From<&'a GenerateOptions> for Sampling<'a> {
-    fn from(options: &'a GenerateOptions) -> Self {
-        Sampling {
+#[derive(Serialize)]
+struct ResponseFormat<'a> {
+    r#type: &'static str,
+    json_schema: JsonSchema<'a>,
+}
+
+#[derive(Serialize)]
+struct JsonSchema<'a> {
+    name: &'a str,
+    schema: &'a RawValue,
+    strict: bool,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+impl<'a> Sampling<'a> {
+    fn new(options: &'a GenerateOptions, stream: bool) -> serde_json::Result<Self> {
+        let format = options.schema.as_ref().map(|schema| {
+            let json_schema = JsonSchema {
+                name: &schema.name,
+                schema: serde_json::from_str(&schema.json)?,
+                strict: true,
+            };
+            Ok(ResponseFormat { r#type: "json_schema", json_schema })
+        });
+        Ok(Sampling {
             max_tokens: options.max_tokens,
             temperature: options.temperature,
             seed: options.seed,
             stop: &options.stop,
-        }
+            response_format: format.transpose()?,
+            stream: stream.then_some(true),
+            stream_options: stream.then_some(StreamOptions { include_usage: true }),
+        })
     }
+}
+
+/// Whether the answer to `request` is taken as a stream.
+pub(super) fn is_streamed(request: &Request) -> bool {
+    matches!(request, Request::Generate { prompts, options } if options.stream && prompts.len() == 1)
 }
 
 #[derive(Serialize)]
@@ -88,7 +129,7 @@ struct EmbeddingsBody<'a> {
 pub(super) fn encode(request: &Request, model: &str) -> serde_json::Result<Vec<u8>> {
     match request {
         Request::Generate { prompts, options } => {
-            let sampling = Sampling::from(options);
+            let sampling = Sampling::new(options, is_streamed(request))?;
             match prompts.as_slice() {
                 [content] if options.chat => {
                     let messages = [Message { role: "user", content }];
@@ -133,9 +174,9 @@ struct AnswerMessage {
 /// Servers leave out, or write null for, what they do not count.
 #[derive(Deserialize, Default)]
 #[expect(clippy::struct_field_names, reason = "the API's names")]
-struct Usage {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
+pub(super) struct Usage {
+    pub(super) prompt_tokens: Option<u64>,
+    pub(super) completion_tokens: Option<u64>,
     total_tokens: Option<u64>,
 }
 
@@ -152,8 +193,14 @@ struct Vector {
     embedding: Vec<f32>,
 }
 
-/// The answer to `operation` on `items` items, or what is wrong with it.
-pub(super) fn decode(operation: Operation, items: usize, body: &[u8]) -> Result<Answer, String> {
+/// The answer to `operation` on `items` items, or what is wrong with it; `cached` if none of it was
+/// paid for now.
+pub(super) fn decode(
+    operation: Operation,
+    items: usize,
+    cached: bool,
+    body: &[u8],
+) -> Result<Answer, String> {
     match operation {
         Operation::Embeddings => {
             let answer: VectorAnswer = parse(body)?;
@@ -186,7 +233,7 @@ pub(super) fn decode(operation: Operation, items: usize, body: &[u8]) -> Result<
                     prompt_tokens: share(prompt_tokens, items, item),
                     completion_tokens: share(completion_tokens, items, item),
                     finish: choice.finish_reason.unwrap_or_default(),
-                    cached: false,
+                    cached,
                 })
             });
             Ok(Answer::Generated(texts.collect::<Result<_, String>>()?))
@@ -232,6 +279,10 @@ fn share(sum: u64, items: usize, item: usize) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use sage_core::endpoint::OutputSchema;
+
     use super::*;
 
     fn text(request: &Request) -> String {
@@ -257,10 +308,38 @@ mod tests {
     }
 
     #[test]
+    fn schemas_and_streams_are_asked_for() {
+        let schema = OutputSchema { name: "city".into(), json: r#"{"type": "object"}"#.into() };
+        let options = GenerateOptions {
+            max_tokens: 8,
+            stream: true,
+            schema: Some(Arc::new(schema)),
+            ..GenerateOptions::default()
+        };
+        let asked = |count: usize, options: GenerateOptions| Request::Generate {
+            prompts: vec!["a".into(); count],
+            options,
+        };
+        let one = asked(1, options.clone());
+        assert!(is_streamed(&one));
+        let text_of_one = text(&one);
+        let format = r#""response_format":{"type":"json_schema","json_schema":{"name":"city","schema":{"type": "object"},"strict":true}}"#;
+        assert!(text_of_one.contains(format), "{text_of_one}");
+        let stream = r#""stream":true,"stream_options":{"include_usage":true}"#;
+        assert!(text_of_one.contains(stream), "{text_of_one}");
+        let two = asked(2, options.clone());
+        assert!(!is_streamed(&two) && !text(&two).contains("stream"));
+        let schema = OutputSchema { name: "bad".into(), json: "{".into() };
+        let wrong = GenerateOptions { schema: Some(Arc::new(schema)), ..options };
+        assert!(encode(&asked(1, wrong), "m").is_err());
+    }
+
+    #[test]
     fn items_are_put_in_order_and_usage_is_shared() {
         let body = br#"{"choices":[{"index":1,"text":"b","finish_reason":"length"},
             {"index":0,"text":"a"}],"usage":{"prompt_tokens":5,"completion_tokens":4}}"#;
-        let Answer::Generated(texts) = decode(Operation::Completions, 2, body).unwrap() else {
+        let Answer::Generated(texts) = decode(Operation::Completions, 2, false, body).unwrap()
+        else {
             panic!("texts were asked for")
         };
         assert_eq!((texts[0].text.as_str(), texts[0].prompt_tokens), ("a", 3));
@@ -270,7 +349,8 @@ mod tests {
 
     #[test]
     fn wrong_answers_are_errors() {
-        let wrong = |body: &str| decode(Operation::Completions, 2, body.as_bytes()).unwrap_err();
+        let wrong =
+            |body: &str| decode(Operation::Completions, 2, false, body.as_bytes()).unwrap_err();
         assert!(wrong("<html>").contains("not as expected"));
         assert!(wrong(r#"{"choices":[{"text":"a"}]}"#).contains("asked for 2"));
         let twice = r#"{"choices":[{"text":"a"},{"text":"b"}]}"#;
@@ -278,6 +358,6 @@ mod tests {
         let beyond = r#"{"choices":[{"text":"a"},{"index":2,"text":"b"}]}"#;
         assert!(wrong(beyond).contains("out of range"));
         let ragged = r#"{"data":[{"index":0,"embedding":[1.0]},{"index":1,"embedding":[]}]}"#;
-        assert!(decode(Operation::Embeddings, 2, ragged.as_bytes()).is_err());
+        assert!(decode(Operation::Embeddings, 2, false, ragged.as_bytes()).is_err());
     }
 }

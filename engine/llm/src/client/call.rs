@@ -1,5 +1,6 @@
 //! One call: request, answer, and every way in which there is none.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -7,17 +8,21 @@ use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::http::response::Parts;
 use hyper::{Method, Uri};
-use sage_core::endpoint::{Answer, Call, CallError, CallOutcome, ErrorClass};
+use sage_core::endpoint::{Answer, Call, CallError, CallOutcome, ErrorClass, Lane};
 
 use super::body::{self, Operation};
 use super::connection::{Connections, TransportError};
+use super::stream::Stream;
 use super::{ClientConfig, ClientError};
-use crate::gateway::header;
+use crate::gateway::header::{self, CallId};
 use crate::gateway::problem;
 
 /// What the gateway gets less than the caller has: its answer that the time is up says more than
 /// the client's own, so it should arrive first.
 const HOP_MARGIN: Duration = Duration::from_millis(50);
+
+/// Longest time for telling the gateway that calls are given up.
+const ANNOUNCE: Duration = Duration::from_millis(500);
 
 /// Makes calls; everything that does not change from call to call is prepared here.
 pub(super) struct Caller {
@@ -25,6 +30,9 @@ pub(super) struct Caller {
     gateway: String,
     headers: HeaderMap,
     targets: Vec<Target>,
+    /// Names this client's calls, among those of all clients.
+    session: u64,
+    calls: AtomicU64,
 }
 
 struct Target {
@@ -71,6 +79,12 @@ impl Caller {
             gateway: config.gateway.clone(),
             connections: Connections::new(authority, config.max_in_flight.max(1)),
             headers,
+            // Random keys: no other client has the same.
+            session: std::hash::BuildHasher::hash_one(
+                &std::hash::RandomState::new(),
+                config.worker,
+            ),
+            calls: AtomicU64::new(0),
         })
     }
 
@@ -79,17 +93,53 @@ impl Caller {
         let failed = |error| CallOutcome::failed(error, 0);
         let limit = Duration::from_nanos(call.timeout_ns);
         let left = limit.saturating_sub(submitted.elapsed());
-        match tokio::time::timeout(left, self.exchange(&call, left)).await {
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
+        let id = CallId { session: self.session, number };
+        match tokio::time::timeout(left, self.exchange(&call, id, submitted, left)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => failed(error),
-            Err(_) => failed(CallError::new(
-                ErrorClass::Timeout,
-                format!("no answer from {} within {:.1} s", self.gateway, limit.as_secs_f64()),
-            )),
+            Err(_) => {
+                // Else the gateway would take the closed connection for a crash and go on.
+                self.give_up(&id.to_string()).await;
+                failed(CallError::new(
+                    ErrorClass::Timeout,
+                    format!("no answer from {} within {:.1} s", self.gateway, limit.as_secs_f64()),
+                ))
+            }
         }
     }
 
-    async fn exchange(&self, call: &Call, left: Duration) -> Result<CallOutcome, CallError> {
+    /// Tell the gateway that all calls are given up.
+    pub(super) async fn give_up_all(&self) {
+        self.give_up(&format!("{:x}", self.session)).await;
+    }
+
+    async fn give_up(&self, what: &str) {
+        let path = format!("{}/{what}", header::CALLS_PATH);
+        let Ok(uri) = path.parse::<Uri>() else { return };
+        let build = || {
+            let mut request = hyper::Request::new(Full::new(Bytes::new()));
+            *request.method_mut() = Method::DELETE;
+            *request.uri_mut() = uri.clone();
+            *request.headers_mut() = self.headers.clone();
+            request
+        };
+        let told = async {
+            if let Ok((_, reading)) = self.connections.send(build).await {
+                let _ = reading.whole().await;
+            }
+        };
+        // A gateway that does not listen has nothing to be told.
+        let _ = tokio::time::timeout(ANNOUNCE, told).await;
+    }
+
+    async fn exchange(
+        &self,
+        call: &Call,
+        id: CallId,
+        submitted: Instant,
+        left: Duration,
+    ) -> Result<CallOutcome, CallError> {
         let rejected = |message: String| CallError::new(ErrorClass::Rejected, message);
         let target = self
             .targets
@@ -107,21 +157,53 @@ impl Caller {
             Operation::Embeddings => &target.embeddings,
         };
         let body = Bytes::from(body);
-        let deadline_ms = left.saturating_sub(HOP_MARGIN.min(left / 10)).as_millis() as u64;
+        let headers = self.headers_of(call, id, left)?;
         let build = || {
             let mut request = hyper::Request::new(Full::new(body.clone()));
             *request.method_mut() = Method::POST;
             *request.uri_mut() = uri.clone();
-            let headers = request.headers_mut();
-            *headers = self.headers.clone();
-            headers.insert(header::DEADLINE_MS, HeaderValue::from(deadline_ms.max(1)));
-            headers.insert(header::STAGE, HeaderValue::from(call.stage));
-            headers.insert(header::TASK, HeaderValue::from(call.task));
+            *request.headers_mut() = headers.clone();
             request
         };
-        let (parts, answer) =
-            self.connections.send(build).await.map_err(|error| self.transport(error))?;
-        Ok(outcome(operation, call.request.len(), &parts, &answer))
+        let transport = |error| self.transport(error);
+        let (parts, reading) = self.connections.send(build).await.map_err(transport)?;
+        let items = call.request.len();
+        let attempts = header::number(&parts.headers, &header::ATTEMPTS).unwrap_or(1) as u32;
+        let found = header::number(&parts.headers, &header::CACHED).unwrap_or(0);
+        let cached = found as usize >= items;
+        if body::is_streamed(&call.request) && is_event_stream(&parts) {
+            let mut stream = Stream::new(submitted);
+            reading.pieces(|data| stream.push(data)).await.map_err(transport)?;
+            let (result, first) = stream.finish(cached);
+            let first_token_ns = first.map(|time| time.as_nanos() as u64);
+            let result = result.map(|generation| Answer::Generated(vec![generation]));
+            return Ok(CallOutcome { result, attempts, first_token_ns });
+        }
+        let answer = reading.whole().await.map_err(transport)?;
+        let result = result(operation, items, cached, &parts, &answer);
+        Ok(CallOutcome { result, attempts, first_token_ns: None })
+    }
+
+    fn headers_of(&self, call: &Call, id: CallId, left: Duration) -> Result<HeaderMap, CallError> {
+        let mut headers = self.headers.clone();
+        let text = |text: String| {
+            HeaderValue::try_from(text).map_err(|error| {
+                CallError::new(ErrorClass::Rejected, format!("a header cannot be written: {error}"))
+            })
+        };
+        let deadline_ms = left.saturating_sub(HOP_MARGIN.min(left / 10)).as_millis() as u64;
+        headers.insert(header::DEADLINE_MS, HeaderValue::from(deadline_ms.max(1)));
+        headers.insert(header::STAGE, HeaderValue::from(call.stage));
+        headers.insert(header::TASK, HeaderValue::from(call.task));
+        headers.insert(header::CACHE, HeaderValue::from_static(call.cache.as_str()));
+        headers.insert(header::CALL, text(id.to_string())?);
+        if call.lane != Lane::Normal {
+            headers.insert(header::LANE, HeaderValue::from_static(call.lane.as_str()));
+        }
+        if !call.records.is_empty() {
+            headers.insert(header::RECORD, text(header::write_records(&call.records))?);
+        }
+        Ok(headers)
     }
 
     fn transport(&self, error: TransportError) -> CallError {
@@ -142,20 +224,21 @@ impl Caller {
     }
 }
 
-fn outcome(operation: Operation, items: usize, parts: &Parts, body: &[u8]) -> CallOutcome {
-    let attempts = header::number(&parts.headers, &header::ATTEMPTS).unwrap_or(1) as u32;
-    CallOutcome { result: result(operation, items, parts, body), attempts, first_token_ns: None }
+fn is_event_stream(parts: &Parts) -> bool {
+    let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    parts.status.is_success() && kind.starts_with(b"text/event-stream")
 }
 
 fn result(
     operation: Operation,
     items: usize,
+    cached: bool,
     parts: &Parts,
     body: &[u8],
 ) -> Result<Answer, CallError> {
     let status = Some(parts.status.as_u16());
     if parts.status.is_success() {
-        return body::decode(operation, items, body).map_err(|message| CallError {
+        return body::decode(operation, items, cached, body).map_err(|message| CallError {
             class: ErrorClass::Protocol,
             status,
             message,

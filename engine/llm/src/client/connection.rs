@@ -46,21 +46,21 @@ impl Connections {
         Connections { authority, idle: Mutex::new(Vec::new()), max_idle }
     }
 
-    /// Send what `build` makes and read the whole answer.
+    /// Send what `build` makes; the answer's head, and its body to be read.
     pub(super) async fn send(
         &self,
         build: impl Fn() -> Request<Full<Bytes>>,
-    ) -> Result<(Parts, Bytes), TransportError> {
+    ) -> Result<(Parts, Reading<'_>), TransportError> {
         if let Some(mut sender) = self.reuse().await {
             match sender.send_request(build()).await {
-                Ok(response) => return self.finish(sender, response).await,
+                Ok(response) => return Ok(self.begin(sender, response)),
                 Err(error) if closed_before_answer(&error) => {}
                 Err(error) => return Err(TransportError::Broken(describe(&error))),
             }
         }
         let mut sender = self.connect().await.map_err(TransportError::Connect)?;
         match sender.send_request(build()).await {
-            Ok(response) => self.finish(sender, response).await,
+            Ok(response) => Ok(self.begin(sender, response)),
             Err(error) => Err(TransportError::Broken(describe(&error))),
         }
     }
@@ -86,12 +86,23 @@ impl Connections {
         Ok(sender)
     }
 
-    async fn finish(
-        &self,
-        sender: Sender,
-        response: hyper::Response<Incoming>,
-    ) -> Result<(Parts, Bytes), TransportError> {
+    fn begin(&self, sender: Sender, response: hyper::Response<Incoming>) -> (Parts, Reading<'_>) {
         let (parts, body) = response.into_parts();
+        (parts, Reading { connections: self, sender, body })
+    }
+}
+
+/// An answer that is still coming. Dropped before its end, its connection is closed.
+pub(super) struct Reading<'a> {
+    connections: &'a Connections,
+    sender: Sender,
+    body: Incoming,
+}
+
+impl Reading<'_> {
+    /// The whole of it.
+    pub(super) async fn whole(self) -> Result<Bytes, TransportError> {
+        let Reading { connections, sender, body } = self;
         let bytes = match Limited::new(body, MAX_ANSWER).collect().await {
             Ok(collected) => collected.to_bytes(),
             Err(error) => {
@@ -101,11 +112,34 @@ impl Connections {
                 });
             }
         };
+        connections.keep(sender);
+        Ok(bytes)
+    }
+
+    /// Piece by piece, until `see` has seen enough.
+    pub(super) async fn pieces(
+        mut self,
+        mut see: impl FnMut(&[u8]) -> bool,
+    ) -> Result<(), TransportError> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|error| TransportError::Broken(describe(&error)))?;
+            if let Some(data) = frame.data_ref()
+                && !see(data)
+            {
+                return Ok(());
+            }
+        }
+        self.connections.keep(self.sender);
+        Ok(())
+    }
+}
+
+impl Connections {
+    fn keep(&self, sender: Sender) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         if idle.len() < self.max_idle {
             idle.push(sender);
         }
-        Ok((parts, bytes))
     }
 }
 

@@ -16,6 +16,10 @@
 //!
 //! **It does not retry.** The gateway is the one owner of retries; two owners multiply.
 //!
+//! **It says when it gives a call up** (its time is over, or the run ends), because the gateway keeps
+//! the calls of a worker going that has gone without a word: that one has crashed, and what its
+//! calls cost would be lost. [`Client::leave`] goes without a word on purpose.
+//!
 //! **The channel has no bound of its own** because its callers have: an operator submits no more
 //! than it has slots for (`max_in_flight`), and a bounded channel would have to block or fail in
 //! `submit`, which may do neither.
@@ -23,14 +27,17 @@
 mod body;
 mod call;
 mod connection;
+mod stream;
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
 
 use call::Caller;
 
@@ -107,6 +114,8 @@ pub struct Client {
     thread: Option<JoinHandle<()>>,
     /// Disconnects when the thread is at its end.
     ended: Mutex<mpsc::Receiver<()>>,
+    /// Calls in flight are not given up with the client.
+    leaving: Arc<AtomicBool>,
 }
 
 impl fmt::Debug for Client {
@@ -126,17 +135,25 @@ impl Client {
             .map_err(ClientError::Start)?;
         let (jobs, inbox) = unbounded_channel();
         let (end, ended) = mpsc::channel();
+        let leaving = Arc::new(AtomicBool::new(false));
+        let left = leaving.clone();
         let thread = thread::Builder::new()
             .name("llm-client".into())
             .spawn(move || {
-                runtime.block_on(serve(caller, inbox));
+                runtime.block_on(serve(caller, inbox, &left));
                 // Drops the tasks in flight, which answers their calls, and does not wait for a
                 // name lookup that hangs.
                 runtime.shutdown_background();
                 drop(end);
             })
             .map_err(ClientError::Start)?;
-        Ok(Client { jobs: Some(jobs), thread: Some(thread), ended: Mutex::new(ended) })
+        Ok(Client { jobs: Some(jobs), thread: Some(thread), ended: Mutex::new(ended), leaving })
+    }
+
+    /// From now on, dropping it leaves the calls in flight to the gateway: they run on into its
+    /// journal, where whoever asks again finds them. Here they still end as cancelled.
+    pub fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
     }
 }
 
@@ -197,13 +214,26 @@ impl Drop for Duty {
     }
 }
 
-async fn serve(caller: Caller, mut inbox: UnboundedReceiver<Job>) {
-    let caller = std::sync::Arc::new(caller);
-    while let Some(Job { call, submitted, duty }) = inbox.recv().await {
-        let caller = caller.clone();
-        tokio::spawn(async move {
-            let outcome = caller.run(call, submitted).await;
-            duty.fulfil(outcome);
-        });
+async fn serve(caller: Caller, mut inbox: UnboundedReceiver<Job>, leaving: &AtomicBool) {
+    let caller = Arc::new(caller);
+    let mut calls = JoinSet::new();
+    loop {
+        tokio::select! {
+            job = inbox.recv() => {
+                let Some(Job { call, submitted, duty }) = job else { break };
+                let caller = caller.clone();
+                calls.spawn(async move {
+                    let outcome = caller.run(call, submitted).await;
+                    duty.fulfil(outcome);
+                });
+            }
+            Some(_) = calls.join_next() => {}
+        }
+    }
+    let in_flight = !calls.is_empty();
+    // Answers them all.
+    calls.shutdown().await;
+    if in_flight && !leaving.load(Ordering::Relaxed) {
+        caller.give_up_all().await;
     }
 }

@@ -1,6 +1,7 @@
 //! One try at the upstream.
 
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
@@ -8,25 +9,21 @@ use axum::http::response::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
-use reqwest::Url;
 use sage_core::endpoint::ErrorClass;
-use sage_core::retry::Failure;
+use sage_core::retry::Disposition;
+use tokio::time::Instant;
 
+use super::header;
+use super::order::Order;
 use super::problem;
-use super::target::Target;
+use super::replica::Replica;
+use super::retry_after::retry_after;
 use super::transport;
 
 /// Longest answer that is read.
 const MAX_ANSWER: usize = 256 << 20;
-const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
-
-/// What is sent.
-pub(super) struct Outgoing {
-    pub(super) url: Url,
-    pub(super) body: Bytes,
-    pub(super) content_type: Option<HeaderValue>,
-    pub(super) stream: bool,
-}
+/// What an upstream gateway gets less than the call has here, as the workers' client does it.
+const HOP_MARGIN: Duration = Duration::from_millis(50);
 
 /// What came of a try.
 pub(super) enum Tried {
@@ -38,53 +35,107 @@ pub(super) enum Tried {
     Failed { class: ErrorClass, message: String },
 }
 
+/// What the retry rules must know of a try that failed.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Failed {
+    pub(super) class: ErrorClass,
+    /// Status of the answer, if there was one.
+    pub(super) status: Option<u16>,
+    /// How long the upstream asks to be left alone.
+    pub(super) retry_after: Option<Duration>,
+    /// A gateway of ours has answered: it has made the tries that there were to make.
+    pub(super) by_gateway: bool,
+    /// It never got as far as a try of that gateway.
+    pub(super) untried: bool,
+}
+
+impl Failed {
+    /// What it means.
+    pub(super) fn disposition(self) -> Disposition {
+        Disposition::of(self.class, self.status)
+    }
+}
+
 impl Tried {
-    /// The failure, if it is one, for the retry rules.
-    pub(super) fn failure(&self) -> Option<Failure> {
+    /// The failure, if it is one.
+    pub(super) fn failure(&self) -> Option<Failed> {
+        let answered = |parts: &Parts| Failed {
+            class: class_of(parts),
+            status: Some(parts.status.as_u16()),
+            retry_after: retry_after(&parts.headers, SystemTime::now()),
+            by_gateway: parts.headers.contains_key(header::GATEWAY),
+            untried: header::number(&parts.headers, &header::ATTEMPTS).unwrap_or(0) == 0,
+        };
         match self {
             Tried::Streaming { .. } => None,
             Tried::Answered { parts, .. } if parts.status.is_success() => None,
-            Tried::Answered { parts, .. } => Some(Failure {
-                class: problem::class_of_status(parts.status.as_u16()),
-                retry_after_ns: retry_after(&parts.headers).map(|wait| wait.as_nanos() as u64),
+            Tried::Answered { parts, .. } => Some(answered(parts)),
+            Tried::Failed { class, .. } => Some(Failed {
+                class: *class,
+                status: None,
+                retry_after: None,
+                by_gateway: false,
+                untried: true,
             }),
-            Tried::Failed { class, .. } => Some(Failure { class: *class, retry_after_ns: None }),
         }
     }
 }
 
-/// Send `outgoing` once.
-pub(super) async fn send(target: &Target, outgoing: &Outgoing) -> Tried {
-    let mut request = reqwest::Request::new(reqwest::Method::POST, outgoing.url.clone());
-    *request.body_mut() = Some(outgoing.body.clone().into());
+/// The class of an answer that is none: a gateway's own word, or what the status says.
+pub(super) fn class_of(parts: &Parts) -> ErrorClass {
+    let own = parts.headers.contains_key(header::GATEWAY).then(|| header::class(&parts.headers));
+    own.flatten().unwrap_or_else(|| problem::class_of_status(parts.status.as_u16()))
+}
+
+/// Send `order` to `replica` once.
+pub(super) async fn send(replica: &Replica, order: &Order) -> Tried {
+    let url = replica.endpoint(order.operation).clone();
+    let mut request = reqwest::Request::new(reqwest::Method::POST, url);
+    *request.body_mut() = Some(order.body.clone().into());
     let headers = request.headers_mut();
-    headers.clone_from(&target.headers);
+    headers.clone_from(&replica.headers);
     let json = || HeaderValue::from_static("application/json");
-    headers.insert(CONTENT_TYPE, outgoing.content_type.clone().unwrap_or_else(json));
-    if outgoing.stream {
+    headers.insert(CONTENT_TYPE, order.content_type.clone().unwrap_or_else(json));
+    if order.stream {
         headers.insert(ACCEPT, HeaderValue::from_static("text/event-stream"));
     }
-    let response = match target.client.execute(request).await {
+    if replica.gateway.load(Ordering::Relaxed) {
+        tell_gateway(headers, order);
+    }
+    let response = match replica.client.execute(request).await {
         Ok(response) => response,
-        Err(error) => return failed(target, error),
+        Err(error) => return failed(replica, error),
     };
     let (parts, body) = Response::from(response).into_parts();
-    if outgoing.stream && parts.status.is_success() {
+    if order.stream && parts.status.is_success() {
         return Tried::Streaming { parts, body };
     }
     match Limited::new(body, MAX_ANSWER).collect().await {
         Ok(collected) => Tried::Answered { parts, body: collected.to_bytes() },
         Err(error) => {
             if let Ok(error) = error.downcast::<reqwest::Error>() {
-                return failed(target, *error);
+                return failed(replica, *error);
             }
-            let message = format!("{}: the answer is longer than 256 MiB", target.url);
+            let message = format!("{}: the answer is longer than 256 MiB", replica.url);
             Tried::Failed { class: ErrorClass::Protocol, message }
         }
     }
 }
 
-fn failed(target: &Target, error: reqwest::Error) -> Tried {
+/// A gateway further on is told what this one was told, with less time.
+fn tell_gateway(headers: &mut HeaderMap, order: &Order) {
+    headers.extend(order.onward.iter().map(|(name, value)| (name.clone(), value.clone())));
+    if !order.records.is_empty()
+        && let Ok(records) = HeaderValue::try_from(header::write_records(&order.records))
+    {
+        headers.insert(header::RECORD, records);
+    }
+    let left = order.deadline.saturating_duration_since(Instant::now());
+    let left = left.saturating_sub(HOP_MARGIN.min(left / 10)).as_millis() as u64;
+    headers.insert(header::DEADLINE_MS, HeaderValue::from(left.max(1)));
+}
+
+fn failed(replica: &Replica, error: reqwest::Error) -> Tried {
     let class = if error.is_connect() {
         ErrorClass::Unreachable
     } else if error.is_builder() {
@@ -92,7 +143,7 @@ fn failed(target: &Target, error: reqwest::Error) -> Tried {
     } else {
         ErrorClass::Server
     };
-    let url = &target.url;
+    let url = &replica.url;
     let cause = transport::describe(error);
     let message = match class {
         ErrorClass::Server => format!("{url}: the connection broke before the answer: {cause}"),
@@ -101,25 +152,13 @@ fn failed(target: &Target, error: reqwest::Error) -> Tried {
     Tried::Failed { class, message }
 }
 
-/// How long the upstream asks to be left alone. Its form as a date is not understood: it would
-/// make the answer depend on two clocks.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let number = |name: &HeaderName| headers.get(name)?.to_str().ok()?.trim().parse::<f64>().ok();
-    let seconds = match number(&RETRY_AFTER_MS) {
-        Some(ms) => ms / 1e3,
-        None => number(&RETRY_AFTER)?,
-    };
-    Duration::try_from_secs_f64(seconds).ok()
-}
-
 /// The upstream's answer as the gateway's own: status, body and the headers that belong to it.
 pub(super) fn pass_on(parts: &Parts, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = parts.status;
     // A simulated answer must say so, however many hops it makes.
     let request_id = HeaderName::from_static("x-request-id");
-    let simulated = HeaderName::from_static("x-sage-endpoint");
-    for name in [CONTENT_TYPE, RETRY_AFTER, request_id, simulated] {
+    for name in [CONTENT_TYPE, RETRY_AFTER, request_id, header::ENDPOINT] {
         if let Some(value) = parts.headers.get(&name) {
             response.headers_mut().insert(name, value.clone());
         }

@@ -1,10 +1,10 @@
 //! The way of one call through the gateway.
 //!
 //! ```text
-//! line -> permit -> upstream up? -> rate -> try -- success ----------------> answer
-//!                        ^                   |---- no connection: wait until it is back
-//!                        |                   '---- may pass: give the permit back, wait, line up
-//!                        '---------------------------------------'  again by time of arrival
+//! line -> permit -> server up? -> rate -> try -- success ----------------> answer
+//!                        ^                 |---- no connection: another server, or wait
+//!                        |                 '---- may pass: give the permit back, wait, line up
+//!                        '-------------------------------'  again by time of arrival
 //! ```
 //!
 //! One timer, the call's deadline, bounds all of it. A try that made no connection costs neither an
@@ -14,31 +14,41 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::response::Parts;
 use axum::http::{HeaderValue, Response};
+use bytes::Bytes;
 use sage_core::endpoint::ErrorClass;
-use tokio::sync::OwnedSemaphorePermit;
+use sage_core::retry::Disposition;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::attempt::{self, Outgoing, Tried, pass_on};
+use super::attempt::{self, Tried, class_of, pass_on};
 use super::header;
+use super::hedge;
+use super::order::Order;
 use super::peek::{self, Usage};
-use super::problem::{Problem, class_of_status};
+use super::problem::Problem;
+use super::rates::Taken;
 use super::relay::Relay;
-use super::target::Target;
+use super::target::{Closed, Target, Visit};
 use super::turnstile::Pass;
 
-/// Time of a call that brings no deadline.
-pub(super) const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
+/// What has become of a call.
+pub(super) struct Reply {
+    pub(super) outcome: Outcome,
+    pub(super) tries: u32,
+    /// Time to the first try.
+    pub(super) queued: Duration,
+}
 
-/// A call as the router hands it over.
-pub(super) struct Incoming {
-    pub(super) outgoing: Outgoing,
-    /// Tokens it may use.
-    pub(super) estimate: f64,
-    /// What its client has left, if it said so.
-    pub(super) deadline: Option<Duration>,
-    /// Its share of the memory for requests, until it is over.
-    pub(super) _room: OwnedSemaphorePermit,
+/// See [`Reply`].
+#[expect(clippy::large_enum_variant, reason = "one for a call, moved a few times")]
+pub(super) enum Outcome {
+    /// An answer with success.
+    Whole { parts: Parts, body: Bytes, usage: Usage },
+    /// One that is still coming.
+    Stream { parts: Parts, relay: Relay },
+    /// A failure, in the words it is answered with.
+    Failed(Response<Body>),
 }
 
 /// Where a call is, for the message if its time ends there.
@@ -51,100 +61,154 @@ enum Phase {
     Backoff,
 }
 
+/// A try under way: what it holds until it is over.
+pub(super) struct Under {
+    pub(super) visit: Visit,
+    pub(super) taken: Taken,
+}
+
 struct Trip<'a> {
-    target: &'a Target,
-    incoming: &'a Incoming,
-    arrived: Instant,
-    deadline: Instant,
+    target: &'a Arc<Target>,
+    order: &'a Order,
     phase: Phase,
     /// Time from arrival to the first try.
     queued: Option<Duration>,
-    /// Tokens taken from the rate limit and not yet settled.
-    reserved: f64,
-    /// The last failure, in words.
+    /// The last failure, in words, and where.
     last: Option<(ErrorClass, String)>,
+    avoid: Option<usize>,
+    /// Where the last try went, and when.
+    at: Option<(usize, Instant)>,
 }
 
-/// Answer a call of `job`, whatever happens.
-pub(super) async fn forward(target: &Arc<Target>, incoming: Incoming, job: &str) -> Response<Body> {
-    let Some(mut pass) = target.turnstile.enter(job) else {
-        let message = format!("the line of endpoint `{}` is full; retry later", target.name);
-        return mark(Problem::full(message).response(), 0, Duration::ZERO);
+#[expect(clippy::large_enum_variant, reason = "one for a call, moved a few times")]
+enum End {
+    Tried(Tried, Option<Under>),
+    Refused(Problem),
+}
+
+impl Reply {
+    /// As the answer to the call.
+    pub(super) fn into_response(self) -> Response<Body> {
+        let response = match self.outcome {
+            Outcome::Whole { parts, body, .. } => pass_on(&parts, Body::from(body)),
+            Outcome::Stream { parts, relay } => pass_on(&parts, Body::new(relay)),
+            Outcome::Failed(response) => response,
+        };
+        mark(response, self.tries, self.queued)
+    }
+}
+
+/// Make the call, whatever happens.
+pub(super) async fn forward(target: &Arc<Target>, order: &Order) -> Reply {
+    let mut pass = match target.turnstile.enter(order.visitor()) {
+        Ok(pass) => pass,
+        Err(full) => {
+            let message = format!("the line of endpoint `{}` is full; retry later", target.name);
+            let outcome = Outcome::Failed(Problem::full(message, full.retry_after_s).response());
+            return Reply { outcome, tries: 0, queued: Duration::ZERO };
+        }
     };
-    let arrived = Instant::now();
-    let mut trip = Trip {
-        target,
-        incoming: &incoming,
-        arrived,
-        deadline: arrived + incoming.deadline.unwrap_or(DEFAULT_DEADLINE),
-        phase: Phase::Line,
-        queued: None,
-        reserved: 0.0,
-        last: None,
+    let mut trip =
+        Trip { target, order, phase: Phase::Line, queued: None, last: None, avoid: None, at: None };
+    let end = timeout_at(order.deadline, trip.run(&mut pass)).await;
+    let (tries, queued) = (pass.tries(), trip.queued.unwrap_or_else(|| order.arrived.elapsed()));
+    let outcome = match end.unwrap_or_else(|_| trip.out_of_time()) {
+        End::Tried(tried, under) => conclude(order, pass, tried, under),
+        End::Refused(problem) => {
+            pass.leave(Err(problem.class));
+            Outcome::Failed(problem.response())
+        }
     };
-    let tried = timeout_at(trip.deadline, trip.run(&mut pass)).await;
-    let (tries, queued) = (pass.tries(), trip.queued.unwrap_or_else(|| arrived.elapsed()));
-    let tried = tried.unwrap_or_else(|_| trip.out_of_time());
-    let response = match tried {
+    Reply { outcome, tries, queued }
+}
+
+fn conclude(order: &Order, pass: Pass, tried: Tried, under: Option<Under>) -> Outcome {
+    match tried {
         Tried::Answered { parts, body } if parts.status.is_success() => {
             let usage = peek::usage_in(&body).unwrap_or_default();
-            trip.settle(Some(usage));
-            pass.leave(Ok(usage));
-            pass_on(&parts, Body::from(body))
+            if let Some(Under { visit, taken }) = under {
+                taken.settle(if usage.total() > 0 { usage.total() as f64 } else { order.tokens() });
+                // The permit first: a limiter that steers sees the place free.
+                pass.leave(Ok(usage));
+                visit.succeeded(usage);
+            }
+            Outcome::Whole { parts, body, usage }
         }
         Tried::Answered { parts, body } => {
-            trip.settle(None);
-            let class = class_of_status(parts.status.as_u16());
+            let class = class_of(&parts);
             pass.leave(Err(class));
             let mut response = pass_on(&parts, Body::from(body));
             let class = HeaderValue::from_static(class.as_str());
             response.headers_mut().insert(header::ERROR_CLASS, class);
-            response
+            Outcome::Failed(response)
         }
-        Tried::Streaming { parts, body } => {
-            let reserved = std::mem::take(&mut trip.reserved);
-            let until = incoming.deadline.map(|_| trip.deadline);
-            let relay = Relay::new(body, pass, target.clone(), reserved, until);
-            pass_on(&parts, Body::new(relay))
-        }
-        Tried::Failed { class, message } => {
-            // A generation that was cut off has used an unknown number of tokens: what was taken
-            // for it stays taken.
-            if class != ErrorClass::Timeout {
-                trip.settle(None);
+        Tried::Streaming { parts, body } => match under {
+            Some(under) => {
+                let until = order.has_deadline.then_some(order.deadline);
+                Outcome::Stream { relay: Relay::new(body, pass, under, until), parts }
             }
+            None => Outcome::Failed(
+                Problem::new(ErrorClass::Abandoned, "the stream was lost").response(),
+            ),
+        },
+        Tried::Failed { class, message } => {
             pass.leave(Err(class));
-            Problem::new(class, message).response()
+            Outcome::Failed(Problem::new(class, message).response())
         }
-    };
-    mark(response, tries, queued)
+    }
 }
 
 impl Trip<'_> {
-    async fn run(&mut self, pass: &mut Pass) -> Tried {
+    async fn run(&mut self, pass: &mut Pass) -> End {
+        let cost = self.order.tokens();
+        let mut sheds = 0;
         loop {
             self.phase = Phase::Line;
             pass.permit().await;
             self.phase = Phase::Down;
-            self.target.passable().await;
+            let choice =
+                self.target.choose(cost, self.order.prefix, self.avoid, self.order.deadline);
+            let visit = match choice.await {
+                Ok(visit) => visit,
+                Err(Closed { wait }) => return End::Refused(self.closed(wait)),
+            };
             self.phase = Phase::Rate;
-            self.pace().await;
+            let taken = self.target.rates.take(cost).await;
             self.phase = Phase::Upstream;
-            let tried = self.attempt(pass).await;
-            let Some(failure) = tried.failure() else { return tried };
-            self.settle(None);
-            if failure.class == ErrorClass::Unreachable {
+            self.queued.get_or_insert_with(|| self.order.arrived.elapsed());
+            let first = pass.tries() == 0;
+            self.at = Some((visit.at, Instant::now()));
+            let (tried, under) =
+                hedge::attempt(self.target, self.order, pass, Under { visit, taken }).await;
+            let failure = tried.failure();
+            if first && failure.is_none_or(|failed| failed.class != ErrorClass::Unreachable) {
+                self.target.first_try();
+            }
+            let Some(failed) = failure else { return End::Tried(tried, Some(under)) };
+            let Under { visit, taken } = under;
+            let at = visit.at;
+            visit.failed(failed);
+            if failed.class == ErrorClass::Unreachable && failed.status.is_none() {
+                taken.undo();
+                pass.undo_try();
                 if self.target.retry.max == 0 {
-                    return tried;
+                    return End::Tried(tried, None);
                 }
-                self.remember(&tried);
+                self.remember(&tried, at);
+                self.avoid = Some(at);
                 continue;
             }
-            let left = self.deadline.saturating_duration_since(Instant::now());
-            let Some(delay) = self.target.backoff(pass.tries(), failure, left) else {
-                return tried;
+            taken.settle(0.0);
+            if failed.disposition() == Disposition::Shed {
+                pass.shed();
+                sheds += 1;
+            }
+            let left = self.order.deadline.saturating_duration_since(Instant::now());
+            let Some(delay) = self.target.backoff(pass.tries(), sheds, failed, left) else {
+                return End::Tried(tried, None);
             };
-            self.remember(&tried);
+            self.remember(&tried, at);
+            self.avoid = Some(at);
             self.phase = Phase::Backoff;
             pass.pause();
             sleep(delay).await;
@@ -152,64 +216,44 @@ impl Trip<'_> {
         }
     }
 
-    async fn attempt(&mut self, pass: &mut Pass) -> Tried {
-        self.queued.get_or_insert_with(|| self.arrived.elapsed());
-        pass.begin_try();
-        let tried = attempt::send(self.target, &self.incoming.outgoing).await;
-        if let Tried::Failed { class: ErrorClass::Unreachable, .. } = tried {
-            pass.undo_try();
-            self.target.unreachable();
-        } else {
-            if pass.tries() == 1 {
-                self.target.first_try();
-            }
-            self.target.reached();
-        }
-        tried
-    }
-
-    async fn pace(&mut self) {
-        if let Some(requests) = &self.target.requests {
-            requests.take(1.0).await;
-        }
-        if let Some(tokens) = &self.target.tokens {
-            tokens.take(self.incoming.estimate).await;
-            self.reserved = self.incoming.estimate;
-        }
-    }
-
-    /// Correct what was taken from the token rate; a failed try is taken to have used nothing.
-    fn settle(&mut self, used: Option<Usage>) {
-        if let Some(tokens) = &self.target.tokens {
-            let actual = used.map_or(0.0, |usage| usage.total() as f64);
-            tokens.settle(std::mem::take(&mut self.reserved), actual);
-        }
-    }
-
-    fn remember(&mut self, tried: &Tried) {
+    fn remember(&mut self, tried: &Tried, at: usize) {
         self.last = Some(match tried {
             Tried::Failed { class, message } => (*class, message.clone()),
             Tried::Answered { parts, .. } => {
-                let class = class_of_status(parts.status.as_u16());
-                (class, format!("{} answered {}", self.target.url, parts.status))
+                let url = &self.target.replicas[at].url;
+                (class_of(parts), format!("{url} answered {}", parts.status))
             }
             Tried::Streaming { .. } => return,
         });
     }
 
-    fn out_of_time(&mut self) -> Tried {
-        let seconds = self.arrived.elapsed().as_secs_f64();
-        let url = &self.target.url;
+    fn closed(&self, wait: Duration) -> Problem {
+        let urls = self.target.urls();
+        let seconds = wait.as_secs_f64();
+        let message = format!(
+            "{urls} asked to be left alone for another {seconds:.1} s, longer than the call has"
+        );
+        Problem::full(message, wait.as_secs_f64().ceil() as u32)
+    }
+
+    fn out_of_time(&mut self) -> End {
+        let seconds = self.order.arrived.elapsed().as_secs_f64();
+        let url = self.target.urls();
         if let (Phase::Down, Some((class, message))) = (self.phase, &self.last) {
             let message = format!("{message} (for {seconds:.1} s)");
-            return Tried::Failed { class: *class, message };
+            return End::Tried(Tried::Failed { class: *class, message }, None);
         }
         let mut message = match self.phase {
             Phase::Line => format!("no free place at {url} within {seconds:.1} s"),
             Phase::Down => format!("{url} was down for the {seconds:.1} s the call had"),
             Phase::Rate => format!("the rate limit of {url} left no room within {seconds:.1} s"),
             Phase::Backoff => format!("the {seconds:.1} s the call had ended before the next try"),
-            Phase::Upstream => format!("no answer from {url} within {seconds:.1} s"),
+            Phase::Upstream => {
+                if let Some((at, since)) = self.at {
+                    self.target.timed_out(at, since.elapsed());
+                }
+                format!("no answer from {url} within {seconds:.1} s")
+            }
         };
         if let Some((class, last)) = &self.last {
             message = format!("{message}; before that: {class}: {last}");
@@ -218,13 +262,24 @@ impl Trip<'_> {
             Phase::Down => ErrorClass::Unreachable,
             _ => ErrorClass::Timeout,
         };
-        Tried::Failed { class, message }
+        End::Tried(Tried::Failed { class, message }, None)
     }
 }
 
-fn mark(mut response: Response<Body>, tries: u32, queued: Duration) -> Response<Body> {
+/// The try of `order` at the server of `under`.
+pub(super) async fn try_once(order: &Order, under: &Under) -> Tried {
+    let tried = attempt::send(under.visit.replica(), order).await;
+    if let Tried::Answered { parts, .. } | Tried::Streaming { parts, .. } = &tried {
+        under.visit.learn(&parts.headers);
+    }
+    tried
+}
+
+/// With the figures of its way.
+pub(super) fn mark(mut response: Response<Body>, tries: u32, queued: Duration) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(header::ATTEMPTS, HeaderValue::from(tries));
     headers.insert(header::QUEUE_MS, HeaderValue::from(queued.as_millis() as u64));
+    headers.insert(header::GATEWAY, HeaderValue::from_static("1"));
     response
 }

@@ -1,32 +1,47 @@
 //! The one door to the shared endpoints: every call of every worker goes through it.
 //!
 //! ```text
-//!  worker 0 --.                    .- turnstile -- breaker -- rate -- try .
-//!  worker 1 ---+-- HTTP -- router -+    FIFO        down?     pace    ^   +-- upstream A
-//!  worker n --'                    |                                  '---' backoff
-//!                                  '- (the same for upstream B)
+//!  worker 0 --.                  .- journal -- turnstile -- breaker -- rate -- try .
+//!  worker 1 ---+- HTTP - router -+  paid       fair line    which      pace    ^   +- server A1
+//!  worker n --'                  |  before?                 server?            |   +- server A2
+//!                                '- (the same for endpoint B)     backoff -----'   hedge
 //! ```
 //!
-//! Only a place that sees all calls can keep a limit for the cluster, serve in order of arrival,
-//! and own the retries. It speaks the OpenAI API on both sides, so any client may use it: request
-//! bodies are forwarded as they came, answers likewise.
+//! Only a place that sees all calls can keep a limit for the cluster, share it fairly, know what was
+//! paid for already, and own the retries. It speaks the OpenAI API on both sides, so any client may
+//! use it: request bodies are forwarded as they came, answers likewise, but where some of a list is
+//! known already.
 //!
-//! A call's deadline arrives with it and bounds every wait here together; a client that goes away
-//! takes its call with it, whether that waits in the line or is at the upstream.
+//! A call's deadline arrives with it and bounds every wait here together. A client that goes away
+//! takes its call with it, whether that waits in the line or is at the upstream; a worker that
+//! crashed does not (see `calls`).
 //!
 //! The gateway brings no runtime: [`Gateway::serve`] runs on the caller's.
 
+mod about;
 mod attempt;
+mod calls;
 mod config;
+mod doors;
 mod error;
+mod figures;
 mod forward;
 pub(crate) mod header;
+mod hedge;
+mod keys;
+mod order;
 mod peek;
+mod poller;
 mod probe;
 pub(crate) mod problem;
+mod rates;
 mod relay;
+mod replica;
+mod retry_after;
+mod reuse;
 mod route;
 mod server;
+pub(crate) mod sse;
 mod stats;
 mod target;
 mod transport;
@@ -38,12 +53,13 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-pub use config::{GatewayConfig, Upstream};
+pub use config::{ClientKey, Concurrency, GatewayConfig, HedgeRule, Price, Upstream};
 pub use error::GatewayError;
 pub use probe::{ModelList, probe};
-pub use stats::{Counters, EndpointStats, ErrorCounts, GatewayStats};
+pub use stats::{Counters, EndpointStats, ErrorCounts, GatewayStats, ReplicaStats, StageStats};
 
-use route::Doors;
+use doors::Doors;
+use order::Operation;
 use target::Target;
 
 /// A gateway that has its port and is ready to serve.
@@ -85,7 +101,7 @@ impl Gateway {
     ///
     /// Dropping the future cuts everything off at once.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        server::serve(self.listener, route::router(self.doors), shutdown).await;
+        server::serve(self.listener, self.doors, shutdown).await;
     }
 }
 
@@ -107,9 +123,10 @@ impl StatsHandle {
         GatewayStats { endpoints: self.targets.iter().map(|target| target.stats()).collect() }
     }
 
-    /// Change an endpoint's concurrency limit while it serves. False if there is no such endpoint.
+    /// Change an endpoint's concurrency limit while it serves; `auto` ends with it. False if there is
+    /// no such endpoint.
     pub fn set_limit(&self, endpoint: &str, limit: u32) -> bool {
         let found = self.targets.iter().find(|target| target.name == endpoint);
-        found.map(|target| target.turnstile.set_limit(limit)).is_some()
+        found.map(|target| target.set_limit(limit)).is_some()
     }
 }

@@ -1,9 +1,11 @@
 //! What the gateway must know of bodies it does not own: a few fields, read without a value tree.
 
 use std::borrow::Cow;
+use std::hash::{DefaultHasher, Hasher};
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 /// Tokens of one call, as the upstream counted them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -23,6 +25,11 @@ impl Usage {
     pub(super) fn total(self) -> u64 {
         self.prompt_tokens + self.completion_tokens
     }
+
+    pub(super) fn add(&mut self, other: Usage) {
+        self.prompt_tokens += other.prompt_tokens;
+        self.completion_tokens += other.completion_tokens;
+    }
 }
 
 /// The fields of a request that matter on the way.
@@ -32,8 +39,15 @@ pub(super) struct RequestPeek<'a> {
     pub(super) model: Option<Cow<'a, str>>,
     #[serde(default)]
     pub(super) stream: Option<bool>,
+    pub(super) temperature: Option<f64>,
     max_tokens: Option<f64>,
     max_completion_tokens: Option<f64>,
+    #[serde(borrow)]
+    messages: Option<&'a RawValue>,
+    #[serde(borrow)]
+    prompt: Option<&'a RawValue>,
+    #[serde(borrow)]
+    input: Option<&'a RawValue>,
 }
 
 impl<'a> RequestPeek<'a> {
@@ -46,12 +60,32 @@ impl<'a> RequestPeek<'a> {
         })
     }
 
-    /// Tokens the call may use: four bytes of text a token, and the longest answer it allows.
-    pub(super) fn estimate(&self, body: &[u8]) -> f64 {
-        /// Taken for a request that names no limit.
-        const USUAL_ANSWER: f64 = 256.0;
-        let answer = self.max_completion_tokens.or(self.max_tokens).unwrap_or(USUAL_ANSWER);
-        body.len() as f64 / 4.0 + answer.max(0.0)
+    fn content(&self) -> &'a [u8] {
+        let content = self.messages.or(self.prompt).or(self.input);
+        content.map_or(&[][..], |content| content.get().as_bytes())
+    }
+
+    /// Tokens of its prompts: four bytes of text are one.
+    pub(super) fn input(&self) -> f64 {
+        self.content().len() as f64 / 4.0
+    }
+
+    /// Longest answer it allows, tokens.
+    pub(super) fn limit(&self) -> Option<f64> {
+        let limit = self.max_completion_tokens.or(self.max_tokens)?;
+        Some(limit.max(0.0))
+    }
+
+    /// Requests that begin alike have the same, because servers keep what they have computed for
+    /// beginnings.
+    pub(super) fn prefix(&self) -> u64 {
+        /// Of the order of what system prompts and instructions take.
+        const BEGINNING: usize = 1 << 10;
+        let content = self.content();
+        let beginning = &content[..content.len().min(BEGINNING)];
+        let mut hasher = DefaultHasher::new();
+        hasher.write(beginning);
+        hasher.finish()
     }
 }
 
@@ -103,7 +137,12 @@ mod tests {
         let peek = RequestPeek::of(body).unwrap();
         assert_eq!(peek.model.as_deref(), Some("m"));
         assert_eq!(peek.stream, Some(true));
-        assert!(peek.estimate(body) > 100.0);
+        assert_eq!(peek.limit(), Some(100.0));
+        assert!((peek.input() - 9.0 / 4.0).abs() < 1e-9);
+        let alike = RequestPeek::of(br#"{"prompt":["a","b"]}"#).unwrap();
+        assert_eq!(alike.prefix(), peek.prefix());
+        let other = RequestPeek::of(br#"{"prompt":["a","c"]}"#).unwrap();
+        assert_ne!(other.prefix(), peek.prefix());
         assert!(RequestPeek::of(b"[1").is_err());
         assert!(RequestPeek::of(br#"{"model":7,"max_tokens":-1}"#).is_ok());
     }

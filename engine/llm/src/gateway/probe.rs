@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::config::Upstream;
 use super::error::{GatewayError, suggest};
-use super::{problem, target, transport};
+use super::{problem, transport};
 
 /// Longest time for the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,7 +36,7 @@ pub async fn probe(upstream: &Upstream) -> Result<ModelList, GatewayError> {
     let url = transport::without_credentials(&upstream.url);
     let request = client
         .get(transport::join(&base, "models"))
-        .headers(target::authorization(upstream)?)
+        .headers(transport::authorization(upstream)?)
         .timeout(TIMEOUT);
     let answer = async {
         let response = request.send().await?;

@@ -48,9 +48,10 @@ impl Problem {
         Problem { status, class, message: message.into(), retry_after_s: None }
     }
 
-    /// No room for another call.
-    pub(super) fn full(message: impl Into<String>) -> Self {
-        Problem { retry_after_s: Some(1), ..Problem::new(ErrorClass::Throttled, message) }
+    /// No room for another call before `seconds`.
+    pub(super) fn full(message: impl Into<String>, seconds: u32) -> Self {
+        let seconds = Some(seconds.max(1));
+        Problem { retry_after_s: seconds, ..Problem::new(ErrorClass::Throttled, message) }
     }
 
     /// A request that is wrong in a particular way.
@@ -69,6 +70,7 @@ impl Problem {
             message: &self.message,
             r#type: match self.status {
                 StatusCode::UNAUTHORIZED => "AuthenticationError",
+                StatusCode::FORBIDDEN => "PermissionDeniedError",
                 StatusCode::NOT_FOUND => "NotFoundError",
                 StatusCode::TOO_MANY_REQUESTS => "RateLimitError",
                 status if status.is_client_error() => "BadRequestError",
@@ -83,6 +85,7 @@ impl Problem {
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(header::ERROR_CLASS, HeaderValue::from_static(self.class.as_str()));
+        headers.insert(header::GATEWAY, HeaderValue::from_static("1"));
         if let Some(seconds) = self.retry_after_s {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }

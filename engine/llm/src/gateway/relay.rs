@@ -5,17 +5,18 @@
 //! stream is kept for it.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use sage_core::endpoint::ErrorClass;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::forward::DEFAULT_DEADLINE;
+use super::attempt::Failed;
+use super::forward::Under;
+use super::order::DEFAULT_DEADLINE;
 use super::peek;
-use super::target::Target;
 use super::turnstile::Pass;
 
 /// Kept of the end of a stream.
@@ -25,9 +26,7 @@ const TAIL: usize = 4 << 10;
 pub(super) struct Relay {
     body: reqwest::Body,
     /// Gone when the outcome is booked. Dropped with the relay otherwise: the client went away.
-    pass: Option<Pass>,
-    target: Arc<Target>,
-    reserved: f64,
+    call: Option<(Pass, Under)>,
     tail: Vec<u8>,
     timer: Pin<Box<Sleep>>,
     /// Without a deadline of the client's, each event has as long as a whole call.
@@ -38,14 +37,19 @@ impl Relay {
     pub(super) fn new(
         body: reqwest::Body,
         pass: Pass,
-        target: Arc<Target>,
-        reserved: f64,
+        mut under: Under,
         until: Option<Instant>,
     ) -> Self {
+        under.visit.begins();
         let end = until.unwrap_or_else(|| Instant::now() + DEFAULT_DEADLINE);
         let timer = Box::pin(sleep_until(end));
         let per_event = until.is_none();
-        Relay { body, pass: Some(pass), target, reserved, tail: Vec::new(), timer, per_event }
+        Relay { body, call: Some((pass, under)), tail: Vec::new(), timer, per_event }
+    }
+
+    /// Longest time that whoever reads it may take for a piece.
+    pub(super) fn patience(&self) -> Duration {
+        self.timer.deadline().saturating_duration_since(Instant::now())
     }
 
     fn keep(&mut self, data: &[u8]) {
@@ -55,14 +59,23 @@ impl Relay {
     }
 
     fn end(&mut self, failure: Option<ErrorClass>) {
-        let Some(pass) = self.pass.take() else { return };
+        let Some((pass, Under { visit, taken })) = self.call.take() else { return };
         let usage = peek::usage_in(&self.tail);
-        if let Some(tokens) = &self.target.tokens {
-            // A stream that does not tell its usage has used what was taken for it.
-            let actual = usage.map_or(self.reserved, |usage| usage.total() as f64);
-            tokens.settle(self.reserved, actual);
+        // A stream that does not tell its usage has used what was taken for it.
+        if let Some(usage) = usage {
+            taken.settle(usage.total() as f64);
         }
         pass.leave(failure.map_or(Ok(usage.unwrap_or_default()), Err));
+        match failure {
+            None => visit.succeeded(usage.unwrap_or_default()),
+            Some(class) => visit.failed(Failed {
+                class,
+                status: None,
+                retry_after: None,
+                by_gateway: false,
+                untried: false,
+            }),
+        }
     }
 }
 

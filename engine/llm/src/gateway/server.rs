@@ -3,6 +3,7 @@
 //! The loop owns its connections, unlike axum's own: when its future is dropped or the grace is
 //! over, they are cut, and with them their calls. A gateway never outlives its supervisor's wish.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,20 +14,38 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::calls::Calls;
+use super::doors::Doors;
+use super::{poller, route};
+
 /// More clients than this wait in the system's backlog.
 const MAX_CONNECTIONS: usize = 16_384;
 /// Time for calls in flight after the shutdown.
 const GRACE: Duration = Duration::from_secs(5);
 /// A connection without a request is closed after this time; so is one that dribbles its headers.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// Read from a connection at once at most, which also bounds a request's headers: beyond this the
+/// answer is a bare 431, up to it one in the API's words (see `route`).
+const MAX_BUFFER: usize = 256 << 10;
 /// Pause after a failed accept: out of file descriptors, most likely, which does not end at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn serve(
     listener: TcpListener,
-    router: Router,
+    doors: Arc<Doors>,
     shutdown: impl Future<Output = ()>,
 ) {
+    let router = route::router(doors.clone());
+    // Also when this future is dropped: calls that run on without a client are cut off, too.
+    let _closing = Closing(doors.calls.clone());
+    let mut pollers = JoinSet::new();
+    for target in doors.targets() {
+        for (at, replica) in target.replicas.iter().enumerate() {
+            if replica.is_auto() {
+                pollers.spawn(poller::poll(target.clone(), at));
+            }
+        }
+    }
     let (stop, stopping) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -46,9 +65,20 @@ pub(super) async fn serve(
     drop(listener);
     // Nobody listens when there are no connections.
     let _ = stop.send(());
-    let ended = async { while connections.join_next().await.is_some() {} };
-    // Calls that are not over by then are cut when `connections` is dropped.
+    let ended = async {
+        while connections.join_next().await.is_some() {}
+        doors.calls.drain().await;
+    };
+    // Calls that are not over by then are cut when `connections` and `_closing` are dropped.
     let _ = tokio::time::timeout(GRACE, ended).await;
+}
+
+struct Closing(Arc<Calls>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 async fn connection(stream: TcpStream, router: Router, mut stopping: watch::Receiver<()>) {
@@ -58,6 +88,7 @@ async fn connection(stream: TcpStream, router: Router, mut stopping: watch::Rece
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT)
+        .max_buf_size(MAX_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     // Errors here are clients that went away; their calls are booked as cancelled.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Url};
 use rustls::crypto::ring;
 
@@ -33,10 +34,7 @@ pub(super) fn base_url(upstream: &Upstream) -> Result<Url, GatewayError> {
     url.set_fragment(None);
     let path = url.path().trim_end_matches('/').to_owned();
     // `/openai/v1`, `/v1beta/openai`: whoever gives a version has given the whole base.
-    let versioned = path.split('/').any(|part| {
-        let mut letters = part.chars();
-        letters.next() == Some('v') && letters.next().is_some_and(|c| c.is_ascii_digit())
-    });
+    let versioned = path.split('/').any(is_version);
     url.set_path(&if versioned { path } else { format!("{path}/v1") });
     Ok(url)
 }
@@ -46,6 +44,37 @@ pub(super) fn join(base: &Url, operation: &str) -> Url {
     let mut url = base.clone();
     url.set_path(&format!("{}/{operation}", base.path()));
     url
+}
+
+/// Where a server has its metrics: beside the version of its API.
+pub(super) fn metrics(base: &Url) -> Url {
+    let mut url = base.clone();
+    let path = base.path().trim_end_matches('/');
+    let (before, last) = path.rsplit_once('/').unwrap_or(("", path));
+    let beside = if is_version(last) { before } else { "" };
+    url.set_path(&format!("{beside}/metrics"));
+    url
+}
+
+fn is_version(part: &str) -> bool {
+    let mut letters = part.chars();
+    letters.next() == Some('v') && letters.next().is_some_and(|c| c.is_ascii_digit())
+}
+
+/// The header that carries an upstream's key, if it has one.
+pub(super) fn authorization(upstream: &Upstream) -> Result<HeaderMap, GatewayError> {
+    let mut headers = HeaderMap::new();
+    if let Some(key) = &upstream.api_key {
+        let mut value = HeaderValue::from_str(&format!("Bearer {key}")).map_err(|_| {
+            GatewayError::Config(format!(
+                "endpoint `{}`: the api key has a character that a header cannot hold (a line end?)",
+                upstream.name
+            ))
+        })?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(headers)
 }
 
 /// For messages: a URL may carry a user and a password.
@@ -133,6 +162,19 @@ mod tests {
         }
         assert!(base("sim:a100").is_err());
         assert!(base("h:1").is_err());
+    }
+
+    #[test]
+    fn metrics_are_beside_the_version() {
+        for (given, expected) in [
+            ("http://h:1", "http://h:1/metrics"),
+            ("http://h:1/v1/", "http://h:1/metrics"),
+            ("https://h/openai/v1", "https://h/openai/metrics"),
+            ("https://h/v1beta/openai", "https://h/metrics"),
+        ] {
+            let base = base_url(&Upstream::new("e", given, "m")).unwrap();
+            assert_eq!(metrics(&base).as_str(), expected);
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use sage_core::vllm::{EmbedEngine, Emission, Engine, Finish, Request, Stats};
+use sage_core::vllm::{Admission, EmbedEngine, Emission, Engine, Finish, Request, Stats};
 use tokio::sync::{mpsc, watch};
 
 use super::call::{Departed, Outcome, Reply, Ticket};
@@ -23,8 +23,8 @@ const INBOX: usize = 4096;
 pub(super) struct Tick {
     starts_at_ns: u64,
     ends_at_ns: u64,
-    /// Requests that begin to run, and when they were ready to.
-    admitted: Vec<(u64, u64)>,
+    /// Requests that begin to run.
+    admitted: Vec<Admission>,
     emitted: Vec<Emission>,
     /// Tokens computed.
     tokens: u32,
@@ -61,7 +61,7 @@ impl Model for Engine {
         Some(Tick {
             starts_at_ns: step.starts_at_ns,
             ends_at_ns: step.ends_at_ns,
-            admitted: step.admitted.iter().map(|one| (one.id, one.queued_at_ns)).collect(),
+            admitted: step.admitted,
             emitted: step.emitted,
             tokens: step.load.tokens,
         })
@@ -258,8 +258,8 @@ impl<M: Model> Driver<M> {
         let Tick { starts_at_ns, ends_at_ns, admitted, emitted, tokens } = tick;
         let ledger = &mut lock(&self.telemetry).ledger;
         ledger.step(tokens);
-        for (id, queued_at_ns) in admitted {
-            ledger.scheduled(id, queued_at_ns, starts_at_ns);
+        for Admission { id, queued_at_ns, cached_tokens, .. } in admitted {
+            ledger.scheduled(id, queued_at_ns, starts_at_ns, cached_tokens);
         }
         for Emission { id, produced, finish } in emitted {
             let Some(reply) = self.open.get_mut(&id) else { continue };

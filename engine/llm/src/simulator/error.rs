@@ -15,12 +15,11 @@ pub enum SimulatorError {
         known: String,
     },
     /// A profile file that cannot be read.
-    #[error("profile {path}")]
+    #[error("cannot read profile {path}: {source}")]
     File {
         /// The file.
         path: String,
         /// Why.
-        #[source]
         source: std::io::Error,
     },
     /// A profile file with a mistake in it.

@@ -39,6 +39,7 @@ impl Script {
     /// `text`, made longer by `more` where the bounds ask for it.
     pub(super) fn new(mut text: String, bounds: &Bounds, more: impl Fn(usize) -> String) -> Self {
         let least = if bounds.ignore_eos { bounds.max_tokens } else { bounds.min_tokens };
+        let least = least.min(bounds.max_tokens);
         let mut turn = 0;
         // Counting is linear, so the text is at least doubled each time.
         while tokens::count(&text) < least {
@@ -57,6 +58,9 @@ impl Script {
                 end
             })
             .collect();
+        // What is beyond the last token is never said.
+        text.truncate(end as usize);
+        text.shrink_to_fit();
         let shown = text.len();
         let mut script = Script { target_tokens: u32::MAX, shown, text, ends, stop: None };
         if !bounds.ignore_eos {

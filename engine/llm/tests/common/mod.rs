@@ -45,7 +45,11 @@ pub async fn gateway(upstream: Upstream) -> (String, StatsHandle) {
 }
 
 pub async fn gateway_to(upstreams: Vec<Upstream>) -> (String, StatsHandle) {
-    let config = GatewayConfig { upstreams, token: Some(TOKEN.into()) };
+    gateway_of(GatewayConfig { upstreams, token: Some(TOKEN.into()), ..GatewayConfig::default() })
+        .await
+}
+
+pub async fn gateway_of(config: GatewayConfig) -> (String, StatsHandle) {
     let gateway = Gateway::bind("127.0.0.1:0", config).await.unwrap();
     let (url, stats) = (format!("http://{}", gateway.local_addr()), gateway.stats());
     tokio::spawn(gateway.serve(std::future::pending()));

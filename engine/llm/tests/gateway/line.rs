@@ -6,7 +6,8 @@ use super::*;
 async fn the_limit_holds_over_all_clients_and_the_accounts_add_up() {
     let watch = Watch::default();
     let url = serve(steady(&watch, Duration::from_millis(10))).await;
-    let (gateway, stats) = gateway(Upstream { concurrency: 8, ..upstream(&url) }).await;
+    let (gateway, stats) =
+        gateway(Upstream { concurrency: Concurrency::Fixed(8), ..upstream(&url) }).await;
     let clients: Vec<_> =
         (0..4).map(|n| client_of(&gateway, &format!("job{}", n % 2), TOKEN)).collect();
     let answers: Vec<_> = (0..300)
@@ -38,7 +39,8 @@ async fn the_limit_holds_over_all_clients_and_the_accounts_add_up() {
 async fn a_raised_limit_works_at_once() {
     let watch = Watch::default();
     let url = serve(steady(&watch, Duration::from_secs(30))).await;
-    let (gateway, stats) = gateway(Upstream { concurrency: 1, ..upstream(&url) }).await;
+    let (gateway, stats) =
+        gateway(Upstream { concurrency: Concurrency::Fixed(1), ..upstream(&url) }).await;
     let client = client(&gateway);
     let _answers: Vec<_> =
         (0..5).map(|_| submit(&client, call(prompts(&["1"]), Duration::from_secs(30)))).collect();
@@ -52,12 +54,15 @@ async fn a_raised_limit_works_at_once() {
 async fn a_full_line_refuses_in_the_api_s_words() {
     let watch = Watch::default();
     let url = serve(steady(&watch, Duration::from_secs(30))).await;
-    let (gateway, stats) = gateway(Upstream { concurrency: 1, queue: 1, ..upstream(&url) }).await;
+    let (gateway, stats) =
+        gateway(Upstream { concurrency: Concurrency::Fixed(1), queue: 1, ..upstream(&url) }).await;
     let client = client(&gateway);
     let _held = submit(&client, call(prompts(&["1"]), Duration::from_secs(30)));
     let _waiting = submit(&client, call(prompts(&["1"]), Duration::from_secs(30)));
     until(|| stats.snapshot().endpoints[0].total.queued == 1).await;
-    let refused = plain(&gateway, "/e/e/v1/completions", BODY).send().await.unwrap();
+    // Of the same job: one that has nothing in the line yet would still be let in.
+    let refused = plain(&gateway, "/e/e/v1/completions", BODY).header("x-sage-job", "job");
+    let refused = refused.send().await.unwrap();
     assert_eq!(refused.status(), 429);
     assert_eq!(refused.headers()["retry-after"], "1");
     assert_eq!(refused.headers()["x-sage-error-class"], "throttled");
@@ -70,7 +75,8 @@ async fn a_full_line_refuses_in_the_api_s_words() {
 async fn a_client_that_goes_away_leaves_the_line() {
     let watch = Watch::default();
     let url = serve(steady(&watch, Duration::from_millis(300))).await;
-    let (gateway, stats) = gateway(Upstream { concurrency: 1, ..upstream(&url) }).await;
+    let (gateway, stats) =
+        gateway(Upstream { concurrency: Concurrency::Fixed(1), ..upstream(&url) }).await;
     let stays = client(&gateway);
     let held = submit(&stays, call(prompts(&["1"]), Duration::from_secs(30)));
     until(|| watch.now() == 1).await;
@@ -89,7 +95,8 @@ async fn a_client_that_goes_away_leaves_the_line() {
 #[tokio::test]
 async fn a_deadline_ends_in_the_line_too() {
     let url = serve(steady(&Watch::default(), Duration::from_secs(30))).await;
-    let (gateway, stats) = gateway(Upstream { concurrency: 1, ..upstream(&url) }).await;
+    let (gateway, stats) =
+        gateway(Upstream { concurrency: Concurrency::Fixed(1), ..upstream(&url) }).await;
     let client = client(&gateway);
     let _held = submit(&client, call(prompts(&["1"]), Duration::from_secs(30)));
     until(|| stats.snapshot().endpoints[0].total.in_flight == 1).await;

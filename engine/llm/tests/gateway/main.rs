@@ -4,9 +4,16 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod crash;
+mod figures;
 mod front;
+mod hedge;
+mod journal;
 mod line;
+mod replicas;
 mod retry;
+mod shapes;
+mod sharing;
 mod start;
 
 use std::sync::Arc;
@@ -21,7 +28,9 @@ use axum::routing::{get, post};
 use common::*;
 use sage_core::endpoint::{ErrorClass, Request};
 use sage_core::retry::RetryPolicy;
-use sage_llm::gateway::{Counters, Gateway, GatewayConfig, GatewayError, Upstream, probe};
+use sage_llm::gateway::{
+    Concurrency, Counters, Gateway, GatewayConfig, GatewayError, Upstream, probe,
+};
 
 fn add_up(counters: &Counters) -> bool {
     counters.calls == counters.ok + counters.errors.sum() + counters.in_flight + counters.queued

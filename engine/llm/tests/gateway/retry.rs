@@ -41,12 +41,12 @@ async fn a_server_error_is_tried_again_and_counted() {
 
 #[tokio::test]
 async fn retries_end_and_the_last_answer_is_passed_on() {
-    let (router, calls) = failing(100, 503, &[]);
+    let (router, calls) = failing(100, 500, &[]);
     let (gateway, stats) = gateway(upstream(&serve(router).await)).await;
     let outcome = ask(&client(&gateway), prompts(&["1"])).await;
     assert_eq!((outcome.attempts, calls.load(Ordering::SeqCst)), (5, 5));
     let error = outcome.result.unwrap_err();
-    assert_eq!((error.class, error.status), (ErrorClass::Server, Some(503)));
+    assert_eq!((error.class, error.status), (ErrorClass::Server, Some(500)));
     assert_eq!(error.message, "not now");
     assert_eq!(stats.snapshot().endpoints[0].total.errors.server, 1);
 }
@@ -69,6 +69,74 @@ async fn retry_after_is_obeyed() {
     assert_eq!(outcome.attempts, 2);
     assert!(outcome.result.is_ok());
     assert!(started.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn retry_after_holds_the_whole_server_back() {
+    let in_two_seconds = std::time::SystemTime::now() + Duration::from_secs(2);
+    let date: &'static str = httpdate::fmt_http_date(in_two_seconds).leak();
+    let headers: &'static [_] = vec![("retry-after", date)].leak();
+    let (router, calls) = failing(1, 429, headers);
+    let (gateway, stats) = gateway(upstream(&serve(router).await)).await;
+    let client = client(&gateway);
+    let started = Instant::now();
+    let first = submit(&client, call(prompts(&["1"]), Duration::from_secs(30)));
+    until(|| stats.snapshot().endpoints[0].total.shed == 1).await;
+    assert!(stats.snapshot().endpoints[0].replicas[0].held);
+    let hurried = submit(&client, call(prompts(&["1"]), Duration::from_millis(200)));
+    let second = submit(&client, call(prompts(&["1"]), Duration::from_secs(30)));
+    let hurried = hurried.await.unwrap().result.unwrap_err();
+    assert_eq!(hurried.class, ErrorClass::Throttled, "{hurried}");
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    assert!(first.await.unwrap().result.is_ok() && second.await.unwrap().result.is_ok());
+    // A date has whole seconds.
+    assert!(started.elapsed() >= Duration::from_millis(900));
+    assert_eq!(calls.load(Ordering::SeqCst), 3);
+}
+
+#[tokio::test]
+async fn a_third_of_429s_is_got_over() {
+    let turn = Arc::new(AtomicUsize::new(0));
+    let answer = move || {
+        let turn = turn.fetch_add(1, Ordering::SeqCst);
+        async move {
+            if turn * 7 % 10 < 3 {
+                StatusCode::TOO_MANY_REQUESTS.into_response()
+            } else {
+                OK.into_response()
+            }
+        }
+    };
+    let url = serve(Router::new().route("/v1/completions", post(answer))).await;
+    let (gateway, stats) = gateway(upstream(&url)).await;
+    let client = client(&gateway);
+    let answers: Vec<_> =
+        (0..300).map(|_| submit(&client, call(prompts(&["1"]), Duration::from_secs(30)))).collect();
+    for answer in answers {
+        assert!(answer.await.unwrap().result.is_ok());
+    }
+    let total = stats.snapshot().endpoints[0].total.clone();
+    assert_eq!((total.ok, total.attempts), (300, 300 + total.retries));
+    assert_eq!(total.shed, total.retries);
+}
+
+#[tokio::test]
+async fn retries_stay_within_their_budget() {
+    let (router, calls) = failing(usize::MAX, 500, &[]);
+    let concurrency = Concurrency::Fixed(1);
+    let upstream = Upstream { concurrency, retry_budget: 0.1, ..upstream(&serve(router).await) };
+    let (gateway, stats) = gateway(upstream).await;
+    let client = client(&gateway);
+    let started = Instant::now();
+    for _ in 0..30 {
+        let outcome = submit(&client, call(prompts(&["1"]), Duration::from_millis(200)));
+        assert!(outcome.await.unwrap().result.is_err());
+    }
+    let total = stats.snapshot().endpoints[0].total.clone();
+    let allowed = 10.0 + 0.1 * 30.0 + 0.5 * started.elapsed().as_secs_f64() + 1.0;
+    assert!(total.retries as f64 <= allowed, "{} of {allowed}", total.retries);
+    // A try that its deadline cuts off is counted, whether or not it has arrived.
+    assert!(total.attempts >= calls.load(Ordering::SeqCst) as u64);
 }
 
 #[tokio::test]

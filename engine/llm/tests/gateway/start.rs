@@ -6,7 +6,11 @@ use super::*;
 async fn a_shutdown_lets_calls_end() {
     let watch = Watch::default();
     let url = serve(steady(&watch, Duration::from_millis(200))).await;
-    let config = GatewayConfig { upstreams: vec![upstream(&url)], token: Some(TOKEN.into()) };
+    let config = GatewayConfig {
+        upstreams: vec![upstream(&url)],
+        token: Some(TOKEN.into()),
+        ..GatewayConfig::default()
+    };
     let gateway = Gateway::bind("127.0.0.1:0", config).await.unwrap();
     let client = client(&format!("http://{}", gateway.local_addr()));
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -24,7 +28,8 @@ async fn a_shutdown_lets_calls_end() {
 async fn a_taken_port_is_named_with_the_remedy() {
     let taken = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let config = GatewayConfig { upstreams: vec![upstream("http://h:1")], token: None };
+    let config =
+        GatewayConfig { upstreams: vec![upstream("http://h:1")], ..GatewayConfig::default() };
     let error = Gateway::bind(&address, config).await.unwrap_err();
     assert!(matches!(error, GatewayError::AddressInUse { .. }));
     let text = error.to_string();
@@ -34,7 +39,7 @@ async fn a_taken_port_is_named_with_the_remedy() {
 #[tokio::test]
 async fn settings_that_contradict_themselves_are_refused() {
     let bind = async |upstreams| {
-        let config = GatewayConfig { upstreams, token: None };
+        let config = GatewayConfig { upstreams, ..GatewayConfig::default() };
         Gateway::bind("127.0.0.1:0", config).await.unwrap_err().to_string()
     };
     assert!(bind(vec![]).await.contains("at least one upstream"));

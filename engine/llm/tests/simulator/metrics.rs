@@ -67,6 +67,7 @@ const GAUGES: &[&str] = &[
 const COUNTERS: &[&str] = &[
     "prompt_tokens_total",
     "prompt_tokens_cached_total",
+    "prompt_tokens_by_source_total",
     "generation_tokens_total",
     "num_preemptions_total",
     "prefix_cache_queries_total",
@@ -91,6 +92,7 @@ const HISTOGRAMS: &[(&str, &str)] = &[
     ("request_prefill_time_seconds", PHASE),
     ("request_decode_time_seconds", PHASE),
     ("request_prompt_tokens", COUNT),
+    ("request_prefill_kv_computed_tokens", COUNT),
     ("request_generation_tokens", COUNT),
     ("request_max_num_generation_tokens", COUNT),
     ("request_params_n", "1.0 2.0 5.0 10.0 20.0 +Inf"),

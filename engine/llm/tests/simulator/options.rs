@@ -140,3 +140,44 @@ async fn keys_guard_the_api_alone() {
     assert_eq!(status, 404);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn excess_is_refused_or_bounded_and_the_server_lives_on() {
+    let server = start(|_| {}).await;
+    let call = |change: Value| {
+        let mut body = json!({"prompt": "Hi.", "max_tokens": 4});
+        for (field, value) in change.as_object().unwrap() {
+            body[field] = value.clone();
+        }
+        body
+    };
+    let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+    for (change, expect) in [
+        (json!({"max_tokens": null, "min_tokens": 4_000_000_000_u32}), 200),
+        (json!({"n": 1000, "max_tokens": 30_000, "ignore_eos": true}), 400),
+        (json!({"n": 4_294_967_295_u32}), 400),
+        (json!({"max_tokens": -1}), 400),
+        (json!({"seed": 9_223_372_036_854_775_807_i64, "temperature": 1e300}), 200),
+        (json!({"prompt": vec!["x"; 5000]}), 400),
+        (json!({"prompt": [[]]}), 400),
+        (json!({"stop": vec!["x"; 65]}), 400),
+        (json!({"stop_token_ids": [0, 4_294_967_295_u32]}), 200),
+        (json!({"structured_outputs": {"json": deep}}), 400),
+    ] {
+        let (status, answer) = server.post("/v1/completions", call(change.clone())).await;
+        assert_eq!(status.as_u16(), expect, "{change}: {answer}");
+    }
+    // Numbers at the ends of what a double holds: an answer that fits, or a plain refusal.
+    for schema in [
+        json!({"multipleOf": 1e-300, "type": "number"}),
+        json!({"minimum": 1e308, "type": "integer"}),
+        json!({"minimum": -1.7e308, "maximum": 1.7e308, "type": "number"}),
+    ] {
+        let body = call(json!({"structured_outputs": {"json": schema}}));
+        let (status, answer) = server.post("/v1/completions", body).await;
+        assert!([200, 400].contains(&status.as_u16()), "{schema}: {answer}");
+    }
+    assert_eq!(server.post("/v1/completions", call(json!({}))).await.0, 200);
+    assert_eq!(server.get("/load").await, "{\"server_load\":0}");
+    server.stop().await;
+}

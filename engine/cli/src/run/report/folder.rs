@@ -10,7 +10,8 @@ use rustix::fs::FlockOperation;
 use sage_dataflow::sinks::file_name;
 use sage_dsl::plan::Plan;
 
-use crate::exit::usage;
+use crate::exit::{usage, usage_of};
+use crate::run::services::JOURNAL;
 
 /// Files every run writes.
 pub(crate) const OWN_FILES: [&str; 8] = [
@@ -39,7 +40,9 @@ const LOCK: &str = ".lock";
 impl Folder {
     /// Claim the folder that was named, or a new one for `pipeline`, and clear what an earlier run
     /// left in it.
-    pub(crate) fn claim(given: Option<&Path>, pipeline: &str) -> anyhow::Result<Self> {
+    ///
+    /// The answers that the earlier run paid for are kept unless `fresh` gives them up.
+    pub(crate) fn claim(given: Option<&Path>, pipeline: &str, fresh: bool) -> anyhow::Result<Self> {
         let path = match given {
             Some(path) => {
                 check(path)?;
@@ -50,6 +53,10 @@ impl Folder {
         };
         let lock = lock(&path)?;
         let replaced = clear(&path)?;
+        let journal = path.join(JOURNAL);
+        if fresh && journal.exists() {
+            sage_llm::journal::clear(&journal, None).map_err(usage_of)?;
+        }
         Ok(Folder { path, replaced, _lock: lock })
     }
 }

@@ -71,6 +71,7 @@ impl Report<'_> {
             json!({
                 "name": endpoint.name,
                 "limit": endpoint.limit,
+                "limit_reason": endpoint.limit_reason,
                 "calls": total.calls,
                 "ok": total.ok,
                 "errors": total.errors,
@@ -79,8 +80,12 @@ impl Report<'_> {
                 "max_in_flight": total.max_in_flight,
                 "prompt_tokens": total.prompt_tokens,
                 "completion_tokens": total.completion_tokens,
-                // There is no cache in this version, so nothing was measured.
-                "cache_hits": null,
+                "shed": total.shed,
+                "hedges": total.hedges,
+                "cache_hits": total.cache_hits,
+                "not_kept": endpoint.not_kept,
+                "cost": total.cost,
+                "replicas": endpoint.replicas,
                 "jobs": endpoint.jobs,
             })
         };

@@ -48,6 +48,11 @@ struct File {
     entries: Vec<Entry>,
 }
 
+fn need<T>(key: &str, what: &str, value: Option<T>) -> Result<T, ProfileError> {
+    let message = || format!("`{key}` is missing: {what} (or begin with `base`)");
+    value.ok_or_else(|| ProfileError::new(1, message()))
+}
+
 impl File {
     fn get(&self, section: &str, name: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key.section == section && entry.key.name == name)
@@ -84,12 +89,8 @@ impl File {
             }
             return Ok(base.clone());
         }
-        self.need("model", "the name under which the model is served", self.get("", "model"))?;
-        self.need(
-            "limits.max_model_len",
-            "the context length",
-            self.get("limits", "max_model_len"),
-        )?;
+        need("model", "the name under which the model is served", self.get("", "model"))?;
+        need("limits.max_model_len", "the context length", self.get("limits", "max_model_len"))?;
         let costs = match self.hardware()? {
             Some((gpu, architecture)) => architecture.costs(&gpu),
             None => self.costs()?,
@@ -113,11 +114,6 @@ impl File {
     fn section_line(&self, sections: &[&str]) -> Option<usize> {
         let of = self.entries.iter().filter(|entry| sections.contains(&entry.key.section));
         of.map(|entry| entry.line).min()
-    }
-
-    fn need<T>(&self, key: &str, what: &str, value: Option<T>) -> Result<T, ProfileError> {
-        let message = || format!("`{key}` is missing: {what} (or begin with `base`)");
-        value.ok_or_else(|| ProfileError::new(1, message()))
     }
 
     fn hardware(&self) -> Result<Option<(Gpu, Architecture)>, ProfileError> {
@@ -168,7 +164,7 @@ impl File {
     fn costs(&self) -> Result<Costs, ProfileError> {
         for key in KEYS.iter().filter(|key| key.section == "step") {
             let what = "all ten constants of [step] are needed, or [gpu] and [architecture]";
-            self.need(&full_name(key), what, self.get("step", key.name))?;
+            need(&full_name(key), what, self.get("step", key.name))?;
         }
         Ok(Costs::default())
     }
@@ -185,7 +181,7 @@ impl File {
             None => {
                 let hardware = self.hardware()?.zip(self.number("gpu", "memory_gib"));
                 let what = "tokens that the KV cache holds, or `gpu.memory_gib`";
-                let ((_, architecture), gib) = self.need("limits.kv_tokens", what, hardware)?;
+                let ((_, architecture), gib) = need("limits.kv_tokens", what, hardware)?;
                 let memory = gib * f64::from(1 << 30) * self.share("memory_utilization");
                 architecture.kv_tokens(memory)
             }

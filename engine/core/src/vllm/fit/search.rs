@@ -54,12 +54,14 @@ impl Fitted {
     }
 }
 
-/// Fit a profile to `cells`.
+/// Fit a profile to `cells` of an endpoint that serves `model`. If a known profile serves it, that is
+/// where the search starts: the ratios between the constants are the architecture's. Otherwise it
+/// starts from whichever known profile comes nearest.
 ///
 /// # Errors
 ///
 /// [`FitError`] when the cells cannot say enough.
-pub fn fit(cells: &[Cell]) -> Result<Fitted, FitError> {
+pub fn fit(cells: &[Cell], model: &str) -> Result<Fitted, FitError> {
     let usable: Vec<&Cell> =
         cells.iter().filter(|cell| cell.samples.len() >= LEAST_SAMPLES).collect();
     let targets: Vec<(&Cell, Figures)> = usable
@@ -74,7 +76,8 @@ pub fn fit(cells: &[Cell]) -> Result<Fitted, FitError> {
         targets.iter().find(|(cell, figures)| cell.concurrency == 1 && figures.tpot_ms > 0.0);
     let (lone, measured) = lone.ok_or(FitError::NoLoneCell)?;
     let mut best: Option<(f64, Point, &'static Profile)> = None;
-    for base in PROFILES {
+    let known = PROFILES.iter().find(|base| base.model.eq_ignore_ascii_case(model));
+    for base in known.map_or(PROFILES, std::slice::from_ref) {
         let model = Figures::of(&replay(base, lone));
         let factor = (measured.tpot_ms / model.tpot_ms.max(1e-9)).ln();
         let (error, point) = search(base, &targets, [factor; 4], COARSE_RUNS);
@@ -84,7 +87,7 @@ pub fn fit(cells: &[Cell]) -> Result<Fitted, FitError> {
     }
     let (_, point, base) = best.ok_or(FitError::NoCells)?;
     let (_, point) = search(base, &targets, point, FINE_RUNS);
-    let profile = at(base, &point);
+    let profile = rounded(at(base, &point));
     let compare = |cell: &&Cell| {
         let model = Figures::of(&replay(&profile, cell));
         ((*cell).clone(), Figures::of(&cell.samples), model)
@@ -111,6 +114,27 @@ fn at(base: &Profile, point: &Point) -> Profile {
     costs.sequence_overhead *= sequence;
     profile.api_ms_per_request *= api;
     profile.api_us_per_token *= api;
+    profile
+}
+
+/// To four digits: more would only claim what was not measured.
+fn rounded(mut profile: Profile) -> Profile {
+    let costs = &mut profile.costs;
+    for number in [
+        &mut costs.weights,
+        &mut costs.compute,
+        &mut costs.elementwise,
+        &mut costs.decode_context,
+        &mut costs.prefill_pair,
+        &mut costs.head_weights,
+        &mut costs.head_compute,
+        &mut costs.step_overhead,
+        &mut costs.sequence_overhead,
+        &mut profile.api_ms_per_request,
+        &mut profile.api_us_per_token,
+    ] {
+        *number = format!("{number:.3e}").parse().unwrap_or(*number);
+    }
     profile
 }
 

@@ -53,10 +53,10 @@ pub(super) fn rows() -> Vec<Row> {
     vec![row("strict (P99 TBT 0.1 s)", strict), row("relaxed (P99 TBT 0.5 s)", relaxed)]
 }
 
-/// Highest rate, requests a second, within 3 %.
+/// Highest rate, requests a second, within 5 %.
 fn capacity(profile: &Profile, objective_s: f64) -> f64 {
     let (mut good, mut bad) = (0.02, 20.0);
-    while bad / good > 1.03 {
+    while bad / good > 1.05 {
         let rate: f64 = f64::sqrt(good * bad);
         if keeps(profile, rate, objective_s) { good = rate } else { bad = rate }
     }

@@ -11,6 +11,7 @@ use sage_core::event::{Event, Kind};
 use super::Window;
 use super::open::{Asked, Failure};
 use crate::stages::{Received, Stage, pack_generation};
+use crate::task::DEADLINE;
 
 /// Characters of a bad answer that are shown to the model again.
 const SHOWN_TO_MODEL: usize = 4_000;
@@ -39,8 +40,9 @@ impl Window {
             }
             Err(CallError { class, status, message }) => {
                 for item in &asked {
-                    let failure =
-                        Failure { status, ..Failure::new(class.as_str(), message.clone()) };
+                    let late = class == ErrorClass::Timeout && item.deadline_ns <= now;
+                    let class = if late { DEADLINE } else { class.as_str() };
+                    let failure = Failure { status, ..Failure::new(class, message.clone()) };
                     self.fail(member, *item, failure);
                 }
             }

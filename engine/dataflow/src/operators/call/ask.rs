@@ -9,6 +9,7 @@ use sage_core::record::Datum;
 use super::Window;
 use super::open::{Asked, Failure, Item, Place};
 use crate::stages::{Ask, CallStage, Row, Stage};
+use crate::task::DEADLINE;
 
 impl Window {
     /// Send one batch. What it waited for company counts: the call has what is left of the stage's
@@ -16,7 +17,7 @@ impl Window {
     pub(super) fn send(&mut self, member: usize, items: Vec<Item>) {
         let now = self.context.clock.now_ns();
         let Stage::Call(stage) = &self.members[member].run else { return };
-        let CallStage { endpoint, ask, timeout_ns, lane, cache, .. } = stage;
+        let CallStage { endpoint, ask, timeout_ns, lane, cache, .. } = stage.as_ref();
         let (endpoint, timeout_ns, lane, cache) = (*endpoint, *timeout_ns, *lane, *cache);
         let (mut asked, mut texts, mut records) = (
             Vec::with_capacity(items.len()),
@@ -58,7 +59,7 @@ impl Window {
         for item in expired {
             let late = item.deadline_ns <= now;
             let (class, message) = if late {
-                ("deadline", "the deadline passed before it could be asked")
+                (DEADLINE, "the deadline passed before it could be asked")
             } else {
                 ("timeout", "the time of the stage was up before it could be asked")
             };

@@ -27,6 +27,8 @@ struct Life {
     ask: Ask,
     /// Ready to run, and first run; unknown until then.
     scheduled_ns: Option<(u64, u64)>,
+    /// Prompt tokens that were found in the cache.
+    cached: u32,
     first_ns: u64,
     last_ns: u64,
 }
@@ -56,6 +58,7 @@ struct Histograms {
     prefill: Histogram,
     decode: Histogram,
     prompt: Histogram,
+    computed: Histogram,
     generation: Histogram,
     longest: Histogram,
     n: Histogram,
@@ -101,6 +104,10 @@ impl Ledger {
             ),
             decode: phase("request_decode_time_seconds", "First token to end, virtual seconds."),
             prompt: count("request_prompt_tokens", "Prompt tokens of a request."),
+            computed: count(
+                "request_prefill_kv_computed_tokens",
+                "Prompt tokens of a request that were not in the cache.",
+            ),
             generation: count("request_generation_tokens", "Generated tokens of a request."),
             longest: count(
                 "request_max_num_generation_tokens",
@@ -115,16 +122,21 @@ impl Ledger {
 
     /// A request has come in.
     pub(in super::super) fn arrived(&mut self, id: u64, ask: Ask) {
-        let life = Life { ask, scheduled_ns: None, first_ns: 0, last_ns: ask.arrived_ns };
+        let life =
+            Life { ask, scheduled_ns: None, cached: 0, first_ns: 0, last_ns: ask.arrived_ns };
         self.lives.insert(id, life);
         let family = self.families.entry(ask.family).or_insert(Family { open: 0, longest: 0 });
         family.open += 1;
     }
 
-    /// A request, ready since `queued`, runs at `now`; after a preemption it does so again.
-    pub(in super::super) fn scheduled(&mut self, id: u64, queued: u64, now: u64) {
-        if let Some(life) = self.lives.get_mut(&id) {
-            life.scheduled_ns.get_or_insert((queued, now));
+    /// A request, ready since `queued`, runs at `now` with `cached` tokens of its prompt known;
+    /// after a preemption it does so again, which does not count.
+    pub(in super::super) fn scheduled(&mut self, id: u64, queued: u64, now: u64, cached: u32) {
+        if let Some(life) = self.lives.get_mut(&id)
+            && life.scheduled_ns.is_none()
+        {
+            life.scheduled_ns = Some((queued, now));
+            life.cached = cached;
         }
     }
 
@@ -151,7 +163,8 @@ impl Ledger {
 
     /// A request has ended by itself with `produced` tokens.
     pub(in super::super) fn finished(&mut self, id: u64, produced: u32) {
-        let Some(Life { ask, scheduled_ns, first_ns, last_ns }) = self.lives.remove(&id) else {
+        let Some(Life { ask, scheduled_ns, cached, first_ns, last_ns }) = self.lives.remove(&id)
+        else {
             return;
         };
         let all = &mut self.histograms;
@@ -165,6 +178,7 @@ impl Ledger {
             all.per_token.record(seconds(first_ns, last_ns) / f64::from(produced - 1));
         }
         all.prompt.record(f64::from(ask.prompt_tokens));
+        all.computed.record(f64::from(ask.prompt_tokens.saturating_sub(cached)));
         all.generation.record(f64::from(produced));
         all.max_tokens.record(f64::from(ask.max_tokens));
         if let Some(family) = self.families.get_mut(&ask.family) {
@@ -203,6 +217,7 @@ impl Ledger {
             &all.prefill,
             &all.decode,
             &all.prompt,
+            &all.computed,
             &all.generation,
             &all.longest,
             &all.n,
@@ -231,8 +246,8 @@ mod tests {
         let mut ledger = Ledger::new(100);
         let ask = Ask { arrived_ns: S, prompt_tokens: 7, max_tokens: 9, family: 1, n: 1 };
         ledger.arrived(1, ask);
-        ledger.scheduled(1, 2 * S, 3 * S);
-        ledger.scheduled(1, 8 * S, 8 * S);
+        ledger.scheduled(1, 2 * S, 3 * S, 5);
+        ledger.scheduled(1, 8 * S, 8 * S, 7);
         ledger.token(1, 1, 4 * S, 5 * S);
         ledger.token(1, 2, 5 * S, 6 * S);
         ledger.token(1, 3, 6 * S, 9 * S);
@@ -248,6 +263,7 @@ mod tests {
             ("request_decode_time_seconds", 4.0),
             ("request_inference_time_seconds", 6.0),
             ("request_prompt_tokens", 7.0),
+            ("request_prefill_kv_computed_tokens", 2.0),
             ("request_generation_tokens", 3.0),
             ("request_params_max_tokens", 9.0),
         ] {

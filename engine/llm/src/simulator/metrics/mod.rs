@@ -72,6 +72,17 @@ fn counters(out: &mut Exposition, stats: &Stats) {
     for (name, help, value) in all {
         out.single(name, "counter", help, value as f64);
     }
+    let name = "prompt_tokens_by_source_total";
+    out.family(name, "counter", "Prompt tokens, by where their keys and values came from.");
+    let computed = stats.prompt_tokens.saturating_sub(stats.prefix_hits);
+    let sources = [
+        ("local_compute", computed),
+        ("local_cache_hit", stats.prefix_hits),
+        ("external_kv_transfer", 0),
+    ];
+    for (source, count) in sources {
+        out.sample(name, &[("source", source)], count as f64);
+    }
     out.family("request_success_total", "counter", "Finished requests.");
     let reasons = [("stop", stats.stopped), ("length", stats.cut), ("abort", stats.cancelled)];
     for (reason, count) in reasons {

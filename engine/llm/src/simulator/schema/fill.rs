@@ -18,6 +18,9 @@ use crate::simulator::compose::{Remarks, choose, draw};
 const SHALLOW: usize = 6;
 const DEEPEST: usize = 48;
 const STEPS: u32 = 20_000;
+/// Bytes of schemas that are joined, and of constants and texts that are put into the value.
+const JOINED: usize = 1 << 24;
+const WRITTEN: usize = 1 << 20;
 
 /// Fills values of one schema.
 pub(super) struct Filler<'a> {
@@ -27,6 +30,10 @@ pub(super) struct Filler<'a> {
     answer: &'a str,
     remarks: OnceCell<Remarks<'a>>,
     steps: Cell<u32>,
+    joined: Cell<usize>,
+    written: Cell<usize>,
+    /// Steps of the checks.
+    checked: Cell<u32>,
 }
 
 type Filled = Result<Value, String>;
@@ -34,12 +41,33 @@ type Filled = Result<Value, String>;
 impl<'a> Filler<'a> {
     pub(super) fn new(root: &'a Value, prompt: &'a str, seed: u64, answer: &'a str) -> Self {
         let (remarks, steps) = (OnceCell::new(), Cell::new(0));
-        Filler { root, prompt, seed, answer, remarks, steps }
+        let (joined, written, checked) = (Cell::new(0), Cell::new(0), Cell::new(0));
+        Filler { root, prompt, seed, answer, remarks, steps, joined, written, checked }
     }
 
     /// The whole value, or why there is none.
     pub(super) fn fill(&self) -> Filled {
         self.value(self.root, "", 0)
+    }
+
+    /// Both schemas in one.
+    fn join(&self, a: &Value, b: &Value) -> Filled {
+        let whole = merge(a, b);
+        self.joined.set(self.joined.get() + whole.to_string().len());
+        if self.joined.get() > JOINED {
+            return Err("its parts refer to each other too often".to_owned());
+        }
+        Ok(whole)
+    }
+
+    /// `value` as a part of the whole, unless that becomes too long.
+    fn write(&self, value: Value) -> Filled {
+        let size = value.as_str().map_or_else(|| value.to_string().len(), str::len);
+        self.written.set(self.written.get() + size);
+        if self.written.get() > WRITTEN {
+            return Err(format!("its values are longer than {WRITTEN} bytes"));
+        }
+        Ok(value)
     }
 
     /// A number that depends on where in the value it is used.
@@ -54,19 +82,16 @@ impl<'a> Filler<'a> {
         }
         let Value::Object(keywords) = schema else {
             let nothing = || "a part of it admits nothing".to_owned();
-            return if schema == &json!(false) {
-                Err(nothing())
-            } else {
-                Ok(self.text(schema, path))
-            };
+            return if schema == &json!(false) { Err(nothing()) } else { self.text(schema, path) };
         };
         if let Some(reference) = keywords.get("$ref").and_then(Value::as_str) {
             let target = resolve(self.root, reference).ok_or("a reference leads nowhere")?;
-            return self.value(&merge(&without(keywords, "$ref"), target), path, depth + 1);
+            let whole = self.join(&without(keywords, "$ref"), target)?;
+            return self.value(&whole, path, depth + 1);
         }
         if let Some(parts) = keywords.get("allOf").and_then(Value::as_array) {
             let base = without(keywords, "allOf");
-            let whole = parts.iter().fold(base, |whole, part| merge(&whole, part));
+            let whole = parts.iter().try_fold(base, |whole, part| self.join(&whole, part))?;
             return self.value(&whole, path, depth + 1);
         }
         for key in ["anyOf", "oneOf"] {
@@ -81,7 +106,7 @@ impl<'a> Filler<'a> {
             }
         }
         if let Some(constant) = keywords.get("const") {
-            return Ok(constant.clone());
+            return self.write(constant.clone());
         }
         if let Some(values) = keywords.get("enum").and_then(Value::as_array) {
             return self.one_of(schema, values, path);
@@ -106,8 +131,8 @@ impl<'a> Filler<'a> {
         }
         let mut reason = "none of the alternatives can be filled".to_owned();
         for one in order {
-            match self.value(&merge(base, one), path, depth + 1) {
-                Ok(value) if fits(self.root, whole, &value) => return Ok(value),
+            match self.join(base, one).and_then(|one| self.value(&one, path, depth + 1)) {
+                Ok(value) if fits(self.root, whole, &value, &self.checked) => return Ok(value),
                 Ok(_) => {}
                 Err(why) => reason = why,
             }
@@ -117,14 +142,17 @@ impl<'a> Filler<'a> {
 
     fn one_of(&self, schema: &Value, values: &[Value], path: &str) -> Filled {
         let fitting: Vec<&Value> =
-            values.iter().filter(|value| fits(self.root, schema, value)).collect();
+            values.iter().filter(|value| fits(self.root, schema, value, &self.checked)).collect();
         let words: Vec<&str> = fitting.iter().filter_map(|value| value.as_str()).collect();
         let lot = self.lot(path);
         if words.len() == fitting.len() && !words.is_empty() {
-            return Ok(json!(choose(&words, self.prompt, lot)));
+            return self.write(json!(choose(&words, self.prompt, lot)));
         }
         let one = fitting.get((lot % fitting.len().max(1) as u64) as usize);
-        one.map(|value| (*value).clone()).ok_or_else(|| "an `enum` admits nothing".to_owned())
+        match one {
+            Some(value) => self.write((*value).clone()),
+            None => Err("an `enum` admits nothing".to_owned()),
+        }
     }
 
     /// A value of the named type, else of the type that the keywords are about.
@@ -168,7 +196,7 @@ impl<'a> Filler<'a> {
                 "number" => numbers::number(schema, self.lot(path)),
                 "boolean" => Ok(json!(self.lot(path).is_multiple_of(2))),
                 "null" => Ok(Value::Null),
-                "string" => Ok(self.text(schema, path)),
+                "string" => self.text(schema, path),
                 _ => continue,
             };
             if result.is_ok() {
@@ -253,13 +281,13 @@ impl<'a> Filler<'a> {
         Ok(Value::Array(items))
     }
 
-    fn text(&self, schema: &Value, path: &str) -> Value {
+    fn text(&self, schema: &Value, path: &str) -> Filled {
         let lot = self.lot(path);
         let limit = |key: &str| schema.get(key).and_then(Value::as_u64).map(|n| n as usize);
         if let Some(text) =
             schema.get("format").and_then(Value::as_str).and_then(|f| formatted(f, lot))
         {
-            return Value::String(text);
+            return self.write(Value::String(text));
         }
         let remarks = self.remarks.get_or_init(|| Remarks::on(self.prompt, self.seed));
         let long = path.is_empty() || path.ends_with("answer") || path.ends_with("text");
@@ -274,7 +302,7 @@ impl<'a> Filler<'a> {
             turn += 1;
         }
         let most = limit("maxLength").unwrap_or(usize::MAX);
-        Value::String(text.chars().take(most).collect())
+        self.write(Value::String(text.chars().take(most).collect()))
     }
 }
 

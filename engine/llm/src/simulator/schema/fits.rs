@@ -1,28 +1,34 @@
 //! Whether a schema admits a value: the validation rules of JSON Schema 2020-12 for the keywords
 //! that are covered.
 
+use std::cell::Cell;
+
 use serde_json::{Map, Value};
 
 use super::{resolve, types};
 
 /// References followed on the way to one answer; more is a circle.
 const DEPTH: usize = 96;
+/// Parts looked at for one value: alternatives of alternatives can be exponentially many.
+const STEPS: u32 = 500_000;
 
-/// Whether `schema`, a part of `root`, admits `value`.
-pub(super) fn fits(root: &Value, schema: &Value, value: &Value) -> bool {
-    admits(root, schema, value, 0)
+/// Whether `schema`, a part of `root`, admits `value`; not, if that takes too long to say. `steps`
+/// counts on over all questions about one value.
+pub(super) fn fits(root: &Value, schema: &Value, value: &Value, steps: &Cell<u32>) -> bool {
+    admits(root, schema, value, 0, steps) && steps.get() <= STEPS
 }
 
-fn admits(root: &Value, schema: &Value, value: &Value, depth: usize) -> bool {
+fn admits(root: &Value, schema: &Value, value: &Value, depth: usize, steps: &Cell<u32>) -> bool {
+    steps.set(steps.get().saturating_add(1));
     let keywords = match schema {
         Value::Bool(all) => return *all,
         Value::Object(keywords) => keywords,
         _ => return false,
     };
-    if depth > DEPTH {
+    if depth > DEPTH || steps.get() > STEPS {
         return false;
     }
-    let sub = |schema: &Value, value: &Value| admits(root, schema, value, depth + 1);
+    let sub = |schema: &Value, value: &Value| admits(root, schema, value, depth + 1, steps);
     let list = |name: &str| keywords.get(name).and_then(Value::as_array);
     let named = types(schema);
     (named.is_empty() || named.iter().any(|kind| is_a(value, kind)))

@@ -17,6 +17,8 @@ mod misfit;
 mod numbers;
 mod review;
 
+use std::cell::Cell;
+
 use serde_json::Value;
 
 pub(super) use misfit::misfit;
@@ -51,7 +53,7 @@ impl Schema {
 
     /// Whether the schema admits `value`.
     pub(super) fn fits(&self, value: &Value) -> bool {
-        fits::fits(&self.root, &self.root, value)
+        fits::fits(&self.root, &self.root, value, &Cell::new(0))
     }
 }
 
@@ -119,6 +121,17 @@ mod tests {
         assert!(fill(&endless, 1).is_err());
         let circle = json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}});
         assert!(fill(&circle, 1).is_err());
+    }
+
+    #[test]
+    fn schemas_that_explode_are_refused() {
+        let twice = json!({"oneOf": [{"$ref": "#"}, {"$ref": "#"}, {"type": "null"}]});
+        assert!(fill(&twice, 0).is_err());
+        let blob = "x".repeat(100_000);
+        let long = json!({"type": "array", "minItems": 4000, "items": {"const": blob}});
+        assert!(fill(&long, 0).unwrap_err().contains("longer"));
+        let words = json!({"type": "array", "minItems": 4000, "items": {"type": "string", "minLength": 4000}});
+        assert!(fill(&words, 0).unwrap_err().contains("longer"));
     }
 
     #[test]

@@ -1,0 +1,76 @@
+//! From an endpoint of the plan to what the gateway is told, once all its servers have answered.
+
+use std::time::Duration;
+
+use sage_dsl::plan::EndpointPlan;
+use sage_llm::gateway::{Concurrency, HedgeRule, Price, Upstream, probe};
+
+use super::Simulators;
+use crate::exit::usage;
+
+/// An endpoint of the plan as the gateway knows it, once all its servers have answered.
+pub(super) async fn upstream(
+    endpoint: &EndpointPlan,
+    simulators: &mut Simulators,
+) -> anyhow::Result<(Upstream, String)> {
+    let first = simulators.resolve(&endpoint.url, Some(&endpoint.model), 0).await?;
+    let mut upstream = Upstream::new(&endpoint.name, first.url, &first.model);
+    let (mut label, mut kinds) = (first.label, vec![first.kind]);
+    for (server, url) in endpoint.replicas.iter().enumerate() {
+        let more = simulators.resolve(url, Some(&endpoint.model), server + 1).await?;
+        upstream.replicas.push(more.url);
+        label = format!("{label} and {}", more.label);
+        kinds.push(more.kind);
+    }
+    kinds.sort();
+    kinds.dedup();
+    // Simulated and real servers side by side: each answer says for itself what it is.
+    upstream.kind = if kinds.iter().any(Option::is_none) {
+        None
+    } else {
+        Some(kinds.into_iter().flatten().collect::<Vec<_>>().join("+"))
+    };
+    upstream.affinity = endpoint.affinity;
+    upstream.concurrency = match endpoint.concurrency {
+        Some(fixed) => Concurrency::Fixed(fixed.max(1)),
+        None => Concurrency::Auto {
+            max: endpoint.concurrency_max.max(1),
+            latency_target: endpoint.latency_target_ns.map(duration),
+        },
+    };
+    upstream.retry = endpoint.retry.into();
+    upstream.retry_budget = endpoint.retry.budget;
+    upstream.hedge =
+        endpoint.hedge.map(|hedge| HedgeRule { quantile: hedge.quantile, budget: hedge.budget });
+    upstream.requests_per_s = endpoint.requests_per_s;
+    upstream.tokens_per_s = endpoint.tokens_per_s;
+    upstream.price = Price {
+        input_per_mtok: endpoint.price_input_per_mtok.unwrap_or(0.0),
+        output_per_mtok: endpoint.price_output_per_mtok.unwrap_or(0.0),
+    };
+    if let Some(variable) = &endpoint.api_key_env {
+        let key = std::env::var(variable).map_err(|_| {
+            usage(format!(
+                "endpoint `{}` (line {}): environment variable {variable} is not set",
+                endpoint.name, endpoint.line
+            ))
+        })?;
+        upstream.api_key = Some(key);
+    }
+    for server in upstream.servers() {
+        if let Err(error) = probe(&server).await {
+            let at = format!("line {} of the program", endpoint.line);
+            let hint = if endpoint.url.starts_with("sim:") {
+                format!(" (`{}` is simulated)", endpoint.url)
+            } else {
+                String::new()
+            };
+            return Err(usage(format!("{error} ({at}){hint}")));
+        }
+    }
+    Ok((upstream, label))
+}
+
+fn duration(ns: i64) -> Duration {
+    Duration::from_nanos(ns.max(1) as u64)
+}

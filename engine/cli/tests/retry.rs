@@ -1,0 +1,63 @@
+//! A retry runs the failed records of a run, and only those.
+
+mod support;
+
+use support::Sage;
+
+const PROGRAM: &str = r#"sage 1
+param bad: int = 2
+type Row { id: string @key, n: int }
+source rows: Row from csv("rows.csv")
+sink outs: Row to jsonl("outs.jsonl")
+flow f {
+  from rows
+  stage x = 100 / (.n - bad)
+  emit Row { id: .id, n: x } into outs
+}"#;
+
+#[test]
+fn only_what_failed_is_run_again_and_said_how_it_went() {
+    let rows = "id,n\na,1\nb,2\nc,x\nd,2\ne,7\n";
+    let first = Sage::new().file("f.sage", PROGRAM).file("rows.csv", rows);
+    let folder = std::sync::Arc::clone(&first.folder);
+    first.args("run f.sage --workers 1 --out first").go().exits(3);
+
+    let again = |arguments: &str| {
+        let mut sage = Sage::new();
+        sage.folder = std::sync::Arc::clone(&folder);
+        sage.args(arguments).go()
+    };
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+
+    // The same plan fails the same way.
+    again("retry first/dead_letters.jsonl").exits(3).says("0 of 2 failed records succeeded");
+    assert_eq!(read("first/retry-1/dead_letters.jsonl").lines().count(), 2);
+
+    // With what was wrong put right the two are done; the row that is no record is not.
+    let done = again("retry first/dead_letters.jsonl --program f.sage --set bad=3");
+    let done = done.exits(3).says("2 of 2 failed records succeeded; 1 rows");
+    done.says("rows.csv:4");
+    let mut lines: Vec<String> =
+        read("first/retry-2/outs.jsonl").lines().map(str::to_owned).collect();
+    lines.sort();
+    assert_eq!(lines, [r#"{"id":"b","n":-100}"#, r#"{"id":"d","n":-100}"#]);
+    assert!(read("first/retry-2/summary.txt").contains("2 of 2 failed records succeeded"));
+    assert_eq!(read("first/retry-2.jsonl").lines().count(), 2);
+
+    // A retry can be retried, and its own folder has no bad rows any more.
+    let done = again("retry first/retry-1/dead_letters.jsonl --program f.sage --set bad=3 --out o");
+    done.exits(0).says("2 of 2 failed records succeeded");
+    assert_eq!(read("o/outs.jsonl").lines().count(), 2);
+    again("retry o/dead_letters.jsonl").exits(0).says("nothing to retry");
+    assert!(!folder.path().join("o/retry-1.jsonl").exists());
+}
+
+#[test]
+fn what_is_no_runs_file_is_said() {
+    let sage = |text: &str| Sage::new().file("dead.jsonl", text).args("retry dead.jsonl");
+    sage("{}").go().exits(1).says("plan.json").says("--program FILE");
+    Sage::new().args("retry nowhere.jsonl").go().exits(1).says("nowhere.jsonl");
+    sage("{}").args("--set a=1").go().exits(1).says("--program");
+    let with = sage("nonsense\n").file("f.sage", PROGRAM).file("rows.csv", "id,n\n");
+    with.args("--program f.sage").go().exits(1).says("dead.jsonl:1: it is no dead letter");
+}
