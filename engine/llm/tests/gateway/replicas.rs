@@ -1,5 +1,7 @@
 //! Several servers of one endpoint, some of them ill.
 
+use sage_core::endpoint::Call;
+
 use super::*;
 
 fn with_replicas(first: &str, others: &[String]) -> Upstream {
@@ -106,4 +108,50 @@ async fn gateways_behind_each_other_do_not_multiply_tries() {
     assert_eq!(outcome.result.unwrap_err().class, ErrorClass::Server);
     assert_eq!(calls.load(Ordering::SeqCst), 5);
     assert_eq!(stats.snapshot().endpoints[0].total.attempts, 1);
+}
+
+#[tokio::test]
+async fn prompts_that_begin_alike_go_to_the_same_server() {
+    let watches = [Watch::default(), Watch::default(), Watch::default()];
+    let mut urls = Vec::new();
+    for watch in &watches {
+        urls.push(serve(steady(watch, Duration::ZERO)).await);
+    }
+    let upstream = Upstream { affinity: true, ..with_replicas(&urls[0], &urls[1..]) };
+    let (gateway, _) = gateway(upstream).await;
+    let client = client(&gateway);
+    let beginning = "the same instructions ".repeat(60);
+    for n in 0..12 {
+        let prompt = format!("{beginning}{n}");
+        assert!(ask(&client, prompts(&[&prompt])).await.result.is_ok());
+    }
+    let seen: Vec<usize> = watches.iter().map(Watch::seen).filter(|&seen| seen > 0).collect();
+    assert_eq!(seen, [12]);
+}
+
+#[tokio::test]
+async fn a_gateway_further_on_is_told_whose_call_it_is() {
+    let told = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = told.clone();
+    let answer = move |headers: HeaderMap| {
+        let word = |name: &str| headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        let deadline = word("x-sage-deadline-ms").map(|ms| ms.parse::<u64>().unwrap());
+        let words = ["x-sage-job", "x-sage-stage", "x-sage-record", "x-sage-worker"].map(word);
+        heard.lock().unwrap().push((words, deadline));
+        async { ([("x-sage-gateway", "1")], OK) }
+    };
+    let url = serve(Router::new().route("/v1/completions", post(answer))).await;
+    let (gateway, _) = gateway(upstream(&url)).await;
+    let client = client(&gateway);
+    for _ in 0..2 {
+        let call = Call { records: vec![255], ..call(prompts(&["1"]), Duration::from_secs(10)) };
+        assert!(submit(&client, call).await.unwrap().result.is_ok());
+    }
+    let told = told.lock().unwrap().clone();
+    // Its first answer says what it is.
+    assert_eq!(told[0], (<[Option<String>; 4]>::default(), None));
+    let (words, deadline) = &told[1];
+    let expected = [Some("job"), Some("0"), Some("ff"), None];
+    assert_eq!(words.each_ref().map(Option::as_deref), expected);
+    assert!(deadline.is_some_and(|ms| ms < 9_950), "{deadline:?}");
 }
