@@ -2,13 +2,13 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Act, Replying, Run, Scripted, generated, refused, texts};
 use proptest::prelude::*;
-use sage_core::endpoint::{CacheMode, CallOutcome, ErrorClass, Lane, Request};
+use sage_core::endpoint::{Answer, CacheMode, CallOutcome, ErrorClass, Lane, Request};
 use sage_core::metrics::StageSummary;
 
 fn program(count: usize, stage: &str, endpoint: &str, schedule: &str) -> String {
@@ -124,15 +124,50 @@ fn an_answer_that_does_not_fit_is_asked_for_again_with_the_mistake() {
         assert!(prompt.starts_with(&first), "{prompt}");
         assert!(prompt.contains("field `amount`: expected float, found \"abc\""), "{prompt}");
         assert!(prompt.ends_with("Answer again with JSON only."));
-        // The same record, so that the journal may answer it, and what is left of the time.
+        // Another question to the journal, and what is left of the time.
         let asked = seen.iter().find(|call| texts(call)[0] == first).unwrap();
-        assert_eq!((call.records.len(), &call.records), (1, &asked.records));
+        assert_eq!(call.records.len(), 1);
+        assert_ne!(call.records, asked.records);
         assert!(call.timeout_ns < asked.timeout_ns);
     }
     // Bad answers were paid for, too.
     assert_eq!(left.summary.stages[1].prompt_tokens, 400);
     assert_eq!(left.summary.stages[1].completion_tokens, 160);
     assert_eq!(left.summary.retries, 0);
+}
+
+#[test]
+fn what_a_run_asked_in_vain_costs_the_next_one_neither_money_nor_its_tries() {
+    type Journal = Mutex<HashMap<(usize, u64, String), String>>;
+    let journal: Arc<Journal> = Arc::default();
+    for (run, tries_of_7) in [(1, 3), (2, 3), (3, 1)] {
+        let kept = Arc::clone(&journal);
+        let endpoint = Replying::new(move |_, call| {
+            let prompt = texts(call)[0].clone();
+            let question = (call.stage, call.records[0], prompt);
+            let known = kept.lock().unwrap().get(&question).cloned();
+            let mut outcome = generated(call, |prompt| match &known {
+                Some(answer) => answer.clone(),
+                None if run < 3 && prompt.starts_with("facts of task 7?") => "no idea".into(),
+                None => typed(prompt),
+            });
+            if known.is_some() {
+                outcome.attempts = 0;
+            } else if let Ok(Answer::Generated(texts)) = &outcome.result {
+                kept.lock().unwrap().insert(question, texts[0].text.clone());
+            }
+            outcome
+        });
+        let left = Run::new(&TYPED.replace("OPTIONS", "repair: 2")).endpoint(endpoint).go();
+        let paid: u64 = left.summary.stages.iter().map(|stage| stage.prompt_tokens / 10).sum();
+        let others = if run == 1 { 59 } else { 0 };
+        assert_eq!(paid, others + tries_of_7, "run {run}");
+        if run < 3 {
+            assert_eq!(left.dead()[0]["attempts"], 3, "run {run}");
+        } else {
+            assert_eq!(left.lines("outs.jsonl"), typed_rows(1..=30));
+        }
+    }
 }
 
 #[test]

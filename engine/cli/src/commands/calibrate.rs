@@ -39,7 +39,7 @@ pub(crate) struct CalibrateArguments {
     #[arg(long, value_name = "T", default_value_t = 200_000)]
     pub(crate) max_tokens: u64,
     /// Most clients at once
-    #[arg(long, value_name = "N", default_value_t = 64)]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) max_concurrency: u32,
     /// Longest time, such as 90s or 5min
     #[arg(long, value_name = "TIME", default_value = "5min", value_parser = humantime::parse_duration)]
@@ -47,16 +47,20 @@ pub(crate) struct CalibrateArguments {
     /// Environment variable that holds the endpoint's key
     #[arg(long, value_name = "VARIABLE")]
     pub(crate) api_key_env: Option<String>,
-    /// Seed of the prompts
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
+    /// Seed of the prompts [default: a new one each time]; the same prompts again are answered from
+    /// a server's prefix cache and measure that
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 pub(crate) fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<Exit> {
     let bounds = Bounds {
         max_requests: arguments.max_requests,
         max_tokens: arguments.max_tokens,
-        max_concurrency: arguments.max_concurrency.max(1),
+        max_concurrency: arguments.max_concurrency,
         time: arguments.time,
     };
     let Some(plan) = Plan::within(&bounds) else {
@@ -71,7 +75,8 @@ pub(crate) fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<Exit> 
                 .map_err(|_| usage(format!("environment variable {name} is not set")))
         })
         .transpose()?;
-    writable(&arguments.out)?;
+    writable(&arguments.out, arguments.force)?;
+    let seed = arguments.seed.map_or_else(fresh_seed, Ok)?;
     eprintln!(
         "calibrate: {} requests in {} cells, about {} tokens at most, within {}{}",
         plan.requests(),
@@ -84,12 +89,12 @@ pub(crate) fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<Exit> 
     let measured = super::serve(async {
         // Keeps an embedded simulator alive for the time of the probe.
         let mut simulators = Simulators::default();
-        simulators.seed = arguments.seed;
+        simulators.seed = seed;
         let resolved =
             simulators.resolve(&arguments.endpoint, arguments.model.as_deref(), 0).await?;
         let model = Some(resolved.model).filter(|model| !model.is_empty());
         let target = Target { url: resolved.url, model, api_key };
-        measure(&target, &plan, &bounds, arguments.seed, stop, report).await.map_err(usage_of)
+        measure(&target, &plan, &bounds, seed, stop, report).await.map_err(usage_of)
     })?;
     for note in &measured.notes {
         eprintln!("note: {note}");
@@ -121,12 +126,25 @@ pub(crate) fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<Exit> 
 }
 
 /// Find out before anything is spent.
-fn writable(path: &Path) -> anyhow::Result<()> {
+/// Prompts that no cache has seen: drawn, not fixed.
+fn fresh_seed() -> anyhow::Result<u64> {
+    getrandom::u64().map_err(|error| anyhow::anyhow!("no randomness: {error}"))
+}
+
+fn writable(path: &Path, force: bool) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     if !folder.is_dir() || path.is_dir() {
         let what = "is no file in an existing folder; choose another with --out";
         return Err(usage(format!("{} {what}", path.display())));
+    }
+    if path.exists() && !force {
+        let remedy = "is there already; choose another with --out, or --force replaces it";
+        return Err(usage(format!("{} {remedy}", path.display())));
+    }
+    if path.extension().is_none_or(|end| !end.eq_ignore_ascii_case("toml")) {
+        let why = "a profile is found by its ending: write --out NAME.toml";
+        return Err(usage(format!("--out {}: {why}", path.display())));
     }
     Ok(())
 }

@@ -43,7 +43,7 @@ pub(crate) struct GatewayArguments {
     #[arg(long, value_name = "N|auto", default_value = "auto", value_parser = concurrency)]
     concurrency: Concurrency,
     /// Median latency for which `auto` gives throughput up (`2s`)
-    #[arg(long, value_name = "D", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "D", value_parser = span)]
     latency_target: Option<Duration>,
     /// Most calls of each endpoint that wait; more are refused with 429
     #[arg(long, value_name = "N", default_value_t = 10_000)]
@@ -164,6 +164,9 @@ async fn upstreams(
     }
     let mut found: Vec<Upstream> = Vec::new();
     for (i, url) in urls.iter().enumerate() {
+        if url.trim().is_empty() {
+            return Err(usage("--upstream: expected a URL or sim:PROFILE[@SPEED]"));
+        }
         let model = if models.len() == 1 { models.first() } else { models.get(i) };
         let resolved = simulators.resolve(url, model.map(String::as_str), i).await?;
         if resolved.model.is_empty() {
@@ -215,7 +218,10 @@ async fn upstreams(
 
 fn config(arguments: &GatewayArguments, upstreams: Vec<Upstream>) -> anyhow::Result<GatewayConfig> {
     let mut clients = Vec::new();
-    for Client { name, variable, share } in &arguments.clients {
+    for (i, Client { name, variable, share }) in arguments.clients.iter().enumerate() {
+        if arguments.clients[..i].iter().any(|other| other.name == *name) {
+            return Err(usage(format!("--client {name}: two clients have that name")));
+        }
         let mut client = ClientKey::new(name, secret(variable)?);
         client.share = *share;
         clients.push(client);
@@ -287,6 +293,14 @@ fn concurrency(text: &str) -> Result<Concurrency, String> {
     }
 }
 
+fn span(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(span) if !span.is_zero() => Ok(span),
+        Ok(_) => Err("expected a time above 0, such as `2s`".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
 fn number(text: &str, least: f64, most: f64) -> Result<f64, String> {
     let number = text.trim_end_matches('%').replace('_', "").parse::<f64>().ok();
     number
@@ -352,6 +366,7 @@ mod tests {
             assert!(client(wrong).is_err(), "{wrong}");
         }
         assert_eq!(hedge("95:2"), Ok(HedgeRule { quantile: 0.95, budget: 0.02 }));
+        assert!(span("0s").is_err() && span("2s").is_ok());
         assert!(hedge("20").is_err() && hedge("95:50").is_err());
         assert!(percent("101").is_err() && percent("nan").is_err());
     }

@@ -84,8 +84,6 @@ struct Letters {
     records: u64,
     /// Rows that are no records: where, and what is wrong with them.
     rows: Vec<String>,
-    /// Whether the answer to one of the records did not fit its type.
-    unfit: bool,
 }
 
 /// Rows named on the screen; the file has them all.
@@ -147,9 +145,8 @@ fn retried(
     run::options::apply(plan, &run_arguments)?;
     let mut options = run::options::Options::new(name, &run_arguments)?;
     let journal = folder.join(JOURNAL);
-    // What its earlier stages were answered is not paid again. An answer that fitted no type is no
-    // use a second time, so then all is asked anew.
-    if journal.is_dir() && !letters.unfit {
+    // What its earlier stages were answered is not paid again.
+    if journal.is_dir() {
         options.journal = Some(journal);
     }
     let exit = run::supervise(plan.clone(), &options)?;
@@ -234,7 +231,6 @@ fn extract(letters: File, file: &Path, into: &Path) -> anyhow::Result<Letters> {
             serde_json::to_writer(&mut out, record)?;
             out.write_all(b"\n")?;
             found.records += 1;
-            found.unfit |= letter.get("class").and_then(Value::as_str) == Some("invalid_output");
         } else if let Some(row) = letter.get("place").and_then(Value::as_str) {
             let why = letter.get("message").and_then(Value::as_str).unwrap_or("it is no record");
             found.rows.push(format!("{row}: {why}"));

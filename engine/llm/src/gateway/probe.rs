@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::config::Upstream;
 use super::error::{GatewayError, suggest};
-use super::{problem, transport};
+use super::{header, problem, transport};
 
 /// Longest time for the answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -16,6 +16,8 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 pub struct ModelList {
     /// Their names, as the upstream orders them.
     pub models: Vec<String>,
+    /// Whether the upstream says that it only simulates them.
+    pub simulated: bool,
 }
 
 #[derive(Deserialize)]
@@ -40,9 +42,10 @@ pub async fn probe(upstream: &Upstream) -> Result<ModelList, GatewayError> {
         .timeout(TIMEOUT);
     let answer = async {
         let response = request.send().await?;
-        Ok((response.status(), response.bytes().await?))
+        let simulated = response.headers().contains_key(header::ENDPOINT);
+        Ok((response.status(), simulated, response.bytes().await?))
     };
-    let (status, body) = match answer.await {
+    let (status, simulated, body) = match answer.await {
         Ok(answer) => answer,
         Err(error) => return Err(no_answer(endpoint, url, error)),
     };
@@ -73,7 +76,7 @@ pub async fn probe(upstream: &Upstream) -> Result<ModelList, GatewayError> {
         let (served, hint) = suggest(&model, models.iter().map(String::as_str));
         return Err(GatewayError::Model { endpoint, url, model, served, hint });
     }
-    Ok(ModelList { models })
+    Ok(ModelList { models, simulated })
 }
 
 fn no_answer(endpoint: String, url: String, error: reqwest::Error) -> GatewayError {

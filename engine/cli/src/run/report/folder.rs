@@ -133,6 +133,18 @@ fn clear(out: &Path) -> anyhow::Result<bool> {
             fs::remove_dir_all(&folder).map_err(failed)?;
         }
     }
+    // Retries of what failed in the earlier run.
+    let entries = fs::read_dir(out).map_err(failed)?;
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("retry-")) {
+            continue;
+        }
+        if path.join("setup.json").is_file() {
+            fs::remove_dir_all(&path).map_err(failed)?;
+        } else if path.extension().is_some_and(|end| end == "jsonl") && path.is_file() {
+            fs::remove_file(&path).map_err(failed)?;
+        }
+    }
     fs::create_dir_all(sage_dataflow::sinks::parts_folder(out)).map_err(failed)?;
     Ok(earlier.is_some())
 }

@@ -8,18 +8,33 @@ use sage_llm::gateway::{Concurrency, HedgeRule, Price, Upstream, probe};
 use super::Simulators;
 use crate::exit::usage;
 
-/// An endpoint of the plan as the gateway knows it, once all its servers have answered.
-pub(super) async fn upstream(
+/// How the label of a simulated endpoint begins.
+const SIMULATED: &str = "simulated endpoint";
+
+/// An endpoint of the plan, once all its servers have answered.
+pub(super) struct Checked {
+    /// As the gateway knows it.
+    pub(super) upstream: Upstream,
+    /// For people and reports.
+    pub(super) label: String,
+    /// Whether any of its servers simulates.
+    pub(super) simulated: bool,
+    /// Whether any does not.
+    pub(super) live: bool,
+}
+
+/// Start the simulators that `endpoint` asks for, and ask all its servers for the model.
+pub(super) async fn check(
     endpoint: &EndpointPlan,
     simulators: &mut Simulators,
-) -> anyhow::Result<(Upstream, String)> {
+) -> anyhow::Result<Checked> {
     let first = simulators.resolve(&endpoint.url, Some(&endpoint.model), 0).await?;
     let mut upstream = Upstream::new(&endpoint.name, first.url, &first.model);
-    let (mut label, mut kinds) = (first.label, vec![first.kind]);
+    let (mut labels, mut kinds) = (vec![first.label], vec![first.kind]);
     for (server, url) in endpoint.replicas.iter().enumerate() {
         let more = simulators.resolve(url, Some(&endpoint.model), server + 1).await?;
         upstream.replicas.push(more.url);
-        label = format!("{label} and {}", more.label);
+        labels.push(more.label);
         kinds.push(more.kind);
     }
     kinds.sort();
@@ -57,18 +72,25 @@ pub(super) async fn upstream(
         })?;
         upstream.api_key = Some(key);
     }
-    for server in upstream.servers() {
-        if let Err(error) = probe(&server).await {
+    let (mut simulated, mut live) = (false, false);
+    for (server, label) in upstream.servers().iter().zip(&mut labels) {
+        let models = probe(server).await.map_err(|error| {
             let at = format!("line {} of the program", endpoint.line);
-            let hint = if endpoint.url.starts_with("sim:") {
+            let hint = if label.starts_with(SIMULATED) {
                 format!(" (`{}` is simulated)", endpoint.url)
             } else {
                 String::new()
             };
-            return Err(usage(format!("{error} ({at}){hint}")));
+            usage(format!("{error} ({at}){hint}"))
+        })?;
+        simulated |= models.simulated;
+        live |= !models.simulated;
+        // A simulator that somebody else has started is one all the same.
+        if models.simulated && !label.starts_with(SIMULATED) {
+            *label = format!("{SIMULATED} at {label}");
         }
     }
-    Ok((upstream, label))
+    Ok(Checked { upstream, label: labels.join(" and "), simulated, live })
 }
 
 fn duration(ns: i64) -> Duration {

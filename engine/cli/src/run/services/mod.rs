@@ -17,7 +17,7 @@ use sage_llm::gateway::{Gateway, GatewayConfig, StatsHandle};
 use sage_llm::journal::{CONTENT_BYTES, Journal, JournalConfig, Kind, RUN_BYTES, default_folder};
 use tokio::sync::oneshot;
 
-use self::endpoint::upstream;
+use self::endpoint::check;
 pub(crate) use self::simulators::Simulators;
 use crate::exit::{usage, usage_of};
 
@@ -206,18 +206,16 @@ async fn host(
     let mut simulators = Simulators::default();
     simulators.seed = terms.seed;
     let (mut upstreams, mut names, mut labels) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut simulated, mut live) = (false, false);
     for endpoint in endpoints {
-        let (upstream, label) = upstream(endpoint, &mut simulators).await?;
-        names.push((endpoint.name.clone(), upstream.model.clone()));
-        labels.push(label);
-        upstreams.push(upstream);
+        let checked = check(endpoint, &mut simulators).await?;
+        names.push((endpoint.name.clone(), checked.upstream.model.clone()));
+        labels.push(checked.label);
+        simulated |= checked.simulated;
+        live |= checked.live;
+        upstreams.push(checked.upstream);
     }
-    let urls = || endpoints.iter().flat_map(|it| std::iter::once(&it.url).chain(&it.replicas));
-    let found = Found {
-        labels,
-        simulated: urls().any(|url| url.starts_with("sim:")),
-        live: !urls().all(|url| url.starts_with("sim:")),
-    };
+    let found = Found { labels, simulated, live };
     let _ = ready.send(Ok(Word::Found(found)));
     // The run may have ended before it came so far.
     let Ok(kept) = kept.await else { return Ok(()) };

@@ -13,6 +13,8 @@ use super::open::{Asked, Failure};
 use crate::stages::{Received, Stage, pack_generation};
 use crate::task::DEADLINE;
 
+/// Most times an item is asked again, answers of earlier runs included.
+const MOST_AGAIN: u8 = 200;
 /// Characters of a bad answer that are shown to the model again.
 const SHOWN_TO_MODEL: usize = 4_000;
 /// Characters of a bad answer that a dead letter keeps.
@@ -95,8 +97,11 @@ impl Window {
             why.push_str("; it was cut off at `max_tokens`");
         }
         let left = asked.until_ns(stage.timeout_ns) > now;
-        if asked.repairs < structured.repair && left {
-            let again = Asked { repairs: asked.repairs + 1, ..asked };
+        // An answer that an earlier run has paid for is no try of this one.
+        let counts = u8::from(!text.cached);
+        if (asked.repairs < structured.repair || text.cached) && asked.again < MOST_AGAIN && left {
+            let (repairs, again) = (asked.repairs + counts, asked.again + 1);
+            let again = Asked { repairs, again, ..asked };
             self.ask_again(member, &[again], |first| corrected(&first, text, &why));
         } else {
             let answer = shortened(&text.text, KEPT);

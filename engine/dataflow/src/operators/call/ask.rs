@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sage_core::endpoint::{Call, Completion, Request};
+use sage_core::endpoint::{CacheMode, Call, Completion, Request};
 use sage_core::expr::EvalError;
 use sage_core::record::Datum;
 
@@ -24,7 +24,7 @@ impl Window {
             Vec::with_capacity(items.len()),
             Vec::with_capacity(items.len()),
         );
-        let (mut oldest_ns, mut latest_ns) = (now, 0);
+        let (mut oldest_ns, mut latest_ns, mut again) = (now, 0, false);
         let mut expired = Vec::new();
         for Item { asked: item, text } in items {
             if item.until_ns(timeout_ns) <= now {
@@ -33,7 +33,8 @@ impl Window {
             }
             oldest_ns = oldest_ns.min(item.ready_ns);
             latest_ns = latest_ns.max(item.deadline_ns);
-            records.push(item.record);
+            again |= item.again > 0;
+            records.push(item.question());
             texts.push(text);
             asked.push(item);
         }
@@ -47,6 +48,8 @@ impl Window {
                 Ask::Embed => Request::Embed { texts },
             };
             let stage = usize::from(self.members[member].stage);
+            // By content alone one repair would be answered with the answer to another.
+            let cache = if again && cache == CacheMode::Content { CacheMode::Run } else { cache };
             let call =
                 Call { endpoint, request, timeout_ns: left_ns, stage, task, records, lane, cache };
             let id = self.next_call;

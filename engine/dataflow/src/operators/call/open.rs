@@ -27,13 +27,21 @@ pub(super) struct Asked {
     pub(super) deadline_ns: u64,
     /// Tries of all its calls so far.
     pub(super) attempts: u16,
-    /// How often it was asked again because its answer did not fit.
+    /// How often it was asked again because an answer that was paid for now did not fit.
     pub(super) repairs: u8,
+    /// How often it was asked again because an answer did not fit, wherever that came from.
+    pub(super) again: u8,
 }
 
 impl Asked {
     pub(super) fn new(place: Place, record: u64, ready_ns: u64, deadline_ns: u64) -> Self {
-        Asked { place, record, ready_ns, deadline_ns, attempts: 0, repairs: 0 }
+        Asked { place, record, ready_ns, deadline_ns, attempts: 0, repairs: 0, again: 0 }
+    }
+
+    /// What the journal knows the question by. Each time it is asked again is another question, else
+    /// an answer that did not fit would come back for ever.
+    pub(super) fn question(self) -> u64 {
+        self.record ^ u64::from(self.again).wrapping_mul(0x9e37_79b9_7f4a_7c15)
     }
 
     /// When it is not to be asked any more, in a stage with this time limit.
