@@ -8,6 +8,8 @@ param embed_url: string = llm_url
 param embed_model: string = "BAAI/bge-small-en-v1.5"
 param questions: string = "data/questions.csv"
 param context_size: tokens = 1800 tokens
+param max_tokens: int = 256
+param timeout: duration = 120s
 
 type Query  { id: string @key, text: string, priority: int = 0 }
 type Doc    { id: string @key, title: string, text: string }
@@ -42,7 +44,7 @@ flow rag {
   stage hits   = retrieve(docs, qvec, k: top_k)
   stage best   = rerank(hits, .text, keep: 5)
   stage ctx    = context(best, budget: context_size)
-  stage answer = generate(answer_from(ctx.text, .text)) on llm { max_tokens: 256, timeout: 120s }
+  stage answer = generate(answer_from(ctx.text, .text)) on llm { max_tokens: max_tokens, timeout: timeout }
   emit Answer { id: .id, text: answer.text, sources: best.id, tokens: answer.tokens } into answers
 }
 

@@ -18,7 +18,23 @@ mod run;
 
 use clap::Parser;
 
+/// What a shell reports of a program that wrote to a closed pipe.
+const CLOSED_PIPE: i32 = 141;
+
+/// `sage-flow list stages | head -1`: a reader that has seen enough is no reason to panic.
+fn end_with_the_reader() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<String>();
+        if message.is_some_and(|text| text.starts_with("failed printing to stdout")) {
+            std::process::exit(CLOSED_PIPE);
+        }
+        default(panic);
+    }));
+}
+
 fn main() -> std::process::ExitCode {
+    end_with_the_reader();
     let arguments = match args::Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

@@ -48,6 +48,7 @@ fn only_what_failed_is_run_again_and_said_how_it_went() {
     let done = again("retry first/retry-1/dead_letters.jsonl --program f.sage --set bad=3 --out o");
     done.exits(0).says("2 of 2 failed records succeeded");
     assert_eq!(read("o/outs.jsonl").lines().count(), 2);
+    again("retry first --out first").exits(1).says("folder of the run itself");
     again("retry o/dead_letters.jsonl").exits(0).says("nothing to retry");
     assert!(!folder.path().join("o/retry-1.jsonl").exists());
 }

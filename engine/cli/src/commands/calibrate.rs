@@ -100,7 +100,12 @@ pub(crate) fn calibrate(arguments: &CalibrateArguments) -> anyhow::Result<Exit> 
         eprintln!("note: {note}");
     }
     eprintln!("spent: {} requests, {} tokens", measured.requests, measured.tokens);
-    let mut fitted = fit(&measured.cells, &measured.model).map_err(|error| match error {
+    let fitted = fit(&measured.cells, &measured.model);
+    if fitted.is_err() && measured.interrupted {
+        eprintln!("interrupted before the first cell was measured: nothing is written");
+        return Ok(Exit::Interrupted);
+    }
+    let mut fitted = fitted.map_err(|error| match error {
         FitError::NoCells | FitError::NoLoneCell => {
             anyhow::anyhow!("{error}; give the probe more time or a larger budget")
         }

@@ -33,7 +33,7 @@ Exit codes: as of `run`; 3 also when rows are left that cannot be retried.";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES, allow_negative_numbers = true)]
 pub(crate) struct RetryArguments {
-    /// The dead letters of a run, in its folder
+    /// The dead letters of a run, in its folder; or that folder
     #[arg(value_name = "DEAD.jsonl")]
     file: PathBuf,
     /// Output folder [default: retry-N beside the file]
@@ -92,13 +92,27 @@ const SHOWN: usize = 10;
 const MOST_RETRIES: u32 = 10_000;
 
 pub(crate) fn retry(arguments: RetryArguments) -> anyhow::Result<Exit> {
-    let file = arguments.file.as_path();
+    let file = match arguments.file.is_dir() {
+        // The folder of the run says as much.
+        true => &arguments.file.join(sage_dataflow::DEAD_LETTERS),
+        false => &arguments.file,
+    };
     let letters = File::open(file)
         .map_err(|error| usage(format!("cannot read `{}`: {error}", file.display())))?;
     let folder = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    if let Some(out) = &arguments.out
+        && let (Ok(out), Ok(run)) = (out.canonicalize(), folder.canonicalize())
+        && out == run
+    {
+        return Err(usage(format!(
+            "--out {}: that is the folder of the run itself, whose results would be replaced; \
+             choose another or leave it out",
+            out.display()
+        )));
+    }
     let (mut plan, name) = plan(folder, &arguments)?;
     let (number, records) = claim(folder)?;
     let outcome = extract(letters, file, &records)

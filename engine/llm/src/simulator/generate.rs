@@ -60,7 +60,9 @@ impl Generation {
             stop_tokens: body.stop_token_ids.take().unwrap_or_default(),
             show_stop: body.include_stop_str_in_output == Some(true),
         };
-        let seed = body.seed.map_or(server.seed(), |seed| seed as u64);
+        // Without temperature nothing is drawn.
+        let given = body.seed.filter(|_| body.temperature != Some(0.0));
+        let seed = given.map_or(server.seed(), |seed| seed as u64);
         let (mut scripts, mut jobs, mut held) = (Vec::new(), Vec::new(), 0);
         for prompt in &mut prompts {
             if let Some(kept) = body.truncate_prompt_tokens {

@@ -41,6 +41,19 @@ impl Report<'_> {
                 number("rss_peak_mb").unwrap_or(0.0)
             ));
         }
+        for endpoint in metrics["endpoint_stats"].as_array().into_iter().flatten() {
+            let word = |name: &str| endpoint[name].as_str().unwrap_or_default().to_owned();
+            let reason = match word("limit_reason").as_str() {
+                "latency_target" => "latency_target: throughput is given up for it".to_owned(),
+                other => other.to_owned(),
+            };
+            text.push_str(&format!(
+                "limit       {} at `{}` at the end ({reason}); at most {} calls at once\n",
+                endpoint["limit"],
+                word("name"),
+                endpoint["max_in_flight"]
+            ));
+        }
         for (name, lines) in files {
             let place = if name == "standard output" {
                 name.clone()
