@@ -12,7 +12,7 @@ use crate::process;
 use crate::table::{Samples, Table, ratio};
 
 const PROFILE: &str = "a100/qwen2.5-7b";
-const MODEL: &str = "Qwen/Qwen2.5-7B-Instruct";
+pub(super) const MODEL: &str = "Qwen/Qwen2.5-7B-Instruct";
 
 pub(super) fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     overhead(bench, table)?;
@@ -22,11 +22,11 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     stalled(bench, table)
 }
 
-fn simulator(bench: &Bench, speed: &str) -> anyhow::Result<Server> {
+pub(super) fn simulator(bench: &Bench, speed: &str) -> anyhow::Result<Server> {
     bench.serve(&["simulator", "--listen", "127.0.0.1:0", "--profile", PROFILE, "--speed", speed])
 }
 
-fn gateway(bench: &Bench, upstream: &str, more: &[&str]) -> anyhow::Result<Server> {
+pub(super) fn gateway(bench: &Bench, upstream: &str, more: &[&str]) -> anyhow::Result<Server> {
     let mut args = vec!["gateway", "--listen", "127.0.0.1:0", "--upstream", upstream];
     args.extend(["--model", MODEL]);
     args.extend(more);

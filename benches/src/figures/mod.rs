@@ -10,6 +10,7 @@ mod compute;
 mod endpoint;
 mod gateway;
 mod idle;
+mod limiter;
 mod rag;
 
 use std::path::PathBuf;
@@ -43,6 +44,7 @@ enum Group {
     Rag,
     Endpoint,
     Gateway,
+    Limiter,
     Compute,
     Idle,
     Codecs,
@@ -50,10 +52,11 @@ enum Group {
 
 type Measure = fn(&Bench, &mut Table) -> anyhow::Result<()>;
 
-const GROUPS: [(Group, Measure); 6] = [
+const GROUPS: [(Group, Measure); 7] = [
     (Group::Rag, rag::measure),
     (Group::Endpoint, endpoint::measure),
     (Group::Gateway, gateway::measure),
+    (Group::Limiter, limiter::measure),
     (Group::Compute, compute::measure),
     (Group::Idle, idle::measure),
     (Group::Codecs, codecs::measure),

@@ -10,14 +10,14 @@ fn program(options: &str) -> String {
     format!(
         r#"sage 1
 type Task {{ id: string @key, text: string }}
-type Out {{ id: string, answer: string }}
+type Out {{ id: string, answer: string, tokens: int }}
 endpoint llm {{ url: "sim:a100/qwen2.5-7b@50" }}
 source tasks: Task from generate(count: 40, text: "What is {{{{ n }}}}?")
 sink outs: Out to jsonl("outs.jsonl")
 flow f {{
   from tasks
   stage a = generate(.text) on llm {{ max_tokens: 16, {options} }}
-  emit Out {{ id: .id, answer: a.text }} into outs
+  emit Out {{ id: .id, answer: a.text, tokens: a.tokens }} into outs
 }}"#
     )
 }
@@ -42,7 +42,7 @@ fn a_second_run_into_the_folder_pays_for_nothing_that_was_paid() {
     assert!(paid > 0);
 
     let done = again(&first, run).go().exits(0).says("its 40 paid answers are used again");
-    assert_eq!(done.lines("outs.jsonl"), rows);
+    assert_eq!(done.lines("outs.jsonl"), rows, "tokens and all");
     let metrics = done.metrics();
     assert_eq!((&metrics["cached"], &metrics["completion_tokens"]), (&40.into(), &0.into()));
     assert_eq!(metrics["endpoint_stats"][0]["attempts"], 0);

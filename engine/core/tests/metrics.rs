@@ -242,7 +242,7 @@ fn tokens_and_cost_are_those_of_the_rows_and_only_what_was_paid_for() {
     assert!(rows[0].spent.cost.is_some());
     let mut free = quiet(1);
     let rows = feed(&mut free, life(0, 0, 0, [1, 1, 1], 1, 1));
-    assert!(rows[0].to_csv().ends_with(",100,20,"));
+    assert!(rows[0].to_csv().ends_with(",100,20,,"));
     assert_eq!(free.finish().cost, None);
 }
 

@@ -330,6 +330,12 @@ fn the_time_to_the_first_token_is_measured_of_streams() {
         let found = found.expect("a stream has a first token");
         assert!((found - expected).abs() <= 0.1, "{found} is not {expected}");
     }
+    // The tasks have what the figures are made of.
+    let tasks = left.read("tasks.csv");
+    let first = tasks.lines().skip(1).map(|line| line.rsplit(',').next().unwrap());
+    let mut first: Vec<f64> = first.map(|cell| cell.parse().unwrap()).collect();
+    first.sort_by(f64::total_cmp);
+    assert_eq!(first, (1..=100).map(f64::from).collect::<Vec<_>>());
     for call in seen.lock().unwrap().iter() {
         assert!(matches!(&call.request, Request::Generate { options, .. } if options.stream));
     }
@@ -441,12 +447,13 @@ fn cost_and_tokens_are_those_of_tasks_csv_and_cached_answers_are_free() {
     let tasks = left.read("tasks.csv");
     let mut lines = tasks.lines();
     let head: Vec<&str> = lines.next().unwrap().split(',').collect();
-    assert_eq!(head[head.len() - 3..], ["prompt_tokens", "completion_tokens", "cost"]);
+    let last = ["prompt_tokens", "completion_tokens", "cost", "first_token_ms"];
+    assert_eq!(head[head.len() - 4..], last);
     let (mut prompt, mut completion, mut cost) = (0_u64, 0_u64, 0.0);
     for line in lines {
         let cells: Vec<&str> = line.split(',').collect();
         assert_eq!(cells.len(), head.len());
-        let [p, c, money] = cells[cells.len() - 3..] else { panic!("three cells") };
+        let [p, c, money, ""] = cells[cells.len() - 4..] else { panic!("four cells") };
         let (p, c): (u64, u64) = (p.parse().unwrap(), c.parse().unwrap());
         let naive = (p as f64 * 2.0 + c as f64 * 6.5) / 1e6;
         assert!((money.parse::<f64>().unwrap() - naive).abs() < 1e-15, "{line}");

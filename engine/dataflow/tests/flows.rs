@@ -135,7 +135,7 @@ fn for_every_task_the_parts_of_its_latency_add_up() {
     assert_eq!(
         lines.next().unwrap(),
         "task_id,node,arrived_ms,decided_ms,started_ms,finished_ms,outcome,attempts,a_ms,size_ms,\
-         prompt_tokens,completion_tokens,cost"
+         prompt_tokens,completion_tokens,cost,first_token_ms"
     );
     let mut seen = std::collections::BTreeSet::new();
     for line in lines {

@@ -7,8 +7,8 @@ use clap::{Args, ValueEnum};
 use sage_core::endpoint::CacheMode;
 use sage_core::fair::Share;
 use sage_llm::gateway::{
-    ClientKey, Concurrency, Counters, Gateway, GatewayConfig, GatewayStats, HedgeRule, Price,
-    Upstream, probe,
+    ClientKey, Concurrency, Counters, Gateway, GatewayConfig, GatewayError, GatewayStats,
+    HedgeRule, Price, Upstream, probe,
 };
 use sage_llm::journal::{CONTENT_BYTES, Journal, JournalConfig, Kind, RUN_BYTES, default_folder};
 
@@ -163,6 +163,7 @@ async fn upstreams(
         )));
     }
     let mut found: Vec<Upstream> = Vec::new();
+    let (mut served, mut missing) = (Vec::new(), Vec::new());
     for (i, url) in urls.iter().enumerate() {
         if url.trim().is_empty() {
             return Err(usage("--upstream: expected a URL or sim:PROFILE[@SPEED]"));
@@ -193,8 +194,12 @@ async fn upstreams(
             input_per_mtok: arguments.price_input,
             output_per_mtok: arguments.price_output,
         };
-        probe(&upstream).await.map_err(usage_of)?;
+        let there = probe(&upstream).await;
         eprintln!("{}: {}", upstream.model, resolved.label);
+        match there {
+            Ok(_) => served.push(upstream.model.clone()),
+            Err(error) => missing.push((upstream.model.clone(), error)),
+        }
         match found.iter_mut().find(|other| other.model == upstream.model) {
             Some(other) if other.url == upstream.url || other.replicas.contains(&upstream.url) => {
                 return Err(usage(format!("{url} is given twice")));
@@ -208,6 +213,13 @@ async fn upstreams(
             Some(other) => other.replicas.push(upstream.url),
             None => found.push(upstream),
         }
+    }
+    for (model, error) in missing {
+        // One server of several may be away; it is used when it is back.
+        if !served.contains(&model) || !matches!(error, GatewayError::Unreachable { .. }) {
+            return Err(usage_of(error));
+        }
+        eprintln!("warning: {error}");
     }
     if arguments.latency_target.is_some() && matches!(arguments.concurrency, Concurrency::Fixed(_))
     {

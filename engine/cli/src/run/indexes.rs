@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use sage_core::endpoint::{Answer, Call, Completion, Endpoint, Request};
 use sage_core::expr::{Program, Templates};
 use sage_core::record::{Datum, Items, pack, pack_value, parse_text};
+use sage_core::text::fnv1a;
 use sage_dsl::plan::{IndexPlan, Plan, SearchPlan};
 use sage_dsl::types::Type;
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
@@ -30,6 +31,9 @@ struct Prepared {
     text: String,
     row: Vec<u8>,
 }
+
+/// Longest time for one call; a small server may take minutes over a batch.
+const TIMEOUT: Duration = Duration::from_secs(600);
 
 /// Texts sent to an embedding endpoint in one call.
 const BATCH: usize = 64;
@@ -167,14 +171,20 @@ fn embed(
     let mut vectors = Vec::with_capacity(prepared.len());
     for chunk in prepared.chunks(BATCH) {
         let texts = chunk.iter().map(|one| one.text.clone()).collect();
+        // A passage is known by its text, so an unchanged corpus is not paid for again.
+        let records = chunk.iter().map(|one| fnv1a(one.text.as_bytes())).collect();
         let (sender, receiver) = mpsc::channel();
         let request = Request::Embed { texts };
-        let call = Call { stage: usize::MAX, ..Call::new(endpoint, request, 120_000_000_000) };
+        let call = Call {
+            stage: usize::MAX,
+            records,
+            ..Call::new(endpoint, request, TIMEOUT.as_nanos() as u64)
+        };
         let completion = Completion::new(move |outcome| {
             let _ = sender.send(outcome);
         });
         client.submit(call, completion);
-        let outcome = receiver.recv_timeout(Duration::from_secs(150))?;
+        let outcome = receiver.recv_timeout(TIMEOUT + Duration::from_secs(30))?;
         match outcome.result {
             Ok(Answer::Embedded { vectors: more, .. }) if more.len() == chunk.len() => {
                 vectors.extend(more);

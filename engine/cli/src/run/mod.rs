@@ -232,7 +232,7 @@ fn lost_message(lost: &Lost) -> String {
         format!("\nits last words:\n{}", indent(stderr))
     };
     format!(
-        "worker {} was lost: {}; results so far are kept, run again to start over{said}",
+        "worker {} was lost: {}; results so far are kept; the same run again does not pay again for its answers{said}",
         lost.worker, lost.cause
     )
 }

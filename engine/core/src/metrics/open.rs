@@ -26,6 +26,7 @@ pub(super) struct Open {
     pub(super) end: Option<End>,
     /// What its calls cost so far; what was paid for a lost attempt was paid.
     pub(super) spent: Spent,
+    first_token_ns: Option<u64>,
     attempts: u16,
     stages_ns: Vec<Option<u64>>,
 }
@@ -74,7 +75,8 @@ impl Open {
             Kind::Shed => {
                 self.end.get_or_insert(End { at_ns: event.at_ns, ok: 0, shed: true });
             }
-            Kind::FirstToken | Kind::Unreadable | Kind::Cached => {}
+            Kind::FirstToken => self.first_token_ns = Some(event.value),
+            Kind::Unreadable | Kind::Cached => {}
         }
     }
 
@@ -110,6 +112,7 @@ impl Open {
             attempts: self.attempts,
             stages_ns: std::mem::take(&mut self.stages_ns),
             spent: self.spent,
+            first_token_ns: self.first_token_ns,
         };
         Some((row, ok))
     }

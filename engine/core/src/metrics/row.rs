@@ -56,6 +56,8 @@ pub struct TaskRow {
     pub stages_ns: Vec<Option<u64>>,
     /// What its calls cost.
     pub spent: Spent,
+    /// From the submission of its last streamed call to the first token; `None` without one.
+    pub first_token_ns: Option<u64>,
 }
 
 impl TaskRow {
@@ -98,6 +100,7 @@ impl TaskRow {
         if let Some(cost) = cost {
             let _ = write!(line, "{cost}");
         }
+        cell(&mut line, self.first_token_ns);
         line
     }
 }
@@ -109,7 +112,7 @@ pub fn csv_header(stages: &[String]) -> String {
     for stage in stages {
         let _ = write!(line, ",{stage}_ms");
     }
-    line.push_str(",prompt_tokens,completion_tokens,cost");
+    line.push_str(",prompt_tokens,completion_tokens,cost,first_token_ms");
     line
 }
 
@@ -132,14 +135,18 @@ mod tests {
             attempts: 2,
             stages_ns: vec![None, Some(42)],
             spent: Spent { prompt_tokens: 12, completion_tokens: 3, cost: None },
+            first_token_ns: None,
         };
         let head = csv_header(&["embed".into(), "answer".into()]);
         assert!(
-            head.ends_with(",attempts,embed_ms,answer_ms,prompt_tokens,completion_tokens,cost")
+            head.ends_with(
+                ",embed_ms,answer_ms,prompt_tokens,completion_tokens,cost,first_token_ms"
+            )
         );
-        assert_eq!(row.to_csv(), "7,3,1.500000,2.000001,,1000.000000,dead,2,,0.000042,12,3,");
+        assert_eq!(row.to_csv(), "7,3,1.500000,2.000001,,1000.000000,dead,2,,0.000042,12,3,,");
         row.spent.cost = Some(0.000_001_5);
-        assert!(row.to_csv().ends_with(",12,3,0.0000015"));
+        row.first_token_ns = Some(1_000_001);
+        assert!(row.to_csv().ends_with(",12,3,0.0000015,1.000001"));
         assert_eq!(head.matches(',').count(), row.to_csv().matches(',').count());
         assert_eq!(row.split_ns(), None);
     }

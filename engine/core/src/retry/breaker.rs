@@ -36,7 +36,7 @@ pub struct Trip {
 pub enum UpstreamState {
     /// It answers, as far as is known.
     Up,
-    /// Connections are made, but calls fail (5xx, cut off, no answer in time).
+    /// Connections are made, but calls fail (5xx, cut off, no answer in time, or none in its shape).
     Failing,
     /// No connection can be made.
     Unreachable,
@@ -147,7 +147,8 @@ impl Breaker {
         );
     }
 
-    /// A call came to nothing, although a connection was made: 5xx, cut off, or no answer in time.
+    /// A call came to nothing, although a connection was made: 5xx, cut off, no answer in time, or
+    /// something that is no answer.
     /// `trial` is whether it went out on a [`Passage::Trial`]; others from before the upstream went
     /// down are no news.
     pub fn failed(&mut self, trial: bool, now_ns: u64, rng: &mut impl Rng) {

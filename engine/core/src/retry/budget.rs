@@ -56,6 +56,16 @@ impl RetryBudget {
         RetryBudget { share, floor_per_s, cap: burst, tokens: burst, updated_ns: 0 }
     }
 
+    /// Retries may be `share` of the calls, with the usual trickle and `burst` at once. A share of 0
+    /// allows none at all: who says so wants every failure reported.
+    pub fn of_share(share: f64, burst: f64) -> Self {
+        if share > 0.0 {
+            RetryBudget::new(share, RetryBudget::FLOOR_PER_S, burst)
+        } else {
+            RetryBudget::new(0.0, 0.0, 0.0)
+        }
+    }
+
     /// A first try goes out: it earns a share of a retry.
     pub fn on_call(&mut self) {
         self.tokens = (self.tokens + self.share).min(self.cap);
@@ -82,6 +92,7 @@ impl RetryBudget {
         self.tokens -= 1.0;
         Some(wait_ns)
     }
+
     /// Most retries that may have been sent after `calls` first tries and `elapsed_ns`.
     pub fn allowed(&self, calls: u64, elapsed_ns: u64) -> f64 {
         let seconds = elapsed_ns as f64 / SECOND_NS as f64;
@@ -120,6 +131,16 @@ mod tests {
                 prop_assert!(started <= allowed + 1e-6, "{started} of {allowed}");
             }
         }
+    }
+
+    #[test]
+    fn a_share_of_nothing_is_nothing() {
+        let mut budget = RetryBudget::of_share(0.0, 64.0);
+        for hour in 0..10 {
+            budget.on_call();
+            assert_eq!(budget.reserve(hour * 3600 * SECOND_NS, u64::MAX), None);
+        }
+        assert!(RetryBudget::of_share(0.1, 64.0).reserve(0, 0).is_some());
     }
 
     #[test]

@@ -27,11 +27,15 @@ impl Disposition {
     /// A 429 may also mean that the account has run out of money, which no wait mends. Only its body
     /// says so; who has read it there names the class `Rejected`.
     ///
+    /// An answer that is none (a page of HTML, half a JSON text) mostly comes from something on the
+    /// way that is ill for the moment, so it is repeated; a redirect comes from a wrong address.
+    ///
     /// ```
     /// use sage_core::endpoint::ErrorClass;
     /// use sage_core::retry::Disposition;
     ///
     /// assert_eq!(Disposition::of(ErrorClass::Server, Some(500)), Disposition::Retry);
+    /// assert_eq!(Disposition::of(ErrorClass::Protocol, None), Disposition::Retry);
     /// assert_eq!(Disposition::of(ErrorClass::Throttled, Some(429)), Disposition::Shed);
     /// assert_eq!(Disposition::of(ErrorClass::Rejected, Some(400)), Disposition::Terminal);
     /// ```
@@ -42,11 +46,14 @@ impl Disposition {
                 Some(UNAVAILABLE | SITE_OVERLOADED) => Disposition::Shed,
                 _ => Disposition::Retry,
             },
+            ErrorClass::Protocol => match status {
+                Some(300..400) => Disposition::Terminal,
+                _ => Disposition::Retry,
+            },
             ErrorClass::Unreachable | ErrorClass::Timeout => Disposition::Retry,
-            ErrorClass::Rejected
-            | ErrorClass::Protocol
-            | ErrorClass::Abandoned
-            | ErrorClass::Cancelled => Disposition::Terminal,
+            ErrorClass::Rejected | ErrorClass::Abandoned | ErrorClass::Cancelled => {
+                Disposition::Terminal
+            }
         }
     }
 
@@ -80,9 +87,18 @@ mod tests {
 
     #[test]
     fn what_cannot_pass_is_terminal_whatever_the_status() {
-        for class in [ErrorClass::Rejected, ErrorClass::Protocol, ErrorClass::Cancelled] {
+        for class in [ErrorClass::Rejected, ErrorClass::Abandoned, ErrorClass::Cancelled] {
             assert_eq!(Disposition::of(class, Some(503)), Disposition::Terminal);
             assert!(!retryable(class));
         }
+    }
+
+    #[test]
+    fn what_is_no_answer_is_asked_for_again_but_a_redirect_is_not() {
+        let of = |status| Disposition::of(ErrorClass::Protocol, status);
+        assert_eq!(of(None), Disposition::Retry);
+        assert_eq!(of(Some(200)), Disposition::Retry);
+        assert_eq!(of(Some(308)), Disposition::Terminal);
+        assert!(retryable(ErrorClass::Protocol));
     }
 }

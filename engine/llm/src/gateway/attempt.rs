@@ -1,5 +1,6 @@
 //! One try at the upstream.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
@@ -15,23 +16,26 @@ use tokio::time::Instant;
 
 use super::header;
 use super::order::Order;
+use super::peek::{self, Usage};
 use super::problem;
 use super::replica::Replica;
 use super::retry_after::retry_after;
 use super::transport;
 
 /// Longest answer that is read.
-const MAX_ANSWER: usize = 256 << 20;
+const MAX_ANSWER: usize = 64 << 20;
+/// Characters of what is no answer that are shown.
+const QUOTED: usize = 200;
 /// What an upstream gateway gets less than the call has here, as the workers' client does it.
 const HOP_MARGIN: Duration = Duration::from_millis(50);
 
 /// What came of a try.
 pub(super) enum Tried {
-    /// The upstream answered, with success or not.
-    Answered { parts: Parts, body: Bytes },
+    /// The upstream answered, with success or not, and what the answer used.
+    Answered { parts: Parts, body: Bytes, usage: Usage },
     /// The upstream has begun to answer; the rest is passed on as it comes.
     Streaming { parts: Parts, body: reqwest::Body },
-    /// There is no answer.
+    /// There is no answer, or what came is none.
     Failed { class: ErrorClass, message: String },
 }
 
@@ -57,6 +61,16 @@ impl Failed {
 }
 
 impl Tried {
+    /// How it failed, in few words.
+    pub(super) fn how(&self) -> Cow<'_, str> {
+        match self {
+            Tried::Answered { parts, .. } | Tried::Streaming { parts, .. } => {
+                Cow::Owned(format!("answered {}", parts.status))
+            }
+            Tried::Failed { message, .. } => Cow::Borrowed(message),
+        }
+    }
+
     /// The failure, if it is one.
     pub(super) fn failure(&self) -> Option<Failed> {
         let answered = |parts: &Parts| Failed {
@@ -111,12 +125,32 @@ pub(super) async fn send(replica: &Replica, order: &Order) -> Tried {
         return Tried::Streaming { parts, body };
     }
     match Limited::new(body, MAX_ANSWER).collect().await {
-        Ok(collected) => Tried::Answered { parts, body: collected.to_bytes() },
+        Ok(collected) => understand(replica, order, parts, collected.to_bytes()),
         Err(error) => {
             if let Ok(error) = error.downcast::<reqwest::Error>() {
                 return failed(replica, *error);
             }
-            let message = format!("{}: the answer is longer than 256 MiB", replica.url);
+            // It would be as long the next time.
+            let most = MAX_ANSWER >> 20;
+            let message = format!("{}: the answer is longer than {most} MiB", replica.url);
+            Tried::Failed { class: ErrorClass::Rejected, message }
+        }
+    }
+}
+
+/// A whole answer, if it is one.
+fn understand(replica: &Replica, order: &Order, parts: Parts, body: Bytes) -> Tried {
+    if !parts.status.is_success() {
+        return Tried::Answered { parts, body, usage: Usage::default() };
+    }
+    match peek::answer(order.operation, &body) {
+        Ok(usage) => Tried::Answered { parts, body, usage },
+        Err(why) => {
+            let begins = String::from_utf8_lossy(&body[..body.len().min(4 * QUOTED)]);
+            let begins: String = begins.chars().take(QUOTED).collect();
+            let (url, status) = (&replica.url, parts.status);
+            let message =
+                format!("{url} answered {status} with what is no answer ({why}): {begins:?}");
             Tried::Failed { class: ErrorClass::Protocol, message }
         }
     }

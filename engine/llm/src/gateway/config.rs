@@ -137,7 +137,7 @@ pub struct Upstream {
     pub aging: Duration,
     /// When a failed try is repeated.
     pub retry: RetryPolicy,
-    /// Retries as a share of the calls.
+    /// Retries as a share of the calls; 0 makes none but of what the upstream was too busy for.
     pub retry_budget: f64,
     /// Second tries; `None` makes none.
     pub hedge: Option<HedgeRule>,

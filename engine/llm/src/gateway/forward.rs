@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
 use axum::http::response::Parts;
 use axum::http::{HeaderValue, Response};
 use bytes::Bytes;
@@ -25,11 +26,11 @@ use super::attempt::{self, Tried, class_of, pass_on};
 use super::header;
 use super::hedge;
 use super::order::Order;
-use super::peek::{self, Usage};
-use super::problem::Problem;
+use super::peek::Usage;
+use super::problem::{self, Problem};
 use super::rates::Taken;
 use super::relay::Relay;
-use super::target::{Closed, Target, Visit};
+use super::target::{Closed, Shunned, Target, Visit};
 use super::turnstile::Pass;
 
 /// What has become of a call.
@@ -75,7 +76,7 @@ struct Trip<'a> {
     queued: Option<Duration>,
     /// The last failure, in words, and where.
     last: Option<(ErrorClass, String)>,
-    avoid: Option<usize>,
+    shunned: Shunned,
     /// Where the last try went, and when.
     at: Option<(usize, Instant)>,
 }
@@ -108,8 +109,9 @@ pub(super) async fn forward(target: &Arc<Target>, order: &Order) -> Reply {
             return Reply { outcome, tries: 0, queued: Duration::ZERO };
         }
     };
+    let shunned = Shunned::default();
     let mut trip =
-        Trip { target, order, phase: Phase::Line, queued: None, last: None, avoid: None, at: None };
+        Trip { target, order, phase: Phase::Line, queued: None, last: None, shunned, at: None };
     let end = timeout_at(order.deadline, trip.run(&mut pass)).await;
     let (tries, queued) = (pass.tries(), trip.queued.unwrap_or_else(|| order.arrived.elapsed()));
     let outcome = match end.unwrap_or_else(|_| trip.out_of_time()) {
@@ -124,8 +126,7 @@ pub(super) async fn forward(target: &Arc<Target>, order: &Order) -> Reply {
 
 fn conclude(order: &Order, pass: Pass, tried: Tried, under: Option<Under>) -> Outcome {
     match tried {
-        Tried::Answered { parts, body } if parts.status.is_success() => {
-            let usage = peek::usage_in(&body).unwrap_or_default();
+        Tried::Answered { parts, body, usage } if parts.status.is_success() => {
             if let Some(Under { visit, taken }) = under {
                 taken.settle(if usage.total() > 0 { usage.total() as f64 } else { order.tokens() });
                 // The permit first: a limiter that steers sees the place free.
@@ -134,10 +135,16 @@ fn conclude(order: &Order, pass: Pass, tried: Tried, under: Option<Under>) -> Ou
             }
             Outcome::Whole { parts, body, usage }
         }
-        Tried::Answered { parts, body } => {
+        Tried::Answered { parts, body, .. } => {
             let class = class_of(&parts);
             pass.leave(Err(class));
-            let mut response = pass_on(&parts, Body::from(body));
+            let wrapped = problem::wrapped(parts.status, &body);
+            let is_wrapped = wrapped.is_some();
+            let mut response = pass_on(&parts, wrapped.map_or_else(|| body.into(), Body::from));
+            if is_wrapped {
+                let json = HeaderValue::from_static("application/json");
+                response.headers_mut().insert(CONTENT_TYPE, json);
+            }
             let class = HeaderValue::from_static(class.as_str());
             response.headers_mut().insert(header::ERROR_CLASS, class);
             Outcome::Failed(response)
@@ -167,7 +174,7 @@ impl Trip<'_> {
             pass.permit().await;
             self.phase = Phase::Down;
             let choice =
-                self.target.choose(cost, self.order.prefix, self.avoid, self.order.deadline);
+                self.target.choose(cost, self.order.prefix, &self.shunned, self.order.deadline);
             let visit = match choice.await {
                 Ok(visit) => visit,
                 Err(Closed { wait }) => return End::Refused(self.closed(wait)),
@@ -178,8 +185,9 @@ impl Trip<'_> {
             self.queued.get_or_insert_with(|| self.order.arrived.elapsed());
             let first = pass.tries() == 0;
             self.at = Some((visit.at, Instant::now()));
+            let under = Under { visit, taken };
             let (tried, under) =
-                hedge::attempt(self.target, self.order, pass, Under { visit, taken }).await;
+                hedge::attempt(self.target, self.order, pass, under, &self.shunned).await;
             let failure = tried.failure();
             if first && failure.is_none_or(|failed| failed.class != ErrorClass::Unreachable) {
                 self.target.first_try();
@@ -187,7 +195,8 @@ impl Trip<'_> {
             let Some(failed) = failure else { return End::Tried(tried, Some(under)) };
             let Under { visit, taken } = under;
             let at = visit.at;
-            visit.failed(failed);
+            visit.failed(failed, &tried.how());
+            self.shunned.failed(at);
             if failed.class == ErrorClass::Unreachable && failed.status.is_none() {
                 taken.undo();
                 pass.undo_try();
@@ -195,20 +204,21 @@ impl Trip<'_> {
                     return End::Tried(tried, None);
                 }
                 self.remember(&tried, at);
-                self.avoid = Some(at);
                 continue;
             }
             taken.settle(0.0);
             if failed.disposition() == Disposition::Shed {
                 pass.shed();
                 sheds += 1;
+                let asked = failed.retry_after.unwrap_or_default().as_nanos() as u64;
+                self.shunned.refused(at, self.target.now_ns().saturating_add(asked));
             }
             let left = self.order.deadline.saturating_duration_since(Instant::now());
-            let Some(delay) = self.target.backoff(pass.tries(), sheds, failed, left) else {
+            let Some(delay) = self.target.backoff(pass.tries(), sheds, failed, &self.shunned, left)
+            else {
                 return End::Tried(tried, None);
             };
             self.remember(&tried, at);
-            self.avoid = Some(at);
             self.phase = Phase::Backoff;
             pass.pause();
             sleep(delay).await;
@@ -228,10 +238,10 @@ impl Trip<'_> {
     }
 
     fn closed(&self, wait: Duration) -> Problem {
-        let urls = self.target.urls();
+        let (urls, (_, cause)) = (self.target.urls(), self.target.outage());
         let seconds = wait.as_secs_f64();
         let message = format!(
-            "{urls} asked to be left alone for another {seconds:.1} s, longer than the call has"
+            "{urls} asked to be left alone for another {seconds:.1} s, longer than the call has{cause}"
         );
         Problem::full(message, wait.as_secs_f64().ceil() as u32)
     }
@@ -243,9 +253,10 @@ impl Trip<'_> {
             let message = format!("{message} (for {seconds:.1} s)");
             return End::Tried(Tried::Failed { class: *class, message }, None);
         }
+        let (outage, cause) = self.target.outage();
         let mut message = match self.phase {
             Phase::Line => format!("no free place at {url} within {seconds:.1} s"),
-            Phase::Down => format!("{url} was down for the {seconds:.1} s the call had"),
+            Phase::Down => format!("{url} was down for the {seconds:.1} s the call had{cause}"),
             Phase::Rate => format!("the rate limit of {url} left no room within {seconds:.1} s"),
             Phase::Backoff => format!("the {seconds:.1} s the call had ended before the next try"),
             Phase::Upstream => {
@@ -259,7 +270,7 @@ impl Trip<'_> {
             message = format!("{message}; before that: {class}: {last}");
         }
         let class = match self.phase {
-            Phase::Down => ErrorClass::Unreachable,
+            Phase::Down => outage,
             _ => ErrorClass::Timeout,
         };
         End::Tried(Tried::Failed { class, message }, None)
@@ -268,7 +279,12 @@ impl Trip<'_> {
 
 /// The try of `order` at the server of `under`.
 pub(super) async fn try_once(order: &Order, under: &Under) -> Tried {
-    let tried = attempt::send(under.visit.replica(), order).await;
+    let replica = under.visit.replica();
+    replica.tried();
+    let tried = attempt::send(replica, order).await;
+    if matches!(tried, Tried::Failed { class: ErrorClass::Unreachable, .. }) {
+        replica.untried();
+    }
     if let Tried::Answered { parts, .. } | Tried::Streaming { parts, .. } = &tried {
         under.visit.learn(&parts.headers);
     }

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::attempt::Tried;
 use super::forward::{Under, try_once};
 use super::order::Order;
-use super::target::Target;
+use super::target::{Shunned, Target};
 use super::turnstile::{Extra, Pass};
 
 /// Which of two tries came out.
@@ -25,6 +25,7 @@ pub(super) async fn attempt(
     order: &Order,
     pass: &mut Pass,
     first: Under,
+    shunned: &Shunned,
 ) -> (Tried, Under) {
     pass.begin_try();
     let after = if order.idempotent { target.hedge_after() } else { None };
@@ -36,7 +37,7 @@ pub(super) async fn attempt(
         let mut trying = std::pin::pin!(try_once(order, &first));
         tokio::select! {
             tried = &mut trying => (Won::First(tried), None),
-            () = sleep(after) => match beside(target, order, pass, &first) {
+            () = sleep(after) => match beside(target, order, pass, &first, shunned) {
                 None => (Won::First(trying.await), None),
                 Some((second, extra)) => {
                     let won = race(order, trying, &second).await;
@@ -62,9 +63,10 @@ fn beside(
     order: &Order,
     pass: &mut Pass,
     first: &Under,
+    shunned: &Shunned,
 ) -> Option<(Under, Extra)> {
     let taken = target.rates.try_take(order.tokens())?;
-    let visit = target.choose_now(order.tokens(), order.prefix, first.visit.at);
+    let visit = target.choose_now(order.tokens(), order.prefix, shunned, first.visit.at);
     let Some(visit) = visit else {
         taken.undo();
         return None;

@@ -35,6 +35,14 @@ impl Operation {
         }
     }
 
+    /// The field of the answer with what was asked for.
+    pub(super) fn list(self) -> &'static str {
+        match self {
+            Operation::Chat | Operation::Completions => "choices",
+            Operation::Embeddings => "data",
+        }
+    }
+
     /// The field with what is asked.
     pub(super) fn field(self) -> &'static str {
         match self {

@@ -7,6 +7,8 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::order::Operation;
+
 /// Tokens of one call, as the upstream counted them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 pub(super) struct Usage {
@@ -89,6 +91,46 @@ impl<'a> RequestPeek<'a> {
     }
 }
 
+/// What an answer must have, whatever else is in it. Lists of nothing take no memory, so this is one
+/// pass over the text.
+#[derive(Deserialize)]
+struct AnswerPeek<'a> {
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+    choices: Option<Vec<IgnoredAny>>,
+    data: Option<Vec<IgnoredAny>>,
+    #[serde(borrow)]
+    usage: Option<&'a RawValue>,
+}
+
+/// The usage that the whole answer `body` tells; the error says why it is no answer. Proxies answer
+/// 200 with a page of HTML, and servers with an error or half a text.
+pub(super) fn answer(operation: Operation, body: &[u8]) -> Result<Usage, String> {
+    let whole = || {
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err("it is not a JSON object".to_owned());
+        }
+        let peek: AnswerPeek<'_> =
+            serde_json::from_slice(body).map_err(|error| error.to_string())?;
+        if peek.error.is_some() {
+            return Err("it is an error".to_owned());
+        }
+        let there = match operation {
+            Operation::Chat | Operation::Completions => {
+                peek.choices.is_some_and(|choices| !choices.is_empty())
+            }
+            Operation::Embeddings => peek.data.is_some(),
+        };
+        if !there {
+            return Err(format!("it has no `{}`", operation.list()));
+        }
+        // Odd counts are no reason to throw an answer away.
+        let usage = peek.usage.and_then(|usage| serde_json::from_str(usage.get()).ok());
+        Ok(usage.unwrap_or_default())
+    };
+    if body.trim_ascii().is_empty() { Err("it is empty".to_owned()) } else { whole() }
+}
+
 /// The last `"usage": {...}` in `body`.
 ///
 /// It is looked for from the end, where servers put it, because an answer with vectors has
@@ -129,6 +171,35 @@ mod tests {
         assert_eq!(usage_in(uncounted).map(Usage::total), Some(3));
         assert_eq!(usage_in(br#"{"usage":null}"#), None);
         assert_eq!(usage_in(b"usage"), None);
+    }
+
+    #[test]
+    fn an_answer_is_told_from_what_is_none() {
+        let usage = Ok(Usage { prompt_tokens: 3, completion_tokens: 4 });
+        let chat = |body: &str| answer(Operation::Chat, body.as_bytes());
+        let told =
+            r#" {"choices":[{}],"error":null,"usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
+        assert_eq!(chat(told), usage);
+        assert_eq!(chat(r#"{"choices":[7],"usage":"much"}"#), Ok(Usage::default()));
+        for none in [
+            "",
+            " ",
+            "<html>",
+            "null",
+            "[null,[1]]",
+            r#"{"choices":[{"text":"a"#,
+            r#"{"choices":[1]} {"#,
+            r#"{"error":{"message":"out of memory"}}"#,
+            r#"{"choices":[1],"error":{"message":"out of memory"}}"#,
+            r#"{"choices":[]}"#,
+            r#"{"choices":{}}"#,
+            r#"{"data":[1]}"#,
+        ] {
+            assert!(chat(none).is_err(), "{none}");
+        }
+        let embed = |body: &str| answer(Operation::Embeddings, body.as_bytes());
+        assert!(embed(r#"{"data":[]}"#).is_ok());
+        assert!(embed(r#"{"choices":[1]}"#).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Failures in the OpenAI API's shape, written and read.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
@@ -66,21 +68,7 @@ impl Problem {
 
     /// As a response.
     pub(super) fn response(&self) -> Response<Body> {
-        let error = Object {
-            message: &self.message,
-            r#type: match self.status {
-                StatusCode::UNAUTHORIZED => "AuthenticationError",
-                StatusCode::FORBIDDEN => "PermissionDeniedError",
-                StatusCode::NOT_FOUND => "NotFoundError",
-                StatusCode::TOO_MANY_REQUESTS => "RateLimitError",
-                status if status.is_client_error() => "BadRequestError",
-                _ => "ServiceUnavailableError",
-            },
-            param: None,
-            code: self.status.as_u16(),
-        };
-        let body = serde_json::to_vec(&Envelope { error }).unwrap_or_default();
-        let mut response = Response::new(Body::from(body));
+        let mut response = Response::new(Body::from(envelope(self.status, &self.message)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -91,6 +79,46 @@ impl Problem {
         }
         response
     }
+}
+
+/// The API's body of a failure.
+fn envelope(status: StatusCode, message: &str) -> Vec<u8> {
+    let error = Object {
+        message,
+        r#type: match status {
+            StatusCode::UNAUTHORIZED => "AuthenticationError",
+            StatusCode::FORBIDDEN => "PermissionDeniedError",
+            StatusCode::NOT_FOUND => "NotFoundError",
+            StatusCode::TOO_MANY_REQUESTS => "RateLimitError",
+            status if status.is_client_error() => "BadRequestError",
+            _ => "ServiceUnavailableError",
+        },
+        param: None,
+        code: status.as_u16(),
+    };
+    serde_json::to_vec(&Envelope { error }).unwrap_or_default()
+}
+
+/// `body` in the API's shape, if it is a failure that is not: pages of proxies, empty objects, bare
+/// messages. Clients of the API look for `error.message` and nowhere else.
+pub(super) fn wrapped(status: StatusCode, body: &[u8]) -> Option<Vec<u8>> {
+    #[derive(Deserialize)]
+    struct Shape<'a> {
+        #[serde(borrow, rename = "error")]
+        _error: Inner<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Inner<'a> {
+        #[serde(borrow, rename = "message")]
+        _message: Cow<'a, str>,
+    }
+    let object = body.trim_ascii_start().starts_with(b"{");
+    if object && serde_json::from_slice::<Shape<'_>>(body).is_ok() {
+        return None;
+    }
+    let said = message_of(body)
+        .unwrap_or_else(|| format!("the server answered {} without a message", status.as_u16()));
+    Some(envelope(status, &said))
 }
 
 /// The class that a status speaks of.
@@ -128,7 +156,7 @@ pub(crate) fn message_of(body: &[u8]) -> Option<String> {
         _ => String::from_utf8_lossy(&body[..body.len().min(4 * MAX_MESSAGE)]).into_owned(),
     };
     let said = said.trim();
-    if said.is_empty() {
+    if matches!(said, "" | "{}" | "[]" | "null") {
         return None;
     }
     Some(match said.char_indices().nth(MAX_MESSAGE) {
@@ -142,6 +170,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_what_has_another_shape_is_wrapped() {
+        let wrap = |body: &str| {
+            let wrapped = wrapped(StatusCode::BAD_GATEWAY, body.as_bytes())?;
+            Some(message_of(&wrapped).unwrap_or_default())
+        };
+        assert_eq!(wrap(r#"{"error":{"message":"no","code":7}}"#), None);
+        assert_eq!(wrap(r#"{"error":"no"}"#).as_deref(), Some("no"));
+        assert_eq!(wrap("<html>no</html>").as_deref(), Some("<html>no</html>"));
+        for empty in ["", "{}"] {
+            let expected = "the server answered 502 without a message";
+            assert_eq!(wrap(empty).as_deref(), Some(expected));
+        }
+        assert!(wrap(r#"[{"message":"no"}]"#).is_some());
+        assert!(wrap(r#"{"error":{"message":null}}"#).is_some());
+    }
+
+    #[test]
     fn messages_are_found_in_every_shape() {
         let said = |body: &str| message_of(body.as_bytes());
         assert_eq!(said(r#"{"error":{"message":"no","code":400}}"#).as_deref(), Some("no"));
@@ -150,6 +195,7 @@ mod tests {
         assert_eq!(said(r#"{"message":"no"}"#).as_deref(), Some("no"));
         assert_eq!(said(" Bad Gateway ").as_deref(), Some("Bad Gateway"));
         assert_eq!(said("  "), None);
+        assert_eq!(said("{}"), None);
         assert_eq!(said(&"ä".repeat(600)).map(|text| text.chars().count()), Some(503));
     }
 }

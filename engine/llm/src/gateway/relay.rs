@@ -68,13 +68,16 @@ impl Relay {
         pass.leave(failure.map_or(Ok(usage.unwrap_or_default()), Err));
         match failure {
             None => visit.succeeded(usage.unwrap_or_default()),
-            Some(class) => visit.failed(Failed {
-                class,
-                status: None,
-                retry_after: None,
-                by_gateway: false,
-                untried: false,
-            }),
+            Some(class) => {
+                let failed = Failed {
+                    class,
+                    status: None,
+                    retry_after: None,
+                    by_gateway: false,
+                    untried: false,
+                };
+                visit.failed(failed, "the stream did not end");
+            }
         }
     }
 }

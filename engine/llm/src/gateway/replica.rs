@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use rand::Rng;
 use reqwest::{Client, Url};
 use sage_core::limiter::{AutoLimiter, LimiterConfig, Overload, Sample, ServerLoad};
-use sage_core::retry::{Breaker, Holdoff, Passage, Trip};
+use sage_core::retry::{Breaker, Holdoff, Passage, Quiet, Trip, UpstreamState};
 
 use super::GatewayError;
 use super::config::{Concurrency, Upstream};
@@ -24,8 +24,11 @@ const PROBE_CAP: Duration = Duration::from_millis(500);
 const TRIP_AFTER: u32 = 10;
 const TRIAL_BASE: Duration = Duration::from_millis(250);
 const TRIAL_CAP: Duration = Duration::from_secs(5);
-/// Longest quiet that a server may ask for.
-const LONGEST_QUIET: Duration = Duration::from_secs(600);
+/// Refusals in a row until a server is left alone by all calls, for as long as it asks for but no
+/// longer than this, and how long one call that tries it then may say nothing.
+const QUIET_AFTER: u32 = 3;
+const LONGEST_QUIET: Duration = Duration::from_secs(60);
+const QUIET_LEASE: Duration = Duration::from_secs(2);
 /// Failures in a row that say that a server cannot keep up.
 const RUN_OF_FAILURES: u32 = 3;
 /// The limit that `auto` begins with.
@@ -66,13 +69,15 @@ struct State {
     failures_in_row: u32,
     attempts: u64,
     failures: u64,
+    /// When and how it failed last.
+    last: Option<(u64, String)>,
 }
 
 /// What a call may do about one server now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Usable {
     Yes,
-    /// It failed all calls of late; this one may try it. Whoever is told so tries it, or says
+    /// It failed or refused all calls of late; this one may try it. Whoever is told so tries it, or says
     /// [`Replica::no_news`].
     Trial,
     /// Its limit is reached.
@@ -124,12 +129,13 @@ impl Replica {
             kind_ns: AtomicU64::new(0),
             state: Mutex::new(State {
                 breaker: Breaker::new(ns(PROBE_BASE), ns(PROBE_CAP), ns(lease)).tripping(trip),
-                holdoff: Holdoff::new(ns(LONGEST_QUIET)),
+                holdoff: Holdoff::new(QUIET_AFTER, ns(LONGEST_QUIET), ns(QUIET_LEASE)),
                 limiter,
                 in_flight: 0,
                 failures_in_row: 0,
                 attempts: 0,
                 failures: 0,
+                last: None,
             }),
         })
     }
@@ -145,13 +151,19 @@ impl Replica {
     /// What may be done about it; `limit` bounds the calls at it where it has no limiter.
     pub(super) fn usable(&self, limit: u32, now_ns: u64) -> Usable {
         let mut state = self.lock();
-        if let Some(ns) = state.holdoff.wait(now_ns) {
+        let quiet = state.holdoff.pass(now_ns);
+        if let Quiet::Wait(ns) = quiet {
             return Usable::Held(ns);
         }
-        match state.breaker.pass(now_ns) {
+        let passage = state.breaker.pass(now_ns);
+        if matches!(passage, Passage::Probe | Passage::Wait(_)) {
+            state.holdoff.no_news();
+        }
+        match passage {
             Passage::Probe => return Usable::Probe,
             Passage::Wait(ns) => return Usable::Down(ns),
             Passage::Trial => return Usable::Trial,
+            Passage::Open if quiet == Quiet::Trial => return Usable::Trial,
             Passage::Open => {}
         }
         if state.in_flight >= state.limiter.as_ref().map_or(limit, AutoLimiter::limit) {
@@ -162,7 +174,9 @@ impl Replica {
 
     /// A trial ended without news.
     pub(super) fn no_news(&self, now_ns: u64) {
-        self.lock().breaker.no_news(now_ns);
+        let mut state = self.lock();
+        state.breaker.no_news(now_ns);
+        state.holdoff.no_news();
     }
 
     /// How long it asks to be left alone.
@@ -170,9 +184,36 @@ impl Replica {
         self.lock().holdoff.wait(now_ns).unwrap_or(0)
     }
 
-    /// It asks to be left alone for so long.
-    pub(super) fn hold(&self, ns: u64, now_ns: u64) {
-        self.lock().holdoff.hold(ns, now_ns);
+    /// It refused a call and asks to be left alone for so long.
+    pub(super) fn refused(&self, ns: u64, now_ns: u64) {
+        self.lock().holdoff.refused(ns, now_ns);
+    }
+
+    /// It took a call, or found fault with it. True if others wait to hear that.
+    pub(super) fn took(&self) -> bool {
+        self.lock().holdoff.answered()
+    }
+
+    /// A try sets out for it.
+    pub(super) fn tried(&self) {
+        self.lock().attempts += 1;
+    }
+
+    /// The try made no connection.
+    pub(super) fn untried(&self) {
+        let mut state = self.lock();
+        state.attempts = state.attempts.saturating_sub(1);
+    }
+
+    /// How a try failed.
+    pub(super) fn remember(&self, how: String, now_ns: u64) {
+        self.lock().last = Some((now_ns, how));
+    }
+
+    /// When and how a try failed last, and what is known of it now.
+    pub(super) fn condition(&self) -> (UpstreamState, Option<(u64, String)>) {
+        let state = self.lock();
+        (state.breaker.state(), state.last.clone())
     }
 
     /// A try goes out; how many are out, itself included.
@@ -193,10 +234,9 @@ impl Replica {
         self.lock().breaker.reached()
     }
 
-    /// A try that reached it is answered, with success or not.
+    /// A try that reached it is over, with success or not.
     pub(super) fn answered(&self, success: bool) {
         let mut state = self.lock();
-        state.attempts += 1;
         if success {
             state.failures_in_row = 0;
         } else {
@@ -313,4 +353,29 @@ pub(super) enum News {
     Completed(Sample),
     Server(ServerLoad),
     Nothing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quiet_has_an_end_and_one_call_tries_what_comes_then() {
+        const SECOND: u64 = 1_000_000_000;
+        let replica = Replica::new(&Upstream::new("e", "http://h", "m")).unwrap();
+        for _ in 0..2 {
+            replica.refused(600 * SECOND, 0);
+            assert_eq!(replica.usable(8, 0), Usable::Yes);
+        }
+        replica.refused(600 * SECOND, 0);
+        assert_eq!(replica.usable(8, 0), Usable::Held(60 * SECOND));
+        assert_eq!(replica.usable(8, 60 * SECOND), Usable::Trial);
+        assert!(matches!(replica.usable(8, 60 * SECOND), Usable::Held(_)));
+        replica.no_news(60 * SECOND);
+        assert_eq!(replica.usable(8, 60 * SECOND), Usable::Trial);
+        replica.refused(SECOND, 60 * SECOND);
+        assert_eq!(replica.usable(8, 60 * SECOND), Usable::Held(SECOND));
+        assert_eq!(replica.usable(8, 61 * SECOND), Usable::Yes);
+        assert!(!replica.took());
+    }
 }

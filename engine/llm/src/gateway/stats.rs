@@ -63,7 +63,7 @@ pub struct ReplicaStats {
     pub held: bool,
     /// Tokens of the calls at it now, as estimated.
     pub outstanding_tokens: f64,
-    /// Tries that reached it.
+    /// Tries that reached it, hedges included.
     pub attempts: u64,
     /// Tries that failed.
     pub failures: u64,

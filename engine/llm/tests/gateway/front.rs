@@ -25,7 +25,9 @@ async fn bodies_and_keys_are_forwarded_as_they_should_be() {
     let echo = |headers: HeaderMap, body: Bytes| async move {
         let key = headers["authorization"].to_str().unwrap().to_owned();
         assert!(!headers.contains_key("x-sage-job"));
-        (StatusCode::OK, [("x-request-id", "r1")], [key.into_bytes(), body.to_vec()].concat())
+        let body = String::from_utf8(body.to_vec()).unwrap();
+        let answer = format!(r#"{{ "choices":[{{"key":"{key}","body":{body}}}] }}"#);
+        (StatusCode::OK, [("x-request-id", "r1")], answer)
     };
     let url = serve(Router::new().route("/v1/chat/completions", post(echo))).await;
     let key = Some("upstream-key".to_owned());
@@ -34,14 +36,15 @@ async fn bodies_and_keys_are_forwarded_as_they_should_be() {
     let answer = plain(&gateway, "/v1/chat/completions", odd).send().await.unwrap();
     assert_eq!(answer.headers()["x-request-id"], "r1");
     assert!(answer.headers().contains_key("x-sage-queue-ms"));
-    assert_eq!(answer.text().await.unwrap(), format!("Bearer upstream-key{odd}"));
+    let echoed = format!(r#"{{ "choices":[{{"key":"Bearer upstream-key","body":{odd}}}] }}"#);
+    assert_eq!(answer.text().await.unwrap(), echoed);
 }
 
 #[tokio::test]
 async fn paths_and_models_lead_to_their_endpoints() {
     let says = |text: &'static str| {
         let models = move || async move { format!(r#"{{"data":[{{"id":"{text}"}}]}}"#) };
-        let answer = post(move || async move { text });
+        let answer = post(move || async move { format!(r#"{{"choices":["{text}"]}}"#) });
         Router::new().route("/v1/completions", answer).route("/v1/models", get(models))
     };
     let named = |name: &str, url: String| Upstream {
@@ -56,8 +59,9 @@ async fn paths_and_models_lead_to_their_endpoints() {
         (answer.status().as_u16(), answer.text().await.unwrap())
     };
     let to_b = r#"{"model":"model-b"}"#;
-    assert_eq!(answer("/e/a/v1/completions", to_b).await, (200, "from a".into()));
-    assert_eq!(answer("/v1/completions", to_b).await, (200, "from b".into()));
+    let from = |which: &str| (200, format!(r#"{{"choices":["from {which}"]}}"#));
+    assert_eq!(answer("/e/a/v1/completions", to_b).await, from("a"));
+    assert_eq!(answer("/v1/completions", to_b).await, from("b"));
     let (status, text) = answer("/v1/completions", r#"{"model":"model-c"}"#).await;
     assert_eq!(status, 404);
     assert!(text.contains("did you mean"), "{text}");

@@ -51,6 +51,8 @@ async fn the_faster_try_counts_and_the_other_is_cut_off() {
     assert!(total.hedges >= 1);
     assert_eq!((total.retries, total.in_flight, total.errors.sum()), (0, 0, 0));
     assert_eq!(total.attempts, total.calls + total.hedges);
+    let replicas = stats.snapshot().endpoints[0].replicas.clone();
+    assert_eq!(replicas[0].attempts, total.attempts);
 }
 
 #[tokio::test]

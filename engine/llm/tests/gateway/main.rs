@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
+mod answers;
 #[path = "../common/mod.rs"]
 mod common;
 mod crash;
@@ -10,6 +11,7 @@ mod front;
 mod hedge;
 mod journal;
 mod line;
+mod refusals;
 mod replicas;
 mod retry;
 mod shapes;

@@ -72,29 +72,6 @@ async fn retry_after_is_obeyed() {
 }
 
 #[tokio::test]
-async fn retry_after_holds_the_whole_server_back() {
-    let in_two_seconds = std::time::SystemTime::now() + Duration::from_secs(2);
-    let date: &'static str = httpdate::fmt_http_date(in_two_seconds).leak();
-    let headers: &'static [_] = vec![("retry-after", date)].leak();
-    let (router, calls) = failing(1, 429, headers);
-    let (gateway, stats) = gateway(upstream(&serve(router).await)).await;
-    let client = client(&gateway);
-    let started = Instant::now();
-    let first = submit(&client, call(prompts(&["1"]), Duration::from_secs(30)));
-    until(|| stats.snapshot().endpoints[0].total.shed == 1).await;
-    assert!(stats.snapshot().endpoints[0].replicas[0].held);
-    let hurried = submit(&client, call(prompts(&["1"]), Duration::from_millis(200)));
-    let second = submit(&client, call(prompts(&["1"]), Duration::from_secs(30)));
-    let hurried = hurried.await.unwrap().result.unwrap_err();
-    assert_eq!(hurried.class, ErrorClass::Throttled, "{hurried}");
-    assert_eq!(calls.load(Ordering::SeqCst), 1);
-    assert!(first.await.unwrap().result.is_ok() && second.await.unwrap().result.is_ok());
-    // A date has whole seconds.
-    assert!(started.elapsed() >= Duration::from_millis(900));
-    assert_eq!(calls.load(Ordering::SeqCst), 3);
-}
-
-#[tokio::test]
 async fn a_third_of_429s_is_got_over() {
     let turn = Arc::new(AtomicUsize::new(0));
     let answer = move || {

@@ -53,6 +53,12 @@ impl Report<'_> {
                 word("name"),
                 endpoint["max_in_flight"]
             ));
+            if let Some(lost @ 1..) = endpoint["not_kept"].as_u64() {
+                text.push_str(&format!(
+                    "warning     {lost} answers of `{}` could not be kept and would be paid again (is the disk full?)\n",
+                    word("name")
+                ));
+            }
         }
         for (name, lines) in files {
             let place = if name == "standard output" {

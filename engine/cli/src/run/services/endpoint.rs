@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sage_dsl::plan::EndpointPlan;
-use sage_llm::gateway::{Concurrency, HedgeRule, Price, Upstream, probe};
+use sage_llm::gateway::{Concurrency, GatewayError, HedgeRule, Price, Upstream, probe};
 
 use super::Simulators;
 use crate::exit::usage;
@@ -72,9 +72,18 @@ pub(super) async fn check(
         })?;
         upstream.api_key = Some(key);
     }
-    let (mut simulated, mut live) = (false, false);
+    let (mut simulated, mut live, mut away) = (false, false, 0);
     for (server, label) in upstream.servers().iter().zip(&mut labels) {
-        let models = probe(server).await.map_err(|error| {
+        let models = match probe(server).await {
+            // One server of several may be away; it is used when it is back.
+            Err(error @ GatewayError::Unreachable { .. }) if upstream.replicas.len() > away => {
+                away += 1;
+                eprintln!("warning: {error}");
+                continue;
+            }
+            other => other,
+        };
+        let models = models.map_err(|error| {
             let at = format!("line {} of the program", endpoint.line);
             let hint = if label.starts_with(SIMULATED) {
                 format!(" (`{}` is simulated)", endpoint.url)

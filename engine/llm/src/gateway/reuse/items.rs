@@ -149,7 +149,10 @@ impl Items<'_> {
                 "text/event-stream; charset=utf-8",
             )
         } else {
-            (answer::put_together(operation, answers, &found, self.usage), "application/json")
+            // What an answer says of itself does not change with its age: an old one tells what it
+            // took when it was paid; `x-sage-cached` says that it costs nothing now.
+            let usage = if self.paid == 0 { used(&found) } else { self.usage };
+            (answer::put_together(operation, answers, &found, usage), "application/json")
         };
         let Some(text) = text else {
             let message = "a kept answer is not as expected";
@@ -174,4 +177,14 @@ impl Items<'_> {
         }
         response
     }
+}
+
+/// Tokens of kept answers when they were paid.
+fn used(found: &[Stored]) -> Usage {
+    let mut usage = Usage::default();
+    for stored in found {
+        let (prompt_tokens, completion_tokens) = (stored.prompt_tokens, stored.completion_tokens);
+        usage.add(Usage { prompt_tokens, completion_tokens });
+    }
+    usage
 }

@@ -215,8 +215,9 @@ pub(super) fn replay(
     if include_usage {
         head(&mut out);
         out.extend_from_slice(b"[],");
-        // Nothing is paid for it now.
-        write_usage(&mut out, operation, Usage::default());
+        // What it took when it was paid.
+        let (prompt_tokens, completion_tokens) = (stored.prompt_tokens, stored.completion_tokens);
+        write_usage(&mut out, operation, Usage { prompt_tokens, completion_tokens });
         out.extend_from_slice(b"}\n\n");
     }
     out.extend_from_slice(b"data: [DONE]\n\n");

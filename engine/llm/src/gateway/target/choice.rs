@@ -3,9 +3,40 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sage_core::endpoint::ErrorClass;
+use sage_core::retry::UpstreamState;
+
 use super::super::replica::Usable;
 use super::super::transport;
 use super::{Shared, Target, Visit};
+
+/// Where a call would rather not go.
+#[derive(Default)]
+pub(in crate::gateway) struct Shunned {
+    /// The server that failed it last: only if there is no other.
+    last: Option<usize>,
+    /// Servers that refused it, each with the time until which it is not asked again.
+    refused: Vec<(usize, u64)>,
+}
+
+impl Shunned {
+    /// `at` failed the call.
+    pub(in crate::gateway) fn failed(&mut self, at: usize) {
+        self.last = Some(at);
+    }
+
+    /// `at` asked the call to stay away until `until_ns`.
+    pub(in crate::gateway) fn refused(&mut self, at: usize, until_ns: u64) {
+        self.refused.retain(|&(other, _)| other != at);
+        self.refused.push((at, until_ns));
+    }
+
+    /// How long the call has to stay away from `at`, nanoseconds.
+    pub(in crate::gateway) fn wait(&self, at: usize, now_ns: u64) -> u64 {
+        let asked = self.refused.iter().find(|(other, _)| *other == at);
+        asked.map_or(0, |(_, until_ns)| until_ns.saturating_sub(now_ns))
+    }
+}
 
 /// No server may be asked for so long.
 pub(in crate::gateway) struct Closed {
@@ -24,18 +55,18 @@ enum Choice {
 }
 
 impl Target {
-    /// Wait for a server and take a place at it; `avoid` only if there is no other.
+    /// Wait for a server and take a place at it.
     pub(in crate::gateway) async fn choose(
         self: &Arc<Self>,
         cost: f64,
         prefix: u64,
-        avoid: Option<usize>,
+        shunned: &Shunned,
         deadline: tokio::time::Instant,
     ) -> Result<Visit, Closed> {
         loop {
             // Registered before the question, else the news in between would be missed.
             let news = self.news.notified();
-            match self.look(cost, prefix, avoid) {
+            match self.look(cost, prefix, shunned, None) {
                 Choice::Go { at, trial } => return Ok(self.visit(at, trial, cost)),
                 Choice::Wait(ns) => {
                     let _ = tokio::time::timeout(Duration::from_nanos(ns), news).await;
@@ -56,9 +87,10 @@ impl Target {
         self: &Arc<Self>,
         cost: f64,
         prefix: u64,
+        shunned: &Shunned,
         first: usize,
     ) -> Option<Visit> {
-        match self.look(cost, prefix, Some(first)) {
+        match self.look(cost, prefix, shunned, Some(first)) {
             Choice::Go { at, trial } => Some(self.visit(at, trial, cost)),
             Choice::Wait(_) | Choice::Held(_) => None,
         }
@@ -70,12 +102,24 @@ impl Target {
         Visit { target, at, cost, in_flight, begun, trial, reported: false }
     }
 
-    fn look(self: &Arc<Self>, cost: f64, prefix: u64, avoid: Option<usize>) -> Choice {
+    fn look(
+        self: &Arc<Self>,
+        cost: f64,
+        prefix: u64,
+        shunned: &Shunned,
+        first: Option<usize>,
+    ) -> Choice {
         let now = self.now_ns();
+        let avoid = first.or(shunned.last);
         let limit = self.limit_of_one();
         let (mut usable, mut wait, mut held) = (0_u64, u64::MAX, u64::MAX);
         let mut trial = None;
         for (i, replica) in self.replicas.iter().enumerate() {
+            let own = shunned.wait(i, now);
+            if own > 0 {
+                held = held.min(own.max(replica.held_ns(now)));
+                continue;
+            }
             match replica.usable(limit, now) {
                 Usable::Yes => usable |= 1 << i,
                 // One call at a time is asked to; it has the others to fall back on.
@@ -106,6 +150,24 @@ impl Target {
         }
         // Only if there is nobody else to wait for.
         if wait == u64::MAX { Choice::Held(held) } else { Choice::Wait(wait.min(held)) }
+    }
+
+    /// Of which class a call has failed that got to no server, and the last cause, in words.
+    pub(in crate::gateway) fn outage(&self) -> (ErrorClass, String) {
+        let now = self.now_ns();
+        let (mut failing, mut held, mut last) = (false, false, None);
+        for replica in &self.replicas {
+            let (state, failure) = replica.condition();
+            failing |= state == UpstreamState::Failing;
+            held |= state == UpstreamState::Up && replica.held_ns(now) > 0;
+            last = last.max(failure);
+        }
+        let class = match (failing, held) {
+            (true, _) => ErrorClass::Server,
+            (false, true) => ErrorClass::Throttled,
+            (false, false) => ErrorClass::Unreachable,
+        };
+        (class, last.map(|(_, how)| format!("; {how}")).unwrap_or_default())
     }
 
     fn pick(&self, usable: u64, cost: f64, prefix: u64, trial: bool) -> Option<Choice> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand_pcg::Pcg32;
+use sage_core::endpoint::ErrorClass;
 use sage_core::fair::Share;
 use sage_core::hedge::Hedger;
 use sage_core::limiter::Overload;
@@ -26,7 +27,7 @@ use super::stats::EndpointStats;
 use super::transport;
 use super::turnstile::Turnstile;
 
-pub(in crate::gateway) use choice::Closed;
+pub(in crate::gateway) use choice::{Closed, Shunned};
 pub(in crate::gateway) use visit::Visit;
 
 /// Retries at once besides the share of the calls: one for each place, because a restarted server
@@ -102,11 +103,7 @@ impl Target {
             fixed: AtomicU32::new(fixed),
             shared: Mutex::new(Shared {
                 choice: Replicas::new(replicas.len(), upstream.affinity),
-                budget: RetryBudget::new(
-                    upstream.retry_budget,
-                    RetryBudget::FLOOR_PER_S,
-                    f64::from(burst.max(10)),
-                ),
+                budget: RetryBudget::of_share(upstream.retry_budget, f64::from(burst.max(10))),
                 hedger: upstream.hedge.map(|rule| Hedger::new(rule.quantile, rule.budget)),
                 rng: Pcg32::seed_from_u64(seed),
             }),
@@ -129,7 +126,12 @@ impl Target {
         let replica = &self.replicas[at];
         let request = replica.client.get(replica.models.clone()).headers(replica.headers.clone());
         match request.timeout(transport::CONNECT_TIMEOUT).send().await {
-            Err(error) if error.is_connect() => self.unreachable(at),
+            Err(error) if error.is_connect() => {
+                let class = ErrorClass::Unreachable;
+                let how = format!("the last failure was: {class}: {}", transport::describe(error));
+                replica.remember(how, self.now_ns());
+                self.unreachable(at);
+            }
             Err(_) => self.reached(at),
             Ok(answer) => {
                 replica.learn(answer.headers(), self.now_ns());
@@ -142,6 +144,13 @@ impl Target {
     pub(in crate::gateway) fn reached(&self, at: usize) {
         if self.replicas[at].reached() {
             self.adjust();
+            self.news.notify_waiters();
+        }
+    }
+
+    /// A server took a call, or found fault with it.
+    fn took(&self, at: usize) {
+        if self.replicas[at].took() {
             self.news.notify_waiters();
         }
     }
@@ -174,6 +183,9 @@ impl Target {
         let now = self.now_ns();
         let replica = &self.replicas[at];
         replica.answered(false);
+        let (class, seconds) = (ErrorClass::Timeout, after.as_secs_f64());
+        let how = format!("the last failure was: {class}: no answer within {seconds:.1} s");
+        replica.remember(how, now);
         replica.overloaded(Overload::Failed, now);
         self.came_to_nothing(at, true);
         self.steer(at, News::Nothing);
@@ -191,6 +203,7 @@ impl Target {
         tries: u32,
         sheds: u32,
         failed: Failed,
+        shunned: &Shunned,
         left: Duration,
     ) -> Option<Duration> {
         let shed = match failed.disposition() {
@@ -213,8 +226,10 @@ impl Target {
         };
         let now = self.now_ns();
         let left = left.as_nanos() as u64;
-        // What was asked for is kept at the server; another one may be asked at once.
-        let held = self.replicas.iter().map(|replica| replica.held_ns(now)).min().unwrap_or(0);
+        // What a server asked for concerns that server; another one may be asked at once.
+        let replicas = self.replicas.iter().enumerate();
+        let waits = replicas.map(|(i, replica)| replica.held_ns(now).max(shunned.wait(i, now)));
+        let held = waits.min().unwrap_or(0);
         let failure = Failure { class: failed.class, retry_after_ns: Some(held) };
         let mut shared = self.lock();
         let Shared { budget, rng, .. } = &mut *shared;

@@ -40,6 +40,7 @@ impl Visit {
     /// The server has begun to answer with success.
     pub(in crate::gateway) fn begins(&mut self) {
         self.reported = true;
+        self.target.took(self.at);
         self.target.reached(self.at);
     }
 
@@ -63,10 +64,12 @@ impl Visit {
         self.begins();
     }
 
-    /// The server has failed the call.
-    pub(in crate::gateway) fn failed(mut self, failed: Failed) {
+    /// The server has failed the call; `how`, in few words.
+    pub(in crate::gateway) fn failed(mut self, failed: Failed, how: &str) {
         self.reported = true;
         let (target, at, now) = (&self.target, self.at, self.target.now_ns());
+        let what = if failed.status.is_some() { "answer" } else { "failure" };
+        target.replicas[at].remember(format!("the last {what} was: {}: {how}", failed.class), now);
         if failed.class == ErrorClass::Unreachable && failed.status.is_none() {
             target.unreachable(at);
             return;
@@ -76,13 +79,17 @@ impl Visit {
         let retry_after_ns = failed.retry_after.map(|wait| wait.as_nanos() as u64);
         let shed = failed.disposition() == Disposition::Shed;
         if shed {
-            replica.hold(retry_after_ns.unwrap_or(0), now);
+            replica.refused(retry_after_ns.unwrap_or(0), now);
             replica.overloaded(Overload::Throttled { retry_after_ns }, now);
+        } else if failed.status.is_some() {
+            target.took(at);
         }
         // A server that says when to come back works, and so does one that finds fault with a call.
         let works = match failed.class {
             ErrorClass::Server => shed && failed.retry_after.is_some(),
             ErrorClass::Timeout => false,
+            // No answer at all, whatever its status said.
+            ErrorClass::Protocol => failed.status.is_some(),
             _ => true,
         };
         if works {
