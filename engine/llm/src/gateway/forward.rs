@@ -52,6 +52,9 @@ pub(super) enum Outcome {
     Failed(Response<Body>),
 }
 
+/// Longest wait for a server that is down, or before the next try, of a call without a deadline.
+const PATIENCE: Duration = Duration::from_secs(15);
+
 /// Where a call is, for the message if its time ends there.
 #[derive(Clone, Copy)]
 enum Phase {
@@ -175,9 +178,10 @@ impl Trip<'_> {
             self.phase = Phase::Down;
             let choice =
                 self.target.choose(cost, self.order.prefix, &self.shunned, self.order.deadline);
-            let visit = match choice.await {
-                Ok(visit) => visit,
-                Err(Closed { wait }) => return End::Refused(self.closed(wait)),
+            let visit = match timeout_at(self.patience(), choice).await {
+                Ok(Ok(visit)) => visit,
+                Ok(Err(Closed { wait })) => return End::Refused(self.closed(wait)),
+                Err(_) => return self.out_of_time(),
             };
             self.phase = Phase::Rate;
             let taken = self.target.rates.take(cost).await;
@@ -213,7 +217,7 @@ impl Trip<'_> {
                 let asked = failed.retry_after.unwrap_or_default().as_nanos() as u64;
                 self.shunned.refused(at, self.target.now_ns().saturating_add(asked));
             }
-            let left = self.order.deadline.saturating_duration_since(Instant::now());
+            let left = self.patience().saturating_duration_since(Instant::now());
             let Some(delay) = self.target.backoff(pass.tries(), sheds, failed, &self.shunned, left)
             else {
                 return End::Tried(tried, None);
@@ -224,6 +228,15 @@ impl Trip<'_> {
             sleep(delay).await;
             pass.resume();
         }
+    }
+
+    /// Until when to wait for a server that is down, or for the next try. Whoever says how long it
+    /// can wait gets that; others would rather hear soon that it does not work.
+    fn patience(&self) -> Instant {
+        if self.order.has_deadline {
+            return self.order.deadline;
+        }
+        self.order.deadline.min(Instant::now() + PATIENCE)
     }
 
     fn remember(&mut self, tried: &Tried, at: usize) {
