@@ -8,7 +8,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -25,6 +25,10 @@ const BATCH_BYTES: u64 = 8 << 20;
 const TRIES: usize = 16;
 
 pub(super) type Answer = oneshot::Sender<Result<(), JournalError>>;
+
+/// Shortest time between two syncs. Each costs the disk and two wake-ups, whatever is in it, and
+/// nothing beside the time that an answer takes.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// What the thread is asked.
 pub(super) enum Message {
@@ -58,7 +62,13 @@ impl Writer {
 
     /// Serve until every sender is gone.
     pub(super) fn run(&mut self, mut messages: mpsc::Receiver<Message>) {
+        let mut synced: Option<Instant> = None;
         while let Some(first) = messages.blocking_recv() {
+            // A lone entry is written at once; under load those of a moment share a sync.
+            let rest = synced.and_then(|synced| PAUSE.checked_sub(synced.elapsed()));
+            if let Some(rest) = rest {
+                std::thread::sleep(rest);
+            }
             let (mut entries, mut flushes, mut bytes) = (Vec::new(), Vec::new(), 0);
             let mut next = Some(first);
             while let Some(message) = next {
@@ -75,6 +85,7 @@ impl Writer {
             self.shared.busy();
             self.commit(entries);
             self.shared.idle();
+            synced = Some(Instant::now());
             for answer in flushes {
                 let _ = answer.send(Ok(()));
             }
