@@ -61,6 +61,39 @@ async fn what_cannot_be_understood_is_a_protocol_error() {
 }
 
 #[tokio::test]
+async fn a_stream_that_breaks_off_is_asked_for_again_and_whole() {
+    const BEGUN: &str = "data: {\"choices\":[{\"index\":0,\"text\":\"fi\"}]}\n\n";
+    // Cut off, an error in its middle, nothing at all, and no stream in the first place.
+    let broken = [
+        ("text/event-stream", BEGUN),
+        ("text/event-stream", "data: {\"error\":{\"message\":\"engine died\"}}\n\n"),
+        ("text/event-stream", ""),
+        ("text/html", "<html>busy</html>"),
+    ];
+    for (kind, text) in broken {
+        let streams = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&streams);
+        let answer = move |body: String| async move {
+            if body.contains("\"stream\":true") && seen.fetch_add(1, Ordering::SeqCst) == 0 {
+                return ([("content-type", kind)], text);
+            }
+            ([("content-type", "application/json")], OK)
+        };
+        let server = Router::new().route("/v1/completions", post(answer));
+        let (gateway, _) = gateway(upstream(&serve(server).await)).await;
+        let mut request = prompts(&["1"]);
+        if let Request::Generate { options, .. } = &mut request {
+            options.stream = true;
+        }
+        let outcome = ask(&client(&gateway), request).await;
+        assert_eq!(outcome.attempts, 2, "{kind} {text}");
+        assert_eq!(texts(outcome), ["fine"]);
+        let asked = if kind == "text/html" { 2 } else { 1 };
+        assert_eq!(streams.load(Ordering::SeqCst), asked, "{kind} {text}");
+    }
+}
+
+#[tokio::test]
 async fn the_server_s_own_words_reach_the_caller() {
     let body = r#"{"error":{"message":"maximum context length is 8 tokens","code":400}}"#;
     let outcome = outcome_of(400, body, prompts(&["1"])).await;

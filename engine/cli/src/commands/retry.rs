@@ -92,11 +92,9 @@ const SHOWN: usize = 10;
 const MOST_RETRIES: u32 = 10_000;
 
 pub(crate) fn retry(arguments: RetryArguments) -> anyhow::Result<Exit> {
-    let file = match arguments.file.is_dir() {
-        // The folder of the run says as much.
-        true => &arguments.file.join(sage_dataflow::DEAD_LETTERS),
-        false => &arguments.file,
-    };
+    // The folder of the run says as much as the file.
+    let within = arguments.file.join(sage_dataflow::DEAD_LETTERS);
+    let file = if arguments.file.is_dir() { &within } else { &arguments.file };
     let letters = File::open(file)
         .map_err(|error| usage(format!("cannot read `{}`: {error}", file.display())))?;
     let folder = match file.parent() {

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::http::response::Parts;
 use hyper::{Method, Uri};
-use sage_core::endpoint::{Answer, Call, CallError, CallOutcome, ErrorClass, Lane};
+use sage_core::endpoint::{Answer, Call, CallError, CallOutcome, ErrorClass, Lane, Request};
 
 use super::body::{self, Operation};
 use super::connection::{Connections, TransportError};
@@ -89,13 +89,29 @@ impl Caller {
     }
 
     /// The outcome of `call`, within its time counted from `submitted`.
-    pub(super) async fn run(&self, call: Call, submitted: Instant) -> CallOutcome {
+    ///
+    /// The gateway repeats what fails before a stream begins. One that breaks later has been handed
+    /// on by then, so it is asked for again here: once, and whole, so that all further tries are the
+    /// gateway's.
+    pub(super) async fn run(&self, mut call: Call, submitted: Instant) -> CallOutcome {
+        let outcome = self.once(&call, submitted).await;
+        if !body::is_streamed(&call.request) || !broke_off(&outcome) {
+            return outcome;
+        }
+        if let Request::Generate { options, .. } = &mut call.request {
+            options.stream = false;
+        }
+        let again = self.once(&call, submitted).await;
+        CallOutcome { attempts: again.attempts.saturating_add(outcome.attempts.max(1)), ..again }
+    }
+
+    async fn once(&self, call: &Call, submitted: Instant) -> CallOutcome {
         let failed = |error| CallOutcome::failed(error, 0);
         let limit = Duration::from_nanos(call.timeout_ns);
         let left = limit.saturating_sub(submitted.elapsed());
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let id = CallId { session: self.session, number };
-        match tokio::time::timeout(left, self.exchange(&call, id, submitted, left)).await {
+        match tokio::time::timeout(left, self.exchange(call, id, submitted, left)).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(error)) => failed(error),
             Err(_) => {
@@ -222,6 +238,13 @@ impl Caller {
             }
         }
     }
+}
+
+/// Whether an answer began and did not come to its end. An answer of the gateway has a status.
+fn broke_off(outcome: &CallOutcome) -> bool {
+    outcome.result.as_ref().is_err_and(|error| {
+        error.status.is_none() && matches!(error.class, ErrorClass::Server | ErrorClass::Protocol)
+    })
 }
 
 fn is_event_stream(parts: &Parts) -> bool {

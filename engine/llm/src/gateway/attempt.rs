@@ -121,7 +121,8 @@ pub(super) async fn send(replica: &Replica, order: &Order) -> Tried {
         Err(error) => return failed(replica, error),
     };
     let (parts, body) = Response::from(response).into_parts();
-    if order.stream && parts.status.is_success() {
+    // A server that does not stream, or that is none, says so by the kind of its answer.
+    if order.stream && parts.status.is_success() && !is_document(&parts) {
         return Tried::Streaming { parts, body };
     }
     match Limited::new(body, MAX_ANSWER).collect().await {
@@ -136,6 +137,12 @@ pub(super) async fn send(replica: &Replica, order: &Order) -> Tried {
             Tried::Failed { class: ErrorClass::Rejected, message }
         }
     }
+}
+
+/// Whether an answer is something whole; anything else may be a stream, named carelessly.
+fn is_document(parts: &Parts) -> bool {
+    let kind = parts.headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes).unwrap_or_default();
+    kind.starts_with(b"text/html") || kind.starts_with(b"application/json")
 }
 
 /// A whole answer, if it is one.

@@ -52,7 +52,8 @@ pub(super) enum Outcome {
     Failed(Response<Body>),
 }
 
-/// Longest wait for a server that is down, or before the next try, of a call without a deadline.
+/// After this time a call without a deadline waits neither for a server that is down nor for another
+/// try.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Where a call is, for the message if its time ends there.
@@ -236,7 +237,7 @@ impl Trip<'_> {
         if self.order.has_deadline {
             return self.order.deadline;
         }
-        self.order.deadline.min(Instant::now() + PATIENCE)
+        self.order.deadline.min(self.order.arrived + PATIENCE)
     }
 
     fn remember(&mut self, tried: &Tried, at: usize) {

@@ -153,6 +153,18 @@ pub fn steady(watch: &Watch, delay: Duration) -> Router {
     Router::new().route("/v1/completions", post(answer))
 }
 
+/// Listen at an address that was free a while ago. A connection of another test may have it for a
+/// moment.
+pub async fn listen(address: &str) -> TcpListener {
+    for _ in 0..200 {
+        if let Ok(listener) = TcpListener::bind(address).await {
+            return listener;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("{address} is not free");
+}
+
 /// Wait until `condition` holds; fails the test after ten seconds.
 pub async fn until(mut condition: impl FnMut() -> bool) {
     let started = Instant::now();

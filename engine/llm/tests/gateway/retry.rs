@@ -151,7 +151,7 @@ async fn an_outage_is_waited_out_and_costs_no_retries() {
     let answers: Vec<_> =
         (0..40).map(|_| submit(&client, call(prompts(&["1"]), Duration::from_secs(20)))).collect();
     tokio::time::sleep(Duration::from_millis(700)).await;
-    let listener = tokio::net::TcpListener::bind(&address).await.unwrap();
+    let listener = listen(&address).await;
     let router = steady(&Watch::default(), Duration::ZERO);
     let back = Instant::now();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -169,7 +169,7 @@ async fn an_outage_is_waited_out_and_costs_no_retries() {
 async fn calls_that_a_restart_cuts_off_are_made_again() {
     let (watch, address) = (Watch::default(), free_port().await);
     let start = async |delay| {
-        let listener = tokio::net::TcpListener::bind(&address).await.unwrap();
+        let listener = listen(&address).await;
         let router = steady(&watch, delay);
         // A runtime of its own: its end cuts the connections, as that of a process does.
         let listener = listener.into_std().unwrap();
