@@ -1,7 +1,7 @@
 //! Builds the plan's indexes before any worker starts: once for all workers of the host.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -15,6 +15,7 @@ use sage_llm::client::{Client, ClientConfig, EndpointTarget};
 use sage_retrieval::documents::{self, Corpus, Document};
 use sage_retrieval::{BuildOptions, IndexBuilder};
 
+use super::interrupt::Interrupts;
 use super::services::Services;
 use crate::exit::{usage, usage_of};
 
@@ -35,6 +36,9 @@ struct Prepared {
 /// Longest time for one call; a small server may take minutes over a batch.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
+/// How often an interrupt is looked for meanwhile.
+const LISTEN: Duration = Duration::from_millis(100);
+
 /// Texts sent to an embedding endpoint in one call.
 const BATCH: usize = 64;
 
@@ -44,12 +48,13 @@ pub(crate) fn build(
     corpora: Vec<Corpus>,
     folder: &Path,
     services: Option<&Services>,
+    interrupts: &Interrupts,
 ) -> anyhow::Result<Vec<Built>> {
     plan.indexes
         .iter()
         .zip(corpora)
         .map(|(index, corpus)| {
-            build_one(plan, index, &corpus, folder, services)
+            build_one(plan, index, &corpus, folder, services, interrupts)
                 .with_context(|| format!("index `{}` (line {})", index.name, index.line))
         })
         .collect()
@@ -77,6 +82,7 @@ fn build_one(
     corpus: &Corpus,
     folder: &Path,
     services: Option<&Services>,
+    interrupts: &Interrupts,
 ) -> anyhow::Result<Built> {
     let text = Program::compile(&index.text)?;
     let mut bad: Vec<String> = corpus.bad_rows.iter().map(ToString::to_string).collect();
@@ -93,7 +99,7 @@ fn build_one(
     }
     let vectors = match (index.search, index.embedder) {
         (SearchPlan::Bm25, _) | (_, None) => None,
-        (_, Some(endpoint)) => Some(embed(plan, endpoint, &prepared, services)?),
+        (_, Some(endpoint)) => Some(embed(plan, endpoint, &prepared, services, interrupts)?),
     };
     let dims = match (&vectors, index.search) {
         (Some(vectors), _) => vectors.first().map_or(0, Vec::len),
@@ -164,6 +170,7 @@ fn embed(
     endpoint: usize,
     prepared: &[Prepared],
     services: Option<&Services>,
+    interrupts: &Interrupts,
 ) -> anyhow::Result<Vec<Vec<f32>>> {
     let services = services.context("the endpoint that makes its vectors was not started")?;
     let client = client(services, u32::MAX)?;
@@ -184,7 +191,14 @@ fn embed(
             let _ = sender.send(outcome);
         });
         client.submit(call, completion);
-        let outcome = receiver.recv_timeout(TIMEOUT + Duration::from_secs(30))?;
+        // The call has its own time limit; the user may have less.
+        let outcome = loop {
+            match receiver.recv_timeout(LISTEN) {
+                Ok(outcome) => break outcome,
+                Err(RecvTimeoutError::Timeout) if interrupts.count() == 0 => {}
+                Err(_) => bail!("interrupted"),
+            }
+        };
         match outcome.result {
             Ok(Answer::Embedded { vectors: more, .. }) if more.len() == chunk.len() => {
                 vectors.extend(more);

@@ -84,7 +84,14 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
     let report = Report::new(&plan, options, services.as_ref(), out);
     // First of all: a folder with a setup is known as a run's, also when the run fails early.
     report.write_setup()?;
-    let built = indexes::build(&plan, corpora, &out.join("index"), services.as_ref())?;
+    let index = out.join("index");
+    let built = match indexes::build(&plan, corpora, &index, services.as_ref(), &interrupts) {
+        Err(_) if interrupts.count() > 0 => {
+            eprintln!("interrupted while an index was built; vectors that were paid for are kept");
+            return Ok(Exit::Interrupted);
+        }
+        built => built?,
+    };
     let mut display = Display::new(options.quiet, expected(&plan, options));
     if !options.quiet {
         if folder.replaced {

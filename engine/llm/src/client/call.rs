@@ -191,7 +191,8 @@ impl Caller {
             let mut stream = Stream::new(submitted);
             reading.pieces(|data| stream.push(data)).await.map_err(transport)?;
             let (result, first) = stream.finish(cached);
-            let first_token_ns = first.map(|time| time.as_nanos() as u64);
+            // A kept answer is replayed: that says nothing of a model.
+            let first_token_ns = first.filter(|_| !cached).map(|time| time.as_nanos() as u64);
             let result = result.map(|generation| Answer::Generated(vec![generation]));
             return Ok(CallOutcome { result, attempts, first_token_ns });
         }

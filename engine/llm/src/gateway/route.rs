@@ -147,7 +147,12 @@ async fn order(
     let records = header::word(headers, &header::RECORD).and_then(header::read_records);
     let records = records.unwrap_or_default();
     let job = header::word(headers, &header::JOB).filter(|job| job.len() <= MAX_JOB);
-    let job = job.or_else(|| doors.keys.name(client)).unwrap_or(NO_JOB);
+    // A client cannot have its calls booked to another by naming a job.
+    let job = match (doors.keys.name(client), job) {
+        (Some(client), Some(job)) => format!("{client}/{job}"),
+        (Some(name), None) | (None, Some(name)) => name.to_owned(),
+        (None, None) => NO_JOB.to_owned(),
+    };
     let order = Order {
         operation,
         stream,
