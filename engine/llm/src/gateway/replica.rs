@@ -32,7 +32,7 @@ const QUIET_LEASE: Duration = Duration::from_secs(2);
 /// Failures in a row that say that a server cannot keep up.
 const RUN_OF_FAILURES: u32 = 3;
 /// The limit that `auto` begins with.
-const INITIAL_LIMIT: u32 = 8;
+const INITIAL_LIMIT: u32 = 32;
 /// Kept alive at least, for a limit that is raised later.
 const IDLE_CONNECTIONS: usize = 256;
 /// What a server is (simulated or not) is believed for so long without an answer that says so.
