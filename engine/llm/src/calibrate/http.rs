@@ -6,13 +6,12 @@
 use std::time::Duration;
 
 use reqwest::{Client, Url};
-use rustls::crypto::ring;
 use serde::Deserialize;
 
 use super::{CalibrateError, Target};
+use crate::gateway::transport::builder;
 use crate::gateway::{GatewayError, Upstream, probe};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const MODELS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The endpoint, once it has shown that it is there.
@@ -83,26 +82,7 @@ impl Endpoint {
 }
 
 fn client(base: &Url) -> Result<Client, reqwest::Error> {
-    let mut builder = Client::builder()
-        .user_agent(concat!("sage-flow/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never());
-    let host = base.host_str().unwrap_or_default().trim_matches(['[', ']']);
-    if host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()) {
-        builder = builder.no_proxy();
-    }
-    // A second choice of the same provider changes nothing.
-    let _ = ring::default_provider().install_default();
-    if base.scheme() == "http" {
-        // Without this every client would load the machine's certificates.
-        let nobody = rustls::ClientConfig::builder()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth();
-        builder = builder.tls_backend_preconfigured(nobody);
-    }
-    builder.build()
+    builder(base).build()
 }
 
 /// `URL/v1/operation`; the version is the URL's own if it has one.

@@ -44,7 +44,7 @@ mod server;
 pub(crate) mod sse;
 mod stats;
 mod target;
-mod transport;
+pub(crate) mod transport;
 mod turnstile;
 
 use std::fmt;

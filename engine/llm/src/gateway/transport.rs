@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Client, Url};
+use reqwest::{Client, ClientBuilder, Url};
 use rustls::crypto::ring;
 
 use super::GatewayError;
@@ -96,15 +96,22 @@ pub(super) fn client(
     base: &Url,
     connections: usize,
 ) -> Result<Client, GatewayError> {
+    builder(base)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .pool_max_idle_per_host(connections)
+        .build()
+        .map_err(|source| GatewayError::Transport { endpoint: upstream.name.clone(), source })
+}
+
+/// What every client of a model server has in common.
+pub(crate) fn builder(base: &Url) -> ClientBuilder {
     let mut builder = Client::builder()
         .user_agent(concat!("sage-flow/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT_TIMEOUT)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        .pool_max_idle_per_host(connections)
         .tcp_nodelay(true)
         // An API does not move; a redirected POST would lose its body.
         .redirect(reqwest::redirect::Policy::none())
-        // The retry owner is this gateway.
+        // Retries have one owner, and it is not the transport.
         .retry(reqwest::retry::never());
     if is_loopback(base) {
         builder = builder.no_proxy();
@@ -118,8 +125,6 @@ pub(super) fn client(
         builder = builder.tls_backend_preconfigured(nobody);
     }
     builder
-        .build()
-        .map_err(|source| GatewayError::Transport { endpoint: upstream.name.clone(), source })
 }
 
 fn is_loopback(url: &Url) -> bool {
