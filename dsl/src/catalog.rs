@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::Type;
 
+/// A column's name and its aliases.
+pub type ColumnName = (&'static str, &'static [&'static str]);
+
 /// Every leaf a program may name.
 #[derive(Debug, Clone, Copy)]
 pub struct Catalog {
@@ -23,6 +26,9 @@ pub struct Catalog {
     pub policies: &'static [&'static Signature],
     /// Names of endpoint profiles (`a100/qwen2.5-7b`).
     pub profiles: &'static [&'static str],
+    /// Columns of results by name, each with the other names it goes by in programs; for claims
+    /// and objectives.
+    pub columns: &'static [ColumnName],
 }
 
 /// Name, documentation and parameters of a leaf.

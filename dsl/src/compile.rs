@@ -7,6 +7,7 @@ use crate::catalog::Catalog;
 use crate::check::{self, Inputs, Names};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::experiment::Experiment;
 use crate::parse;
 use crate::path;
 use crate::plan::Plan;
@@ -39,6 +40,8 @@ pub struct Compiled {
     /// A plan per flow of the main file, or of the imported files when it has none. Empty when
     /// there is an error.
     pub plans: Vec<Plan>,
+    /// The experiments of the main file. Empty when there is an error.
+    pub experiments: Vec<Experiment>,
     /// Errors and warnings, by place.
     pub diagnostics: Vec<Diagnostic>,
     /// The files, for showing places.
@@ -88,7 +91,7 @@ pub fn compile(request: Request<'_>) -> Compiled {
     if diagnostics.iter().any(Diagnostic::is_error) {
         plans.clear();
     }
-    Compiled { plans, diagnostics, sources }
+    Compiled { plans, experiments: Vec::new(), diagnostics, sources }
 }
 
 /// Sorts by place, drops what was said twice, and keeps the number readable.

@@ -18,6 +18,7 @@ mod check;
 mod codes;
 mod compile;
 mod diagnostic;
+pub mod experiment;
 mod explain;
 mod functions;
 mod literal;

@@ -144,8 +144,13 @@ fn expressions(plan: &mut Plan, visit: &mut impl FnMut(&mut Expr)) {
             }
         }
     }
-    if let Some(priority) = &mut plan.schedule.priority {
-        visit_mut(priority, visit);
+    let schedule = &mut plan.schedule;
+    for given in
+        [&mut schedule.priority, &mut schedule.fair, &mut schedule.due, &mut schedule.affinity]
+    {
+        if let Some(expr) = given {
+            visit_mut(expr, visit);
+        }
     }
 }
 

@@ -186,6 +186,7 @@ impl<'a> Checker<'a> {
                     templates: self.templates.clone(),
                     sinks: self.sinks.clone(),
                     schedule: draft.schedule,
+                    slo: Vec::new(),
                     columns: draft.columns,
                     params: params.clone(),
                 };

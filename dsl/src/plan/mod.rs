@@ -14,6 +14,7 @@ mod expression;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::{EndpointUse, StageClass};
+use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
@@ -37,6 +38,9 @@ pub struct Plan {
     pub sinks: Vec<SinkPlan>,
     /// The scheduling operator's settings.
     pub schedule: SchedulePlan,
+    /// Objectives of the `slo` block, conditions over the columns of one run's results.
+    #[serde(default)]
+    pub slo: Vec<Claim>,
     /// Every column of the record in flight: source fields, then stages.
     pub columns: Vec<Column>,
     /// Values of all `param`s after `--set`, for reports.
@@ -296,6 +300,18 @@ pub struct SchedulePlan {
     pub slots: u32,
     /// Priority of a record (higher runs first), if given; of type int.
     pub priority: Option<Expr>,
+    /// Whose a record is (a tenant, a user), if given: policies that share the workers fairly do so
+    /// between equal values.
+    #[serde(default)]
+    pub fair: Option<Expr>,
+    /// How long after its arrival a record is wanted, if given; of type duration. Policies that look
+    /// at due times use it in place of `deadline_ns`, which is when a task is given up.
+    #[serde(default)]
+    pub due: Option<Expr>,
+    /// What records have in common that run best on one worker (the beginning of a prompt, a
+    /// document), if given.
+    #[serde(default)]
+    pub affinity: Option<Expr>,
     /// Most tasks waiting in the central queue before the source is paused.
     pub queue: u32,
     /// A task not dispatched within this time of its arrival is late, nanoseconds.

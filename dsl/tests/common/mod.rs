@@ -214,6 +214,16 @@ pub(crate) static CATALOG: Catalog = Catalog {
     sinks: &[&CSV, &JSONL, &STDOUT],
     policies: &[&FIFO, &LOAD_AWARE, &PRIORITY],
     profiles: &["a100/qwen2.5-7b", "h100/qwen2.5-7b", "h100/llama3-70b"],
+    columns: &[
+        ("throughput_per_s", &["throughput"]),
+        ("latency_mean_ms", &[]),
+        ("latency_p50_ms", &[]),
+        ("latency_p99_ms", &[]),
+        ("balance", &[]),
+        ("decision_p99_us", &[]),
+        ("dispatch_p99_us", &[]),
+        ("success", &[]),
+    ],
 };
 
 /// Compiles a program whose imports lie in `files`.

@@ -2,9 +2,13 @@
 
 use std::sync::LazyLock;
 
-use sage_dsl::catalog::Catalog;
+use sage_dsl::catalog::{Catalog, ColumnName};
 
 static PROFILES: LazyLock<Vec<&'static str>> = LazyLock::new(|| sage_core::vllm::names().collect());
+
+static COLUMNS: LazyLock<Vec<ColumnName>> = LazyLock::new(|| {
+    sage_lab::results::COLUMNS.iter().map(|column| (column.name, column.aliases)).collect()
+});
 
 /// The catalog of this binary.
 pub(crate) fn catalog() -> Catalog {
@@ -15,5 +19,6 @@ pub(crate) fn catalog() -> Catalog {
         sinks: sage_dataflow::sinks::SIGNATURES,
         policies: sage_core::policies::signatures(),
         profiles: &PROFILES,
+        columns: &COLUMNS,
     }
 }

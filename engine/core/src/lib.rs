@@ -9,6 +9,7 @@
 
 #![deny(clippy::disallowed_methods)]
 
+pub mod arrivals;
 pub mod batcher;
 pub mod endpoint;
 pub mod event;

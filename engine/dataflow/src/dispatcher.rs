@@ -77,7 +77,7 @@ impl Dispatcher {
         let now = self.context.clock.now_ns();
         let (priority, expected_ns) = self.estimate(&task);
         let queued =
-            Queued { id: task.id, priority, arrived_ns: now, records: task.records, expected_ns };
+            Queued { priority, records: task.records, expected_ns, ..Queued::new(task.id, now) };
         if self.scheduler.arrive(queued, now).is_ok() {
             self.rows.insert(task.id, task);
         }
@@ -220,8 +220,8 @@ impl Dispatcher {
         }
     }
 
-    /// When the oldest queued task becomes late.
-    pub(crate) fn next_late_ns(&mut self) -> Option<u64> {
-        self.scheduler.next_late_ns()
+    /// When a decision may fall due by itself.
+    pub(crate) fn next_wake_ns(&mut self) -> Option<u64> {
+        self.scheduler.next_wake_ns()
     }
 }

@@ -66,6 +66,12 @@ pub trait Policy: Send {
     /// Why the last task was placed as it was, for the record of decisions.
     fn reason(&self) -> &'static str;
 
+    /// When a task that was held may be placed although nothing else has changed, if a moment is
+    /// known; in the past is as good as now.
+    fn wake_ns(&self) -> Option<u64> {
+        None
+    }
+
     /// Something happened that the fleet view does not show.
     fn observe(&mut self, _observation: &Observation) {}
 }

@@ -269,6 +269,13 @@ impl Scheduler {
         self.queue.oldest().map(|task| task.arrived_ns.saturating_add(deadline_ns))
     }
 
+    /// When [`next`](Self::next) may say something new although nothing was reported: the oldest
+    /// queued task becomes late, or the policy's reason to hold is over. The driver sets a timer.
+    pub fn next_wake_ns(&mut self) -> Option<u64> {
+        let held = if self.queue.len() > 0 { self.policy.wake_ns() } else { None };
+        self.next_late_ns().into_iter().chain(held).min()
+    }
+
     /// Tasks in the queue.
     pub fn queue_len(&self) -> usize {
         self.queue.len()

@@ -81,7 +81,7 @@ pub(crate) fn schedule<'s>(
             if armed_ns <= now {
                 armed_ns = u64::MAX;
             }
-            if let Some(due) = dispatcher.next_late_ns().filter(|due| *due < armed_ns) {
+            if let Some(due) = dispatcher.next_wake_ns().filter(|due| *due < armed_ns) {
                 armed_ns = due;
                 timer.activate_after(Duration::from_nanos(due.saturating_sub(now) + 1));
             }

@@ -35,6 +35,7 @@ pub fn plan(program: &str) -> Plan {
         sinks: sage_dataflow::sinks::SIGNATURES,
         policies: sage_core::policies::signatures(),
         profiles: &["a100/qwen2.5-7b"],
+        columns: &[],
     };
     let mut compiled = sage_dsl::compile(sage_dsl::Request {
         path: "test.sage",

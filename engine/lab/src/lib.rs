@@ -1,0 +1,13 @@
+//! Experiments: from a checked `experiment` block to trials, and from their results to statistics,
+//! verdicts, tables and plots.
+//!
+//! ```text
+//! Experiment -> trials -> Backend (twin, sim, live; given by the assembly) -> metrics.json each
+//!                                      '-> Results -> claims -> summary, comparison, tables, plots
+//! ```
+//!
+//! A trial's figures are read from the `metrics.json` of its runs and from nothing else, so a suite
+//! that was interrupted goes on where it stopped, and a report can be made again at any time.
+
+pub mod results;
+pub mod trial;

@@ -1,0 +1,109 @@
+//! Results of an experiment: one row for each combination of settings and job, with the figures of
+//! all repeats and what they say together.
+
+mod column;
+
+use std::collections::BTreeMap;
+
+use sage_dsl::experiment::Backend;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub use column::{COLUMNS, Column, Direction};
+
+/// All results of one experiment on one backend.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// Version of this shape.
+    pub schema: u32,
+    /// Name of the experiment.
+    pub experiment: String,
+    /// The question it asks.
+    pub summary: Option<String>,
+    /// Where it ran.
+    pub backend: Backend,
+    /// Whether any figure comes from a simulated endpoint or the twin; then every output says so.
+    pub simulated: bool,
+    /// Whether it was a quick run.
+    pub quick: bool,
+    /// Machine, commit, versions, seed, parameters: `setup.json`.
+    pub setup: Value,
+    /// Names of the dimensions, in order.
+    pub dimensions: Vec<String>,
+    /// Names of the columns to show, in order.
+    pub report: Vec<String>,
+    /// Label of the baseline.
+    pub baseline: Option<String>,
+    /// The rows, in the order of the sweeps.
+    pub rows: Vec<Row>,
+    /// Verdicts.
+    pub claims: Vec<Verdict>,
+    /// Trials without a result: identity and reason.
+    pub failed: Vec<(String, String)>,
+}
+
+/// One combination of settings and one job.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Row {
+    /// Dimension and label, in the order of [`Results::dimensions`].
+    pub point: Vec<(String, String)>,
+    /// Name of the job; `all` for a row over all jobs of a trial that ran them together.
+    pub job: String,
+    /// Whether it is a job that ran alone for comparison.
+    pub solo: bool,
+    /// The whole `metrics.json` of each repeat, in order of the repeats.
+    pub runs: Vec<Map<String, Value>>,
+    /// Folders of the runs, relative to the results' folder, in the same order.
+    pub folders: Vec<String>,
+    /// By column name.
+    pub figures: BTreeMap<String, Estimate>,
+    /// Difference to the baseline's row with the same other labels, by column name.
+    pub versus: BTreeMap<String, Difference>,
+}
+
+/// A figure over the repeats.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The value of each repeat; `None` where it was not measured.
+    pub values: Vec<Option<f64>>,
+    /// Their mean.
+    pub mean: f64,
+    /// 95 % interval of the mean by bootstrap over the repeats; `None` with fewer than 3.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// A difference over paired repeats.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Difference {
+    /// Mean of (this / baseline - 1).
+    pub relative: f64,
+    /// 95 % interval of it; `None` with fewer than 3 repeats.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// The claim in words.
+    pub text: String,
+    /// The condition as written.
+    pub condition: String,
+    /// What it came to.
+    pub outcome: Outcome,
+    /// In how many repeats the condition held, of how many, where it can be said of one repeat.
+    pub repeats: Option<(u32, u32)>,
+    /// The figures it was decided on, or why it was not: one line for each group.
+    pub detail: Vec<String>,
+}
+
+/// Verdict in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It holds.
+    Holds,
+    /// It does not.
+    Fails,
+    /// A figure is missing.
+    NotMeasurable,
+}
