@@ -49,3 +49,8 @@ flow rag {
 }
 
 schedule { policy: load_aware(spread), slots: 8, priority: .priority }
+
+slo {
+  p99(latency) < 60s
+  success >= 99.5%
+}

@@ -20,6 +20,8 @@ pub(crate) struct File {
     pub(crate) items: Vec<Item>,
     /// Names that broken items would have declared; uses of them are not reported.
     pub(crate) poisoned: Vec<String>,
+    /// There is an experiment in it, if only a broken one.
+    pub(crate) studies: bool,
 }
 
 /// A declaration.
@@ -36,6 +38,8 @@ pub(crate) enum Item {
     Fn(FnDef),
     Flow(Flow),
     Schedule(Block),
+    Slo(Slo),
+    Experiment(Experiment),
 }
 
 #[derive(Debug)]
@@ -155,6 +159,64 @@ pub(crate) struct Emit {
     pub(crate) span: Span,
 }
 
+/// `slo { condition ... }`.
+#[derive(Debug)]
+pub(crate) struct Slo {
+    pub(crate) objectives: Vec<Expr>,
+    /// The word.
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct Experiment {
+    pub(crate) name: Name,
+    pub(crate) parts: Vec<Part>,
+    /// A part could not be read: conclusions from what is absent would be wrong.
+    pub(crate) broken: bool,
+}
+
+/// What an experiment is made of, in any order.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// The word `jobs` and the jobs.
+    Jobs(Name, Vec<Job>),
+    Setting(Entry),
+    Sweep(Sweep),
+    Claim(Claim),
+    /// The word `quick` and its settings.
+    Quick(Name, Block),
+}
+
+/// `flow`, or `name = flow { settings }`.
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) name: Name,
+    pub(crate) flow: Name,
+    pub(crate) block: Block,
+}
+
+/// `sweep key in [points]`.
+#[derive(Debug)]
+pub(crate) struct Sweep {
+    pub(crate) key: Name,
+    pub(crate) points: Vec<Point>,
+    /// What stands behind the `in`.
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) enum Point {
+    Value(Expr),
+    /// `label { settings }`.
+    Group(Name, Block),
+}
+
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) text: Name,
+    pub(crate) condition: Expr,
+}
+
 /// `{ key: value, ... }`; empty when not written.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
@@ -213,4 +275,15 @@ pub(crate) enum Pattern {
     Any,
     Name(Name),
     Literal(Value, Span),
+}
+
+impl Expr {
+    /// The names that a list of names holds; of anything else, its name if it is one.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        match &self.kind {
+            ExprKind::Name(name) => vec![name],
+            ExprKind::List(items) => items.iter().flat_map(Expr::names).collect(),
+            _ => Vec::new(),
+        }
+    }
 }

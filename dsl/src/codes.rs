@@ -1,13 +1,29 @@
 //! The registry of codes.
 //!
 //! Codes are stable and **never reused**: scripts and searches depend on them. S01 is syntax, S02
-//! names, S03 types, S04 flows, S05 what lies outside (endpoints, sources, settings).
+//! names, S03 types, S04 flows, S05 what lies outside (endpoints, sources, settings), S06 experiments
+//! and objectives.
 
-mod pages;
+mod experiments;
+mod programs;
 
-pub use pages::CODES;
+use experiments::EXPERIMENTS;
+use programs::PROGRAMS;
 
-/// A code with its page.
+const ALL: [Code; PROGRAMS.len() + EXPERIMENTS.len()] = {
+    let mut all = [PROGRAMS[0]; PROGRAMS.len() + EXPERIMENTS.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = if at < PROGRAMS.len() { PROGRAMS[at] } else { EXPERIMENTS[at - PROGRAMS.len()] };
+        at += 1;
+    }
+    all
+};
+
+/// Every code, in order. One that is no longer reported keeps its page: it stands in old logs.
+pub const CODES: &[Code] = &ALL;
+
+/// A code with its page; `sage-flow explain S0207` prints it.
 #[derive(Debug, Clone, Copy)]
 pub struct Code {
     /// `S0207`.
@@ -94,6 +110,30 @@ pub(crate) const BAD_ENV: &str = "S0506";
 pub(crate) const NO_TEXT: &str = "S0507";
 pub(crate) const PARAM_VALUE: &str = "S0508";
 pub(crate) const NO_EFFECT: &str = "S0509";
+pub(crate) const NO_JOBS: &str = "S0601";
+pub(crate) const UNKNOWN_FLOW: &str = "S0602";
+pub(crate) const TWO_FLOWS: &str = "S0603";
+pub(crate) const UNKNOWN_SETTING: &str = "S0604";
+pub(crate) const NOT_HERE: &str = "S0605";
+pub(crate) const BESIDE: &str = "S0606";
+pub(crate) const NO_POINTS: &str = "S0607";
+pub(crate) const LABEL_TWICE: &str = "S0608";
+pub(crate) const SWEPT_TWICE: &str = "S0609";
+pub(crate) const NOT_TOGETHER: &str = "S0610";
+pub(crate) const NO_SUCH_NODE: &str = "S0611";
+pub(crate) const TWIN_ONLY: &str = "S0612";
+pub(crate) const TOO_MANY_RUNS: &str = "S0613";
+pub(crate) const UNKNOWN_COLUMN: &str = "S0614";
+pub(crate) const UNKNOWN_LABEL: &str = "S0615";
+pub(crate) const TWO_LABELS: &str = "S0616";
+pub(crate) const NOT_A_CLAIM: &str = "S0617";
+pub(crate) const INCOMPARABLE: &str = "S0618";
+pub(crate) const SEVERAL_ROWS: &str = "S0619";
+pub(crate) const ONE_RUN: &str = "S0620";
+
+const fn page(code: &'static str, title: &'static str, explanation: &'static str) -> Code {
+    Code { code, title, explanation }
+}
 
 /// The page of a code.
 pub fn explain_code(code: &str) -> Option<&'static Code> {

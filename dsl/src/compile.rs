@@ -1,20 +1,15 @@
 //! The one way in: text and its surroundings to plans and diagnostics.
 
-use std::collections::HashMap;
-
-use crate::ast;
 use crate::catalog::Catalog;
 use crate::check::{self, Inputs, Names};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::Experiment;
-use crate::parse;
-use crate::path;
+use crate::load;
 use crate::plan::Plan;
 use crate::span::{SourceMap, Span};
+use crate::study;
 
-/// Files a program may consist of.
-const MAX_FILES: usize = 64;
 /// Findings shown of one program; more only bury the first.
 const MAX_DIAGNOSTICS: usize = 200;
 
@@ -60,27 +55,40 @@ impl Compiled {
 pub fn compile(request: Request<'_>) -> Compiled {
     let mut sources = SourceMap::default();
     let mut diagnostics = Vec::new();
-    let (files, imports) = load_all(&request, &mut sources, &mut diagnostics);
-    let names = Names::gather(&files, &imports, &mut diagnostics);
-    let has_flow = !names.flows.is_empty();
+    let loaded = load::load(&request, &mut sources, &mut diagnostics);
+    let studied = study::programs(&loaded, &request, &sources, &mut diagnostics);
+    let alone = loaded.is_study(0);
+    let program = if alone { vec![0] } else { loaded.program(0) };
+    let mut names = Names::gather(&loaded.files, &program, &loaded.imports, &mut diagnostics);
+    if alone {
+        names.keep_for_study(&studied, &mut diagnostics);
+    }
+    let nothing = names.flows.is_empty() && !loaded.files[0].studies;
     let unread = names.is_poisoned("*");
+    let overrides = study::own_overrides(request.overrides, &studied, &loaded, &program);
     let input = Inputs {
         catalog: request.catalog,
         sources: &sources,
-        overrides: request.overrides,
+        overrides: &overrides,
         env: request.env,
         incomplete: diagnostics.iter().any(Diagnostic::is_error),
     };
     // When the main file cannot be read at all, there is nothing to check against.
     let main_unread =
-        files.first().is_some_and(|file| file.poisoned.iter().any(|name| name == "*"));
+        loaded.files.first().is_some_and(|file| file.poisoned.iter().any(|name| name == "*"));
+    let study_read = alone && !loaded.files[0].items.is_empty();
     let mut plans = Vec::new();
-    if !main_unread {
-        let (found, more) = check::check(input, names);
-        plans = found;
-        diagnostics.extend(more);
+    let mut experiments = Vec::new();
+    if !main_unread || study_read {
+        let checked = check::check(input, names, &studied);
+        plans = checked.plans;
+        experiments = checked.experiments;
+        diagnostics.extend(checked.diagnostics);
     }
-    if !has_flow && !unread && !diagnostics.iter().any(Diagnostic::is_error) {
+    if alone {
+        plans = studied.into_iter().filter(|it| it.direct).flat_map(|it| it.plans).collect();
+    }
+    if nothing && !unread && !diagnostics.iter().any(Diagnostic::is_error) {
         let start = Span { file: 0, start: 0, end: 0 };
         diagnostics.push(
             Diagnostic::warning(codes::NO_FLOW, start, "the file has no flow")
@@ -90,8 +98,9 @@ pub fn compile(request: Request<'_>) -> Compiled {
     tidy(&mut diagnostics);
     if diagnostics.iter().any(Diagnostic::is_error) {
         plans.clear();
+        experiments.clear();
     }
-    Compiled { plans, experiments: Vec::new(), diagnostics, sources }
+    Compiled { plans, experiments, diagnostics, sources }
 }
 
 /// Sorts by place, drops what was said twice, and keeps the number readable.
@@ -104,59 +113,4 @@ fn tidy(diagnostics: &mut Vec<Diagnostic>) {
         diagnostics.truncate(MAX_DIAGNOSTICS);
         diagnostics.sort_by_key(Diagnostic::span);
     }
-}
-
-/// The main file and everything it imports, each once; and who imports whom.
-fn load_all(
-    request: &Request<'_>,
-    sources: &mut SourceMap,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> (Vec<ast::File>, Vec<Vec<u32>>) {
-    let mut numbers: HashMap<String, Option<u32>> = HashMap::new();
-    let mut files = Vec::new();
-    let mut imports: Vec<Vec<u32>> = Vec::new();
-    let main = sources.add(request.path, request.text);
-    numbers.insert(path::resolve("", request.path), Some(main));
-    let mut next = 0;
-    while next < sources.files.len() {
-        let file = next as u32;
-        let (mut tree, found) = parse::file(file, &sources.files[next].text);
-        diagnostics.extend(found);
-        let mut edges = Vec::new();
-        for import in &tree.imports {
-            let wanted = path::resolve(&sources.files[next].path, &import.text);
-            if let Some(known) = numbers.get(&wanted) {
-                edges.extend(*known);
-                continue;
-            }
-            let loaded = if sources.files.len() < MAX_FILES {
-                (request.load)(&wanted)
-            } else {
-                Err(format!("a program may have {MAX_FILES} files"))
-            };
-            let number = match loaded {
-                Ok(text) => Some(sources.add(&wanted, &text)),
-                Err(reason) => {
-                    let message = format!("cannot read `{wanted}`: {reason}");
-                    diagnostics.push(
-                        Diagnostic::error(codes::IMPORT_FAILED, import.span, message)
-                            .help("imports are relative to the folder of the importing file"),
-                    );
-                    None
-                }
-            };
-            edges.extend(number);
-            numbers.insert(wanted, number);
-        }
-        // What a missing file declares is unknown; uses of it are not reported.
-        if tree.imports.iter().any(|import| {
-            numbers.get(&path::resolve(&sources.files[next].path, &import.text)) == Some(&None)
-        }) {
-            tree.poisoned.push("*".to_owned());
-        }
-        files.push(tree);
-        imports.push(edges);
-        next += 1;
-    }
-    (files, imports)
 }

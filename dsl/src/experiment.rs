@@ -42,6 +42,30 @@ pub struct Experiment {
     pub quick: Vec<Setting>,
     /// Repeats of a quick run, if said.
     pub quick_repeat: Option<u32>,
+    /// Sweeps that a quick run does not make in full: the name of the sweep, and the labels of the
+    /// points it keeps.
+    #[serde(default)]
+    pub quick_points: Vec<(String, Vec<String>)>,
+}
+
+impl Experiment {
+    /// Points of `sweep` that are run, in order; a quick run may keep fewer.
+    pub fn points<'e>(&'e self, sweep: &'e Sweep, quick: bool) -> Vec<&'e Point> {
+        let kept = self.quick_points.iter().find(|(name, _)| quick && *name == sweep.name);
+        let keeps = |point: &&Point| kept.is_none_or(|(_, labels)| labels.contains(&point.label));
+        sweep.points.iter().filter(keeps).collect()
+    }
+
+    /// Combinations of settings: the points of all sweeps, crossed.
+    pub fn combinations(&self, quick: bool) -> u64 {
+        let points = self.sweeps.iter().map(|sweep| self.points(sweep, quick).len() as u64);
+        points.fold(1, u64::saturating_mul)
+    }
+
+    /// Runs of every combination.
+    pub fn repeats(&self, quick: bool) -> u32 {
+        self.quick_repeat.filter(|_| quick).unwrap_or(self.repeat)
+    }
 }
 
 /// Where an experiment runs.
@@ -82,7 +106,8 @@ pub struct JobRef {
     pub name: String,
     /// Name of the flow.
     pub flow: String,
-    /// Resolved path of the file that declares it.
+    /// Resolved path of the file it is compiled from, as a program of its own: the one that declares
+    /// the flow, or an imported one that sets something beside it (a `schedule`, a param).
     pub file: String,
     /// What holds for this job alone.
     pub settings: Vec<Setting>,

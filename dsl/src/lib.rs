@@ -10,7 +10,9 @@
 //! - No knowledge of stages, sources, sinks or policies but what the [`catalog::Catalog`] says.
 //! - No panic and no unbounded work on any input; nesting, size and inlining are limited.
 //! - All mistakes of a program are reported in one run, each once.
-//! - A plan exists only for a program without errors.
+//! - A plan or an experiment exists only for a program without errors.
+//! - An experiment runs programs: each of its jobs is compiled on its own, so that pipelines may be
+//!   compared whose declarations would collide in one program.
 
 mod ast;
 pub mod catalog;
@@ -22,6 +24,7 @@ pub mod experiment;
 mod explain;
 mod functions;
 mod literal;
+mod load;
 mod lower;
 mod parse;
 mod path;
@@ -29,6 +32,7 @@ pub mod plan;
 mod scan;
 pub mod schema;
 mod span;
+mod study;
 mod suggest;
 pub mod types;
 
@@ -36,6 +40,6 @@ pub use check::check_catalog;
 pub use codes::{CODES, Code, explain_code};
 pub use compile::{Compiled, Request, compile};
 pub use diagnostic::{Diagnostic, Fix, Label, Severity};
-pub use explain::{explain, levels};
+pub use explain::{explain, explain_experiment, levels};
 pub use functions::{FUNCTIONS, FunctionSpec};
 pub use span::{SourceFile, SourceMap, Span};

@@ -235,7 +235,7 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Null => "null".to_owned(),
         Value::Bool(flag) => flag.to_string(),
         Value::Int(n) => n.to_string(),
-        Value::Float(x) => format!("{x:?}"),
+        Value::Float(x) => show_float(*x),
         Value::String(text) => format!("{text:?}"),
         Value::Duration(nanos) => show_duration(*nanos),
         Value::Size(bytes) => show_size(*bytes),
@@ -248,6 +248,16 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Call { name, args } if args.is_empty() => name.clone(),
         Value::Call { name, args } => format!("{name}({})", show_args(args)),
     }
+}
+
+/// A float in digits: the language has no exponents.
+fn show_float(x: f64) -> String {
+    let short = format!("{x:?}");
+    if !short.contains('e') {
+        return short;
+    }
+    let digits = x.to_string();
+    if digits.contains('.') { digits } else { format!("{digits}.0") }
 }
 
 /// Arguments as they would be written; bare words without quotes.
@@ -308,6 +318,9 @@ mod tests {
     fn constants_are_shown_as_written() {
         for text in ["20ms", "90s", "2min", "64MiB", "50/s", "99.5%", "1800 tokens", "2.5", "0.1"] {
             assert_eq!(show(&number(text).expect(text)), text);
+        }
+        for x in [1e-9, 2.5e20, 1e300] {
+            assert_eq!(number(&show(&Value::Float(x))).expect("digits"), Value::Float(x));
         }
     }
 }

@@ -145,12 +145,10 @@ fn expressions(plan: &mut Plan, visit: &mut impl FnMut(&mut Expr)) {
         }
     }
     let schedule = &mut plan.schedule;
-    for given in
-        [&mut schedule.priority, &mut schedule.fair, &mut schedule.due, &mut schedule.affinity]
-    {
-        if let Some(expr) = given {
-            visit_mut(expr, visit);
-        }
+    let given =
+        [&mut schedule.priority, &mut schedule.fair, &mut schedule.due, &mut schedule.affinity];
+    for expr in given.into_iter().flatten() {
+        visit_mut(expr, visit);
     }
 }
 

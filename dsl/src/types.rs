@@ -182,6 +182,14 @@ impl Value {
         if let Value::Duration(ns) = self { Some(*ns) } else { None }
     }
 
+    /// As `--set name=...` takes it: text and variants of enums bare, all else as in a program.
+    pub fn to_set(&self) -> String {
+        match self {
+            Value::String(text) => text.clone(),
+            other => crate::literal::show(other),
+        }
+    }
+
     /// A `Bool`.
     pub fn as_bool(&self) -> Option<bool> {
         if let Value::Bool(flag) = self { Some(*flag) } else { None }

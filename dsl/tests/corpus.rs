@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::{compile_with, plain};
-use sage_dsl::explain;
+use sage_dsl::{explain, explain_experiment};
 
 fn files(folder: &str) -> Vec<(String, PathBuf)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(folder);
@@ -39,6 +39,9 @@ fn shared() -> Vec<(&'static str, &'static str)> {
         ("pipelines/compute.sage", include_str!("corpus/ok/compute.sage")),
         ("pipelines/common.sage", include_str!("corpus/common.sage")),
         ("pipelines/other.sage", include_str!("corpus/other.sage")),
+        ("pipelines/llm.sage", include_str!("corpus/llm.sage")),
+        ("other/llm.sage", include_str!("corpus/llm.sage")),
+        ("pipelines/broken.sage", include_str!("corpus/broken.sage")),
     ]
 }
 
@@ -48,12 +51,20 @@ fn good_programs_have_the_expected_plan() {
         let text = fs::read_to_string(path).expect("readable");
         let compiled = compile_with(&format!("pipelines/{name}.sage"), &text, &[], &shared());
         assert!(!compiled.failed(), "{name}:\n{}", plain(&compiled));
-        let plans: Vec<String> = compiled.plans.iter().map(explain).collect();
-        insta::assert_snapshot!(name, format!("{}{}", plans.join("\n"), plain(&compiled)));
+        let plans = compiled.plans.iter().map(explain);
+        let experiments = compiled.experiments.iter().map(explain_experiment);
+        let all: Vec<String> = plans.chain(experiments).collect();
+        insta::assert_snapshot!(name, format!("{}{}", all.join("\n"), plain(&compiled)));
         for plan in &compiled.plans {
             let json = serde_json::to_string(plan).expect("a plan is serialisable");
             let back: sage_dsl::plan::Plan = serde_json::from_str(&json).expect("and readable");
             assert_eq!(*plan, back, "{name}");
+        }
+        for experiment in &compiled.experiments {
+            let json = serde_json::to_string(experiment).expect("an experiment is serialisable");
+            let back: sage_dsl::experiment::Experiment =
+                serde_json::from_str(&json).expect("and readable");
+            assert_eq!(*experiment, back, "{name}");
         }
     });
 }
@@ -65,6 +76,7 @@ fn mistakes_are_explained() {
         let compiled = compile_with(&format!("pipelines/{name}.sage"), &text, &[], &shared());
         assert!(!compiled.diagnostics.is_empty(), "{name} is found good");
         assert!(!compiled.failed() || compiled.plans.is_empty());
+        assert!(!compiled.failed() || compiled.experiments.is_empty());
         insta::assert_snapshot!(name, plain(&compiled));
     });
 }

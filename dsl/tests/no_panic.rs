@@ -15,6 +15,7 @@ const SEEDS: &[&str] = &[
     include_str!("corpus/ok/endpoint_rules.sage"),
     include_str!("corpus/ok/side_by_side.sage"),
     include_str!("corpus/ok/structured.sage"),
+    include_str!("corpus/ok/own_experiments.sage"),
     include_str!("corpus/err/adaptive_rag.sage"),
     include_str!("corpus/err/broken_steps.sage"),
 ];
@@ -89,7 +90,17 @@ const PIECES: &[&str] = &[
     "🙂",
     "9223372036854775807",
     "-9223372036854775808",
-    "slo { p99 < 1s }",
+    "slo { p99(latency) < 1s }\n",
+    "experiment e {\n",
+    "jobs: [f, g = f { tasks: 3 }]\n",
+    "sweep nodes in [1, 4]\n",
+    "sweep policy in all\n",
+    "sweep level in [low { tasks: 3 }, high { nodes: 2 }]\n",
+    "claim \"c\" { throughput[1] < max(throughput[x][4]) }\n",
+    "quick { nodes: [1], repeat: 1 }\n",
+    "together\n",
+    "repeat: 3, seed: 1, baseline: fifo\n",
+    "failures: [node(1, at: 3s)]\n",
     "carry x = 1",
 ];
 
@@ -101,6 +112,12 @@ fn answers(text: &str) -> Result<(), TestCaseError> {
         let _ = sage_dsl::explain(plan);
         let json = serde_json::to_string(plan).expect("serialisable");
         prop_assert!(serde_json::from_str::<sage_dsl::plan::Plan>(&json).is_ok());
+    }
+    for experiment in &compiled.experiments {
+        let _ = sage_dsl::explain_experiment(experiment);
+        let json = serde_json::to_string(experiment).expect("serialisable");
+        let back = serde_json::from_str::<sage_dsl::experiment::Experiment>(&json);
+        prop_assert!(back.is_ok(), "{json}");
     }
     let start: String = text.chars().take(200).collect();
     let taken = started.elapsed();
@@ -165,6 +182,17 @@ fn many(line: impl Fn(usize) -> String) -> String {
     text
 }
 
+/// An experiment on a flow that exists.
+fn study(parts: &str) -> String {
+    let flow = "sage 1\ntype T { a: int }\nsource s: T from csv(\"f\")\nsink o to stdout()\n\
+                flow f {\n  from s\n  emit into o\n}\n";
+    format!("{flow}experiment e {{\n  jobs: [f]\n{parts}\n}}\n")
+}
+
+fn points(count: usize) -> String {
+    (0..count).map(|n| format!("p{n} {{ }}, ")).collect()
+}
+
 fn lines(line: impl Fn(usize) -> String) -> String {
     (0..200).map(line).collect::<Vec<_>>().concat()
 }
@@ -184,6 +212,34 @@ fn large_and_deep_inputs_are_refused_or_answered() {
         format!("endpoint e {{\n{}}}\n", many(|n| format!("a{n} {n}\n"))),
         format!("enum E {{\n{}}}\n", many(|n| format!("a{n}, "))),
         format!("type T {{\n{}}}\n", many(|n| format!("a{n}: int, "))),
+        format!("slo {{\n{}}}\n", many(|n| format!("balance > {n}\n"))),
+        format!("slo {{\n{}}}\n", many(|n| format!("balanse > {n}\n"))),
+        format!("slo {{ 0 < {}balance{} }}\n", "-abs(".repeat(19), ")".repeat(19)),
+        format!("slo {{ balance < 1{} }}\n", " and balance < 1".repeat(47)),
+        format!("slo {{ {}balance < 1{} }}\n", "(".repeat(39), " or balance < 1)".repeat(39)),
+        study(&many(|n| format!("a{n}: {n}\n"))),
+        study(&many(|n| format!("a{n} {n}\n"))),
+        study(&many(|n| format!("sweep a{n} in [p{n} {{ tasks: {n} }}]\n"))),
+        study(&many(|n| format!("claim \"{n}\" {{ throughput[{n}] > 1 }}\n"))),
+        study(&format!("sweep tasks in [{}]\n", many(|n| format!("{n}, ")))),
+        study(&format!("sweep a in [{}]\n", many(|n| format!("p{n} {{ tasks: {n} }}, ")))),
+        study(&format!("speeds: [{}]\n", many(|n| format!("{n}, ")))),
+        study(&format!("failures: [{}]\n", many(|n| format!("node({n}, at: 1s), ")))),
+        study(&(0..40).map(|n| format!("sweep a{n} in [{}]\n", points(1_000))).collect::<String>()),
+        study(&format!(
+            "sweep a in [{}]\nsweep b in [{}]\n{}",
+            points(1_000),
+            points(900),
+            (0..900)
+                .map(|n| format!(
+                    "claim \"{n}\" {{ max(balance[p{n}]{}) > 1 }}\n",
+                    format!(" + balance[p{n}]").repeat(40)
+                ))
+                .collect::<String>()
+        )),
+        study("quick { ").repeat(1000),
+        format!("experiment e {{ jobs: [{}] }}\n", many(|n| format!("j{n} = f, "))),
+        many(|n| format!("experiment e{n} {{ jobs: [f{n}] }}\n")),
         format!("param x: int = f({})\n", many(|n| format!("a{n}, "))),
         many(|n| format!("import \"{n}\"\n")),
         format!("param x: int = {}1", "-".repeat(100_000)),

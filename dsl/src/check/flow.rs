@@ -18,6 +18,8 @@ pub(crate) struct Draft {
     pub(crate) nodes: Vec<Node>,
     pub(crate) columns: Vec<Column>,
     pub(crate) schedule: SchedulePlan,
+    /// Place of its `slo` block.
+    pub(crate) slo: Option<Span>,
 }
 
 impl<'a> Checker<'a> {
@@ -137,6 +139,7 @@ impl<'a> Checker<'a> {
             nodes,
             columns,
             schedule,
+            slo: self.names.slo(file).map(|slo| slo.span),
         })
     }
 
@@ -175,7 +178,7 @@ impl<'a> Checker<'a> {
     }
 
     /// First line of the doc comment above the declaration that `name` stands in.
-    fn summary(&self, name: Span) -> Option<String> {
+    pub(crate) fn summary(&self, name: Span) -> Option<String> {
         let file = self.input.sources.files.get(name.file as usize)?;
         let before = &file.text[..name.start as usize];
         let above = before.rsplit_once('\n').map_or("", |(above, _)| above);

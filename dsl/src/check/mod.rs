@@ -9,11 +9,13 @@
 mod argument;
 mod branch;
 mod catalog;
+mod condition;
 mod constant;
 mod declared;
 mod distribution;
 mod emit;
 mod endpoint;
+mod experiment;
 mod expression;
 mod fit;
 mod flow;
@@ -28,6 +30,7 @@ mod prompt;
 mod range;
 mod record;
 mod schedule;
+mod slo;
 mod stage;
 mod structured;
 mod typed;
@@ -36,9 +39,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
+use crate::experiment::Experiment;
 use crate::lower;
 use crate::plan::{Column, EndpointPlan, IndexPlan, Plan, SinkPlan, SourcePlan, Template};
 use crate::span::{SourceMap, Span};
+use crate::study::Program;
 use crate::types::{Type, Value};
 
 use function::Body;
@@ -128,11 +133,26 @@ impl<'s> Scope<'s> {
     }
 }
 
-/// Checks a program; a plan per flow, and what is to be said.
-pub(crate) fn check(input: Inputs<'_>, names: Names<'_>) -> (Vec<Plan>, Vec<Diagnostic>) {
+/// What came of a check.
+pub(crate) struct Checked {
+    /// A plan per flow.
+    pub(crate) plans: Vec<Plan>,
+    pub(crate) experiments: Vec<Experiment>,
+    /// Types of the params by name.
+    pub(crate) params: Vec<(String, Type)>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Checks a program; its experiments draw their jobs from `programs` and from its own flows.
+pub(crate) fn check(input: Inputs<'_>, names: Names<'_>, programs: &[Program]) -> Checked {
     let mut checker = Checker::new(input, names);
+    let own = checker.own_program();
     let plans = checker.program();
-    (plans, checker.diagnostics)
+    let params = checker.param_types();
+    let own = own.map(|own| Program { params: params.clone(), ..own });
+    let programs: Vec<&Program> = own.iter().chain(programs).collect();
+    let experiments = checker.experiments(&programs);
+    Checked { plans, experiments, params, diagnostics: checker.diagnostics }
 }
 
 impl<'a> Checker<'a> {
@@ -169,6 +189,7 @@ impl<'a> Checker<'a> {
         self.check_sources();
         self.check_indexes();
         self.check_sinks();
+        let objectives = self.check_slos();
         let flows = std::mem::take(&mut self.names.flows);
         let drafts: Vec<_> =
             flows.iter().filter_map(|(file, flow)| self.flow(*file, flow)).collect();
@@ -186,7 +207,7 @@ impl<'a> Checker<'a> {
                     templates: self.templates.clone(),
                     sinks: self.sinks.clone(),
                     schedule: draft.schedule,
-                    slo: Vec::new(),
+                    slo: draft.slo.and_then(|at| objectives.get(&at)).cloned().unwrap_or_default(),
                     columns: draft.columns,
                     params: params.clone(),
                 };

@@ -9,6 +9,10 @@ use crate::ast::{self, Item};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::span::Span;
+use crate::study::Program;
+
+/// Experiments of one file; each is held against each.
+const MAX_EXPERIMENTS: usize = 256;
 
 /// A declared value.
 #[derive(Clone, Copy)]
@@ -51,27 +55,36 @@ pub(crate) struct Names<'a> {
     pub(crate) types: BTreeMap<&'a str, (Span, TypeDecl<'a>)>,
     pub(crate) flows: Vec<(u32, &'a ast::Flow)>,
     pub(crate) schedules: Vec<(u32, &'a ast::Block)>,
+    pub(crate) slos: Vec<(u32, &'a ast::Slo)>,
+    /// Those of the main file; of imported files they are not run.
+    pub(crate) experiments: Vec<&'a ast::Experiment>,
     pub(crate) poisoned: BTreeSet<&'a str>,
+    /// The file that the program starts from.
+    main: u32,
     reaches: Vec<Vec<bool>>,
 }
 
 impl<'a> Names<'a> {
-    /// Gathers the declarations of `files`; `imports[f]` are the files that `f` imports.
+    /// Gathers the declarations of `program`, files by their numbers, the main one first;
+    /// `imports[f]` are the files that `f` imports.
     pub(crate) fn gather(
         files: &'a [ast::File],
+        program: &[u32],
         imports: &[Vec<u32>],
         diagnostics: &mut Vec<Diagnostic>,
     ) -> Names<'a> {
-        let mut names = Names { reaches: reaches(imports), ..Names::default() };
-        for (number, file) in files.iter().enumerate() {
+        let main = program.first().copied().unwrap_or(0);
+        let mut names = Names { reaches: reaches(imports), main, ..Names::default() };
+        for number in program {
+            let Some(file) = files.get(*number as usize) else { continue };
             names.poisoned.extend(file.poisoned.iter().map(String::as_str));
             for item in &file.items {
-                names.item(number as u32, item, diagnostics);
+                names.item(*number, item, diagnostics);
             }
         }
         // Imported flows run only when the main file has none of its own.
-        if names.flows.iter().any(|(file, _)| *file == 0) {
-            names.flows.retain(|(file, _)| *file == 0);
+        if names.flows.iter().any(|(file, _)| *file == main) {
+            names.flows.retain(|(file, _)| *file == main);
         }
         names
     }
@@ -116,6 +129,28 @@ impl<'a> Names<'a> {
                     self.schedules.push((file, block));
                 }
             }
+            Item::Slo(slo) => {
+                if let Some((_, other)) = self.slos.iter().find(|(f, _)| *f == file) {
+                    let message = "a file has one `slo`";
+                    let diagnostic = Diagnostic::error(codes::DECLARED_TWICE, slo.span, message)
+                        .also(other.span, "the first one");
+                    diagnostics.push(diagnostic);
+                } else {
+                    self.slos.push((file, slo));
+                }
+            }
+            Item::Experiment(it) if file == self.main => {
+                let same = self.experiments.iter().find(|other| other.name.text == it.name.text);
+                if let Some(other) = same {
+                    diagnostics.push(twice(&it.name, other.name.span));
+                } else if self.experiments.len() < MAX_EXPERIMENTS {
+                    self.experiments.push(it);
+                } else {
+                    let message = format!("a file may have {MAX_EXPERIMENTS} experiments");
+                    diagnostics.push(Diagnostic::error(codes::TOO_LARGE, it.name.span, message));
+                }
+            }
+            Item::Experiment(_) => {}
         }
     }
 
@@ -125,12 +160,57 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// Leaves what the experiments of a file without flows can use: params, functions and enums.
+    /// What else the file declares says nothing to anybody, nor does a param of the jobs' programs.
+    pub(crate) fn keep_for_study(
+        &mut self,
+        programs: &[Program],
+        diagnostics: &mut Vec<Diagnostic>,
+    ) {
+        let mut dropped: Vec<(Span, &str, bool)> = Vec::new();
+        self.values.retain(|name, (span, decl)| {
+            let of_jobs =
+                programs.iter().any(|it| it.params.iter().any(|(param, _)| param == name));
+            let keep = match decl {
+                Decl::Param(_) => !of_jobs,
+                Decl::Fn(_) => true,
+                _ => false,
+            };
+            if !keep {
+                dropped.push((*span, name, matches!(decl, Decl::Param(_))));
+            }
+            keep
+        });
+        self.types.retain(|_, (_, decl)| matches!(decl, TypeDecl::Enum(_)));
+        dropped.extend(self.schedules.drain(..).map(|(_, block)| (block.span, "schedule", false)));
+        dropped.extend(self.slos.drain(..).map(|(_, slo)| (slo.span, "slo", false)));
+        for (span, name, param) in dropped {
+            let message = format!("`{name}` has no effect on the jobs of the experiments");
+            let help = if param {
+                format!("it is a param of their programs: set `{name}: ...` in the experiment")
+            } else {
+                "each job is compiled from the file of its flow; write it there, or in a file that \
+                 imports the pipeline and is imported here"
+                    .to_owned()
+            };
+            diagnostics.push(Diagnostic::warning(codes::BESIDE, span, message).help(help));
+        }
+    }
+
     /// The schedule for a flow of `file`: that of the main file, else its own, else an imported one.
     pub(crate) fn schedule(&self, file: u32) -> Option<&'a ast::Block> {
-        let of = |wanted: u32| self.schedules.iter().find(|(f, _)| *f == wanted);
-        let imported =
-            || self.schedules.iter().find(|(f, _)| self.reaches[file as usize][*f as usize]);
-        of(0).or_else(|| of(file)).or_else(imported).map(|(_, block)| *block)
+        self.nearest(&self.schedules, file)
+    }
+
+    /// The objectives of a flow of `file`, chosen in the same way.
+    pub(crate) fn slo(&self, file: u32) -> Option<&'a ast::Slo> {
+        self.nearest(&self.slos, file)
+    }
+
+    fn nearest<T: Copy>(&self, found: &[(u32, T)], file: u32) -> Option<T> {
+        let of = |wanted: u32| found.iter().find(|(f, _)| *f == wanted);
+        let imported = || found.iter().find(|(f, _)| self.reaches[file as usize][*f as usize]);
+        of(self.main).or_else(|| of(file)).or_else(imported).map(|(_, it)| *it)
     }
 
     /// Whether nothing can be concluded from the absence of `name`.

@@ -64,6 +64,14 @@ impl<'a> Checker<'a> {
         done.collect()
     }
 
+    pub(crate) fn param_types(&self) -> Vec<(String, Type)> {
+        let done = self.params.iter().filter_map(|(name, param)| match param {
+            Lazy::Done((ty, _)) => Some((name.clone(), ty.clone())),
+            Lazy::Busy => None,
+        });
+        done.collect()
+    }
+
     /// Type and value of the param called `name`.
     pub(crate) fn param(&mut self, name: &str) -> (Type, Value) {
         let (span, param) = match (self.params.get(name), self.names.values.get(name)) {

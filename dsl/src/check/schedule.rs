@@ -5,22 +5,22 @@ use crate::ast::{self, ExprKind};
 use crate::catalog;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::plan::SchedulePlan;
+use crate::plan::{Expr, SchedulePlan};
 use crate::span::Span;
 use crate::suggest::{self, did_you_mean};
 use crate::types::{Type, Value};
 
 /// Options of the block.
 pub(crate) const SCHEDULE_OPTIONS: &[&str] =
-    &["policy", "slots", "priority", "queue", "deadline", "morsel"];
+    &["policy", "slots", "priority", "fair", "due", "affinity", "queue", "deadline", "morsel"];
 
 /// Most tasks that a worker executes at once; the command line has the same bound.
-const MAX_SLOTS: u32 = 4096;
+pub(crate) const MAX_SLOTS: u32 = 4096;
 /// Most tasks that wait, and most records of one task: what they take is memory.
-const MAX_QUEUE: u32 = 10_000_000;
+pub(crate) const MAX_QUEUE: u32 = 10_000_000;
 
 /// Options that the language has and this version does not.
-const LATER: &[&str] = &["aging", "fair", "shard"];
+const LATER: &[&str] = &["aging", "shard"];
 
 impl<'a> Checker<'a> {
     /// Settings for a flow; `scope` is its record, for `priority`.
@@ -65,11 +65,10 @@ impl<'a> Checker<'a> {
                         self.report(Diagnostic::error(codes::BAD_OPTION, value.span, message));
                     }
                 }
-                "priority" => {
-                    self.slots = 0;
-                    let typed = self.want(value, scope, &Type::Int);
-                    plan.priority = (!typed.is_poison()).then_some(typed.expr);
-                }
+                "priority" => plan.priority = self.of_record(value, scope, &Type::Int),
+                "due" => plan.due = self.due(value, scope),
+                "fair" => plan.fair = self.shared(value, scope),
+                "affinity" => plan.affinity = self.shared(value, scope),
                 name if LATER.contains(&name) => {
                     let message = format!("`{name}` is not supported yet by this version");
                     self.report(Diagnostic::error(codes::NOT_SUPPORTED, entry.key.span, message));
@@ -92,7 +91,44 @@ impl<'a> Checker<'a> {
         plan
     }
 
-    fn policy(&mut self, written: &ast::Expr) -> Option<(String, Vec<(String, Value)>)> {
+    fn of_record(&mut self, written: &ast::Expr, scope: &Scope<'_>, ty: &Type) -> Option<Expr> {
+        self.slots = 0;
+        let typed = self.want(written, scope, ty);
+        (!typed.is_poison()).then_some(typed.expr)
+    }
+
+    fn due(&mut self, written: &ast::Expr, scope: &Scope<'_>) -> Option<Expr> {
+        let due = self.of_record(written, scope, &Type::Duration)?;
+        if matches!(due, Expr::Literal(Value::Duration(nanos)) if nanos <= 0) {
+            let message = "`due` is a time after the arrival, longer than 0";
+            self.report(Diagnostic::error(codes::BAD_OPTION, written.span, message));
+        }
+        Some(due)
+    }
+
+    /// What records may have in common: a value that can be told to be equal to another.
+    fn shared(&mut self, written: &ast::Expr, scope: &Scope<'_>) -> Option<Expr> {
+        self.slots = 0;
+        let typed = self.expr(written, scope, None);
+        if typed.is_poison() {
+            return None;
+        }
+        let inner = super::fit::required(&typed.ty);
+        if matches!(inner, Type::String | Type::Int | Type::Bool | Type::Enum(_)) {
+            return Some(typed.expr);
+        }
+        let message = format!(
+            "records are told apart by a string, an int, a bool or an enum, found {}",
+            typed.ty
+        );
+        self.report(
+            Diagnostic::error(codes::TYPE_MISMATCH, written.span, message)
+                .help("as in `fair: .tenant`"),
+        );
+        None
+    }
+
+    pub(crate) fn policy(&mut self, written: &ast::Expr) -> Option<(String, Vec<(String, Value)>)> {
         let call = match &written.kind {
             ExprKind::Call(call) => call.clone(),
             // A param may hold the name, so that experiments can set it.

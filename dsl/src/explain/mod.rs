@@ -1,6 +1,7 @@
 //! A plan as text: what runs where, in which order, and what runs side by side.
 
 mod endpoint;
+mod experiment;
 mod stage;
 
 use std::fmt::Write as _;
@@ -8,6 +9,8 @@ use std::fmt::Write as _;
 use crate::catalog::StageClass;
 use crate::literal::{show, show_args, show_duration};
 use crate::plan::{EmitPlan, Node, Plan, SourcePlan};
+
+pub use experiment::explain_experiment;
 
 /// Nodes behind the scheduling operator, in groups. Neighbouring stages that wait for something
 /// outside and do not read each other share a group: they run side by side. All others stand alone.
@@ -80,6 +83,9 @@ pub fn explain(plan: &Plan) -> String {
     for endpoint in &plan.endpoints {
         line(&mut out, 0, &endpoint::text(endpoint));
     }
+    for objective in &plan.slo {
+        line(&mut out, 0, &format!("objective {} (line {})", objective.text, objective.line));
+    }
     out
 }
 
@@ -118,20 +124,22 @@ fn schedule_text(plan: &Plan) -> String {
     }
     let mut text =
         format!("schedule policy={policy} slots={} queue={}", schedule.slots, schedule.queue);
-    if let Some(priority) = &schedule.priority {
-        let _ = write!(
-            text,
-            " priority={}",
-            match priority {
-                crate::plan::Expr::Column(at) => {
-                    plan.columns
-                        .get(*at)
-                        .map_or_else(String::new, |column| format!(".{}", column.name))
-                }
-                crate::plan::Expr::Literal(value) => show(value),
-                other => stage::reads_text(plan, other),
+    let of_record = [
+        ("priority", &schedule.priority),
+        ("fair", &schedule.fair),
+        ("due", &schedule.due),
+        ("affinity", &schedule.affinity),
+    ];
+    for (name, given) in of_record {
+        let Some(given) = given else { continue };
+        let shown = match given {
+            crate::plan::Expr::Column(at) => {
+                plan.columns.get(*at).map_or_else(String::new, |column| format!(".{}", column.name))
             }
-        );
+            crate::plan::Expr::Literal(value) => show(value),
+            other => stage::reads_text(plan, other),
+        };
+        let _ = write!(text, " {name}={shown}");
     }
     if let Some(deadline) = schedule.deadline_ns {
         let _ = write!(text, " deadline={}", show_duration(deadline));

@@ -52,23 +52,29 @@ impl Reader<'_> {
         ast::Block { entries, broken, span }
     }
 
-    fn entry(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Entry> {
+    pub(super) fn entry(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Entry> {
         let mut parts = children(pair);
         let key = self.word(&parts.next()?);
         let colon = parts.next()?;
-        if colon.as_str() == "=" {
-            let span = self.span(&colon);
-            self.report(
-                Diagnostic::error(
-                    codes::EQUALS_FOR_COLON,
-                    span,
-                    "entries of a block are `name: value`",
-                )
-                .label("write `:` here")
-                .fix(Span { start: key.span.end, ..span }, ":"),
-            );
-        }
+        self.equals_for_colon(&colon, key.span);
         let value = self.expression(parts.next()?);
         Some(ast::Entry { key, value })
+    }
+
+    /// Reports a `=` between the key that ends with `key` and its value.
+    pub(super) fn equals_for_colon(&mut self, colon: &Pair<'_, Rule>, key: Span) {
+        if colon.as_str() != "=" {
+            return;
+        }
+        let span = self.span(colon);
+        self.report(
+            Diagnostic::error(
+                codes::EQUALS_FOR_COLON,
+                span,
+                "entries of a block are `name: value`",
+            )
+            .label("write `:` here")
+            .fix(Span { start: key.end, ..span }, ":"),
+        );
     }
 }

@@ -57,8 +57,16 @@ impl Reader<'_> {
                 let block = self.block_or_empty(children(pair).next(), span);
                 tree.items.push(Item::Schedule(block));
             }
-            Rule::slo | Rule::measure | Rule::test | Rule::experiment => self.skipped(pair),
-            Rule::bad_item => self.bad_item(&pair, &mut tree.poisoned),
+            Rule::slo => tree.items.push(Item::Slo(self.slo(pair))),
+            Rule::experiment => {
+                tree.studies = true;
+                tree.items.extend(self.experiment(pair).map(Item::Experiment));
+            }
+            Rule::measure | Rule::test => self.skipped(pair),
+            Rule::bad_item => {
+                tree.studies |= pair.as_str().starts_with("experiment");
+                self.bad_item(&pair, &mut tree.poisoned);
+            }
             _ => {}
         }
     }

@@ -5,6 +5,7 @@
 //! [`recover`] words its own.
 
 mod block;
+mod experiment;
 mod expression;
 mod flow;
 mod item;

@@ -46,6 +46,14 @@ const FORMS: &[(&str, Rule, &str)] = &[
     ),
     ("test", Rule::test, "a test is `test \"what holds\" { given ... expect ... }`"),
     ("experiment", Rule::experiment, "an experiment is `experiment name { jobs: [...] }`"),
+    ("jobs", Rule::jobs, "jobs are `jobs: [flow, name = flow { tasks: 100 }]`"),
+    (
+        "sweep",
+        Rule::sweep,
+        "a sweep is `sweep nodes in [1, 4, 16]` or `sweep load in [low { tasks: 100, nodes: 2 }, ...]`",
+    ),
+    ("claim", Rule::claim, "a claim is `claim \"in words\" { balance[fifo] < balance[priority] }`"),
+    ("quick", Rule::quick, "a quick run is `quick { tasks: 40, repeat: 1 }`"),
     ("from", Rule::from_step, "write `from source`"),
     ("stage", Rule::stage, "a stage is `stage name = call(...) on endpoint { option: value }`"),
     ("where", Rule::filter, "a filter is `where condition`"),
@@ -204,7 +212,7 @@ impl Reader<'_> {
     }
 
     /// Reports where reading a construct stopped.
-    fn stopped(&mut self, word: &str, text: &str, span: Span) -> bool {
+    pub(super) fn stopped(&mut self, word: &str, text: &str, span: Span) -> bool {
         let Some((_, rule, form)) = FORMS.iter().find(|(name, ..)| *name == word) else {
             return false;
         };
@@ -266,7 +274,7 @@ impl Reader<'_> {
     }
 
     /// Whether the scanner has already said what is wrong with a piece.
-    fn silent(&self, span: Span) -> bool {
+    pub(super) fn silent(&self, span: Span) -> bool {
         self.diagnostics[..self.scanned]
             .iter()
             .any(|earlier| earlier.labels.iter().any(|label| label.span.overlaps(span)))
@@ -291,7 +299,7 @@ fn form(word: &str) -> &'static str {
     FORMS.iter().find(|(name, ..)| *name == word).map_or("", |(_, _, form)| form)
 }
 
-fn first_word(text: &str) -> &str {
+pub(super) fn first_word(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     &text[..end]
 }

@@ -41,7 +41,7 @@ pub(crate) const ITEM_WORDS: &[&str] = &[
 /// Words after which an expression starts anew.
 const STEP_WORDS: &[&str] = &[
     "from", "stage", "where", "emit", "into", "on", "route", "when", "loop", "until", "carry",
-    "group", "join", "expect", "given", "mock", "fault",
+    "group", "join", "expect", "given", "mock", "fault", "sweep", "claim",
 ];
 
 /// What the scanner made of a file.

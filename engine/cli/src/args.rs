@@ -6,8 +6,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::cache::CacheArguments;
 use crate::commands::calibrate::CalibrateArguments;
+use crate::commands::experiment::ExperimentArguments;
 use crate::commands::gateway::GatewayArguments;
+use crate::commands::replay::ReplayArguments;
 use crate::commands::retry::RetryArguments;
+use crate::commands::simulate::SimulateArguments;
 
 /// Declarative LLM dataflows on a cluster of CPU nodes that share scarce GPUs.
 #[derive(Debug, Parser)]
@@ -22,6 +25,11 @@ pub(crate) enum Command {
     /// Run a pipeline on worker processes of this host
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArguments>),
+    /// Say what a run would do, in virtual time: nothing is run and no token is spent
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(Box<SimulateArguments>),
+    /// List, run, report and compare experiments
+    Experiment(Box<ExperimentArguments>),
     /// Find all mistakes in programs without running them
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArguments),
@@ -44,6 +52,8 @@ pub(crate) enum Command {
     Gateway(Box<GatewayArguments>),
     /// Show or clear the answers that are kept for later runs
     Cache(CacheArguments),
+    /// Say what a recorded run would have been under another policy, in virtual time
+    Replay(ReplayArguments),
     /// Run the failed records of a run again
     Retry(RetryArguments),
     /// Measure a real endpoint and write a profile to simulate it with
@@ -62,10 +72,19 @@ Examples:
   sage-flow run pipelines/rag.sage --workers 16
   sage-flow run pipelines/rag.sage --tasks 2000 --endpoint sim:a100/qwen2.5-7b@10
   sage-flow run pipelines/llm.sage --endpoint http://127.0.0.1:8000 --concurrency 64
+  sage-flow run pipelines/rag.sage pipelines/llm.sage --workers 4 --stagger 2s
+  sage-flow run pipelines/rag.sage --arrivals 'poisson(20/s)' --strict-slo
   sage-flow run pipelines/compute.sage --workers 4 --scheduler 'priority(aging: 5s)' --set load=heavy
 
 Exit codes:
   0 complete   1 usage or check error   2 run failed   3 finished but incomplete   130 interrupted";
+
+const SIMULATE_EXAMPLES: &str = "\
+Examples:
+  sage-flow simulate pipelines/rag.sage --workers 64 --tasks 2000
+  sage-flow simulate pipelines/rag.sage --endpoint sim:a100/llama-3-8b --arrivals 'poisson(20/s)'
+  sage-flow simulate pipelines/rag.sage --workers 8 --fail 3@20s+5s --speeds 1,1,1,0.5
+  sage-flow simulate pipelines/rag.sage pipelines/llm.sage --stagger 2s --out predicted";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -85,7 +104,7 @@ Examples:
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
 pub(crate) struct RunArguments {
-    /// The program (this version runs one at a time)
+    /// The program; several run at once and share what endpoints they have in common
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Worker processes; each is one node of the run [default: the number of cores]
@@ -118,7 +137,13 @@ pub(crate) struct RunArguments {
     /// Records that arrive per second, evenly spaced (`20`, `20/s`, `600/min`)
     #[arg(long, value_name = "R/s")]
     pub(crate) rate: Option<String>,
-    /// Seed of the scheduling policy and of the simulated endpoint
+    /// How records arrive: batch, constant(20/s), poisson(20/s), burst(50, every: 10s), trace(FILE)
+    #[arg(long, value_name = "HOW", conflicts_with = "rate")]
+    pub(crate) arrivals: Option<String>,
+    /// Of several programs, each begins so long after the one before it (`2s`)
+    #[arg(long, value_name = "D")]
+    pub(crate) stagger: Option<String>,
+    /// Seed of the scheduling policy, of random arrivals and of the simulated endpoint
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Output folder [default: results/runs/PIPELINE-TIME]
@@ -136,6 +161,9 @@ pub(crate) struct RunArguments {
     /// Print metrics.json on the standard output at the end
     #[arg(long)]
     pub(crate) json: bool,
+    /// Exit with 3 when an objective of the program's `slo` block does not hold
+    #[arg(long)]
+    pub(crate) strict_slo: bool,
 }
 
 #[derive(Debug, Args)]

@@ -13,8 +13,10 @@ mod catalog;
 mod commands;
 mod diagnostics;
 mod exit;
+mod experiment;
 mod program;
 mod run;
+mod twin;
 
 use clap::Parser;
 

@@ -1,8 +1,11 @@
-//! Nanoseconds a decision costs, per policy, at 16 and 256 workers.
+//! Nanoseconds a decision costs, per policy, at 16, 256 and 1024 workers.
 //!
 //! `cargo bench -p sage-core --bench decide`. A plain program: each sample times a batch of
 //! decisions on a fleet in steady state, where every decision is followed by the completion of the
 //! oldest task. `place` is the policy alone, `next` the whole scheduler step with its completion.
+//! Tasks come from a hundred tenants, have one of a thousand affinity keys, and differ in length and
+//! due time, so that each policy has something to look at. Gaps in time are over at once: what is
+//! measured is a decision, not the wait for it.
 
 #![expect(clippy::print_stdout, reason = "the figures are what the program is for")]
 
@@ -12,8 +15,8 @@ use std::time::Instant;
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
-use sage_core::policies::{POLICIES, build};
-use sage_core::schedule::{Fleet, FleetConfig, Outcome, Scheduler, Task};
+use sage_core::policies::{POLICIES, build, parse};
+use sage_core::schedule::{Fleet, FleetConfig, Outcome, Policy, Scheduler, Task, Worker};
 
 const SAMPLES: usize = 400;
 const BATCH: u64 = 256;
@@ -22,16 +25,16 @@ fn main() {
     // `cargo test --benches` runs this as well; it only has to work there.
     let samples = if std::env::args().any(|arg| arg == "--bench") { SAMPLES } else { 2 };
     println!(
-        "{:<14}{:>8}{:>30}{:>30}",
+        "{:<16}{:>8}{:>30}{:>30}",
         "ns/decision", "workers", "place p50 / p99", "next p50 / p99"
     );
     for spec in POLICIES {
-        for workers in [16, 256] {
+        for workers in [16, 256, 1024] {
             let name = spec.signature.name;
             let [place50, place99] = quantiles(place(name, workers, samples));
             let [next50, next99] = quantiles(next(name, workers, samples));
             println!(
-                "{name:<14}{workers:>8}{:>30}{:>30}",
+                "{name:<16}{workers:>8}{:>30}{:>30}",
                 format!("{place50:.0} / {place99:.0}"),
                 format!("{next50:.0} / {next99:.0}")
             );
@@ -39,30 +42,56 @@ fn main() {
     }
 }
 
+/// What arrives at its number in nanoseconds.
+fn task(id: u64) -> Task {
+    Task {
+        priority: (id % 5) as i64,
+        expected_ns: Some(1_000 + id % 77),
+        due_ns: Some(id + 50_000 + id * 7919 % 10_000),
+        flow: 1 + id % 100,
+        affinity: 1 + id * 7919 % 1_000,
+        critical_ns: Some(1_000 + id % 77),
+        ..Task::new(id, id)
+    }
+}
+
+/// The policy with its defaults, but one that spaces tasks in time does so by a nanosecond.
+fn policy(name: &str) -> Box<dyn Policy> {
+    let (name, args) = if name == "staggered" {
+        parse("staggered(gap: 1ns)").expect("this is how a policy is written")
+    } else {
+        (name.to_owned(), Vec::new())
+    };
+    build(&name, &args).expect("a policy builds from its defaults")
+}
+
 /// The policy alone, on a fleet that is nearly three quarters full.
 fn place(name: &str, workers: usize, samples: usize) -> Vec<f64> {
-    let mut policy = build(name, &[]).expect("a policy builds from its defaults");
-    let mut fleet = Fleet::new(&FleetConfig::new(workers, 8));
-    for (number, worker) in fleet.workers.iter_mut().enumerate() {
+    let mut policy = policy(name);
+    let row = |number: usize| {
+        let mut worker = Worker::new(8, 2);
         worker.in_flight = 3 + (number * 7 % 6) as u32;
         worker.assigned = number as u64 * 13 % 101;
         worker.ewma_service_ns = Some(1e9 + number as f64);
         worker.work_left_ns = 1e9 * f64::from(worker.in_flight);
-    }
+        worker
+    };
+    let mut fleet = Fleet::of((0..workers).map(row).collect());
     let mut rng = Pcg64Mcg::seed_from_u64(1);
     timed(samples, |id| {
-        black_box(policy.place(&Task::new(id, id), black_box(&fleet), &mut rng));
+        fleet.now_ns = id;
+        black_box(policy.place(&task(id), black_box(&fleet), &mut rng));
     })
 }
 
 /// Arrival, decision and completion through the scheduler.
 fn next(name: &str, workers: usize, samples: usize) -> Vec<f64> {
-    let policy = build(name, &[]).expect("a policy builds from its defaults");
-    let mut scheduler = Scheduler::new(policy, &FleetConfig::new(workers, 8), 1, 1 << 20, None);
+    let fleet = FleetConfig::new(workers, 8);
+    let mut scheduler = Scheduler::new(policy(name), &fleet, 1, 1 << 20, None);
     let mut running = VecDeque::new();
     let steady = workers * 6;
     timed(samples, |id| {
-        black_box(scheduler.arrive(Task::new(id, id), id).is_ok());
+        black_box(scheduler.arrive(task(id), id).is_ok());
         while let Some(decision) = scheduler.next(id) {
             if let Outcome::Placed { worker } = decision.outcome {
                 running.push_back((decision.task.id, worker));

@@ -1,125 +1,26 @@
 //! Properties that hold for every policy in the registry: a new one is tested by being listed.
 //!
-//! Three kinds of test. *Choice*: `place` on arbitrary fleets, also ones a run would never reach.
+//! Four kinds of test. *Choice*: `place` on arbitrary fleets, also ones a run would never reach.
 //! *Trace*: whole runs through the scheduler in simulated time, with workers lost and regained.
-//! *Quality*: what a policy is for, such as the balance of `load_aware`.
+//! *Quality*: what a policy is for, such as the balance of `load_aware`. *Oracle* (`oracles.rs`): a
+//! policy's order, computed naively at each decision, and the bounds that it claims.
 
 #![expect(clippy::unwrap_used, reason = "in a test a failed unwrap is a failed test")]
 
-use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+#[path = "policies/harness.rs"]
+mod harness;
+#[path = "policies/oracles.rs"]
+mod oracles;
 
+use std::collections::BTreeSet;
+
+use harness::{MS, Run, SECOND, any_task, any_tasks, named, policy, variants};
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use sage_core::metrics::balance;
-use sage_core::policies::{POLICIES, PolicySpec, build, find, parse, signatures};
-use sage_core::schedule::{
-    Fleet, FleetConfig, Outcome, Policy, ScheduleError, Scheduler, Task, Verdict, Worker,
-};
-
-const MS: u64 = 1_000_000;
-
-fn policy(text: &str) -> Box<dyn Policy> {
-    let (name, args) = parse(text).unwrap();
-    build(&name, &args).unwrap()
-}
-
-fn named(text: &str) -> &'static PolicySpec {
-    find(&parse(text).unwrap().0).unwrap()
-}
-
-/// Every registry entry with its defaults, and every word of a parameter that takes words.
-fn variants() -> Vec<String> {
-    let mut all = Vec::new();
-    for spec in POLICIES {
-        let name = spec.signature.name;
-        all.push(name.to_owned());
-        for param in spec.signature.params {
-            if let sage_dsl::catalog::Kind::Word(words) = param.kind {
-                all.extend(words.iter().map(|word| format!("{name}({}: {word})", param.name)));
-            }
-        }
-    }
-    all
-}
-
-/// A run in simulated time.
-struct Run {
-    scheduler: Scheduler,
-    /// End, task, worker, service time.
-    running: BinaryHeap<Reverse<(u64, u64, usize, u64)>>,
-    trace: Vec<(u64, usize)>,
-    late: Vec<u64>,
-    completed: Vec<u64>,
-    /// When each slot of each worker is free; a task in the window waits for one.
-    slots: Vec<Vec<u64>>,
-    latency_ms: Vec<f64>,
-}
-
-impl Run {
-    fn new(text: &str, fleet: &FleetConfig, seed: u64, deadline_ns: Option<u64>) -> Self {
-        Run {
-            scheduler: Scheduler::new(policy(text), fleet, seed, 64, deadline_ns),
-            running: BinaryHeap::new(),
-            trace: Vec::new(),
-            late: Vec::new(),
-            completed: vec![0; fleet.workers],
-            slots: vec![vec![0; fleet.slots as usize]; fleet.workers],
-            latency_ms: Vec::new(),
-        }
-    }
-
-    fn decide(&mut self, now: u64, service: &mut dyn FnMut(&Task, usize) -> u64) {
-        while let Some(decision) = self.scheduler.next(now) {
-            match decision.outcome {
-                Outcome::Placed { worker } => {
-                    let row = &self.scheduler.fleet().workers[worker];
-                    assert!(row.up && row.in_flight <= row.window);
-                    assert_eq!(self.scheduler.loads()[worker] + 1, row.in_flight);
-                    self.trace.push((decision.task.id, worker));
-                    let took = service(&decision.task, worker);
-                    let slot = self.slots[worker].iter_mut().min().unwrap();
-                    *slot = now.max(*slot) + took;
-                    self.latency_ms.push((*slot - decision.task.arrived_ns) as f64 / MS as f64);
-                    self.running.push(Reverse((*slot, decision.task.id, worker, took)));
-                }
-                Outcome::Late => self.late.push(decision.task.id),
-                Outcome::Shed { reason } => panic!("no policy sheds, {reason}"),
-            }
-        }
-    }
-
-    /// Lets everything run that ends until `until`.
-    fn advance(&mut self, until: u64, service: &mut dyn FnMut(&Task, usize) -> u64) {
-        while self.running.peek().is_some_and(|Reverse((end, ..))| *end <= until) {
-            let Reverse((end, task, worker, took)) = self.running.pop().unwrap();
-            // A task that was lost with its worker reports in vain, or its second life did.
-            if self.scheduler.complete(task, worker, took, true, end).is_ok() {
-                self.completed[worker] += 1;
-            }
-            self.decide(end, service);
-        }
-    }
-
-    fn run(&mut self, tasks: &[Task], service: &mut dyn FnMut(&Task, usize) -> u64) {
-        for task in tasks {
-            self.advance(task.arrived_ns, service);
-            self.scheduler.arrive(*task, task.arrived_ns).unwrap();
-            self.decide(task.arrived_ns, service);
-        }
-        self.advance(u64::MAX, service);
-    }
-}
-
-fn tasks(gaps: &[(u64, i64, Option<u64>)]) -> Vec<Task> {
-    let mut now = 0;
-    let task = |(id, (gap, priority, expected_ns)): (usize, &(u64, i64, Option<u64>))| {
-        now += gap;
-        Task { priority: *priority, expected_ns: *expected_ns, ..Task::new(id as u64, now) }
-    };
-    gaps.iter().enumerate().map(task).collect()
-}
+use sage_core::policies::{POLICIES, build, parse, signatures};
+use sage_core::schedule::{Fleet, FleetConfig, ScheduleError, Task, Verdict, Worker};
 
 prop_compose! {
     fn any_worker()(
@@ -138,21 +39,19 @@ prop_compose! {
     }
 }
 
-fn any_gaps() -> impl Strategy<Value = Vec<(u64, i64, Option<u64>)>> {
-    let expected = proptest::option::of(0..50 * MS);
-    proptest::collection::vec((0..5 * MS, -3_i64..4, expected), 1..120)
-}
-
 proptest! {
     #[test]
     fn no_policy_picks_a_worker_that_is_down_or_full(
         workers in proptest::collection::vec(any_worker(), 0..20),
-        mean in proptest::option::of(0.0..1e12_f64),
-        priority: i64, expected_ns: Option<u64>, seed: u64,
+        mean_service_ns in proptest::option::of(0.0..1e12_f64),
+        task in any_task(), priority: i64, expected_ns: Option<u64>, due_ns: Option<u64>, seed: u64,
     ) {
-        let fleet =
-            Fleet { now_ns: 7, queue_len: 1, workers, mean_service_ns: mean };
-        let task = Task { priority, expected_ns, ..Task::new(1, u64::MAX) };
+        let mut fleet = Fleet::of(workers);
+        fleet.now_ns = 7;
+        fleet.queue_len = 1;
+        fleet.mean_service_ns = mean_service_ns;
+        // No number may overflow.
+        let task = Task { id: 1, arrived_ns: u64::MAX, priority, expected_ns, due_ns, ..task };
         for text in variants() {
             let mut policy = policy(&text);
             policy.rank(&task);
@@ -161,7 +60,7 @@ proptest! {
                 match policy.place(&task, &fleet, &mut rng) {
                     Verdict::Run(worker) => prop_assert!(fleet.free(worker), "{text}"),
                     Verdict::Hold | Verdict::Shed(_) => {
-                        let may_hold = !fleet.workers.iter().any(sage_core::schedule::Worker::has_slot)
+                        let may_hold = !fleet.workers().iter().any(Worker::has_slot)
                             || !named(&text).promises.work_conserving;
                         prop_assert!(may_hold, "{text} held a task");
                     }
@@ -172,11 +71,10 @@ proptest! {
 
     #[test]
     fn runs_lose_nothing_repeat_by_seed_and_keep_their_promises(
-        gaps in any_gaps(), workers in 1_usize..6, slots in 1_u32..4,
+        tasks in any_tasks(), workers in 1_usize..6, slots in 1_u32..4,
         seed: u64, services in proptest::collection::vec(MS..40 * MS, 16),
         deadline in proptest::option::of(MS..100 * MS),
     ) {
-        let tasks = tasks(&gaps);
         let fleet = FleetConfig::new(workers, slots);
         for text in variants() {
             let trace = |seed| {
@@ -207,22 +105,48 @@ proptest! {
     }
 
     #[test]
-    fn tasks_of_a_lost_worker_come_back_and_complete_once(
-        gaps in any_gaps(), workers in 2_usize..5, lost in 0_usize..2, at in 0_usize..120,
+    fn tasks_that_are_ranked_anew_without_new_knowledge_keep_their_order(
+        tasks in any_tasks(), at in 0_usize..120,
     ) {
-        let tasks = tasks(&gaps);
+        let at = at.min(tasks.len());
+        // What `weighted_fair` has served is forgotten by it, no more than a task a tenant.
+        for text in variants().into_iter().filter(|text| text != "weighted_fair") {
+            let order = |revise: bool| {
+                let mut run = Run::new(&text, &FleetConfig::new(2, 2), 1, None);
+                let mut service = |task: &Task, _: usize| (1 + task.id % 7) * MS;
+                run.run(&tasks[..at], &mut service);
+                for task in &tasks[at..] {
+                    run.scheduler.arrive(*task, task.arrived_ns).unwrap();
+                }
+                if revise {
+                    // Numbers and arrivals cannot be changed.
+                    run.scheduler.revise(|task| (task.id, task.arrived_ns) = (0, 0));
+                }
+                run.decide(tasks[tasks.len() - 1].arrived_ns, &mut service);
+                run.advance(u64::MAX, &mut service);
+                run.trace
+            };
+            prop_assert_eq!(order(true), order(false), "{}", text);
+        }
+    }
+
+    #[test]
+    fn tasks_of_a_lost_worker_come_back_and_complete_once(
+        tasks in any_tasks(), workers in 2_usize..5, lost in 0_usize..2, at in 0_usize..120,
+    ) {
         let at = at.min(tasks.len() - 1);
         for text in variants() {
             let mut run = Run::new(&text, &FleetConfig::new(workers, 2), 1, None);
             let mut service = |task: &Task, _: usize| (1 + task.id % 7) * MS;
             run.run(&tasks[..at], &mut service);
-            let now = tasks[at].arrived_ns;
+            // The last of those before may have been placed later than the next arrives.
+            let now = tasks[at].arrived_ns.max(run.placed_ns.last().copied().unwrap_or(0));
             for task in &tasks[at..] {
                 run.scheduler.arrive(Task { arrived_ns: now, ..*task }, now).unwrap();
             }
             run.decide(now, &mut service);
             let back = run.scheduler.worker_down(lost, now);
-            prop_assert_eq!(run.scheduler.fleet().workers[lost].in_flight, 0);
+            prop_assert_eq!(run.scheduler.fleet().workers()[lost].in_flight, 0);
             for task in &back {
                 let late_report = run.scheduler.complete(task.id, lost, 1, true, now);
                 prop_assert_eq!(late_report, Err(ScheduleError::NotInFlight(task.id)));
@@ -235,6 +159,62 @@ proptest! {
             prop_assert_eq!((run.scheduler.queue_len(), run.scheduler.in_flight()), (0, 0));
             prop_assert_eq!(run.completed.iter().sum::<u64>() as usize, tasks.len(), "{}", text);
         }
+    }
+}
+
+#[test]
+fn when_only_time_passes_every_task_is_placed() {
+    for text in variants() {
+        // Slots for all, so that no completion is needed, and none comes.
+        let mut run = Run::new(&text, &FleetConfig::new(3, 40), 1, None);
+        let mut now = 0;
+        for id in 0..60 {
+            let task =
+                Task { due_ns: Some(99), flow: id % 3, affinity: id % 5, ..Task::new(id, 0) };
+            run.scheduler.arrive(task, 0).unwrap();
+        }
+        run.decide(now, &mut |_, _| SECOND);
+        while let Some(wake) = run.scheduler.next_wake_ns() {
+            assert!(wake > now, "{text}: a timer that is over rings for ever");
+            now = wake;
+            run.decide(now, &mut |_, _| SECOND);
+        }
+        assert_eq!((run.trace.len(), run.scheduler.queue_len()), (60, 0), "{text}");
+    }
+}
+
+/// Where in the order of placements the least favoured of tasks is, while favoured ones keep coming,
+/// twice as many as the worker can do.
+fn place_of_the_least_favoured(text: &str, stream: u64) -> usize {
+    let fleet = FleetConfig { window_extra: 0, ..FleetConfig::new(1, 1) };
+    let mut run = Run::new(text, &fleet, 0, None);
+    let favoured = |id: u64| Task {
+        priority: 3,
+        expected_ns: Some(2 * SECOND),
+        critical_ns: Some(2 * SECOND),
+        due_ns: Some((id + 1) * SECOND),
+        flow: 1 + id % 5,
+        affinity: 1,
+        ..Task::new(id, id * SECOND)
+    };
+    let mut tasks: Vec<Task> = (0..stream).map(favoured).collect();
+    tasks[5] = Task {
+        priority: -2,
+        expected_ns: Some(10 * SECOND),
+        flow: 99,
+        affinity: 2,
+        ..Task::new(5, tasks[5].arrived_ns)
+    };
+    run.run(&tasks, &mut |_, _| 2 * SECOND);
+    run.trace.iter().position(|(task, _)| *task == 5).unwrap()
+}
+
+#[test]
+fn who_starves_nobody_lets_no_stream_of_others_decide_how_long_a_task_waits() {
+    for text in variants() {
+        let [short, long] = [1000, 2000].map(|stream| place_of_the_least_favoured(&text, stream));
+        let starves = short != long;
+        assert_eq!(starves, !named(&text).promises.starves_nobody, "{text}: {short} and {long}");
     }
 }
 
@@ -271,6 +251,18 @@ fn wrong_arguments_are_told_apart() {
             "policy `load_aware`: `mode` must be one of `spread`, `balanced`, `pack`",
         ),
         ("priority(aging: 0s)", "policy `priority`: `aging` must be longer than 0s"),
+        ("shortest_first(aging: 0s)", "policy `shortest_first`: `aging` must be longer than 0s"),
+        ("staggered(gap: 0s)", "policy `staggered`: `gap` must be longer than 0s"),
+        ("staggered(gap: -1ms)", "policy `staggered`: `gap` must be longer than 0s"),
+        ("staggered(1ms, 0)", "policy `staggered`: `burst` must be at least 1"),
+        ("prefix_affinity(-1)", "policy `prefix_affinity`: `spread` must be from 0 to 4294967295"),
+        ("weighted_fair(3)", "policy `weighted_fair`: `weights` must be text in double quotes"),
+        ("weighted_fair(\"gold\")", "policy `weighted_fair`: `gold` is no weight such as `gold=3`"),
+        (
+            "weighted_fair(\"gold=0\")",
+            "policy `weighted_fair`: the weight in `gold=0` must be a number from 0.001 to 1000",
+        ),
+        ("weighted_fair(\"gold=1, gold=2\")", "policy `weighted_fair`: `gold` is weighed twice"),
         ("priority(10)", "policy `priority`: `aging` must be a duration such as `10s`"),
     ];
     for (text, message) in cases {
@@ -367,4 +359,25 @@ fn pack_leaves_workers_idle() {
     let tasks: Vec<Task> = (0..200).map(|id| Task::new(id, id * MS)).collect();
     run.run(&tasks, &mut |_, _| 5 * MS);
     assert_eq!(run.completed.iter().filter(|count| **count > 0).count(), 2);
+}
+
+#[test]
+fn the_table_in_the_documentation_says_what_policies_promise() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/scheduling.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for spec in POLICIES {
+        let name = spec.signature.name;
+        let row = page.lines().find(|line| line.starts_with(&format!("| `{name}` |")));
+        let row = row.unwrap_or_else(|| panic!("{name} has no row in docs/scheduling.md"));
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let promises = spec.promises;
+        let words = [
+            promises.work_conserving,
+            promises.deterministic,
+            promises.keeps_order,
+            promises.starves_nobody,
+        ];
+        let words = words.map(|kept| if kept { "yes" } else { "no" });
+        assert_eq!(cells[cells.len() - 4..], words, "{row}");
+    }
 }

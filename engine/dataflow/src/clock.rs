@@ -20,8 +20,13 @@ impl RunClock {
         now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
     }
 
+    /// A time of the host's clock on the run's.
+    pub fn of_host(self, host_ns: u64) -> u64 {
+        host_ns.saturating_sub(self.origin_ns)
+    }
+
     /// Nanoseconds since the run began.
     pub fn now_ns(self) -> u64 {
-        Self::host_ns().saturating_sub(self.origin_ns)
+        self.of_host(Self::host_ns())
     }
 }

@@ -3,84 +3,135 @@
 use bumpalo::Bump;
 use sage_core::expr::{Program, Templates};
 use sage_core::record::Datum;
-use sage_dsl::catalog::EndpointUse;
-use sage_dsl::plan::{Argument, Expr, Node, Plan};
+use sage_core::schedule::Declared;
+use sage_dsl::catalog::{EndpointUse, StageClass};
+use sage_dsl::plan::{Argument, Expr, Node, Plan, StagePlan};
 use sage_dsl::types::Value;
 
 use crate::distribution::Distribution;
 use crate::stages::STAGES;
 
-/// Expected service time behind the scheduling operator; unknown when a stage calls an endpoint
-/// (its time is learned from completions) or scales with something that is computed later.
+/// Cost of the stages behind the scheduling operator. What is spent in a call to an endpoint is not
+/// in it, nor what scales with something that is computed later.
 pub(crate) struct CostModel {
+    /// Stages that run one after the other; of those within a group, which are asked side by side,
+    /// the longest is waited for.
+    groups: Vec<Vec<StageCost>>,
+    /// Whether nothing is left out.
+    complete: bool,
+}
+
+#[derive(Default)]
+struct StageCost {
     fixed_ns: f64,
-    /// Programs that give units, and nanoseconds per unit.
-    terms: Vec<(Program, f64)>,
-    known: bool,
+    /// A program that gives units, and nanoseconds per unit.
+    term: Option<(Program, f64)>,
 }
 
 impl CostModel {
     pub(crate) fn of(plan: &Plan) -> Self {
-        let mut model = CostModel { fixed_ns: 0.0, terms: Vec::new(), known: true };
+        let mut model = CostModel { groups: Vec::new(), complete: true };
         let schedule = plan.nodes.iter().position(|node| matches!(node, Node::Schedule));
         let (before, behind) = plan.nodes.split_at(schedule.unwrap_or(0));
         let available = plan.source().map_or(0, |source| source.record.fields.len())
             + before.iter().filter(|node| matches!(node, Node::Stage(_))).count();
+        // Columns of the group that is being filled; empty when the next stage begins another.
+        let mut beside: Vec<usize> = Vec::new();
         for node in behind {
-            let Node::Stage(stage) = node else { continue };
-            let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind);
-            let Some(entry) = entry else { continue };
-            if stage.endpoint.is_some() && stage.calls != EndpointUse::None {
-                model.known = false;
-                continue;
-            }
-            model.fixed_ns += entry.spec.cost.fixed_us * 1e3;
-            let Some((parameter, us_per_unit)) = entry.spec.cost.per_unit else { continue };
-            let argument = stage.args.iter().find(|(name, _)| name == parameter);
-            match argument {
-                Some((
-                    _,
-                    Argument::Expr(Expr::Literal(
-                        value @ (Value::Call { .. } | Value::Duration(_)),
-                    )),
-                )) => {
-                    let mean = Distribution::from_value(value).map(|d| d.mean_ns());
-                    model.fixed_ns += mean.unwrap_or(0.0) * us_per_unit;
+            let stage = match node {
+                Node::Stage(stage) => stage,
+                Node::Filter(_) => {
+                    beside.clear();
+                    continue;
                 }
-                Some((_, Argument::Expr(expr))) => match Program::compile(expr) {
-                    Ok(program) if reads_only(expr, available) => {
-                        // A duration counts nanoseconds; its unit of cost is the microsecond.
-                        let scale = if parameter == "time" { 1.0 } else { 1e3 };
-                        model.terms.push((program, us_per_unit * scale));
-                    }
-                    _ => model.known = false,
-                },
-                _ => {}
+                _ => continue,
+            };
+            let waits = stage.class == StageClass::Wait
+                && (stage.calls == EndpointUse::None || stage.endpoint.is_some());
+            let follows = !waits || stage.reads.iter().any(|column| beside.contains(column));
+            if follows || beside.is_empty() {
+                beside.clear();
+                model.groups.push(Vec::new());
+            }
+            if waits {
+                beside.push(stage.column);
+            }
+            let cost = model.stage(stage, available);
+            if let Some(group) = model.groups.last_mut() {
+                group.push(cost);
             }
         }
         model
     }
 
-    pub(crate) fn is_unknown(&self) -> bool {
-        !self.known
+    fn stage(&mut self, stage: &StagePlan, available: usize) -> StageCost {
+        let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind);
+        let Some(entry) = entry else { return StageCost::default() };
+        if stage.endpoint.is_some() && stage.calls != EndpointUse::None {
+            self.complete = false;
+            return StageCost::default();
+        }
+        let mut cost = StageCost { fixed_ns: entry.spec.cost.fixed_us * 1e3, term: None };
+        let Some((parameter, us_per_unit)) = entry.spec.cost.per_unit else { return cost };
+        let argument = stage.args.iter().find(|(name, _)| name == parameter);
+        match argument {
+            Some((
+                _,
+                Argument::Expr(Expr::Literal(value @ (Value::Call { .. } | Value::Duration(_)))),
+            )) => {
+                let mean = Distribution::from_value(value).map(|d| d.mean_ns());
+                cost.fixed_ns += mean.unwrap_or(0.0) * us_per_unit;
+            }
+            Some((_, Argument::Expr(expr))) => match Program::compile(expr) {
+                Ok(program) if reads_only(expr, available) => {
+                    // A duration counts nanoseconds; its unit of cost is the microsecond.
+                    let scale = if parameter == "time" { 1.0 } else { 1e3 };
+                    cost.term = Some((program, us_per_unit * scale));
+                }
+                _ => self.complete = false,
+            },
+            _ => {}
+        }
+        cost
     }
 
-    /// Expected time of one record.
+    /// Whether the estimate of a record needs no look at it.
+    pub(crate) fn reads_nothing(&self) -> bool {
+        self.groups.iter().flatten().all(|stage| stage.term.is_none())
+    }
+
+    /// What is declared for one record.
+    pub(crate) fn declared<'a>(
+        &'a self,
+        columns: &[Datum<'a>],
+        templates: &'a Templates,
+        arena: &'a Bump,
+    ) -> Declared {
+        let ns = |stage: &'a StageCost| {
+            let scaled = stage.term.as_ref().map_or(0.0, |(program, ns_per_unit)| {
+                let value = program.evaluate(columns, templates, arena).ok();
+                value.and_then(Datum::as_float).unwrap_or(0.0) * ns_per_unit
+            });
+            (stage.fixed_ns + scaled).max(0.0)
+        };
+        let mut declared = Declared { all_ns: 0.0, chain_ns: 0.0, complete: self.complete };
+        for group in &self.groups {
+            let times = || group.iter().map(ns);
+            declared.all_ns += times().sum::<f64>();
+            declared.chain_ns += times().fold(0.0, f64::max);
+        }
+        declared
+    }
+
+    /// Expected time of one record, if the cost models tell all of it.
     pub(crate) fn expected_ns<'a>(
         &'a self,
         columns: &[Datum<'a>],
         templates: &'a Templates,
         arena: &'a Bump,
     ) -> Option<u64> {
-        if !self.known {
-            return None;
-        }
-        let units = |program: &'a Program| {
-            let value = program.evaluate(columns, templates, arena).ok();
-            value.and_then(Datum::as_float).unwrap_or(0.0)
-        };
-        let scaled: f64 = self.terms.iter().map(|(program, ns)| units(program) * ns).sum();
-        Some((self.fixed_ns + scaled).clamp(0.0, 1e15) as u64)
+        let declared = self.complete.then(|| self.declared(columns, templates, arena));
+        declared.map(|declared| declared.all_ns.clamp(0.0, 1e15) as u64)
     }
 }
 

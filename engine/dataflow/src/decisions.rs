@@ -1,5 +1,9 @@
 //! `decisions.csv`: one line per decision of the scheduling operator, enough to see why a task went
 //! where it went and to ask what another policy would have done.
+//!
+//! `in_flight` are the tasks on each worker, separated by spaces. What the policy could see of the
+//! task follows it: `priority`, `due_ms` since the run began, the keys `flow` and `affinity` (0 where
+//! the program does not say), and the estimates `expected_ms` and `critical_ms`. Empty is not known.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -12,6 +16,9 @@ use crate::error::DataflowError;
 /// Name of the file in a run's output folder.
 pub const DECISIONS: &str = "decisions.csv";
 
+const HEADER: &[u8] = b"task_id,decided_ms,decision_us,queue,chosen,reason,in_flight,\
+    priority,due_ms,flow,affinity,expected_ms,critical_ms\n";
+
 pub(crate) struct DecisionLog {
     path: PathBuf,
     file: BufWriter<File>,
@@ -22,8 +29,7 @@ impl DecisionLog {
         let path = out.join(DECISIONS);
         let failed = |reason| DataflowError::File { action: "create", path: path.clone(), reason };
         let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
-        file.write_all(b"task_id,decided_ms,decision_us,queue,chosen,reason,in_flight\n")
-            .map_err(failed)?;
+        file.write_all(HEADER).map_err(failed)?;
         Ok(DecisionLog { path, file })
     }
 
@@ -33,7 +39,7 @@ impl DecisionLog {
         now_ns: u64,
         spent_ns: u64,
         decision: &Decision,
-        loads: &[u32],
+        loads: impl Iterator<Item = u32>,
     ) -> Result<(), DataflowError> {
         self.write(now_ns, spent_ns, decision, loads).map_err(|reason| DataflowError::File {
             action: "write",
@@ -47,7 +53,7 @@ impl DecisionLog {
         now_ns: u64,
         spent_ns: u64,
         decision: &Decision,
-        loads: &[u32],
+        loads: impl Iterator<Item = u32>,
     ) -> std::io::Result<()> {
         let (ms, us) = (now_ns as f64 / 1e6, spent_ns as f64 / 1e3);
         write!(self.file, "{},{ms:.3},{us:.2},{},", decision.task.id, decision.queue_len)?;
@@ -57,9 +63,20 @@ impl DecisionLog {
             Outcome::Late => write!(self.file, "late")?,
         }
         write!(self.file, ",{},", decision.reason.replace(',', ";"))?;
-        for (i, load) in loads.iter().enumerate() {
+        for (i, load) in loads.enumerate() {
             write!(self.file, "{}{load}", if i > 0 { " " } else { "" })?;
         }
+        let task = &decision.task;
+        write!(self.file, ",{},", task.priority)?;
+        milliseconds(&mut self.file, task.due_ns)?;
+        write!(self.file, ",{},{},", task.flow, task.affinity)?;
+        milliseconds(&mut self.file, task.expected_ns)?;
+        self.file.write_all(b",")?;
+        milliseconds(&mut self.file, task.critical_ns)?;
         writeln!(self.file)
     }
+}
+
+fn milliseconds(file: &mut impl Write, ns: Option<u64>) -> std::io::Result<()> {
+    ns.map_or(Ok(()), |ns| write!(file, "{:.3}", ns as f64 / 1e6))
 }

@@ -8,14 +8,16 @@ use std::time::Instant;
 use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 use sage_core::event::{Event, Kind};
-use sage_core::expr::Program;
-use sage_core::schedule::{Decision, FleetConfig, Outcome, Policy, Scheduler, Task as Queued};
+use sage_core::schedule::{
+    Decision, Estimates, FleetConfig, Outcome, Policy, Scheduler, Task as Queued,
+};
 use sage_dsl::plan::SchedulePlan;
 
 use crate::context::Context;
 use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
 use crate::task::{DEADLINE, Dead, Done, Task};
+use crate::wants::Wants;
 
 /// What the scheduling operator needs besides the plan.
 pub(crate) struct SchedulerSettings {
@@ -31,8 +33,11 @@ pub(crate) struct SchedulerSettings {
 pub(crate) struct Dispatcher {
     scheduler: Scheduler,
     context: Rc<Context>,
-    priority: Option<Program>,
+    wants: Wants,
     cost: CostModel,
+    estimates: Estimates,
+    /// Whether what is wanted and expected is the same for all records.
+    reads_nothing: bool,
     rows: FxHashMap<u64, Task>,
     /// Tasks that need no place in a window: all their records were dropped before, or refused.
     bypass: VecDeque<Task>,
@@ -48,7 +53,7 @@ impl Dispatcher {
         context: Rc<Context>,
         plan: &SchedulePlan,
         policy: Box<dyn Policy>,
-        priority: Option<Program>,
+        wants: Wants,
         settings: SchedulerSettings,
     ) -> Self {
         let fleet = FleetConfig::new(settings.nodes, plan.slots);
@@ -57,8 +62,10 @@ impl Dispatcher {
         Dispatcher {
             scheduler: Scheduler::new(policy, &fleet, settings.seed, queue, deadline_ns),
             context,
-            priority,
+            reads_nothing: wants.reads_nothing() && settings.cost.reads_nothing(),
+            wants,
             cost: settings.cost,
+            estimates: Estimates::default(),
             rows: FxHashMap::default(),
             bypass: VecDeque::new(),
             threads: vec![vec![0; settings.threads]; settings.nodes],
@@ -75,30 +82,33 @@ impl Dispatcher {
             return;
         }
         let now = self.context.clock.now_ns();
-        let (priority, expected_ns) = self.estimate(&task);
-        let queued =
-            Queued { priority, records: task.records, expected_ns, ..Queued::new(task.id, now) };
+        let queued = self.look(&task);
         if self.scheduler.arrive(queued, now).is_ok() {
             self.rows.insert(task.id, task);
         }
     }
 
-    /// Priority and expected service time, from the first record.
-    fn estimate(&mut self, task: &Task) -> (i64, Option<u64>) {
-        if self.priority.is_none() && self.cost.is_unknown() {
-            return (0, None);
-        }
+    /// A task as the policy sees it; its first record stands for all of them.
+    fn look(&mut self, task: &Task) -> Queued {
         let mut columns = Vec::new();
-        task.rows.unpack(0, &mut columns);
-        let templates = &self.context.templates;
-        let priority = self.priority.as_ref().map_or(0, |program| {
-            let value = program.evaluate(&columns, templates, &self.arena);
-            value.ok().and_then(sage_core::record::Datum::as_int).unwrap_or(0)
-        });
-        let expected = self.cost.expected_ns(&columns, templates, &self.arena);
-        let expected = expected.map(|ns| ns.saturating_mul(task.rows.len() as u64));
+        if !self.reads_nothing {
+            task.rows.unpack(0, &mut columns);
+        }
+        let (templates, arena) = (&self.context.templates, &self.arena);
+        let wanted = self.wants.read(&columns, templates, arena);
+        let declared = self.cost.declared(&columns, templates, arena).times(task.rows.len());
+        let mut queued = Queued {
+            priority: wanted.priority,
+            records: task.records,
+            due_ns: wanted.due_ns.map(|ns| task.arrived_ns.saturating_add(ns)),
+            flow: wanted.flow,
+            affinity: wanted.affinity,
+            ..Queued::new(task.id, task.arrived_ns)
+        };
+        drop(columns);
+        self.estimates.arrived(&mut queued, task.rows.byte_len() as f64, declared);
         self.arena.reset();
-        (priority, expected)
+        queued
     }
 
     /// A task is done.
@@ -107,6 +117,9 @@ impl Dispatcher {
         open.set(open.get().saturating_sub(1));
         if !done.scheduled {
             return;
+        }
+        if self.estimates.completed(done.id, done.service_ns, done.ok) {
+            self.scheduler.revise(|task| self.estimates.revise(task));
         }
         let node = done.node as usize;
         let now = self.context.clock.now_ns();
@@ -136,8 +149,8 @@ impl Dispatcher {
         let began = Instant::now();
         let decision = self.scheduler.next(now)?;
         let spent_ns = began.elapsed().as_nanos() as u64;
-        if let Err(error) = self.decisions.record(now, spent_ns, &decision, self.scheduler.loads())
-        {
+        let loads = self.scheduler.loads(&decision);
+        if let Err(error) = self.decisions.record(now, spent_ns, &decision, loads) {
             self.context.fail(error);
         }
         let mut task = self.rows.remove(&decision.task.id)?;
@@ -177,6 +190,7 @@ impl Dispatcher {
 
     /// A task leaves without having run: late.
     fn refuse(&mut self, task: &Task, class: &str, message: &str) {
+        self.estimates.left(task.id);
         for row in task.rows.iter() {
             let dead = Dead {
                 stage: "schedule".into(),
@@ -202,6 +216,7 @@ impl Dispatcher {
         intake.open.set(intake.open.get().saturating_sub(queued.len() as u64));
         for task in queued {
             self.rows.remove(&task.id);
+            self.estimates.left(task.id);
             intake.given_back.set(intake.given_back.get() + u64::from(task.records));
         }
     }

@@ -28,6 +28,16 @@ pub enum DataflowError {
         /// What is wrong and how to mend it.
         message: String,
     },
+    /// A file of arrival times cannot be used.
+    #[error("{path}:{line}: {message}", path = path.display())]
+    Arrivals {
+        /// Which file.
+        path: PathBuf,
+        /// 1-based line.
+        line: usize,
+        /// What is wrong and how to mend it.
+        message: String,
+    },
     /// A sink cannot write where the program says.
     #[error("sink `{name}` (line {line}): {message}")]
     Sink {

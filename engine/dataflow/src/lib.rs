@@ -11,10 +11,12 @@
 //! **Invariant: every task ends exactly once.** A record that fails leaves the task's rows and joins
 //! its dead; the task goes on to `complete` with what is left of it.
 
+pub mod arrivals;
 mod clock;
 mod context;
 mod cost;
 mod decisions;
+pub mod demand;
 mod dispatcher;
 mod distribution;
 mod error;
@@ -30,6 +32,7 @@ pub mod sources;
 pub mod stages;
 pub mod task;
 mod timeline;
+mod wants;
 mod worker;
 
 pub(crate) use registry::registry;
@@ -41,4 +44,4 @@ pub use operators::TASKS;
 pub use outlets::DEAD_LETTERS;
 pub use segments::morsel;
 pub use timeline::TIMELINE;
-pub use worker::{Progress, Reporter, RunSettings, WorkerOutcome, WorkerSetup, run};
+pub use worker::{Begin, Progress, Reporter, RunSettings, WorkerOutcome, WorkerSetup, run};

@@ -9,6 +9,7 @@ use sage_core::policies;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::{ConnectLoop, Feedback};
 
+use crate::arrivals::{Pace, task_size};
 use crate::context::Context;
 use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
@@ -17,10 +18,11 @@ use crate::error::DataflowError;
 use crate::operators::{
     self, Emit, Fused, Measurements, SchedulerSettings, SourceSettings, Tasks, Time,
 };
-use crate::segments::{Segment, Segments, is_cheap, morsel, segments};
+use crate::segments::{Segment, Segments, is_cheap, segments};
 use crate::sources::FeedSettings;
 use crate::task::Done;
-use crate::worker::RunSettings;
+use crate::wants::Wants;
+use crate::worker::{Begin, RunSettings};
 
 /// Everything of a plan that can fail to be built, built before the dataflow is.
 pub(crate) struct Parts {
@@ -45,6 +47,7 @@ impl Parts {
     pub(crate) fn build(
         context: &Rc<Context>,
         settings: &RunSettings,
+        begin: Option<Arc<Begin>>,
         position: Position,
         indexes: &[Arc<dyn Index>],
     ) -> Result<Self, DataflowError> {
@@ -52,14 +55,16 @@ impl Parts {
         let first = position.peer == 0;
         let source =
             plan.source().ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
+        let arrivals = settings.arrivals.as_ref();
         let source = SourceSettings {
             plan: source.clone(),
             feed: FeedSettings {
-                morsel: morsel(plan),
+                morsel: task_size(plan, arrivals.map(|arrivals| &arrivals.rule)),
                 tasks: settings.tasks,
                 limit: settings.limit,
             },
-            rate: settings.rate,
+            pace: arrivals.filter(|_| first).map(Pace::new).transpose()?,
+            begin,
             reads: first,
         };
         let dispatcher = first.then(|| dispatcher(context, settings, position)).transpose()?;
@@ -81,17 +86,16 @@ fn dispatcher(
     let schedule = &context.plan.schedule;
     let policy = policies::build(&schedule.policy, &schedule.policy_args)
         .map_err(|error| DataflowError::Plan(error.to_string()))?;
-    let priority = schedule.priority.as_ref().map(sage_core::expr::Program::compile).transpose();
-    let priority = priority.map_err(|error| DataflowError::Plan(error.to_string()))?;
+    let wants = Wants::of(schedule).map_err(|error| DataflowError::Plan(error.to_string()))?;
     let scheduler = SchedulerSettings {
         nodes: position.nodes,
         threads: settings.threads,
-        morsel: morsel(&context.plan),
+        morsel: task_size(&context.plan, settings.arrivals.as_ref().map(|arrivals| &arrivals.rule)),
         seed: settings.seed,
         decisions: DecisionLog::create(&settings.out)?,
         cost: CostModel::of(&context.plan),
     };
-    Ok(Dispatcher::new(Rc::clone(context), schedule, policy, priority, scheduler))
+    Ok(Dispatcher::new(Rc::clone(context), schedule, policy, wants, scheduler))
 }
 
 /// Build the operators; `measurements` are there on the first worker.

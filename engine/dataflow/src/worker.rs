@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sage_core::endpoint::Endpoint;
@@ -21,6 +21,7 @@ use timely::communication::allocator::zero_copy::initialize::initialize_networki
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 use timely::worker::Worker;
 
+use crate::arrivals::Schedule;
 use crate::clock::RunClock;
 use crate::context::{Context, Intake};
 use crate::error::DataflowError;
@@ -44,8 +45,23 @@ pub struct RunSettings {
     pub tasks: Option<u64>,
     /// At most so many records.
     pub limit: Option<u64>,
-    /// Records that arrive per second; as fast as they are taken otherwise.
-    pub rate: Option<f64>,
+    /// How records arrive; as fast as they are taken otherwise.
+    pub arrivals: Option<Schedule>,
+}
+
+/// When the records of a run that is held begin to arrive; said once, by the supervisor.
+#[derive(Debug, Default)]
+pub struct Begin(AtomicU64);
+
+impl Begin {
+    /// At `host_ns` of the host's monotonic clock ([`RunClock::host_ns`]).
+    pub fn at(&self, host_ns: u64) {
+        self.0.store(host_ns.max(1), Ordering::Release);
+    }
+
+    pub(crate) fn said(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Acquire)).filter(|at| *at > 0)
+    }
 }
 
 /// What a worker process is given.
@@ -62,6 +78,8 @@ pub struct WorkerSetup {
     pub endpoint: Arc<dyn Endpoint>,
     /// The plan's indexes, opened.
     pub indexes: Vec<Arc<dyn Index>>,
+    /// Holds the source back until it is said when to begin; `None` begins at once.
+    pub begin: Option<Arc<Begin>>,
     /// Raised to stop gracefully: queued tasks stay pending, those in flight end.
     pub stop: Arc<AtomicBool>,
     /// Hears of progress and failures.
@@ -70,6 +88,8 @@ pub struct WorkerSetup {
 
 /// Hears of a worker while it runs.
 pub trait Reporter: Send + Sync {
+    /// The dataflow is built and waits for records; said once per dataflow thread.
+    fn ready(&self) {}
     /// How far the run is; from the first worker, a few times a second.
     fn progress(&self, progress: Progress);
     /// The run cannot end well; said once per worker.
@@ -107,6 +127,9 @@ pub struct WorkerOutcome {
 
 /// Between two looks of the first worker at the stop flag, and two reports of progress.
 const TICK: Duration = Duration::from_millis(200);
+
+/// Between two looks whether a run that is held may begin.
+const HELD: Duration = Duration::from_millis(2);
 
 /// Run this process's part of the dataflow; one outcome per timely thread.
 pub fn run(setup: WorkerSetup) -> Result<Vec<WorkerOutcome>, DataflowError> {
@@ -161,15 +184,21 @@ fn one(
     });
     let first = peer == 0;
     let measurements = first.then(|| measurements(&context, settings, nodes)).transpose()?;
-    let parts = Parts::build(&context, settings, position, &setup.indexes)?;
+    let mut begin = setup.begin.clone().filter(|_| first);
+    let parts = Parts::build(&context, settings, begin.clone(), position, &setup.indexes)?;
 
     worker.dataflow_named("flow", |scope| render(scope, &context, parts, measurements.clone()));
     let mut timeline = first.then(Timeline::new);
+    setup.reporter.ready();
 
     let mut told = false;
     let mut last_tick = 0;
     while worker.has_dataflows() {
-        worker.step_or_park(first.then_some(TICK));
+        let tick = if begin.is_some() { HELD } else { TICK };
+        worker.step_or_park(first.then_some(tick));
+        if begin.take_if(|begin| begin.said().is_some()).is_some() {
+            context.intake.rouse_source();
+        }
         if let (false, Some(error)) = (told, context.failure.borrow().as_ref()) {
             setup.reporter.failure(error.to_string());
             context.intake.draining.set(true);

@@ -9,5 +9,16 @@
 //! A trial's figures are read from the `metrics.json` of its runs and from nothing else, so a suite
 //! that was interrupted goes on where it stopped, and a report can be made again at any time.
 
+pub mod claims;
+pub mod compare;
+mod error;
+mod files;
+pub mod outputs;
+pub mod page;
+pub mod plots;
 pub mod results;
+pub mod stats;
+pub mod suite;
 pub mod trial;
+
+pub use error::LabError;

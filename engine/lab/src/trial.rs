@@ -1,10 +1,20 @@
 //! A trial: one combination of settings, once; and what runs it.
 
+mod expand;
+mod label;
+mod order;
+mod settings;
+
 use std::path::Path;
 
 use sage_dsl::experiment::{Arrivals, Backend as Place, NodeFailure};
 use sage_dsl::types::Value;
 use serde::{Deserialize, Serialize};
+
+pub use expand::{DEFAULT_NODES, Design, MOST_TRIALS, Overrides, expand};
+pub use order::shuffled;
+
+pub(crate) use settings::same_alone;
 
 /// One combination of settings, once.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,5 +98,9 @@ pub trait Backend {
     /// Run `trial` and leave, for each job, a folder `folder/<job>/` with what a run writes
     /// (`metrics.json`, `tasks.csv`, `setup.json`, ...). All processes it started have ended when
     /// this returns.
+    ///
+    /// Times in a job's `tasks.csv` count from the beginning of that job's own run. Of jobs that run
+    /// together, the field `offset_s` of `metrics.json` says when that was, in seconds after the
+    /// beginning of the first; without the field it is taken to be `start_ns`.
     fn run(&mut self, trial: &Trial, folder: &Path) -> Result<(), TrialError>;
 }

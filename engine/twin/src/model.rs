@@ -23,7 +23,8 @@ pub struct Model {
     pub jobs: Vec<Job>,
     /// What messages and bookkeeping cost.
     pub overheads: Overheads,
-    /// Nodes that are lost on the way.
+    /// Nodes that are lost on the way. The first node has the jobs' sources and schedulers: while it
+    /// is away its jobs are paused, and it may not be lost for good.
     pub failures: Vec<NodeFailure>,
     /// Seed of policies, arrivals and everything else that is drawn.
     pub seed: u64,
@@ -136,7 +137,8 @@ pub enum Ask {
 pub struct Demand {
     /// Priority, higher first.
     pub priority: i64,
-    /// Expected service time as the planner's cost model says it.
+    /// Expected service time as the planner's cost model says it. Without one it is learned from
+    /// completions, as in the live engine.
     pub expected_ns: Option<u64>,
     /// Expected time of the longest chain of stages.
     pub critical_ns: Option<u64>,
@@ -251,15 +253,18 @@ pub enum ServerKind {
 /// What messages and bookkeeping cost; measured on the live engine, see `benches`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Overheads {
-    /// Processor time of the first node's thread for one task: source, scheduling, completion.
+    /// Processor time of the first node's thread for one task: half when it enters the scheduler,
+    /// half when its end is heard of.
     pub coordinate_ns: u64,
     /// Time inside the policy, as it is recorded.
     pub decision_ns: u64,
-    /// From a decision until the task is in the worker's hands.
+    /// From a decision until the task is in the worker's hands; on the first node, where the
+    /// scheduler is, no message travels.
     pub dispatch_ns: u64,
-    /// From a task's end on its node until the scheduler knows.
+    /// From a task's end on its node until the scheduler knows; nothing on the first node.
     pub complete_ns: u64,
-    /// Processor time of a node's thread for one task: receiving, emitting, writing.
+    /// Processor time of a node's thread for one task: receiving, emitting, writing. Spent when its
+    /// stages are done, before its end.
     pub task_ns: u64,
     /// Processor time of a node's thread for one call.
     pub call_ns: u64,

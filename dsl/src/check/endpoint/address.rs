@@ -72,7 +72,7 @@ impl Checker<'_> {
     }
 
     /// One address as it stands in the plan; `None` when it is none.
-    fn address(&mut self, url: &str, span: Span) -> Option<String> {
+    pub(crate) fn address(&mut self, url: &str, span: Span) -> Option<String> {
         if let Some(simulated) = url.strip_prefix("sim:") {
             return self.simulated(simulated, span);
         }

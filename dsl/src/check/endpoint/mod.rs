@@ -18,6 +18,8 @@ use crate::span::Span;
 use crate::suggest::did_you_mean;
 use crate::types::{Type, Value};
 
+pub(crate) use rules::MAX_CONCURRENCY;
+
 /// Options of an `endpoint` block.
 pub(crate) const ENDPOINT_OPTIONS: &[&str] =
     &["url", "model", "concurrency", "limits", "retry", "hedge", "balance", "price", "api_key"];
@@ -163,7 +165,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn text_setting(&mut self, written: &ast::Expr) -> Option<String> {
+    pub(crate) fn text_setting(&mut self, written: &ast::Expr) -> Option<String> {
         match self.constant(written, &Scope::setting(), &Type::String)? {
             Value::String(text) => Some(text),
             _ => None,
@@ -193,7 +195,13 @@ impl<'a> Checker<'a> {
     }
 
     /// Says that an option takes other rules; `words` are those it knows.
-    fn unknown_rule(&mut self, what: &str, written: &ast::Expr, words: &[&str], form: &str) {
+    pub(crate) fn unknown_rule(
+        &mut self,
+        what: &str,
+        written: &ast::Expr,
+        words: &[&str],
+        form: &str,
+    ) {
         let given = match &written.kind {
             ExprKind::Name(name) => Some(name.as_str()),
             ExprKind::Call(call) => Some(call.name.text.as_str()),

@@ -9,7 +9,7 @@ use crate::plan::{EndpointPlan, HedgePlan, RetryPlan};
 use crate::types::{Type, Value};
 
 /// Most calls in flight that may be asked for; the command line has the same bound.
-const MAX_CONCURRENCY: u32 = 100_000;
+pub(crate) const MAX_CONCURRENCY: u32 = 100_000;
 /// Most tries after the first; more is a loop without end.
 const MAX_RETRIES: u32 = 100;
 /// Second calls when nothing is said, as a share of all.

@@ -4,11 +4,14 @@ pub(crate) mod cache;
 pub(crate) mod calibrate;
 mod check;
 mod doc;
+pub(crate) mod experiment;
 mod explain;
 pub(crate) mod gateway;
 mod list;
+pub(crate) mod replay;
 pub(crate) mod retry;
 mod run;
+pub(crate) mod simulate;
 mod simulator;
 mod worker;
 
@@ -19,13 +22,16 @@ use crate::exit::Exit;
 pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
         Command::Run(arguments) => run::run(*arguments),
+        Command::Experiment(arguments) => experiment::experiment(*arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Doc { name } => doc::doc(name.as_deref()),
+        Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Simulator(arguments) => simulator::simulator(&arguments),
         Command::Gateway(arguments) => gateway::gateway(&arguments),
         Command::Cache(arguments) => cache::cache(&arguments),
+        Command::Replay(arguments) => replay::replay(&arguments),
         Command::Retry(arguments) => retry::retry(arguments),
         Command::Calibrate(arguments) => calibrate::calibrate(&arguments),
         Command::Worker { join } => worker::worker(join),

@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::args::RunArguments;
 use crate::exit::{Exit, usage};
 use crate::program;
-use crate::run::{self, services::JOURNAL};
+use crate::run;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -154,13 +154,10 @@ fn retried(
     let out = arguments.out.clone().unwrap_or_else(|| folder.join(format!("retry-{number}")));
     let setup = json(&folder.join("setup.json")).unwrap_or_default();
     let run_arguments = run_arguments(arguments, &setup, name, out.clone());
-    run::options::apply(plan, &run_arguments)?;
+    run::changes::Changes::of(&run_arguments)?.apply(plan)?;
     let mut options = run::options::Options::new(name, &run_arguments)?;
-    let journal = folder.join(JOURNAL);
     // What its earlier stages were answered is not paid again.
-    if journal.is_dir() {
-        options.journal = Some(journal);
-    }
+    options.journal = run::journal_of(folder);
     let exit = run::supervise(plan.clone(), &options)?;
     let exit =
         if exit == Exit::Complete && !letters.rows.is_empty() { Exit::Incomplete } else { exit };
@@ -293,6 +290,9 @@ fn run_arguments(
         tasks: None,
         limit: None,
         rate: None,
+        arrivals: None,
+        stagger: None,
+        strict_slo: false,
         seed: arguments.seed.or_else(|| number("seed")).unwrap_or(0),
         fresh: false,
         out: Some(out),

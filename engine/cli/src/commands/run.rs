@@ -1,18 +1,27 @@
-//! `run`: a pipeline on worker processes of this host.
+//! `run`: a pipeline on worker processes of this host, or several that share what they have in
+//! common.
+
+use std::path::Path;
+use std::time::Duration;
 
 use crate::args::RunArguments;
 use crate::exit::{Exit, usage};
 use crate::program;
-use crate::run;
+use crate::run::changes::Changes;
+use crate::run::options::Options;
+use crate::run::{self, JobRun};
 
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
-    let [file] = arguments.files.as_slice() else {
-        return Err(usage(
-            "several programs at once are not supported by this version; run them one by one",
-        ));
+    let job = |file: &Path| {
+        let mut plan = program::one_plan(file, &arguments.sets, arguments.flow.as_deref())?;
+        Changes::of(&arguments)?.apply(&mut plan)?;
+        Ok(JobRun::new(plan, Options::new(file, &arguments)?))
     };
-    let mut plan = program::one_plan(file, &arguments.sets, arguments.flow.as_deref())?;
-    run::options::apply(&mut plan, &arguments)?;
-    let options = run::options::Options::new(file, &arguments)?;
-    run::supervise(plan, &options)
+    let jobs = arguments.files.iter().map(|file| job(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    let stagger = arguments.stagger.as_deref().map(run::parse_stagger).transpose()?;
+    match <[JobRun; 1]>::try_from(jobs) {
+        Ok([job]) if stagger.is_none() => run::supervise(job.plan, &job.options),
+        Ok(_) => Err(usage("--stagger spaces several programs; there is one")),
+        Err(jobs) => run::together(jobs, stagger.unwrap_or(Duration::ZERO)),
+    }
 }

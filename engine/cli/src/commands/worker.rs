@@ -8,13 +8,13 @@ use anyhow::Context;
 use sage_cluster::{Control, ControlMessage, EXIT_LOST, Join, join as join_cluster};
 use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass};
 use sage_core::index::Index;
-use sage_dataflow::{DataflowError, Progress, Reporter, WorkerSetup};
+use sage_dataflow::{Begin, DataflowError, Progress, Reporter, WorkerSetup};
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
 use sage_retrieval::MappedIndex;
 
 use crate::exit::Exit;
 use crate::run::VERSION;
-use crate::run::job::{Job, Usage, Word};
+use crate::run::job::{Job, Order, Usage, Word};
 
 pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
     ignore_interrupts()?;
@@ -23,7 +23,8 @@ pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
     let job: Job = serde_json::from_slice(&member.payload).context("the job cannot be read")?;
     let control = member.control.clone();
     let stop = Arc::new(AtomicBool::new(false));
-    listen(member.messages, Arc::clone(&stop))?;
+    let begin = job.held.then(Arc::<Begin>::default);
+    listen(member.messages, Arc::clone(&stop), begin.clone())?;
 
     let indexes = job.indexes.iter().map(|path| {
         let index = MappedIndex::open(path)?;
@@ -38,6 +39,7 @@ pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
         sockets: member.mesh,
         endpoint,
         indexes,
+        begin,
         stop,
         reporter: Arc::new(ToSupervisor(control.clone())),
     };
@@ -79,11 +81,19 @@ fn die_with_peers() {
 fn listen(
     messages: std::sync::mpsc::Receiver<ControlMessage>,
     stop: Arc<AtomicBool>,
+    begin: Option<Arc<Begin>>,
 ) -> anyhow::Result<()> {
     std::thread::Builder::new().name("control".into()).spawn(move || {
         for message in messages {
-            if matches!(message, ControlMessage::Drain) {
-                stop.store(true, Ordering::Relaxed);
+            match message {
+                ControlMessage::Drain => stop.store(true, Ordering::Relaxed),
+                ControlMessage::Message(bytes) => {
+                    if let (Ok(Order::Begin { at_ns }), Some(begin)) =
+                        (serde_json::from_slice(&bytes), &begin)
+                    {
+                        begin.at(at_ns);
+                    }
+                }
             }
         }
     })?;
@@ -99,7 +109,7 @@ fn endpoint(job: &Job, worker: usize) -> anyhow::Result<Arc<dyn Endpoint>> {
     let config = ClientConfig {
         gateway: gateway.clone(),
         token: job.token.clone(),
-        job: job.plan.name.clone(),
+        job: job.name.clone(),
         worker: worker as u32,
         endpoints: job.endpoints.iter().map(target).collect(),
         max_in_flight: job.plan.schedule.slots as usize * job.settings.threads + 1,
@@ -119,6 +129,10 @@ impl ToSupervisor {
 }
 
 impl Reporter for ToSupervisor {
+    fn ready(&self) {
+        self.say(&Word::Ready);
+    }
+
     fn progress(&self, progress: Progress) {
         self.say(&Word::Progress(progress));
     }

@@ -16,10 +16,11 @@ use sage_retrieval::documents::{self, Corpus, Document};
 use sage_retrieval::{BuildOptions, IndexBuilder};
 
 use super::interrupt::Interrupts;
-use super::services::Services;
+use super::services::Access;
 use crate::exit::{usage, usage_of};
 
 /// One index, built.
+#[derive(Debug, Clone)]
 pub(crate) struct Built {
     pub(crate) path: PathBuf,
     /// For people: what was read and what was not.
@@ -47,14 +48,16 @@ pub(crate) fn build(
     plan: &Plan,
     corpora: Vec<Corpus>,
     folder: &Path,
-    services: Option<&Services>,
+    access: Option<&Access>,
     interrupts: &Interrupts,
 ) -> anyhow::Result<Vec<Built>> {
     plan.indexes
         .iter()
         .zip(corpora)
         .map(|(index, corpus)| {
-            build_one(plan, index, &corpus, folder, services, interrupts)
+            let embed =
+                |endpoint: usize, texts: &[&str]| embed(plan, endpoint, texts, access, interrupts);
+            assemble(index, &corpus, folder, embed)
                 .with_context(|| format!("index `{}` (line {})", index.name, index.line))
         })
         .collect()
@@ -69,20 +72,21 @@ pub(crate) fn read(plan: &Plan) -> anyhow::Result<Vec<Corpus>> {
     plan.indexes.iter().map(read).collect()
 }
 
-fn read_one(index: &IndexPlan) -> anyhow::Result<Corpus> {
+/// Read the documents of one index.
+pub(crate) fn read_one(index: &IndexPlan) -> anyhow::Result<Corpus> {
     let Some(spec) = documents::find(&index.kind) else {
         bail!("there is no document source `{}`", index.kind);
     };
     (spec.read)(&index.args).map_err(usage_of)
 }
 
-fn build_one(
-    plan: &Plan,
+/// Build one index into `folder`; `embed` gives the vectors of texts by the endpoint of the plan at a
+/// position.
+pub(crate) fn assemble(
     index: &IndexPlan,
     corpus: &Corpus,
     folder: &Path,
-    services: Option<&Services>,
-    interrupts: &Interrupts,
+    embed: impl FnOnce(usize, &[&str]) -> anyhow::Result<Vec<Vec<f32>>>,
 ) -> anyhow::Result<Built> {
     let text = Program::compile(&index.text)?;
     let mut bad: Vec<String> = corpus.bad_rows.iter().map(ToString::to_string).collect();
@@ -99,7 +103,10 @@ fn build_one(
     }
     let vectors = match (index.search, index.embedder) {
         (SearchPlan::Bm25, _) | (_, None) => None,
-        (_, Some(endpoint)) => Some(embed(plan, endpoint, &prepared, services, interrupts)?),
+        (_, Some(endpoint)) => {
+            let texts: Vec<&str> = prepared.iter().map(|one| one.text.as_str()).collect();
+            Some(embed(endpoint, &texts)?)
+        }
     };
     let dims = match (&vectors, index.search) {
         (Some(vectors), _) => vectors.first().map_or(0, Vec::len),
@@ -168,18 +175,18 @@ fn prepare(index: &IndexPlan, text: &Program, document: &Document) -> Result<Pre
 fn embed(
     plan: &Plan,
     endpoint: usize,
-    prepared: &[Prepared],
-    services: Option<&Services>,
+    texts: &[&str],
+    access: Option<&Access>,
     interrupts: &Interrupts,
 ) -> anyhow::Result<Vec<Vec<f32>>> {
-    let services = services.context("the endpoint that makes its vectors was not started")?;
-    let client = client(services, u32::MAX)?;
+    let access = access.context("the endpoint that makes its vectors was not started")?;
+    let client = client(access)?;
     let name = plan.endpoints.get(endpoint).map_or("", |endpoint| endpoint.name.as_str());
-    let mut vectors = Vec::with_capacity(prepared.len());
-    for chunk in prepared.chunks(BATCH) {
-        let texts = chunk.iter().map(|one| one.text.clone()).collect();
+    let mut vectors = Vec::with_capacity(texts.len());
+    for chunk in texts.chunks(BATCH) {
         // A passage is known by its text, so an unchanged corpus is not paid for again.
-        let records = chunk.iter().map(|one| fnv1a(one.text.as_bytes())).collect();
+        let records = chunk.iter().map(|text| fnv1a(text.as_bytes())).collect();
+        let texts = chunk.iter().map(|text| (*text).to_owned()).collect();
         let (sender, receiver) = mpsc::channel();
         let request = Request::Embed { texts };
         let call = Call {
@@ -211,17 +218,17 @@ fn embed(
 }
 
 /// A client of the run's gateway.
-pub(crate) fn client(services: &Services, worker: u32) -> anyhow::Result<Client> {
+fn client(access: &Access) -> anyhow::Result<Client> {
     let target = |(name, model): &(String, String)| EndpointTarget {
         name: name.clone(),
         model: model.clone(),
     };
     Ok(Client::new(ClientConfig {
-        gateway: services.gateway.clone(),
-        token: services.token.clone(),
+        gateway: access.gateway.clone(),
+        token: access.token.clone(),
         job: "index".into(),
-        worker,
-        endpoints: services.endpoints.iter().map(target).collect(),
+        worker: u32::MAX,
+        endpoints: access.endpoints.iter().map(target).collect(),
         max_in_flight: 4,
     })?)
 }

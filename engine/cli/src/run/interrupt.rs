@@ -1,18 +1,26 @@
 //! Ctrl-C and SIGTERM: the first asks for a graceful stop, the second ends the run at once.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// Counts interrupts.
-#[derive(Clone, Default)]
+/// Counts interrupts; clones count the same ones.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Interrupts(Arc<AtomicUsize>);
 
+/// The one that listens, once somebody asked.
+static HEARD: Mutex<Option<Interrupts>> = Mutex::new(None);
+
 impl Interrupts {
-    /// Listen from now on.
+    /// Listen from now on. A process listens once, however many runs it makes: a signal is for the
+    /// user's command and not for one of its runs, so those that come later hear of it, too.
     pub(crate) fn listen() -> anyhow::Result<Self> {
+        let mut heard = HEARD.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(interrupts) = &*heard {
+            return Ok(interrupts.clone());
+        }
         let interrupts = Interrupts::default();
         let count = Arc::clone(&interrupts.0);
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
@@ -21,6 +29,7 @@ impl Interrupts {
                 count.fetch_add(1, Ordering::Relaxed);
             }
         })?;
+        *heard = Some(interrupts.clone());
         Ok(interrupts)
     }
 

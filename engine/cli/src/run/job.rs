@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 /// What every worker is given when it has joined.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
+    /// Its name at the gateway.
+    pub(crate) name: String,
     /// A checked plan.
     pub(crate) plan: Plan,
     /// How to run it.
@@ -21,11 +23,25 @@ pub(crate) struct Job {
     pub(crate) endpoints: Vec<(String, String)>,
     /// Files of the plan's indexes, in order.
     pub(crate) indexes: Vec<PathBuf>,
+    /// Whether no record arrives before [`Order::Begin`].
+    pub(crate) held: bool,
+}
+
+/// What the supervisor says to a worker that runs.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) enum Order {
+    /// Records begin to arrive.
+    Begin {
+        /// When, on the host's monotonic clock.
+        at_ns: u64,
+    },
 }
 
 /// What a worker says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum Word {
+    /// A thread of the worker has built its dataflow.
+    Ready,
     /// How far the run is; from the first worker.
     Progress(Progress),
     /// The run cannot end well.

@@ -1,11 +1,11 @@
-//! What the command line says about a run, checked and applied to the plan.
+//! How a run is made, besides its plan.
 
 use std::path::{Path, PathBuf};
 
 use sage_cluster::check_workers;
-use sage_core::policies;
-use sage_dsl::plan::Plan;
+use sage_dsl::experiment::Arrivals;
 
+use super::arrivals;
 use crate::args::RunArguments;
 use crate::exit::usage;
 
@@ -17,7 +17,8 @@ pub(crate) struct Options {
     pub(crate) threads: usize,
     pub(crate) tasks: Option<u64>,
     pub(crate) limit: Option<u64>,
-    pub(crate) rate: Option<f64>,
+    /// How records arrive; as fast as they are taken otherwise.
+    pub(crate) arrivals: Option<Arrivals>,
     pub(crate) seed: u64,
     /// Output folder, if one was named.
     pub(crate) out: Option<PathBuf>,
@@ -27,6 +28,8 @@ pub(crate) struct Options {
     pub(crate) journal: Option<PathBuf>,
     pub(crate) quiet: bool,
     pub(crate) json: bool,
+    /// Whether a missed objective of the program makes the run incomplete.
+    pub(crate) strict_slo: bool,
 }
 
 /// Most dataflow threads of one worker.
@@ -55,80 +58,18 @@ impl Options {
             threads: arguments.threads,
             tasks: arguments.tasks,
             limit: arguments.limit,
-            rate: arguments.rate.as_deref().map(rate).transpose()?,
+            arrivals: match (&arguments.arrivals, &arguments.rate) {
+                (Some(text), _) => Some(arrivals::parse(text)?),
+                (None, Some(rate)) => Some(arrivals::parse_rate(rate)?),
+                (None, None) => None,
+            },
             seed: arguments.seed,
             out: arguments.out.clone(),
             fresh: arguments.fresh,
             journal: None,
             quiet: arguments.quiet,
             json: arguments.json,
+            strict_slo: arguments.strict_slo,
         })
     }
-}
-
-/// Put what the command line overrides into the plan.
-pub(crate) fn apply(plan: &mut Plan, arguments: &RunArguments) -> anyhow::Result<()> {
-    if let Some(scheduler) = &arguments.scheduler {
-        let (name, args) =
-            policies::parse(scheduler).map_err(|error| usage(format!("--scheduler: {error}")))?;
-        policies::build(&name, &args).map_err(|error| usage(format!("--scheduler: {error}")))?;
-        plan.schedule.policy = name;
-        plan.schedule.policy_args = args;
-    }
-    if let Some(slots) = arguments.slots {
-        if !(1..=4096).contains(&slots) {
-            return Err(usage(format!("--slots {slots}: expected 1 to 4096")));
-        }
-        plan.schedule.slots = slots;
-    }
-    if let Some(url) = &arguments.endpoint {
-        if !(url.starts_with("http://") || url.starts_with("https://") || url.starts_with("sim:")) {
-            let hint = "expected http(s)://HOST:PORT or sim:PROFILE[@SPEED]";
-            return Err(usage(format!("--endpoint {url}: {hint}")));
-        }
-        if url.starts_with("sim:") {
-            sage_llm::simulator::parse_url(url)
-                .map_err(|error| usage(format!("--endpoint: {error}")))?;
-        }
-        for endpoint in &mut plan.endpoints {
-            endpoint.url.clone_from(url);
-            // One server stands for all those that the program names.
-            endpoint.replicas.clear();
-        }
-    }
-    if let Some(concurrency) = &arguments.concurrency {
-        let limit = match concurrency.as_str() {
-            "auto" => None,
-            number => match number.parse::<u32>() {
-                Ok(limit @ 1..=100_000) => Some(limit),
-                _ => {
-                    return Err(usage(format!(
-                        "--concurrency {number}: expected `auto` or 1 to 100000"
-                    )));
-                }
-            },
-        };
-        for endpoint in &mut plan.endpoints {
-            endpoint.concurrency = limit;
-        }
-    }
-    Ok(())
-}
-
-/// `20`, `20/s`, `600/min`, `3600/h`: per second.
-fn rate(text: &str) -> anyhow::Result<f64> {
-    let (number, unit) = text.split_once('/').unwrap_or((text, "s"));
-    let per_second = match unit.trim() {
-        "s" => 1.0,
-        "min" => 60.0,
-        "h" => 3600.0,
-        _ => 0.0,
-    };
-    let number = number.trim().replace('_', "").parse::<f64>().ok();
-    number
-        .filter(|number| number.is_finite() && *number > 0.0 && per_second > 0.0)
-        .map(|number| number / per_second)
-        .ok_or_else(|| {
-            usage(format!("--rate {text}: expected a rate above 0 such as 20/s or 600/min"))
-        })
 }

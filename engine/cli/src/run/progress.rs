@@ -7,12 +7,23 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sage_dataflow::Progress;
 
-/// Shows progress on a terminal; silent elsewhere.
+/// Shows progress on a terminal; elsewhere it only says what is to be said.
 pub(crate) struct Display {
     bar: Option<ProgressBar>,
+    voice: Voice,
     expected: Option<u64>,
     /// Recent (seconds, done), for the rate.
     recent: VecDeque<(f64, u64)>,
+}
+
+/// How something is said.
+enum Voice {
+    /// As it is.
+    Plain,
+    /// With the name of the job in front of it, one of several.
+    Of(String),
+    /// Not at all.
+    Mute,
 }
 
 /// The rate shown is that of the last so many seconds.
@@ -34,7 +45,18 @@ impl Display {
             bar.enable_steady_tick(Duration::from_millis(250));
             bar
         });
-        Display { bar, expected, recent: VecDeque::new() }
+        Display { bar, voice: Voice::Plain, expected, recent: VecDeque::new() }
+    }
+
+    /// Of one job of several: no bar, and its name in front of what it says.
+    pub(crate) fn of(job: &str) -> Self {
+        let voice = Voice::Of(job.to_owned());
+        Display { bar: None, voice, expected: None, recent: VecDeque::new() }
+    }
+
+    /// Says nothing: somebody else reports.
+    pub(crate) fn mute() -> Self {
+        Display { bar: None, voice: Voice::Mute, expected: None, recent: VecDeque::new() }
     }
 
     /// Show how far it is.
@@ -75,11 +97,13 @@ impl Display {
         }
     }
 
-    /// Say something above the bar.
+    /// Say something, above the bar if there is one.
     pub(crate) fn say(&self, text: &str) {
-        match &self.bar {
-            Some(bar) => bar.suspend(|| eprintln!("{text}")),
-            None => eprintln!("{text}"),
+        match (&self.bar, &self.voice) {
+            (Some(bar), _) => bar.suspend(|| eprintln!("{text}")),
+            (None, Voice::Plain) => eprintln!("{text}"),
+            (None, Voice::Of(job)) => eprintln!("{job}: {text}"),
+            (None, Voice::Mute) => {}
         }
     }
 

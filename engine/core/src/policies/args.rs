@@ -60,6 +60,11 @@ impl PolicyArgs {
         self.get(name).and_then(Value::as_str).ok_or_else(|| format!("`{name}` is not a word"))
     }
 
+    /// The text given for a parameter of kind `String`.
+    pub fn text(&self, name: &str) -> Result<&str, String> {
+        self.get(name).and_then(Value::as_str).ok_or_else(|| format!("`{name}` is not a text"))
+    }
+
     /// The number given for a parameter of kind `Int`.
     pub fn int(&self, name: &str) -> Result<i64, String> {
         self.get(name).and_then(Value::as_int).ok_or_else(|| format!("`{name}` is not an int"))
@@ -79,6 +84,7 @@ fn checked(policy: &'static str, param: &Param, value: Value) -> Result<Value, P
         Kind::Float => value.as_float().is_some(),
         Kind::Bool => value.as_bool().is_some(),
         Kind::Duration => value.as_duration_ns().is_some(),
+        Kind::String => value.as_str().is_some(),
         Kind::Word(words) => value.as_str().is_some_and(|word| words.contains(&word)),
         _ => true,
     };

@@ -91,6 +91,7 @@ impl fmt::Display for Expected {
             Kind::Int => f.write_str("a whole number"),
             Kind::Float => f.write_str("a number"),
             Kind::Bool => f.write_str("`true` or `false`"),
+            Kind::String => f.write_str("text in double quotes"),
             Kind::Duration => f.write_str("a duration such as `10s`"),
             Kind::Word(words) => write!(f, "one of `{}`", words.join("`, `")),
             _ => f.write_str("a value of another kind"),

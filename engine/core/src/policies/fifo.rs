@@ -34,7 +34,12 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         example: "schedule { policy: fifo }",
         takes_fields: false,
     },
-    promises: Promises { work_conserving: true, deterministic: true, keeps_order: true },
+    promises: Promises {
+        work_conserving: true,
+        deterministic: true,
+        keeps_order: true,
+        starves_nobody: true,
+    },
     build: |_| Ok(Box::new(Fifo)),
 };
 
@@ -42,7 +47,8 @@ struct Fifo;
 
 impl Policy for Fifo {
     fn place(&mut self, _task: &Task, fleet: &Fleet, _rng: &mut dyn Rng) -> Verdict {
-        fleet.least(|worker| !worker.has_slot()).map_or(Verdict::Hold, Verdict::Run)
+        let worker = fleet.first_with_slot().or_else(|| fleet.free_from(0));
+        worker.map_or(Verdict::Hold, Verdict::Run)
     }
 
     fn reason(&self) -> &'static str {

@@ -39,7 +39,12 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         example: "schedule { policy: least_work }",
         takes_fields: false,
     },
-    promises: Promises { work_conserving: true, deterministic: true, keeps_order: true },
+    promises: Promises {
+        work_conserving: true,
+        deterministic: true,
+        keeps_order: true,
+        starves_nobody: true,
+    },
     build: |_| Ok(Box::new(LeastWork)),
 };
 

@@ -34,7 +34,7 @@ use rand::Rng;
 use sage_dsl::catalog::{Kind, Param, Signature};
 
 use super::{PolicySpec, Promises};
-use crate::schedule::{Fleet, Policy, Task, Verdict, Worker};
+use crate::schedule::{Fleet, Policy, Task, Verdict};
 
 pub(super) const SPEC: PolicySpec = PolicySpec {
     signature: Signature {
@@ -49,7 +49,12 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         example: "schedule { policy: load_aware(spread) }",
         takes_fields: false,
     },
-    promises: Promises { work_conserving: true, deterministic: true, keeps_order: true },
+    promises: Promises {
+        work_conserving: true,
+        deterministic: true,
+        keeps_order: true,
+        starves_nobody: true,
+    },
     build: |args| {
         let mode = match args.word("mode")? {
             "balanced" => Mode::Balanced,
@@ -74,7 +79,7 @@ struct LoadAware {
 impl Policy for LoadAware {
     fn place(&mut self, task: &Task, fleet: &Fleet, _rng: &mut dyn Rng) -> Verdict {
         let worker = match self.mode {
-            Mode::Spread => spread(fleet),
+            Mode::Spread => fleet.spread(),
             Mode::Balanced => balanced(task, fleet),
             Mode::Pack => fleet.least(|worker| (!worker.has_slot(), -worker.load())),
         };
@@ -90,30 +95,12 @@ impl Policy for LoadAware {
     }
 }
 
-/// Fewest tasks in flight for its slots, then fewest given so far, then lowest number. Places beyond
-/// the slots go only to workers that were given no more than the average so far: no slot idles for
-/// it, and at the end of a backlog those behind have a task or two more to come than those ahead.
-pub(super) fn spread(fleet: &Fleet) -> Option<usize> {
-    let worker = fleet.least(|worker| (!worker.has_slot(), worker.load(), given(worker)))?;
-    if fleet.workers[worker].has_slot() {
-        return Some(worker);
-    }
-    let up = || fleet.workers.iter().filter(|worker| worker.up);
-    let average = up().map(given).sum::<f64>() / up().count() as f64;
-    let behind = fleet.least(given)?;
-    (given(&fleet.workers[behind]) <= average).then_some(behind)
-}
-
 /// A worker that has not finished anything yet counts as an average one, and while none has, all
 /// count the same, which is `spread`.
 fn balanced(task: &Task, fleet: &Fleet) -> Option<usize> {
     fleet.least(|worker| {
         let service = fleet.expected_ns(task, worker).unwrap_or(1.0).max(1.0);
         let share = f64::from(worker.in_flight + 1) / f64::from(worker.slots);
-        (!worker.has_slot(), share * service, given(worker))
+        (!worker.has_slot(), share * service, worker.given())
     })
-}
-
-fn given(worker: &Worker) -> f64 {
-    worker.assigned as f64 / f64::from(worker.slots)
 }

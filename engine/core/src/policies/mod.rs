@@ -4,15 +4,21 @@
 //! `list`, `doc`, the command line, the property tests and the bench know it.
 
 mod args;
+mod edf;
 mod error;
 mod fifo;
 mod least_work;
 mod load_aware;
 mod parse;
 mod power_of_two;
+mod prefix_affinity;
 mod priority;
 mod random;
 mod round_robin;
+mod shortest_first;
+mod slack;
+mod staggered;
+mod weighted_fair;
 
 pub use args::PolicyArgs;
 pub use error::PolicyError;
@@ -32,6 +38,8 @@ pub struct Promises {
     pub deterministic: bool,
     /// Takes tasks in order of arrival.
     pub keeps_order: bool,
+    /// Every task runs in the end, whatever keeps arriving.
+    pub starves_nobody: bool,
 }
 
 /// A policy as the registry knows it.
@@ -48,13 +56,19 @@ pub struct PolicySpec {
 
 /// Every policy, by name.
 pub const POLICIES: &[&PolicySpec] = &[
+    &edf::SPEC,
     &fifo::SPEC,
     &least_work::SPEC,
     &load_aware::SPEC,
     &power_of_two::SPEC,
+    &prefix_affinity::SPEC,
     &priority::SPEC,
     &random::SPEC,
     &round_robin::SPEC,
+    &shortest_first::SPEC,
+    &slack::SPEC,
+    &staggered::SPEC,
+    &weighted_fair::SPEC,
 ];
 
 const SIGNATURES: [&Signature; POLICIES.len()] = {
@@ -111,8 +125,16 @@ fn below(draw: u64, bound: usize) -> usize {
 /// combined with it by exclusive or, which keeps the draw uniform and gives every seed its own
 /// choices within one run.
 fn spread_seed(seed: i64) -> u64 {
-    let mut bits = (seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed((seed as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15))
+}
+
+/// A word in which every bit depends on every bit of `bits`: SplitMix64's finalizer (Steele, Lea,
+/// Flood, 2014).
+fn mixed(mut bits: u64) -> u64 {
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
     bits ^ (bits >> 31)
 }
+
+/// Number of observations after which an old one weighs half in what a policy learns.
+const HALF_LIFE: f64 = 64.0;

@@ -1,7 +1,7 @@
 //! Reads `name(argument, key: value)` as given to `--scheduler`.
 //!
 //! A policy in a program goes through the language's grammar. This reads the same form from the
-//! command line, where only words, numbers and durations make sense.
+//! command line, where only words, numbers, durations and plain text make sense.
 
 use sage_dsl::types::Value;
 
@@ -42,6 +42,8 @@ pub(super) fn value(text: &str) -> Result<Value, PolicyError> {
     reader.end()?;
     Ok(value)
 }
+
+const VALUE: &str = "a word, a number, a duration or text in double quotes";
 
 struct Reader<'a> {
     text: &'a str,
@@ -108,6 +110,14 @@ impl<'a> Reader<'a> {
                 _ => Value::Call { name: word, args: Vec::new() },
             });
         }
+        if self.eat('"') {
+            let text = self.take_while(|c| c != '"').to_owned();
+            return if self.eat('"') {
+                Ok(Value::String(text))
+            } else {
+                Err(self.expected("`\"`"))
+            };
+        }
         let start = self.at;
         let negative = self.eat('-');
         let digits = self.take_while(|c| c.is_ascii_digit() || c == '.' || c == '_');
@@ -121,7 +131,7 @@ impl<'a> Reader<'a> {
         };
         read.ok_or_else(|| {
             self.at = start;
-            self.expected("a word, a number or a duration")
+            self.expected(VALUE)
         })
     }
 }
@@ -165,6 +175,8 @@ mod tests {
             ("random(1_000)", "random", vec![("", Value::Int(1000))]),
             ("p(1.5, true)", "p", vec![("", Value::Float(1.5)), ("", Value::Bool(true))]),
             ("p(aging: 250ms)", "p", vec![("aging", Value::Duration(250_000_000))]),
+            ("p(w: \"a=1, b\")", "p", vec![("w", Value::String("a=1, b".into()))]),
+            ("p(\"\")", "p", vec![("", Value::String(String::new()))]),
             ("p(1.5h)", "p", vec![("", Value::Duration(5_400_000_000_000))]),
         ];
         for (text, name, args) in cases {
@@ -178,14 +190,15 @@ mod tests {
         let cases = [
             ("", "the name of a policy", 1),
             ("fifo)", "the end", 5),
-            ("fifo(", "a word, a number or a duration", 6),
+            ("fifo(", VALUE, 6),
             ("fifo(1 2)", "`,` or `)`", 8),
-            ("fifo(1,)", "a word, a number or a duration", 8),
+            ("fifo(1,)", VALUE, 8),
             ("fifo(10 parsecs)", "`,` or `)`", 9),
-            ("fifo(10parsecs)", "a word, a number or a duration", 6),
-            ("fifo(1.2.3)", "a word, a number or a duration", 6),
-            ("fifo(99999999999999999999)", "a word, a number or a duration", 6),
-            ("fifo(99999999999d)", "a word, a number or a duration", 6),
+            ("fifo(10parsecs)", VALUE, 6),
+            ("p(\"a)", "`\"`", 6),
+            ("fifo(1.2.3)", VALUE, 6),
+            ("fifo(99999999999999999999)", VALUE, 6),
+            ("fifo(99999999999d)", VALUE, 6),
         ];
         for (text, what, at) in cases {
             match parse(text) {

@@ -40,7 +40,12 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         example: "schedule { policy: power_of_two }",
         takes_fields: false,
     },
-    promises: Promises { work_conserving: true, deterministic: false, keeps_order: true },
+    promises: Promises {
+        work_conserving: true,
+        deterministic: false,
+        keeps_order: true,
+        starves_nobody: true,
+    },
     build: |args| Ok(Box::new(PowerOfTwo { mask: spread_seed(args.int("seed")?) })),
 };
 
@@ -50,26 +55,21 @@ struct PowerOfTwo {
 
 impl Policy for PowerOfTwo {
     fn place(&mut self, _task: &Task, fleet: &Fleet, rng: &mut dyn Rng) -> Verdict {
-        let free = fleet.candidates().count();
+        let free = fleet.free_count();
         if free == 0 {
             return Verdict::Hold;
         }
         let one = below(rng.next_u64() ^ self.mask, free);
+        let Some(first) = fleet.nth_free(one) else { return Verdict::Hold };
+        if free == 1 {
+            return Verdict::Run(first);
+        }
         // The second is drawn from the others: two equal ones would be no choice.
-        let other = match free {
-            1 => one,
-            _ => (one + 1 + below(rng.next_u64() ^ self.mask, free - 1)) % free,
-        };
-        // One pass finds both.
-        let mut drawn = fleet.candidates().enumerate().filter(|(at, _)| *at == one || *at == other);
-        let Some((first_at, first)) = drawn.next() else { return Verdict::Hold };
-        let Some((_, second)) = drawn.next() else { return Verdict::Run(first) };
+        let other = (one + 1 + below(rng.next_u64() ^ self.mask, free - 1)) % free;
+        let Some(second) = fleet.nth_free(other) else { return Verdict::Run(first) };
         // Of equal loads the one drawn first, so that ties do not favour low numbers.
-        let (drawn_first, drawn_second) =
-            if first_at == one { (first, second) } else { (second, first) };
-        let load = |worker: usize| fleet.workers[worker].load();
-        let less = load(drawn_second) < load(drawn_first);
-        Verdict::Run(if less { drawn_second } else { drawn_first })
+        let load = |worker: usize| fleet.workers()[worker].load();
+        Verdict::Run(if load(second) < load(first) { second } else { first })
     }
 
     fn reason(&self) -> &'static str {

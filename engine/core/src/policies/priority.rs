@@ -25,7 +25,6 @@
 use rand::Rng;
 use sage_dsl::catalog::{Kind, Param, Signature};
 
-use super::load_aware::spread;
 use super::{PolicySpec, Promises};
 use crate::schedule::{Fleet, Policy, Rank, Task, Verdict};
 
@@ -42,7 +41,12 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         example: "schedule { policy: priority(aging: 10s) }",
         takes_fields: false,
     },
-    promises: Promises { work_conserving: true, deterministic: true, keeps_order: false },
+    promises: Promises {
+        work_conserving: true,
+        deterministic: true,
+        keeps_order: false,
+        starves_nobody: true,
+    },
     build: |args| match args.duration_ns("aging")? {
         aging_ns if aging_ns > 0 => Ok(Box::new(Priority { aging_ns })),
         _ => Err("`aging` must be longer than 0s".to_owned()),
@@ -61,7 +65,7 @@ impl Policy for Priority {
     }
 
     fn place(&mut self, _task: &Task, fleet: &Fleet, _rng: &mut dyn Rng) -> Verdict {
-        spread(fleet).map_or(Verdict::Hold, Verdict::Run)
+        fleet.spread().map_or(Verdict::Hold, Verdict::Run)
     }
 
     fn reason(&self) -> &'static str {

@@ -38,7 +38,12 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         example: "schedule { policy: random(seed: 7) }",
         takes_fields: false,
     },
-    promises: Promises { work_conserving: true, deterministic: false, keeps_order: true },
+    promises: Promises {
+        work_conserving: true,
+        deterministic: false,
+        keeps_order: true,
+        starves_nobody: true,
+    },
     build: |args| Ok(Box::new(Random { mask: spread_seed(args.int("seed")?) })),
 };
 
@@ -48,12 +53,12 @@ struct Random {
 
 impl Policy for Random {
     fn place(&mut self, _task: &Task, fleet: &Fleet, rng: &mut dyn Rng) -> Verdict {
-        let free = fleet.candidates().count();
+        let free = fleet.free_count();
         if free == 0 {
             return Verdict::Hold;
         }
         let pick = below(rng.next_u64() ^ self.mask, free);
-        fleet.candidates().nth(pick).map_or(Verdict::Hold, Verdict::Run)
+        fleet.nth_free(pick).map_or(Verdict::Hold, Verdict::Run)
     }
 
     fn reason(&self) -> &'static str {

@@ -32,7 +32,12 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         example: "schedule { policy: round_robin }",
         takes_fields: false,
     },
-    promises: Promises { work_conserving: true, deterministic: true, keeps_order: true },
+    promises: Promises {
+        work_conserving: true,
+        deterministic: true,
+        keeps_order: true,
+        starves_nobody: true,
+    },
     build: |_| Ok(Box::new(RoundRobin { next: 0 })),
 };
 
@@ -42,8 +47,7 @@ struct RoundRobin {
 
 impl Policy for RoundRobin {
     fn place(&mut self, _task: &Task, fleet: &Fleet, _rng: &mut dyn Rng) -> Verdict {
-        let workers = fleet.workers.len();
-        let turn = (0..workers).map(|step| (self.next + step) % workers).find(|w| fleet.free(*w));
+        let turn = fleet.free_from(self.next).or_else(|| fleet.free_from(0));
         let Some(worker) = turn else { return Verdict::Hold };
         self.next = worker + 1;
         Verdict::Run(worker)

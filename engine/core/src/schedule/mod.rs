@@ -13,13 +13,20 @@
 //! [`Scheduler`] is the state machine; the timely operator drives it with the wall clock, the twin
 //! with virtual time. A [`Policy`] only ranks and chooses, on the read-only [`Fleet`].
 
+mod estimates;
 mod fleet;
+mod key;
+mod learned;
+mod order;
 mod policy;
 mod queue;
 mod scheduler;
 mod task;
 
+pub use estimates::{Declared, Estimates};
 pub use fleet::{Fleet, FleetConfig, Worker};
+pub use key::key;
+pub use learned::{Average, Learned};
 pub use policy::{Observation, Policy, Rank, Verdict};
 pub use scheduler::{Decision, Outcome, ScheduleError, Scheduler};
 pub use task::Task;

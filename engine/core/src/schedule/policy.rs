@@ -6,7 +6,7 @@ use super::{Fleet, Task};
 
 /// Place of a task in the queue: smaller runs first, equal ranks by task number.
 ///
-/// A rank is asked for once, on arrival, and never changes. That is enough even for priorities that
+/// A rank is asked for on arrival and does not change with time. That is enough even for priorities that
 /// grow with waiting time: if a task's effective priority is `priority + waited / aging`, then at
 /// any moment `a` comes before `b` exactly when
 /// `a.arrived - a.priority * aging < b.arrived - b.priority * aging`, because `now` cancels out.
@@ -46,6 +46,9 @@ pub enum Observation {
         /// Whether it succeeded.
         ok: bool,
     },
+    /// A task left the queue without having been placed: late, cancelled, refused by the policy, or
+    /// about to be ranked anew.
+    Left(Task),
     /// A worker was lost.
     Down(usize),
     /// A worker is there again.
@@ -54,7 +57,8 @@ pub enum Observation {
 
 /// Ranks tasks and chooses workers. One object serves one run, alone: no locks, no reset.
 pub trait Policy: Send {
-    /// Where in the queue the task belongs.
+    /// Where in the queue the task belongs. Asked once for each arrival. A task that comes back from
+    /// a lost worker arrives again, and all that wait do when their estimates have become better.
     fn rank(&mut self, task: &Task) -> Rank {
         Rank::by_arrival(task)
     }
@@ -66,8 +70,8 @@ pub trait Policy: Send {
     /// Why the last task was placed as it was, for the record of decisions.
     fn reason(&self) -> &'static str;
 
-    /// When a task that was held may be placed although nothing else has changed, if a moment is
-    /// known; in the past is as good as now.
+    /// When the task that was just held may be placed although nothing else has changed, if a moment
+    /// is known. Asked only after [`Verdict::Hold`].
     fn wake_ns(&self) -> Option<u64> {
         None
     }

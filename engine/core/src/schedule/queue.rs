@@ -2,9 +2,10 @@
 //!
 //! Two orders over one set of tasks. Both hold only `(key, id)` and are cleaned lazily: a task that
 //! left by one door is skipped when it surfaces at the other, so leaving costs no search.
+//! Age is a heap as well: a task that comes back from a lost worker is older than those before it.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 
 use rustc_hash::FxHashMap;
 
@@ -15,7 +16,7 @@ pub(super) struct Queue {
     tasks: FxHashMap<u64, (Rank, Task)>,
     by_rank: BinaryHeap<Reverse<(Rank, u64)>>,
     /// In order of arrival, hence of deadline. Filled only when there is a deadline.
-    by_age: VecDeque<(u64, u64)>,
+    by_age: BinaryHeap<Reverse<(u64, u64)>>,
 }
 
 impl Queue {
@@ -30,7 +31,7 @@ impl Queue {
     pub(super) fn push(&mut self, rank: Rank, task: Task, ages: bool) {
         self.by_rank.push(Reverse((rank, task.id)));
         if ages {
-            self.by_age.push_back((task.arrived_ns, task.id));
+            self.by_age.push(Reverse((task.arrived_ns, task.id)));
         }
         self.tasks.insert(task.id, (rank, task));
     }
@@ -49,10 +50,10 @@ impl Queue {
 
     /// The task that has waited longest.
     pub(super) fn oldest(&mut self) -> Option<Task> {
-        while let Some((arrived_ns, id)) = self.by_age.front().copied() {
+        while let Some(Reverse((arrived_ns, id))) = self.by_age.peek().copied() {
             match self.tasks.get(&id) {
                 Some((_, task)) if task.arrived_ns == arrived_ns => return Some(*task),
-                _ => self.by_age.pop_front(),
+                _ => self.by_age.pop(),
             };
         }
         None
@@ -67,9 +68,27 @@ impl Queue {
         }
         if self.by_age.len() > 2 * self.tasks.len() + 64 {
             let tasks = &self.tasks;
-            self.by_age.retain(|(_, id)| tasks.contains_key(id));
+            self.by_age.retain(|Reverse((_, id))| tasks.contains_key(id));
         }
         Some(task)
+    }
+
+    /// Changes all tasks, in the order in which they arrived, and ranks them anew.
+    pub(super) fn revise(&mut self, mut change: impl FnMut(&mut Task) -> Rank) {
+        let mut order: Vec<(u64, u64)> =
+            self.tasks.values().map(|(_, task)| (task.arrived_ns, task.id)).collect();
+        order.sort_unstable();
+        self.by_rank.clear();
+        for (_, id) in order {
+            if let Some((rank, task)) = self.tasks.get_mut(&id) {
+                *rank = change(task);
+                self.by_rank.push(Reverse((*rank, id)));
+            }
+        }
+    }
+
+    pub(super) fn tasks(&self) -> impl Iterator<Item = &Task> {
+        self.tasks.values().map(|(_, task)| task)
     }
 
     /// All tasks in the order they would have run; the queue is empty afterwards.

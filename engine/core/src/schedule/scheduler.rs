@@ -28,7 +28,7 @@ pub enum Outcome {
     Late,
 }
 
-/// One decision, as it is recorded. The loads it was taken on are in [`Scheduler::loads`].
+/// One decision, as it is recorded. The loads it was taken on are told by [`Scheduler::loads`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decision {
     /// The task.
@@ -91,7 +91,8 @@ pub struct Scheduler {
     /// Weight of a new observation in the decaying averages.
     weight: f64,
     violations: u64,
-    loads: Vec<u32>,
+    /// The last answer was that the first task has to wait although a worker is free.
+    held: bool,
 }
 
 impl Scheduler {
@@ -115,7 +116,7 @@ impl Scheduler {
             window_extra: config.window_extra,
             weight: 1.0 - 0.5_f64.powf(1.0 / config.half_life.max(1.0)),
             violations: 0,
-            loads: Vec::with_capacity(config.workers),
+            held: false,
         }
     }
 
@@ -138,14 +139,16 @@ impl Scheduler {
     }
 
     /// The next decision, or `None` while nothing can be decided. Call until it says `None`.
-    /// Costs one pass over the workers and one heap operation.
+    /// Costs what the policy asks of the fleet, one heap operation, and a walk up two binary trees
+    /// over the workers.
     pub fn next(&mut self, now_ns: u64) -> Option<Decision> {
         self.tick(now_ns);
+        self.held = false;
         self.fleet.queue_len = self.queue.len();
         if let Some(decision) = self.next_late() {
             return Some(decision);
         }
-        if !self.fleet.workers.iter().any(Worker::free) {
+        if self.fleet.free_count() == 0 {
             return None;
         }
         let task = self.queue.first()?;
@@ -155,7 +158,10 @@ impl Scheduler {
                 self.violations += 1;
                 return None;
             }
-            Verdict::Hold => return None,
+            Verdict::Hold => {
+                self.held = true;
+                return None;
+            }
             Verdict::Shed(reason) => Outcome::Shed { reason },
         };
         let reason = match outcome {
@@ -164,12 +170,13 @@ impl Scheduler {
         };
         let decision = self.decided(task, outcome, reason);
         if let Outcome::Placed { worker } = outcome {
-            let expected_ns =
-                self.fleet.expected_ns(&task, &self.fleet.workers[worker]).unwrap_or(0.0);
-            let row = &mut self.fleet.workers[worker];
-            row.in_flight += 1;
-            row.assigned += 1;
-            row.work_left_ns += expected_ns;
+            let expected = self.fleet.expected_ns(&task, &self.fleet.workers()[worker]);
+            let expected_ns = expected.unwrap_or(0.0);
+            self.fleet.update(worker, |row| {
+                row.in_flight += 1;
+                row.assigned += 1;
+                row.work_left_ns += expected_ns;
+            });
             self.in_flight.insert(task.id, InFlight { task, worker, expected_ns });
         }
         Some(decision)
@@ -190,18 +197,20 @@ impl Scheduler {
             return Err(ScheduleError::WrongWorker { task, worker });
         }
         let entry = self.in_flight.remove(&task).ok_or(ScheduleError::NotInFlight(task))?;
-        let weight = self.weight;
-        let row = &mut self.fleet.workers[worker];
-        row.release(entry.expected_ns);
-        row.completed += 1;
-        // A failure's time says how fast it fails, not how fast the worker works: without this a
-        // worker that refuses everything at once would look like the best one.
-        if ok {
-            let service = service_ns as f64;
-            row.ewma_service_ns = Some(blend(row.ewma_service_ns, service, weight));
-            if let Some(estimate) = entry.task.expected_ns.filter(|estimate| *estimate > 0) {
-                row.slowdown += weight * (service / estimate as f64 - row.slowdown);
+        let (weight, service) = (self.weight, service_ns as f64);
+        self.fleet.update(worker, |row| {
+            row.release(entry.expected_ns);
+            row.completed += 1;
+            // A failure's time says how fast it fails, not how fast the worker works: without this
+            // a worker that refuses everything at once would look like the best one.
+            if ok {
+                row.ewma_service_ns = Some(blend(row.ewma_service_ns, service, weight));
+                if let Some(estimate) = entry.task.expected_ns.filter(|estimate| *estimate > 0) {
+                    row.slowdown += weight * (service / estimate as f64 - row.slowdown);
+                }
             }
+        });
+        if ok {
             self.fleet.mean_service_ns = Some(blend(self.fleet.mean_service_ns, service, weight));
         }
         self.policy.observe(&Observation::Completed { task: entry.task, worker, service_ns, ok });
@@ -212,10 +221,14 @@ impl Scheduler {
     /// [`arrive`](Self::arrive) again or gives them up. Their late completions are errors.
     pub fn worker_down(&mut self, worker: usize, now_ns: u64) -> Vec<Task> {
         self.tick(now_ns);
-        let Some(row) = self.fleet.workers.get_mut(worker) else { return Vec::new() };
-        row.up = false;
-        row.in_flight = 0;
-        row.work_left_ns = 0.0;
+        let known = self.fleet.update(worker, |row| {
+            row.up = false;
+            row.in_flight = 0;
+            row.work_left_ns = 0.0;
+        });
+        if known.is_none() {
+            return Vec::new();
+        }
         let mut lost: Vec<Task> = self
             .in_flight
             .extract_if(|_, entry| entry.worker == worker)
@@ -230,37 +243,58 @@ impl Scheduler {
     /// machine.
     pub fn worker_up(&mut self, worker: usize, now_ns: u64) {
         self.tick(now_ns);
-        let Some(row) = self.fleet.workers.get_mut(worker).filter(|row| !row.up) else { return };
-        row.up = true;
-        row.ewma_service_ns = None;
-        row.slowdown = 1.0;
+        if self.fleet.workers().get(worker).is_none_or(|row| row.up) {
+            return;
+        }
+        self.fleet.update(worker, |row| {
+            row.up = true;
+            row.ewma_service_ns = None;
+            row.slowdown = 1.0;
+        });
         self.policy.observe(&Observation::Up(worker));
     }
 
     /// Changes the number of slots of a worker. Tasks it already holds stay there.
     pub fn set_slots(&mut self, worker: usize, slots: u32) {
-        if let Some(row) = self.fleet.workers.get_mut(worker) {
+        let extra = self.window_extra;
+        self.fleet.update(worker, |row| {
             row.slots = slots.max(1);
-            row.window = row.slots.saturating_add(self.window_extra);
-        }
+            row.window = row.slots.saturating_add(extra);
+        });
     }
 
     /// Gives a worker its labels.
     pub fn set_labels(&mut self, worker: usize, labels: Vec<String>) {
-        if let Some(row) = self.fleet.workers.get_mut(worker) {
-            row.labels = labels.into_boxed_slice();
-        }
+        self.fleet.update(worker, |row| row.labels = labels.into_boxed_slice());
     }
 
     /// Takes one task out of the queue, for example because its job was cancelled.
     pub fn cancel(&mut self, task: u64) -> Option<Task> {
-        self.queue.remove(task)
+        let task = self.queue.remove(task)?;
+        self.policy.observe(&Observation::Left(task));
+        Some(task)
+    }
+
+    /// Changes what is known of the queued tasks, but not their numbers and arrivals, and ranks them
+    /// anew. To the policy they all leave and arrive again. For estimates that have become much
+    /// better; costs as much as if all arrived now.
+    pub fn revise(&mut self, mut change: impl FnMut(&mut Task)) {
+        let Scheduler { policy, queue, .. } = self;
+        queue.tasks().for_each(|task| policy.observe(&Observation::Left(*task)));
+        queue.revise(|task| {
+            let known = (task.id, task.arrived_ns);
+            change(task);
+            (task.id, task.arrived_ns) = known;
+            policy.rank(task)
+        });
     }
 
     /// Gives back all queued tasks, in the order they would have run. For a graceful stop: they are
     /// pending, not lost. Tasks in flight still complete.
     pub fn drain(&mut self) -> Vec<Task> {
-        self.queue.drain()
+        let tasks = self.queue.drain();
+        tasks.iter().for_each(|task| self.policy.observe(&Observation::Left(*task)));
+        tasks
     }
 
     /// When the oldest queued task becomes late; the driver sets a timer to it.
@@ -271,8 +305,11 @@ impl Scheduler {
 
     /// When [`next`](Self::next) may say something new although nothing was reported: the oldest
     /// queued task becomes late, or the policy's reason to hold is over. The driver sets a timer.
+    /// A moment for which the policy held is always later than the last call.
     pub fn next_wake_ns(&mut self) -> Option<u64> {
-        let held = if self.queue.len() > 0 { self.policy.wake_ns() } else { None };
+        // Without a free worker no timer helps, and one that is over would ring for ever.
+        let held = if self.held { self.policy.wake_ns() } else { None };
+        let held = held.map(|wake_ns| wake_ns.max(self.fleet.now_ns.saturating_add(1)));
         self.next_late_ns().into_iter().chain(held).min()
     }
 
@@ -286,9 +323,14 @@ impl Scheduler {
         self.in_flight.len()
     }
 
-    /// Tasks in flight on every worker when the last decision was taken, before it took effect.
-    pub fn loads(&self) -> &[u32] {
-        &self.loads
+    /// Tasks in flight on every worker when `decision` was taken, if it is the last one and nothing
+    /// else has happened since.
+    pub fn loads(&self, decision: &Decision) -> impl Iterator<Item = u32> + '_ {
+        let chosen = decision.worker();
+        let load = move |(number, worker): (usize, &Worker)| {
+            worker.in_flight.saturating_sub(u32::from(chosen == Some(number)))
+        };
+        self.fleet.workers().iter().enumerate().map(load)
     }
 
     /// How often the policy named a worker that was down, full or not there.
@@ -314,10 +356,11 @@ impl Scheduler {
     }
 
     fn decided(&mut self, task: Task, outcome: Outcome, reason: &'static str) -> Decision {
-        self.loads.clear();
-        self.loads.extend(self.fleet.workers.iter().map(|worker| worker.in_flight));
         let queue_len = self.queue.len();
         self.queue.remove(task.id);
+        if !matches!(outcome, Outcome::Placed { .. }) {
+            self.policy.observe(&Observation::Left(task));
+        }
         Decision { task, outcome, queue_len, reason }
     }
 }
@@ -371,6 +414,42 @@ mod tests {
         assert_eq!(wrong, Err(ScheduleError::WrongWorker { task: 3, worker: 5 }));
         assert_eq!(scheduler.complete(3, 0, 1, true, 11 * MS).map(|task| task.id), Ok(3));
         assert_eq!(scheduler.complete(3, 0, 1, true, 11 * MS), Err(ScheduleError::NotInFlight(3)));
+    }
+
+    #[test]
+    fn a_task_that_comes_back_is_late_at_its_own_deadline() {
+        let fleet = FleetConfig { window_extra: 0, ..FleetConfig::new(1, 1) };
+        let mut scheduler =
+            Scheduler::new(build("fifo", &[]).unwrap(), &fleet, 0, 10, Some(10 * MS));
+        scheduler.arrive(Task::new(1, 0), 0).unwrap();
+        assert!(scheduler.next(0).is_some());
+        scheduler.arrive(Task::new(2, 3 * MS), 3 * MS).unwrap();
+        for task in scheduler.worker_down(0, 4 * MS) {
+            scheduler.arrive(task, 4 * MS).unwrap();
+        }
+        // It is behind the other in the order of its return, and due before it.
+        assert_eq!(scheduler.next_late_ns(), Some(10 * MS));
+        let late = |decision: Decision| (decision.task.id, decision.outcome);
+        assert_eq!(scheduler.next(10 * MS).map(late), Some((1, Outcome::Late)));
+        assert_eq!(scheduler.next(10 * MS), None);
+        assert_eq!(scheduler.next(13 * MS).map(late), Some((2, Outcome::Late)));
+    }
+
+    #[test]
+    fn a_timer_is_set_only_for_a_task_that_a_free_worker_could_take() {
+        let policy = build("staggered", &[]).unwrap();
+        let fleet = FleetConfig { window_extra: 0, ..FleetConfig::new(1, 1) };
+        let mut scheduler = Scheduler::new(policy, &fleet, 0, 10, None);
+        for id in 0..3 {
+            scheduler.arrive(Task::new(id, 0), 0).unwrap();
+        }
+        assert!(scheduler.next(0).is_some());
+        // The only worker is full: a timer for the gap would ring in vain.
+        assert_eq!((scheduler.next(5), scheduler.next_wake_ns()), (None, None));
+        scheduler.complete(0, 0, 5, true, 5).unwrap();
+        assert_eq!((scheduler.next(5), scheduler.next_wake_ns()), (None, Some(20 * MS)));
+        assert!(scheduler.next(20 * MS).is_some());
+        assert_eq!((scheduler.next(50 * MS), scheduler.next_wake_ns()), (None, None));
     }
 
     #[test]

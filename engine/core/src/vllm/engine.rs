@@ -49,6 +49,8 @@ pub struct Engine {
     busy_until: u64,
     /// Whether the last step finished requests whose blocks are still held.
     unsettled: bool,
+    /// Tokens of each running request in a step; kept for its memory alone.
+    chunks: Vec<u32>,
     stats: Stats,
 }
 
@@ -73,6 +75,7 @@ impl Engine {
             arrivals: 0,
             busy_until: 0,
             unsettled: false,
+            chunks: Vec::new(),
             stats: Stats::default(),
         }
     }
@@ -84,7 +87,7 @@ impl Engine {
 
     /// Accept a request that arrives at `now`, or say why not. Times must not run backwards.
     pub fn submit(&mut self, request: Request, now: u64) -> Result<(), Rejected> {
-        let room = self.room(request.prompt_tokens)?;
+        let room = self.profile.room(request.prompt_tokens)?;
         if !self.live.insert(request.id) {
             return Err(Rejected::Duplicate(request.id));
         }
@@ -99,21 +102,6 @@ impl Engine {
         self.pass_on(now);
         self.front.arrive(sequence, now, work_ns.max(0.0) as u64);
         Ok(())
-    }
-
-    /// Tokens that may follow a prompt of `prompt_tokens`, or why it can never run. The cache bounds
-    /// the answer too, so that a request alone in the server always gets to its end.
-    fn room(&self, prompt_tokens: u32) -> Result<u32, Rejected> {
-        let limit = self.profile.max_model_len;
-        if prompt_tokens >= limit {
-            return Err(Rejected::ContextLength { prompt_tokens, limit });
-        }
-        let capacity = self.kv.capacity().saturating_mul(self.profile.block_size);
-        if prompt_tokens.max(1) > capacity {
-            return Err(Rejected::CacheCapacity { prompt_tokens, capacity });
-        }
-        // The last token's keys and values are never needed.
-        Ok((limit - prompt_tokens).min(capacity - prompt_tokens.max(1) + 1))
     }
 
     /// Forget a request; false when it is not in flight.
@@ -148,31 +136,45 @@ impl Engine {
     /// Schedule the next step at `now`, or at the end of the current one if that is later; `None`
     /// when there is nothing to do until the next [`submit`](Engine::submit).
     pub fn step(&mut self, now: u64) -> Option<Step> {
+        let mut step = Step::default();
+        self.step_into(now, &mut step).then_some(step)
+    }
+
+    /// The same in the memory of an earlier step, for drivers that take millions of them. False, and
+    /// `step` says nothing, when there is nothing to do.
+    pub fn step_into(&mut self, now: u64, step: &mut Step) -> bool {
         let now = now.max(self.busy_until);
         self.settle();
         self.pass_on(now);
-        let mut load = Load::default();
-        let mut chunks = Vec::with_capacity(self.running.len());
-        let mut admitted = Vec::new();
+        step.starts_at_ns = now;
+        step.load = Load::default();
+        step.emitted.clear();
+        step.admitted.clear();
+        let mut chunks = std::mem::take(&mut self.chunks);
+        chunks.clear();
         if self.profile.chunked_prefill {
             let mut budget = self.profile.max_num_batched_tokens;
             if self.continue_running(&mut budget, &mut chunks) {
-                self.admit(&mut budget, &mut chunks, &mut admitted);
+                self.admit(&mut budget, &mut chunks, &mut step.admitted);
             }
         } else {
-            self.prompts_first(&mut chunks, &mut admitted);
+            self.prompts_first(&mut chunks, &mut step.admitted);
         }
-        if chunks.is_empty() {
-            let ends_at_ns = self.front.next_departure()?;
-            self.busy_until = ends_at_ns;
-            return Some(Step { starts_at_ns: now, ends_at_ns, ..Step::default() });
-        }
-        let emitted = self.compute(&chunks, &mut load);
-        self.stats.steps += 1;
-        self.stats.generated_tokens += emitted.len() as u64;
-        let duration_ns = (step_ms(&self.profile.costs, &load) * 1e6).round() as u64;
-        self.busy_until = now + duration_ns.max(1);
-        Some(Step { starts_at_ns: now, ends_at_ns: self.busy_until, emitted, admitted, load })
+        let some = if chunks.is_empty() {
+            let departure = self.front.next_departure();
+            self.busy_until = departure.unwrap_or(self.busy_until);
+            departure.is_some()
+        } else {
+            self.compute(&chunks, &mut step.load, &mut step.emitted);
+            self.stats.steps += 1;
+            self.stats.generated_tokens += step.emitted.len() as u64;
+            let duration_ns = (step_ms(&self.profile.costs, &step.load) * 1e6).round() as u64;
+            self.busy_until = now + duration_ns.max(1);
+            true
+        };
+        self.chunks = chunks;
+        step.ends_at_ns = self.busy_until;
+        some
     }
 
     /// Queue what has left the front end by `now`.
@@ -292,8 +294,7 @@ impl Engine {
     }
 
     /// Account for the scheduled tokens and sample from the sequences that are complete.
-    fn compute(&mut self, chunks: &[u32], load: &mut Load) -> Vec<Emission> {
-        let mut emitted = Vec::with_capacity(chunks.len());
+    fn compute(&mut self, chunks: &[u32], load: &mut Load, emitted: &mut Vec<Emission>) {
         for (sequence, &chunk) in self.running.iter_mut().zip(chunks) {
             if chunk == 0 {
                 continue;
@@ -315,7 +316,6 @@ impl Engine {
                 });
             }
         }
-        emitted
     }
 }
 
@@ -323,6 +323,11 @@ impl Engine {
 /// they are found by others within the same step. False, and nothing changed, without room.
 fn grow(kv: &mut KvCache, sequence: &mut Sequence, chunk: u32, block_size: u32) -> bool {
     let end = sequence.computed + chunk;
+    // Most steps add a token in the middle of the last block.
+    let room = sequence.blocks.len() as u64 * u64::from(block_size);
+    if u64::from(end) < room && u64::from(sequence.computed) + u64::from(block_size) >= room {
+        return true;
+    }
     let needed = end.div_ceil(block_size) as usize;
     let missing = needed.saturating_sub(sequence.blocks.len());
     if missing > kv.free() as usize {

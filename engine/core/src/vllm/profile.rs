@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::sequence::{Finish, Rejected, Request};
 use super::step::Costs;
 
 /// One model served by one vLLM server on one machine.
@@ -33,6 +34,29 @@ pub struct Profile {
     /// Whether prompts are cut to fit beside decoding requests, as vLLM does since V1. Without it a
     /// step holds either whole prompts or decoding requests, prompts first, as in the first vLLM.
     pub chunked_prefill: bool,
+}
+
+impl Profile {
+    /// Tokens that may follow a prompt of `prompt_tokens`, or why it can never run. The cache bounds
+    /// the answer too, so that a request alone in the server always gets to its end.
+    pub(super) fn room(&self, prompt_tokens: u32) -> Result<u32, Rejected> {
+        let limit = self.max_model_len;
+        if prompt_tokens >= limit {
+            return Err(Rejected::ContextLength { prompt_tokens, limit });
+        }
+        let capacity = self.kv_blocks.saturating_mul(self.block_size.max(1));
+        if prompt_tokens.max(1) > capacity {
+            return Err(Rejected::CacheCapacity { prompt_tokens, capacity });
+        }
+        // The last token's keys and values are never needed.
+        Ok((limit - prompt_tokens).min(capacity - prompt_tokens.max(1) + 1))
+    }
+
+    /// How many tokens `request` gets and why it then ends, or why it is not accepted: known before
+    /// it runs, since what a server is busy with decides only when.
+    pub fn end_of(&self, request: &Request) -> Result<(u32, Finish), Rejected> {
+        Ok(request.goal(self.room(request.prompt_tokens)?))
+    }
 }
 
 /// Who goes first among waiting requests, and who is preempted last; vLLM's `--scheduling-policy`.

@@ -20,6 +20,16 @@ pub struct Request {
     pub priority: i32,
 }
 
+impl Request {
+    /// Tokens it gets, with `room` for them, and why it then ends.
+    pub(super) fn goal(&self, room: u32) -> (u32, Finish) {
+        let allowed = self.max_tokens.min(room).max(1);
+        let target = self.target_tokens.max(1);
+        let reason = if target <= allowed { Finish::Stop } else { Finish::Length };
+        (target.min(allowed), reason)
+    }
+}
+
 /// Why a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Finish {
@@ -91,9 +101,7 @@ pub(super) struct Sequence {
 
 impl Sequence {
     pub(super) fn new(request: Request, arrival: u64, priority: i32, room: u32) -> Self {
-        let allowed = request.max_tokens.min(room).max(1);
-        let target = request.target_tokens.max(1);
-        let reason = if target <= allowed { Finish::Stop } else { Finish::Length };
+        let (goal, reason) = request.goal(room);
         Sequence {
             id: request.id,
             key: (priority, arrival),
@@ -102,7 +110,7 @@ impl Sequence {
             prompt: request.prompt_tokens.max(1),
             produced: 0,
             computed: 0,
-            goal: target.min(allowed),
+            goal,
             reason,
             blocks: Vec::new(),
             finish: None,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 use sage_core::event::{Event, Kind};
-use sage_core::expr::{EvalError, Program};
+use sage_core::expr::{EvalError, Program, Templates};
 use sage_core::record::Datum;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -53,6 +53,18 @@ impl Emit {
             }
         }
         Ok(emits)
+    }
+}
+
+impl Emit {
+    /// Compute the values of a record that would be written, and write nothing.
+    pub(crate) fn rehearse<'a>(
+        &'a self,
+        columns: &[Datum<'a>],
+        templates: &'a Templates,
+        arena: &'a Bump,
+    ) -> Result<(), EvalError> {
+        evaluate(self, columns, templates, arena, &mut Vec::new()).map(drop)
     }
 }
 
@@ -205,7 +217,7 @@ fn emit_all<'a>(
     values.clear();
     let mut wanted = ArenaVec::with_capacity_in(emits.len(), arena);
     for emit in emits {
-        wanted.push(evaluate(emit, columns, context, arena, values)?);
+        wanted.push(evaluate(emit, columns, &context.templates, arena, values)?);
     }
     let mut from = 0;
     for (emit, wanted) in emits.iter().zip(wanted) {
@@ -225,17 +237,17 @@ fn emit_all<'a>(
 fn evaluate<'a>(
     emit: &'a Emit,
     columns: &[Datum<'a>],
-    context: &'a Context,
+    templates: &'a Templates,
     arena: &'a Bump,
     values: &mut Vec<Datum<'a>>,
 ) -> Result<bool, EvalError> {
     if let Some(condition) = &emit.condition
-        && condition.evaluate(columns, &context.templates, arena)? != Datum::Bool(true)
+        && condition.evaluate(columns, templates, arena)? != Datum::Bool(true)
     {
         return Ok(false);
     }
     for value in &emit.values {
-        values.push(value.evaluate(columns, &context.templates, arena)?);
+        values.push(value.evaluate(columns, templates, arena)?);
     }
     Ok(true)
 }

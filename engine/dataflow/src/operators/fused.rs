@@ -35,6 +35,18 @@ pub(crate) enum Step {
     Apply { stage: u16, name: String, run: Box<dyn LocalStage> },
 }
 
+impl Step {
+    /// Position of the stage whose column it computes, if it is one.
+    pub(crate) fn stage(&self) -> Option<u16> {
+        match self {
+            Step::Filter(_) => None,
+            Step::Keep { stage, .. } | Step::Map { stage, .. } | Step::Apply { stage, .. } => {
+                Some(*stage)
+            }
+        }
+    }
+}
+
 /// A fused segment.
 #[derive(Default)]
 pub(crate) struct Fused {

@@ -21,7 +21,7 @@ mod schedule;
 mod source;
 mod tally;
 
-pub(crate) use call::{Member, call};
+pub(crate) use call::{Member, call, corrected};
 pub(crate) use complete::{Emit, complete};
 pub(crate) use fused::{Fused, Step, fused};
 pub(crate) use held::Held;

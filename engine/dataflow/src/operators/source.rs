@@ -1,25 +1,31 @@
 //! `source`: tasks enter the dataflow, on the first worker only.
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sage_core::event::{Event, Kind};
+use sage_core::record::Rows;
 use sage_dsl::plan::{BadRows, SourcePlan};
 use timely::dataflow::Scope;
 use timely::dataflow::operators::generic::operator;
 
 use super::{Tasks, Time};
+use crate::arrivals::{Due, Pace};
 use crate::context::Context;
 use crate::error::DataflowError;
 use crate::sources::{Fed, FeedSettings, Feeder};
 use crate::task::Task;
+use crate::worker::Begin;
 
 /// How tasks enter.
 pub(crate) struct SourceSettings {
     pub(crate) plan: SourcePlan,
     pub(crate) feed: FeedSettings,
-    /// Tasks per second; as fast as they are taken otherwise.
-    pub(crate) rate: Option<f64>,
+    /// When; as fast as they are taken otherwise.
+    pub(crate) pace: Option<Pace>,
+    /// Nothing enters before this was said and has come.
+    pub(crate) begin: Option<Arc<Begin>>,
     /// Whether this worker is the one that reads.
     pub(crate) reads: bool,
 }
@@ -32,6 +38,7 @@ pub(crate) fn source<'s>(
     context: &Rc<Context>,
     settings: SourceSettings,
 ) -> Tasks<'s> {
+    let mut settings = settings;
     let context = Rc::clone(context);
     operator::source::<_, timely::container::CapacityContainerBuilder<Vec<Task>>, _, _>(
         scope,
@@ -42,8 +49,18 @@ pub(crate) fn source<'s>(
                 context.intake.source.replace(Some(activator));
                 let wake = scope.worker().sync_activator_for(info.address.to_vec());
                 let feeder = Feeder::start(settings.plan.clone(), settings.feed.clone(), wake);
-                let pacer = settings.rate.map(Pacer::new);
-                Intake { feeder, pacer, next_task: 0, ended: false, bad: settings.plan.bad_rows }
+                Intake {
+                    feeder,
+                    pace: settings.pace.take(),
+                    begin: settings.begin.take(),
+                    next: None,
+                    next_task: 0,
+                    ended: false,
+                    bad: settings.plan.bad_rows,
+                    pipe: settings.plan.kind == "stdin",
+                    starved: false,
+                    fed_ns: 0,
+                }
             });
             let mut promise = intake.is_some().then_some(capability);
             let again = scope.activator_for(info.address);
@@ -78,10 +95,20 @@ pub(crate) fn source<'s>(
 
 struct Intake {
     feeder: Feeder,
-    pacer: Option<Pacer>,
+    pace: Option<Pace>,
+    /// Until it was said and has come.
+    begin: Option<Arc<Begin>>,
+    /// Read, and on its way here.
+    next: Option<(Rows, u32, Due)>,
     next_task: u64,
     ended: bool,
     bad: BadRows,
+    /// Whether records come from outside while the run goes on.
+    pipe: bool,
+    /// Whether the source had nothing when it was asked last.
+    starved: bool,
+    /// When it last gave something after that.
+    fed_ns: u64,
 }
 
 enum Step {
@@ -97,28 +124,39 @@ impl Intake {
         if context.intake.draining.get() {
             self.ended = true;
         }
+        if let Some(begin) = &self.begin {
+            let Some(at) = begin.said() else { return Step::Nothing };
+            let at = context.clock.of_host(at);
+            if let Some(wait) = until(at, context.clock.now_ns()) {
+                return Step::Later(wait);
+            }
+            if let Some(pace) = &mut self.pace {
+                pace.begin(at);
+            }
+            self.begin = None;
+        }
         loop {
             if self.ended || context.intake.full.get() {
                 return Step::Nothing;
             }
             let now = context.clock.now_ns();
-            if let Some(wait) = self.pacer.as_ref().and_then(|pacer| pacer.wait(now)) {
-                return Step::Later(wait);
+            if let Some((rows, round, due)) = self.next.take() {
+                if let Some(wait) = until(due.complete_ns, now) {
+                    self.next = Some((rows, round, due));
+                    return Step::Later(wait);
+                }
+                return Step::Task(self.enter(context, rows, round, due.arrives_ns));
             }
             match self.feeder.next() {
-                None => return Step::Nothing,
-                Some(Fed::Task(rows, round)) => {
-                    if let Some(pacer) = &mut self.pacer {
-                        pacer.took(now, rows.len());
-                    }
-                    let id = self.next_task;
-                    self.next_task += 1;
-                    let records = rows.len() as u32;
-                    let arrived_ns = context.mark(Kind::Arrived, id, records);
-                    context.intake.open.set(context.intake.open.get() + 1);
-                    let task = Task { id, arrived_ns, round, records, rows, ..Task::default() };
-                    return Step::Task(task);
+                None => {
+                    self.starved = true;
+                    return Step::Nothing;
                 }
+                Some(Fed::Task(rows, round)) => match self.due(rows.len(), now) {
+                    Some(due) => self.next = Some((rows, round, due)),
+                    // The trace is at its end, whatever the source still holds.
+                    None => self.ended = true,
+                },
                 Some(Fed::Bad(row)) => {
                     if self.bad == BadRows::Fail {
                         let message = format!("{}: {}", row.place, row.reason);
@@ -149,28 +187,36 @@ impl Intake {
             }
         }
     }
+
+    /// When a task that was just read arrives.
+    fn due(&mut self, records: usize, now: u64) -> Option<Due> {
+        let starved = std::mem::take(&mut self.starved);
+        let at_once = Due { arrives_ns: now, complete_ns: now };
+        let Some(pace) = &mut self.pace else { return Some(at_once) };
+        let due = pace.next(records, now)?;
+        if self.pipe && starved {
+            self.fed_ns = now;
+        }
+        // What was not written to the pipe yet has not arrived, whatever was planned.
+        let Due { arrives_ns, complete_ns } = due;
+        Some(Due {
+            arrives_ns: arrives_ns.max(self.fed_ns),
+            complete_ns: complete_ns.max(self.fed_ns),
+        })
+    }
+
+    fn enter(&mut self, context: &Context, rows: Rows, round: u32, arrived_ns: u64) -> Task {
+        let id = self.next_task;
+        self.next_task += 1;
+        let records = rows.len() as u32;
+        context.note(Event { records, ..Event::new(Kind::Arrived, id, arrived_ns) });
+        context.intake.open.set(context.intake.open.get() + 1);
+        Task { id, arrived_ns, round, records, rows, ..Task::default() }
+    }
 }
 
-/// Spaces arrivals evenly.
-struct Pacer {
-    gap_ns: f64,
-    next_ns: f64,
-}
-
-impl Pacer {
-    fn new(per_second: f64) -> Self {
-        Pacer { gap_ns: 1e9 / per_second, next_ns: 0.0 }
-    }
-
-    /// How long to wait from `now`, if at all.
-    fn wait(&self, now: u64) -> Option<Duration> {
-        let left = self.next_ns - now as f64;
-        (left > 0.0).then(|| Duration::from_nanos(left as u64 + 1))
-    }
-
-    fn took(&mut self, now: u64, records: usize) {
-        // The first arrival sets the beat; a late one does not shift those behind it.
-        let from = if self.next_ns == 0.0 { now as f64 } else { self.next_ns };
-        self.next_ns = from + self.gap_ns * records as f64;
-    }
+/// How long it is from `now` to `at`, if at all.
+fn until(at: u64, now: u64) -> Option<Duration> {
+    // One more, so that it has come for certain when the wait is over.
+    at.checked_sub(now).filter(|left| *left > 0).map(|left| Duration::from_nanos(left + 1))
 }

@@ -141,7 +141,7 @@ fn read_once(
 }
 
 /// In round r the key of a record is `<key>#r`, so that keys stay unique.
-fn renamed(rows: &Rows, key: Option<usize>, round: u64) -> Rows {
+pub(crate) fn renamed(rows: &Rows, key: Option<usize>, round: u64) -> Rows {
     let Some(key) = key else { return rows.clone() };
     let mut renamed = Rows::with_capacity(rows.len(), rows.byte_len() + 8 * rows.len());
     for row in rows.iter() {

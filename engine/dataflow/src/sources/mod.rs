@@ -15,7 +15,7 @@ use sage_dsl::types::Value;
 
 use crate::error::DataflowError;
 
-pub(crate) use feed::{Fed, FeedSettings, Feeder};
+pub(crate) use feed::{Fed, FeedSettings, Feeder, renamed};
 
 /// A source the engine can read.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ impl Patient for std::io::BufReader<std::io::Stdin> {
 }
 
 /// Open the source of a plan.
-fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
+pub(crate) fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
     let entry = SOURCES.iter().find(|entry| entry.signature.name == plan.kind);
     let entry = entry.ok_or_else(|| broken(plan, format!("there is no source `{}`", plan.kind)))?;
     (entry.open)(plan)

@@ -65,6 +65,13 @@ impl LocalStage for HashChain {
         pack(out, Datum::Str(&format!("{digest:016x}")));
         Ok(())
     }
+
+    fn stand_in(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError> {
+        row.text(&self.text)?;
+        row.count(&self.rounds)?;
+        pack(out, Datum::Str("0000000000000000"));
+        Ok(())
+    }
 }
 
 #[cfg(test)]

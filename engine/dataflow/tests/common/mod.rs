@@ -21,9 +21,11 @@ use sage_core::endpoint::{
 };
 use sage_core::index::Index;
 use sage_core::metrics::Summary;
+use sage_dataflow::arrivals::Schedule;
 use sage_dataflow::sinks::{file_name, header, join_parts};
-use sage_dataflow::{DEAD_LETTERS, Progress, Reporter, RunClock, RunSettings, WorkerSetup};
+use sage_dataflow::{Begin, DEAD_LETTERS, Progress, Reporter, RunClock, RunSettings, WorkerSetup};
 use sage_dsl::catalog::Catalog;
+use sage_dsl::experiment::Arrivals;
 use sage_dsl::plan::Plan;
 
 /// Compile a program that has one flow.
@@ -50,6 +52,9 @@ pub fn plan(program: &str) -> Plan {
     compiled.plans.pop().expect("the program has a flow")
 }
 
+/// Seed of all runs.
+pub const SEED: u64 = 7;
+
 /// How a run is to be made.
 pub struct Run {
     pub plan: Plan,
@@ -57,7 +62,9 @@ pub struct Run {
     pub threads: usize,
     pub tasks: Option<u64>,
     pub limit: Option<u64>,
-    pub rate: Option<f64>,
+    pub arrivals: Option<Arrivals>,
+    /// Let records in this long after the start of the run.
+    pub held: Option<Duration>,
     pub endpoint: Arc<dyn Endpoint>,
     pub indexes: Vec<Arc<dyn Index>>,
     /// Ask for a graceful stop after this.
@@ -81,7 +88,8 @@ impl Run {
             threads: 1,
             tasks: None,
             limit: None,
-            rate: None,
+            arrivals: None,
+            held: None,
             endpoint: Arc::new(Scripted::echo()),
             indexes: Vec::new(),
             stop_after: None,
@@ -103,11 +111,11 @@ impl Run {
         let settings = RunSettings {
             out: folder.path().to_owned(),
             origin_ns: RunClock::host_ns(),
-            seed: 7,
+            seed: SEED,
             threads: self.threads,
             tasks: self.tasks,
             limit: self.limit,
-            rate: self.rate,
+            arrivals: self.arrivals.map(|rule| Schedule { rule, seed: SEED }),
         };
         let stop = Arc::new(AtomicBool::new(false));
         if let Some(after) = self.stop_after {
@@ -117,6 +125,11 @@ impl Run {
                 stop.store(true, Ordering::Relaxed);
             });
         }
+        let begin = self.held.map(|after| {
+            let begin = Arc::new(Begin::default());
+            begin.at(settings.origin_ns + after.as_nanos() as u64);
+            begin
+        });
         let mut threads = Vec::new();
         for (index, sockets) in mesh(self.workers).into_iter().enumerate() {
             let setup = WorkerSetup {
@@ -126,6 +139,7 @@ impl Run {
                 sockets,
                 endpoint: Arc::clone(&self.endpoint),
                 indexes: self.indexes.clone(),
+                begin: begin.clone(),
                 stop: Arc::clone(&stop),
                 reporter: Arc::new(Silent),
             };

@@ -2,6 +2,11 @@
 //! all repeats and what they say together.
 
 mod column;
+mod derive;
+mod gather;
+mod tasks;
+mod together;
+mod value;
 
 use std::collections::BTreeMap;
 
@@ -9,7 +14,17 @@ use sage_dsl::experiment::Backend;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-pub use column::{COLUMNS, Column, Direction};
+pub use column::{COLUMNS, Column, Direction, column};
+pub use gather::gather;
+pub use value::value;
+
+pub(crate) use tasks::TASKS;
+
+/// Version of [`Results`] and of `metrics.json` in the folder of an experiment.
+pub const SCHEMA: u32 = 1;
+
+/// Name of the job in rows over all jobs of a trial.
+pub const ALL: &str = "all";
 
 /// All results of one experiment on one backend.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +55,40 @@ pub struct Results {
     pub claims: Vec<Verdict>,
     /// Trials without a result: identity and reason.
     pub failed: Vec<(String, String)>,
+    /// What the reader should know of the design.
+    #[serde(default)]
+    pub notes: Vec<String>,
+}
+
+impl Results {
+    /// What the figures are, in words that stand on every output.
+    pub fn label(&self) -> &'static str {
+        match (self.backend, self.simulated) {
+            (Backend::Twin, _) => "twin (virtual time)",
+            (_, true) => "simulated endpoint",
+            (Backend::Live, false) => "live",
+            (Backend::Sim, false) => "real processes, no endpoint",
+        }
+    }
+
+    /// Rows of jobs as they were asked for: not those that ran alone for comparison.
+    pub fn asked(&self) -> impl Iterator<Item = &Row> {
+        self.rows.iter().filter(|row| !row.solo)
+    }
+}
+
+impl Row {
+    /// The mean of a column, by its name or an alias.
+    pub fn mean(&self, name: &str) -> Option<f64> {
+        let name = column(name).map_or(name, |column| column.name);
+        self.figures.get(name).map(|found| found.mean)
+    }
+
+    /// The label in a dimension.
+    pub fn label(&self, dimension: &str) -> Option<&str> {
+        let found = self.point.iter().find(|(name, _)| name == dimension);
+        found.map(|(_, label)| label.as_str())
+    }
 }
 
 /// One combination of settings and one job.
@@ -51,11 +100,13 @@ pub struct Row {
     pub job: String,
     /// Whether it is a job that ran alone for comparison.
     pub solo: bool,
-    /// The whole `metrics.json` of each repeat, in order of the repeats.
+    /// The whole `metrics.json` of each repeat, in order of the repeats; empty where it failed. Of
+    /// [`ALL`] it is what can be added up over the jobs.
     pub runs: Vec<Map<String, Value>>,
-    /// Folders of the runs, relative to the results' folder, in the same order.
+    /// Folders of the runs, relative to the results' folder, in the same order; of [`ALL`] the
+    /// trials' folders.
     pub folders: Vec<String>,
-    /// By column name.
+    /// By column name; a column that no repeat measured is not there.
     pub figures: BTreeMap<String, Estimate>,
     /// Difference to the baseline's row with the same other labels, by column name.
     pub versus: BTreeMap<String, Difference>,
@@ -70,6 +121,15 @@ pub struct Estimate {
     pub mean: f64,
     /// 95 % interval of the mean by bootstrap over the repeats; `None` with fewer than 3.
     pub interval: Option<(f64, f64)>,
+}
+
+impl Estimate {
+    /// Whether the two intervals do not touch; without intervals, whether the means differ.
+    pub fn apart(&self, other: &Estimate) -> bool {
+        let ends = |found: &Estimate| found.interval.unwrap_or((found.mean, found.mean));
+        let ((low, high), (other_low, other_high)) = (ends(self), ends(other));
+        high < other_low || other_high < low
+    }
 }
 
 /// A difference over paired repeats.

@@ -126,7 +126,7 @@ struct EmbeddingsBody<'a> {
 }
 
 /// The body to send.
-pub(super) fn encode(request: &Request, model: &str) -> serde_json::Result<Vec<u8>> {
+pub(crate) fn encode(request: &Request, model: &str) -> serde_json::Result<Vec<u8>> {
     match request {
         Request::Generate { prompts, options } => {
             let sampling = Sampling::new(options, is_streamed(request))?;

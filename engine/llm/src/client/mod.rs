@@ -24,7 +24,7 @@
 //! than it has slots for (`max_in_flight`), and a bounded channel would have to block or fail in
 //! `submit`, which may do neither.
 
-mod body;
+pub(crate) mod body;
 mod call;
 mod connection;
 mod stream;

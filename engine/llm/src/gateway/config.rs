@@ -1,5 +1,6 @@
 //! What a gateway is told.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -17,6 +18,8 @@ pub struct GatewayConfig {
     /// Bearer token that opens every endpoint; its calls share by job. `None` and no `clients` let
     /// everyone in.
     pub token: Option<String>,
+    /// How those jobs share.
+    pub jobs: JobShares,
     /// Clients with keys of their own; each has its share of every endpoint, over all its jobs.
     pub clients: Vec<ClientKey>,
     /// Where answers of `x-sage-cache: run` are kept.
@@ -36,6 +39,7 @@ impl Default for GatewayConfig {
         GatewayConfig {
             upstreams: Vec::new(),
             token: None,
+            jobs: JobShares::default(),
             clients: Vec::new(),
             journal: None,
             run: String::new(),
@@ -44,6 +48,15 @@ impl Default for GatewayConfig {
             max_body: 16 << 20,
         }
     }
+}
+
+/// How the jobs that come with the gateway's own token, or without any, share an endpoint.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct JobShares {
+    /// Parts by name of the job; of others, the default.
+    pub shares: BTreeMap<String, Share>,
+    /// All stand in one line, in order of arrival.
+    pub one_line: bool,
 }
 
 /// A client and its key.
@@ -190,6 +203,7 @@ impl fmt::Debug for GatewayConfig {
         f.debug_struct("GatewayConfig")
             .field("upstreams", &self.upstreams)
             .field("token", &redacted(self.token.as_ref()))
+            .field("jobs", &self.jobs)
             .field("clients", &self.clients)
             .field("journal", &self.journal.is_some())
             .field("run", &self.run)

@@ -64,7 +64,7 @@ impl Doors {
         let targets = config
             .upstreams
             .into_iter()
-            .map(|upstream| Target::new(upstream, &shares).map(Arc::new))
+            .map(|upstream| Target::new(upstream, &shares, &config.jobs).map(Arc::new))
             .collect::<Result<_, _>>()?;
         Ok(Doors {
             targets,

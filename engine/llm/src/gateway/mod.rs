@@ -53,7 +53,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-pub use config::{ClientKey, Concurrency, GatewayConfig, HedgeRule, Price, Upstream};
+pub use config::{ClientKey, Concurrency, GatewayConfig, HedgeRule, JobShares, Price, Upstream};
 pub use error::GatewayError;
 pub use probe::{ModelList, probe};
 pub use stats::{Counters, EndpointStats, ErrorCounts, GatewayStats, ReplicaStats, StageStats};

@@ -11,6 +11,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use sage_core::text::hashed_vector;
+use sage_core::vllm::Embedder;
 use serde_json::{Value, json};
 
 use super::body;
@@ -59,18 +60,7 @@ pub(super) async fn embedding(
         if let Some(kept) = body.truncate_prompt_tokens {
             prompt.truncate_start(kept, limit);
         }
-        let length = prompt.tokens.len();
-        if length == 0 {
-            return Err(Problem::bad("input", "A text of `input` is empty."));
-        }
-        if length > limit as usize {
-            let message = format!(
-                "This model's maximum context length is {limit} tokens. However, you requested \
-                 {length} tokens in the input for embedding generation. Please reduce the length \
-                 of the input, or set truncate_prompt_tokens.",
-            );
-            return Err(Problem::bad("input", message));
-        }
+        check(embedder, prompt)?;
     }
     let jobs: Vec<u64> = prompts.iter().map(|prompt| prompt.tokens.len() as u64).collect();
     let total: u64 = jobs.iter().sum();
@@ -93,6 +83,23 @@ pub(super) async fn embedding(
             "prompt_tokens_details": null},
     });
     Ok(Json(answer).into_response())
+}
+
+/// Tokens of a text, if `embedder` takes it.
+pub(super) fn check(embedder: &Embedder, prompt: &Prompt) -> Result<u64, Problem> {
+    let (length, limit) = (prompt.tokens.len(), embedder.max_model_len);
+    if length == 0 {
+        return Err(Problem::bad("input", "A text of `input` is empty."));
+    }
+    if length > limit as usize {
+        let message = format!(
+            "This model's maximum context length is {limit} tokens. However, you requested \
+             {length} tokens in the input for embedding generation. Please reduce the length \
+             of the input, or set truncate_prompt_tokens.",
+        );
+        return Err(Problem::bad("input", message));
+    }
+    Ok(length as u64)
 }
 
 /// Base64 (RFC 4648) of the little-endian numbers: what OpenAI's clients ask for by default.

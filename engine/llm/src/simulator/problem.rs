@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use sage_core::endpoint::{CallError, ErrorClass};
 use serde_json::json;
 
 /// An answer that is an error.
@@ -45,6 +46,12 @@ impl Problem {
     /// 503 while the server goes down.
     pub(super) fn stopping() -> Self {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, "The server is shutting down.")
+    }
+
+    /// As the caller of the gateway is told of it, which does not try such a call again.
+    pub(super) fn rejection(self) -> CallError {
+        let status = Some(self.status.as_u16());
+        CallError { status, ..CallError::new(ErrorClass::Rejected, self.message) }
     }
 
     /// The JSON of it, for the stream of a response that has begun.

@@ -1,7 +1,7 @@
 //! Who gets how much: shares among jobs and clients, and limits that are found out.
 
 use sage_core::fair::Share;
-use sage_llm::gateway::ClientKey;
+use sage_llm::gateway::{ClientKey, JobShares};
 
 use super::*;
 
@@ -75,6 +75,43 @@ async fn clients_with_keys_share_by_weight() {
     let light: u64 = ["light/l1", "light/l2", "light/l3"].map(|job| jobs[job].ok).iter().sum();
     let ratio = jobs["heavy/h"].ok as f64 / light as f64;
     assert!((2.2..4.0).contains(&ratio), "{ratio}: {} against {light}", jobs["heavy/h"].ok);
+}
+
+/// Calls of `heavy` for each of `light` while both have far more to ask than there is room for, and
+/// `heavy` asks for four times as much.
+async fn heavy_per_light(jobs: JobShares) -> f64 {
+    let url = serve(steady(&Watch::default(), Duration::from_millis(4))).await;
+    let concurrency = Concurrency::Fixed(4);
+    let (gateway, stats) = gateway_of(GatewayConfig {
+        upstreams: vec![Upstream { concurrency, ..upstream(&url) }],
+        token: Some(TOKEN.into()),
+        jobs,
+        ..GatewayConfig::default()
+    })
+    .await;
+    let mut tasks = flood(&gateway, "light", TOKEN, 20);
+    tasks.extend(flood(&gateway, "heavy", TOKEN, 80));
+    let mut counts = std::collections::BTreeMap::new();
+    until(|| {
+        counts = stats.snapshot().endpoints[0].jobs.clone();
+        counts.values().map(|counters| counters.ok).sum::<u64>() >= 600
+    })
+    .await;
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    counts["heavy"].ok as f64 / counts["light"].ok as f64
+}
+
+#[tokio::test]
+async fn jobs_share_by_weight_or_stand_in_one_line() {
+    let equal = heavy_per_light(JobShares::default()).await;
+    assert!((0.8..1.3).contains(&equal), "{equal}");
+    let share = Share { weight: 3.0, ..Share::default() };
+    let shares = std::iter::once(("light".to_owned(), share)).collect();
+    let weighted = heavy_per_light(JobShares { shares, one_line: false }).await;
+    assert!((0.25..0.45).contains(&weighted), "{weighted}");
+    let one_line = JobShares { one_line: true, ..JobShares::default() };
+    let ratio = heavy_per_light(one_line).await;
+    assert!((3.0..5.0).contains(&ratio), "who asks for more gets more: {ratio}");
 }
 
 #[tokio::test]

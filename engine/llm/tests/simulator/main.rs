@@ -9,6 +9,7 @@ mod faults;
 mod manners;
 mod metrics;
 mod options;
+mod preview;
 mod running;
 mod structured;
 mod tokens;

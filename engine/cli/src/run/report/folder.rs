@@ -11,6 +11,7 @@ use sage_dataflow::sinks::file_name;
 use sage_dsl::plan::Plan;
 
 use crate::exit::{usage, usage_of};
+use crate::run::facts::TRIAL;
 use crate::run::services::JOURNAL;
 
 /// Files every run writes.
@@ -35,7 +36,7 @@ pub(crate) struct Folder {
 }
 
 /// Holds the lock of a folder.
-const LOCK: &str = ".lock";
+pub(crate) const LOCK: &str = ".lock";
 
 impl Folder {
     /// Claim the folder that was named, or a new one for `pipeline`, and clear what an earlier run
@@ -53,6 +54,43 @@ impl Folder {
         };
         let lock = lock(&path)?;
         let replaced = clear(&path)?;
+        let journal = path.join(JOURNAL);
+        if fresh && journal.exists() {
+            sage_llm::journal::clear(&journal, None).map_err(usage_of)?;
+        }
+        Ok(Folder { path, replaced, _lock: lock })
+    }
+}
+
+impl Folder {
+    /// Claim the folder for several jobs that was named, or a new one; each job then claims a folder
+    /// in it.
+    pub(crate) fn claim_root(
+        given: Option<&Path>,
+        name: &str,
+        fresh: bool,
+    ) -> anyhow::Result<Self> {
+        let path = match given {
+            Some(path) => {
+                let entries = fs::read_dir(path).into_iter().flatten().flatten();
+                let foreign = entries.map(|entry| entry.file_name()).any(|name| name != LOCK);
+                if path.is_file() || foreign && !path.join(TRIAL).exists() {
+                    return Err(usage(format!(
+                        "--out {}: it holds something else than a run of several jobs; choose an empty or new folder",
+                        path.display()
+                    )));
+                }
+                fs::create_dir_all(path).map_err(|error| refused(path, &error))?;
+                path.to_owned()
+            }
+            None => new_folder(name)?,
+        };
+        let lock = lock(&path)?;
+        let replaced = path.join(TRIAL).exists();
+        if !replaced {
+            // From now on it is known as such a folder, also when the run fails early.
+            fs::write(path.join(TRIAL), "{}\n").map_err(|error| refused(&path, &error))?;
+        }
         let journal = path.join(JOURNAL);
         if fresh && journal.exists() {
             sage_llm::journal::clear(&journal, None).map_err(usage_of)?;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use sage_core::metrics::{Summary, balance};
 use serde_json::{Map, Value, json};
 
-use super::super::Course;
+use super::super::follow::Course;
 use super::super::job::Usage;
 use super::Report;
 use crate::exit::Exit;
 
 /// Version of the shape of `metrics.json`.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 impl Report<'_> {
     pub(super) fn metrics(
@@ -24,7 +24,9 @@ impl Report<'_> {
         let Value::Object(mut fields) = serde_json::to_value(summary)? else {
             anyhow::bail!("the summary is no object");
         };
-        let own = Usage::own();
+        let mut own = Usage::own();
+        // A process may make one run after another.
+        own.cpu_s = (own.cpu_s - self.own_cpu_s).max(0.0);
         let workers_cpu: f64 = course.usage.values().map(|usage| usage.cpu_s).sum();
         let peak = course.usage.values().map(|usage| usage.rss_peak_mb).fold(0.0, f64::max);
         if let Some(Value::Array(nodes)) = fields.get_mut("nodes") {
@@ -36,20 +38,21 @@ impl Report<'_> {
                 }
             }
         }
-        let startup = course.outcomes.iter().find_map(|outcome| outcome.first_dispatch_s);
+        let startup = self.startup_s(course);
         let makespan = summary.makespan_s.unwrap_or(0.0);
         let drain = startup.map(|s| (wall.as_secs_f64() - s - makespan).max(0.0));
         let mut head = Map::new();
         head.insert("schema".into(), json!(SCHEMA));
         head.insert("status".into(), json!(status(exit)));
-        head.insert("pipeline".into(), json!(self.plan.name));
+        head.insert("pipeline".into(), json!(self.plan().name));
         head.insert("backend".into(), json!(self.backend()));
         head.insert("endpoint".into(), json!(self.endpoint()));
         head.insert("scheduler".into(), json!(self.scheduler()));
-        head.insert("workers".into(), json!(self.options.workers));
-        head.insert("threads".into(), json!(self.options.threads));
-        head.insert("slots".into(), json!(self.plan.schedule.slots));
-        head.insert("seed".into(), json!(self.options.seed));
+        head.insert("workers".into(), json!(self.options().workers));
+        head.insert("threads".into(), json!(self.options().threads));
+        head.insert("slots".into(), json!(self.plan().schedule.slots));
+        head.insert("seed".into(), json!(self.options().seed));
+        head.insert("arrivals".into(), json!(self.arrivals()));
         head.insert("startup_s".into(), json!(startup));
         head.insert("drain_s".into(), json!(drain));
         head.insert("wall_s".into(), json!(wall.as_secs_f64()));
@@ -63,9 +66,18 @@ impl Report<'_> {
         Ok(Value::Object(head))
     }
 
+    /// From the beginning of the run until the first task was in a worker's hands, or, where jobs
+    /// wait for each other, until all were ready.
+    fn startup_s(&self, course: &Course) -> Option<f64> {
+        let Some(began_ns) = course.began_ns else {
+            return course.outcomes.iter().find_map(|outcome| outcome.first_dispatch_s);
+        };
+        let ready_ns = began_ns.saturating_sub(self.job.start_ns);
+        Some(ready_ns.saturating_sub(self.origin_ns) as f64 / 1e9)
+    }
+
     fn endpoint_stats(&self) -> Value {
-        let Some(services) = self.services else { return json!([]) };
-        let stats = services.stats.snapshot();
+        let Some(access) = self.access else { return json!([]) };
         let entry = |endpoint: &sage_llm::gateway::EndpointStats| {
             let total = &endpoint.total;
             json!({
@@ -89,7 +101,7 @@ impl Report<'_> {
                 "jobs": endpoint.jobs,
             })
         };
-        Value::Array(stats.endpoints.iter().map(entry).collect())
+        Value::Array(access.stats(self.plan()).iter().map(entry).collect())
     }
 }
 

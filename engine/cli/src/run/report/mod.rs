@@ -9,70 +9,80 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sage_core::metrics::Summary;
+use sage_dataflow::RunClock;
 use sage_dataflow::sinks::{file_name, header, join_parts};
 use sage_dsl::plan::Plan;
+use sage_lab::results::{Outcome, Verdict};
 use serde_json::{Value, json};
 
-use super::Course;
+use super::arrivals::shown as shown_arrivals;
+use super::follow::Course;
 use super::options::Options;
-use super::services::Services;
+use super::services::Access;
+use super::{JobRun, RunResult};
 use crate::exit::Exit;
 
 use self::folder::cut_half_line;
-pub(crate) use self::folder::{Folder, OWN_FILES};
+pub(crate) use self::folder::{Folder, LOCK, OWN_FILES};
+pub(crate) use self::metrics::SCHEMA;
 use self::metrics::partial;
 
-/// What is known of a run before it begins.
+/// Arrivals of a run that was not told how: each record arrives when there is room for it.
+const AS_TAKEN: &str = "as_taken";
+
+/// What is known of a job's run before it begins.
 pub(crate) struct Report<'r> {
-    plan: &'r Plan,
-    options: &'r Options,
-    services: Option<&'r Services>,
+    pub(crate) job: &'r JobRun,
+    pub(crate) access: Option<&'r Access>,
     /// The run's folder.
     pub(crate) out: &'r Path,
+    /// Zero of the run's clock, on the host's.
+    pub(crate) origin_ns: u64,
+    /// What the supervisor had used before, seconds.
+    pub(crate) own_cpu_s: f64,
 }
 
-impl<'r> Report<'r> {
-    pub(crate) fn new(
-        plan: &'r Plan,
-        options: &'r Options,
-        services: Option<&'r Services>,
-        out: &'r Path,
-    ) -> Self {
-        Report { plan, options, services, out }
+impl Report<'_> {
+    fn plan(&self) -> &Plan {
+        &self.job.plan
+    }
+
+    fn options(&self) -> &Options {
+        &self.job.options
     }
 
     /// Write `setup.json` and `plan.json`: enough to know what was run, on what.
     pub(crate) fn write_setup(&self) -> anyhow::Result<()> {
-        let options = self.options;
+        let options = self.options();
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
         let setup = json!({
             "program": options.program,
-            "pipeline": self.plan.name,
+            "pipeline": self.plan().name,
             "version": super::VERSION,
             "started": humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
             "workers": options.workers,
             "threads": options.threads,
-            "slots": self.plan.schedule.slots,
+            "slots": self.plan().schedule.slots,
             "scheduler": self.scheduler(),
             "seed": options.seed,
             "tasks": options.tasks,
             "limit": options.limit,
-            "rate_per_s": options.rate,
-            "params": self.plan.params.iter().map(|(name, value)| json!({"name": name, "value": shown(value)})).collect::<Vec<_>>(),
+            "arrivals": self.arrivals(),
+            "params": self.plan().params.iter().map(|(name, value)| json!({"name": name, "value": shown(value)})).collect::<Vec<_>>(),
             "endpoint": self.endpoint(),
             "backend": self.backend(),
             "host": host(),
             "cores": cores,
         });
-        self.write("setup.json", &pretty(&setup)?)?;
-        self.write("plan.json", &pretty(&serde_json::to_value(self.plan)?)?)
+        write_json(self.out, "setup.json", &setup)?;
+        write_json(self.out, "plan.json", &serde_json::to_value(self.plan())?)
     }
 
-    /// Join the parts, write the figures, say how it went.
-    pub(crate) fn finish(self, course: Course, wall: Duration) -> anyhow::Result<Exit> {
+    /// Join the parts and write the figures.
+    pub(crate) fn finish(self, course: &Course, wall: Duration) -> anyhow::Result<RunResult> {
         let whole = course.failure.is_none() && course.outcomes.iter().any(|o| o.summary.is_some());
         let mut files = Vec::new();
-        for (i, sink) in self.plan.sinks.iter().enumerate() {
+        for (i, sink) in self.plan().sinks.iter().enumerate() {
             let rows: u64 = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
             match file_name(sink) {
                 Some(name) => {
@@ -92,66 +102,86 @@ impl<'r> Report<'r> {
         let _ = std::fs::remove_dir(sage_dataflow::sinks::parts_folder(self.out));
 
         let summary = course.outcomes.iter().find_map(|outcome| outcome.summary.clone());
-        let summary = summary.unwrap_or_else(|| partial(&course, self.options.workers));
-        let exit = exit_of(&course, &summary, self.options.tasks);
-        let metrics = self.metrics(&course, &summary, wall, exit)?;
-        self.write("metrics.json", &pretty(&metrics)?)?;
-        let text = self.text(&course, &summary, &metrics, &files);
-        self.write("summary.txt", &text)?;
-        if self.options.json {
-            println!("{}", pretty(&metrics)?);
-        } else if !self.options.quiet {
-            eprint!("\n{text}");
+        let summary = summary.unwrap_or_else(|| partial(course, self.options().workers));
+        let exit = exit_of(course, &summary, self.options().tasks);
+        let mut metrics = self.metrics(course, &summary, wall, exit)?;
+        let verdicts = objectives(self.plan(), &metrics);
+        if let Some(fields) = metrics.as_object_mut().filter(|_| !verdicts.is_empty()) {
+            fields.insert("slo".into(), serde_json::to_value(&verdicts)?);
         }
-        if let Some(asked) = self.options.tasks
+        write_json(self.out, "metrics.json", &metrics)?;
+        let text = self.text(course, &summary, &metrics, &files, &verdicts);
+        self.write("summary.txt", &text)?;
+
+        let mut complaints = Vec::new();
+        if let Some(asked) = self.options().tasks
             && summary.counts.tasks_in < asked
             && exit == Exit::Incomplete
         {
             let came = summary.counts.tasks_in;
-            eprintln!(
-                "error: --tasks {asked}: the source gave {came} records, even when read again"
-            );
+            complaints.push(format!(
+                "--tasks {asked}: the source gave {came} records, even when read again"
+            ));
         }
-        if let Some(failure) = &course.failure {
-            eprintln!("error: {failure}");
-        }
-        Ok(exit)
+        let missed = verdicts.iter().filter(|verdict| verdict.outcome != Outcome::Holds);
+        let strict = self.options().strict_slo;
+        complaints.extend(missed.filter(|_| strict).map(|verdict| {
+            format!("--strict-slo: `{}`: {}", verdict.condition, verdict.detail.join("; "))
+        }));
+        complaints.extend(course.failure.clone());
+        let missed = strict && verdicts.iter().any(|verdict| verdict.outcome != Outcome::Holds);
+        Ok(RunResult {
+            name: self.job.name.clone(),
+            exit: if exit == Exit::Complete && missed { Exit::Incomplete } else { exit },
+            metrics,
+            summary: text,
+            folder: self.out.to_owned(),
+            complaints,
+            began_s: course.began_ns.map(|at| at.saturating_sub(self.origin_ns) as f64 / 1e9),
+            ended_s: RunClock::host_ns().saturating_sub(self.origin_ns) as f64 / 1e9,
+        })
+    }
+
+    /// How records arrive, as a program would say it.
+    fn arrivals(&self) -> String {
+        self.options().arrivals.as_ref().map_or_else(|| AS_TAKEN.to_owned(), shown_arrivals)
     }
 
     /// The policy with its arguments, as a program would say it.
     pub(crate) fn scheduler(&self) -> String {
-        let schedule = &self.plan.schedule;
-        if schedule.policy_args.is_empty() {
-            return schedule.policy.clone();
-        }
-        let args: Vec<_> = schedule
-            .policy_args
-            .iter()
-            .map(|(name, value)| match value {
-                sage_dsl::types::Value::String(word) => word.clone(),
-                other if name.is_empty() => shown(other),
-                other => format!("{name}: {}", shown(other)),
-            })
-            .collect();
-        format!("{}({})", schedule.policy, args.join(", "))
+        scheduler(self.plan())
     }
 
     fn backend(&self) -> &'static str {
-        if self.services.is_some_and(|services| services.simulated) { "sim" } else { "live" }
+        if self.access.is_some_and(|access| access.simulated) { "sim" } else { "live" }
     }
 
     fn endpoint(&self) -> Option<String> {
-        self.services.map(|services| {
-            let mixed =
-                if services.simulated && services.live { " (some are simulated)" } else { "" };
-            format!("{}{mixed}", services.label)
+        self.access.map(|access| {
+            let mixed = if access.simulated && access.live { " (some are simulated)" } else { "" };
+            format!("{}{mixed}", access.label)
         })
     }
 
     fn write(&self, name: &str, text: &str) -> anyhow::Result<()> {
-        let path = self.out.join(name);
-        std::fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
+        write(self.out, name, text)
     }
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let path = folder.join(name);
+    std::fs::write(&path, text).with_context(|| format!("cannot write `{}`", path.display()))
+}
+
+/// Write a file of a run's folder.
+pub(crate) fn write_json(folder: &Path, name: &str, value: &Value) -> anyhow::Result<()> {
+    write(folder, name, &(serde_json::to_string_pretty(value)? + "\n"))
+}
+
+/// What became of the objectives of a plan.
+pub(crate) fn objectives(plan: &Plan, metrics: &Value) -> Vec<Verdict> {
+    let Some(metrics) = metrics.as_object() else { return Vec::new() };
+    plan.slo.iter().map(|claim| sage_lab::claims::objective(claim, metrics)).collect()
 }
 
 fn exit_of(course: &Course, summary: &Summary, asked: Option<u64>) -> Exit {
@@ -169,7 +199,26 @@ fn exit_of(course: &Course, summary: &Summary, asked: Option<u64>) -> Exit {
     }
 }
 
-fn shown(value: &sage_dsl::types::Value) -> String {
+/// The policy of `plan` with its arguments, as a program would say it.
+pub(crate) fn scheduler(plan: &Plan) -> String {
+    let schedule = &plan.schedule;
+    if schedule.policy_args.is_empty() {
+        return schedule.policy.clone();
+    }
+    let args: Vec<_> = schedule
+        .policy_args
+        .iter()
+        .map(|(name, value)| match value {
+            sage_dsl::types::Value::String(word) => word.clone(),
+            other if name.is_empty() => shown(other),
+            other => format!("{name}: {}", shown(other)),
+        })
+        .collect();
+    format!("{}({})", schedule.policy, args.join(", "))
+}
+
+/// A constant for people.
+pub(crate) fn shown(value: &sage_dsl::types::Value) -> String {
     use sage_dsl::types::Value as Constant;
     match value {
         Constant::Null => "null".into(),
@@ -189,14 +238,10 @@ fn shown(value: &sage_dsl::types::Value) -> String {
     }
 }
 
-fn host() -> String {
+pub(crate) fn host() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     let model = model.map_or("", |(_, model)| model.trim());
     format!("{} {model}", name.trim()).trim().to_owned()
-}
-
-fn pretty(value: &Value) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(value)? + "\n")
 }

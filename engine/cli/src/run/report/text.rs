@@ -1,9 +1,10 @@
 //! `summary.txt`: the same in words, also shown at the end of a run.
 
 use sage_core::metrics::{Summary, summary_text};
+use sage_lab::results::Verdict;
 use serde_json::Value;
 
-use super::super::Course;
+use super::super::follow::Course;
 use super::Report;
 
 impl Report<'_> {
@@ -13,13 +14,18 @@ impl Report<'_> {
         summary: &Summary,
         metrics: &Value,
         files: &[(String, u64)],
+        objectives: &[Verdict],
     ) -> String {
         let mut heading = vec![
-            ("pipeline", self.plan.name.clone()),
+            ("pipeline", self.plan().name.clone()),
             ("endpoint", self.endpoint().unwrap_or_else(|| "none".into())),
             (
                 "cluster",
-                format!("{} worker(s) x {} slots", self.options.workers, self.plan.schedule.slots),
+                format!(
+                    "{} worker(s) x {} slots",
+                    self.options().workers,
+                    self.plan().schedule.slots
+                ),
             ),
             ("scheduler", self.scheduler()),
         ];
@@ -59,6 +65,10 @@ impl Report<'_> {
                     word("name")
                 ));
             }
+        }
+        for verdict in objectives {
+            let detail = verdict.detail.join("; ");
+            text.push_str(&format!("objective   {}: {detail}\n", verdict.condition));
         }
         for (name, lines) in files {
             let place = if name == "standard output" {

@@ -112,7 +112,7 @@ impl Window {
 }
 
 /// The first prompt with the mistake pointed out.
-fn corrected(first: &str, answer: &Generation, why: &str) -> String {
+pub(crate) fn corrected(first: &str, answer: &Generation, why: &str) -> String {
     let answer = shortened(&answer.text, SHOWN_TO_MODEL);
     format!(
         "{first}\n\nYour previous answer was:\n{answer}\n\nIt was not valid: {why}.\n\

@@ -31,6 +31,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+pub(crate) use self::answer::corrected;
 use self::inbox::Inbox;
 use self::open::{Asked, Failure, Item, Open, Place};
 use super::{Held, Tasks};

@@ -19,7 +19,7 @@ use tokio::sync::Notify;
 
 use super::GatewayError;
 use super::attempt::Failed;
-use super::config::{Concurrency, Upstream};
+use super::config::{Concurrency, JobShares, Upstream};
 use super::header;
 use super::rates::Rates;
 use super::replica::{News, Replica};
@@ -76,6 +76,7 @@ impl Target {
     pub(in crate::gateway) fn new(
         upstream: Upstream,
         clients: &[Share],
+        jobs: &JobShares,
     ) -> Result<Target, GatewayError> {
         let servers = upstream.servers();
         if servers.len() > MAX_REPLICAS {
@@ -96,7 +97,7 @@ impl Target {
         };
         // Random, not seeded: gateways must differ, and nothing that is reproduced depends on it.
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &upstream.name);
-        let line = Turnstile::new(fixed, upstream.queue, upstream.aging, clients, upstream.price);
+        let line = Turnstile::new(fixed, &upstream, clients, jobs.clone());
         let target = Target {
             rates: Rates::new(&upstream)?,
             turnstile: Arc::new(line),

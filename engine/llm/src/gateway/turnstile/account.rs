@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::ops::{Index, IndexMut};
 
-use sage_core::fair::FlowId;
+use sage_core::fair::{FairQueue, FlowId, Share};
 
-use super::{Counters, StageStats};
+use super::{Counters, JobShares, StageStats};
 
 /// Most jobs with an account of their own.
 pub(super) const MAX_JOBS: usize = 1_000;
@@ -14,8 +14,11 @@ pub(super) const OTHER_JOBS: &str = "(other)";
 const MAX_STAGES: usize = 4_096;
 
 /// See the module.
-#[derive(Default)]
 pub(super) struct Accounts {
+    /// How jobs share.
+    shares: JobShares,
+    /// The flow of all jobs, if they have one in common.
+    common: Option<FlowId>,
     all: Vec<Account>,
     names: BTreeMap<String, usize>,
     stages: BTreeMap<(usize, u32), StageStats>,
@@ -29,14 +32,19 @@ pub(super) struct Account {
 }
 
 impl Accounts {
-    /// The account of `job`, opened with a flow from `add_flow` if it is new.
-    pub(super) fn open(
-        &mut self,
-        job: &str,
-        stage: Option<u32>,
-        add_flow: impl FnOnce() -> FlowId,
-    ) -> usize {
-        let account = self.account(job, add_flow);
+    pub(super) fn new(shares: JobShares) -> Self {
+        Accounts {
+            shares,
+            common: None,
+            all: Vec::new(),
+            names: BTreeMap::new(),
+            stages: BTreeMap::new(),
+        }
+    }
+
+    /// The account of `job`, opened with a flow of `queue` if it is new.
+    pub(super) fn open(&mut self, job: &str, stage: Option<u32>, queue: &mut FairQueue) -> usize {
+        let account = self.account(job, queue);
         if let Some(stage) = stage
             && self.stages.len() < MAX_STAGES
         {
@@ -45,14 +53,19 @@ impl Accounts {
         account
     }
 
-    fn account(&mut self, name: &str, add_flow: impl FnOnce() -> FlowId) -> usize {
+    fn account(&mut self, name: &str, queue: &mut FairQueue) -> usize {
         if let Some(&account) = self.names.get(name) {
             return account;
         }
         if name != OTHER_JOBS && self.all.len() >= MAX_JOBS {
-            return self.account(OTHER_JOBS, add_flow);
+            return self.account(OTHER_JOBS, queue);
         }
-        self.all.push(Account { counters: Counters::default(), flow: add_flow() });
+        let flow = if self.shares.one_line {
+            *self.common.get_or_insert_with(|| queue.add_flow(Share::default()))
+        } else {
+            queue.add_flow(self.shares.shares.get(name).copied().unwrap_or_default())
+        };
+        self.all.push(Account { counters: Counters::default(), flow });
         self.names.insert(name.to_owned(), self.all.len() - 1);
         self.all.len() - 1
     }

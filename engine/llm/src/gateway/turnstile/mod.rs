@@ -6,7 +6,7 @@
 //! and books an outcome, exactly once.
 //!
 //! Calls share by client where clients have keys, else by job: a flow of the queue is one client or
-//! one job. What a call costs is not known before its end; it is taken for its prompt and twice the
+//! one job, or all jobs together where they are to be served in order of arrival. What a call costs is not known before its end; it is taken for its prompt and twice the
 //! answer that its stage usually gets, and corrected then.
 
 mod account;
@@ -20,7 +20,7 @@ use sage_core::endpoint::{ErrorClass, Lane};
 use sage_core::fair::{Admission, CostEstimator, FairQueue, FlowId, Share, Ticket};
 use tokio::sync::oneshot;
 
-use super::config::Price;
+use super::config::{JobShares, Price, Upstream};
 use super::figures::Histogram;
 use super::peek::Usage;
 use super::stats::{Counters, StageStats};
@@ -89,20 +89,15 @@ pub(super) struct Snapshot {
 }
 
 impl Turnstile {
-    pub(super) fn new(
-        limit: u32,
-        queue: u32,
-        aging: Duration,
-        clients: &[Share],
-        price: Price,
-    ) -> Self {
+    pub(super) fn new(limit: u32, upstream: &Upstream, clients: &[Share], jobs: JobShares) -> Self {
+        let Upstream { queue, aging, price, .. } = *upstream;
         let mut line = FairQueue::new(limit.max(1), queue, aging.as_nanos() as u64);
         let state = State {
             clients: clients.iter().map(|&share| line.add_flow(share)).collect(),
             queue: line,
             costs: CostEstimator::new(USUAL_ANSWER, MAX_KINDS),
             waiting: HashMap::new(),
-            accounts: Accounts::default(),
+            accounts: Accounts::new(jobs),
             queue_wait: Histogram::default(),
             latency: Histogram::default(),
             service_s: 0.0,
@@ -115,8 +110,7 @@ impl Turnstile {
         let now = self.now_ns();
         let mut state = self.lock();
         let State { queue, accounts, costs, clients, .. } = &mut *state;
-        let account =
-            accounts.open(visitor.job, visitor.stage, || queue.add_flow(Share::default()));
+        let account = accounts.open(visitor.job, visitor.stage, queue);
         let flow = visitor.client.and_then(|client| clients.get(client).copied());
         let flow = flow.unwrap_or(accounts[account].flow);
         let key = match visitor.stage {
@@ -150,7 +144,7 @@ impl Turnstile {
     pub(super) fn answered_before(&self, job: &str, stage: Option<u32>, items: u64) {
         let mut state = self.lock();
         let State { queue, accounts, .. } = &mut *state;
-        let account = accounts.open(job, stage, || queue.add_flow(Share::default()));
+        let account = accounts.open(job, stage, queue);
         let counters = &mut accounts[account].counters;
         counters.calls += 1;
         counters.ok += 1;
@@ -164,7 +158,7 @@ impl Turnstile {
     pub(super) fn hits(&self, job: &str, stage: Option<u32>, items: u64) {
         let mut state = self.lock();
         let State { queue, accounts, .. } = &mut *state;
-        let account = accounts.open(job, stage, || queue.add_flow(Share::default()));
+        let account = accounts.open(job, stage, queue);
         accounts.hits(account, stage, items);
     }
 

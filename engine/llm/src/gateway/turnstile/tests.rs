@@ -5,7 +5,8 @@ use super::pass::Stage;
 use super::*;
 
 fn line(limit: u32, queue: u32) -> Arc<Turnstile> {
-    Arc::new(Turnstile::new(limit, queue, Duration::from_secs(10), &[], Price::default()))
+    let upstream = Upstream { queue, ..Upstream::new("u", "http://h:1", "m") };
+    Arc::new(Turnstile::new(limit, &upstream, &[], JobShares::default()))
 }
 
 fn enter(turnstile: &Arc<Turnstile>, job: &str) -> Option<Pass> {
@@ -88,7 +89,8 @@ fn a_second_try_takes_a_free_place_and_gives_it_back() {
 #[test]
 fn tokens_and_cost_are_booked_per_stage() {
     let price = Price { input_per_mtok: 1.0, output_per_mtok: 2.0 };
-    let turnstile = Arc::new(Turnstile::new(1, 1, Duration::from_secs(10), &[], price));
+    let upstream = Upstream { queue: 1, price, ..Upstream::new("u", "http://h:1", "m") };
+    let turnstile = Arc::new(Turnstile::new(1, &upstream, &[], JobShares::default()));
     let usage = Usage { prompt_tokens: 1_000_000, completion_tokens: 500_000 };
     enter(&turnstile, "a").unwrap().leave(Ok(usage));
     turnstile.answered_before("a", Some(0), 3);

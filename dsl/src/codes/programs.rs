@@ -1,11 +1,9 @@
-//! What each code means and what to do about it; `sage-flow explain S0207` prints a page.
-//!
-//! A code that is no longer reported keeps its page: it stands in old logs.
+//! Pages of what can be wrong with programs.
 
-use super::Code;
+use super::{Code, page};
 
-/// Every code, in order.
-pub const CODES: &[Code] = &[
+/// S01 to S05.
+pub(super) const PROGRAMS: &[Code] = &[
     page(
         "S0101",
         "unexpected text",
@@ -315,7 +313,3 @@ pub const CODES: &[Code] = &[
         "The option is good, but nothing beside it makes use of it.",
     ),
 ];
-
-const fn page(code: &'static str, title: &'static str, explanation: &'static str) -> Code {
-    Code { code, title, explanation }
-}

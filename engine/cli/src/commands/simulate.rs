@@ -1,0 +1,101 @@
+//! `simulate`: what a run would do, in virtual time.
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::exit::Exit;
+use crate::run::report::Folder;
+use crate::twin::{self, TwinArguments, Unknown, Workshop};
+
+#[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
+pub(crate) struct SimulateArguments {
+    /// The program; several run at once and share nodes and what endpoints they have in common
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) twin: TwinArguments,
+    /// Give a parameter another value
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub(crate) sets: Vec<String>,
+    /// Which flow to simulate when the program has several
+    #[arg(long, value_name = "NAME")]
+    pub(crate) flow: Option<String>,
+    /// Of several programs, each begins so long after the one before it (`2s`)
+    #[arg(long, value_name = "D")]
+    pub(crate) stagger: Option<String>,
+    /// Write what a run writes into this folder, but for results
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// No summary
+    #[arg(long, short)]
+    pub(crate) quiet: bool,
+    /// Print metrics.json on the standard output
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
+    let began = Instant::now();
+    let SimulateArguments { files, twin, sets, flow, stagger, .. } = arguments;
+    let run = twin.run(files, sets, flow.as_deref(), stagger.as_deref())?;
+    let worked = Workshop::new()?.model(&run).map_err(Unknown::as_usage)?;
+    let ready = began.elapsed();
+    // Claimed as long as it is written to.
+    let folder = arguments.out.as_deref().map(|out| claim(out, &run)).transpose()?;
+    let folders = folder.as_ref().map_or(&[][..], |(_, folders)| folders);
+    let course = twin::run(&run, &worked, folders)?;
+    let reports = twin::reports(&run, &worked, &course)?;
+    twin::write_jobs(&run, &worked, &reports, folders)?;
+    if arguments.json {
+        let metrics: Vec<_> = reports.iter().map(|report| &report.metrics).collect();
+        let text = match metrics.as_slice() {
+            [one] => serde_json::to_string_pretty(one)?,
+            several => serde_json::to_string_pretty(several)?,
+        };
+        println!("{text}");
+    } else if !arguments.quiet {
+        for report in &reports {
+            print!("{}", report.summary);
+            println!();
+        }
+        let all = began.elapsed();
+        println!(
+            "{}: {:.3} s in {:.3} s ({:.3} s to look at the data; {} events)",
+            twin::LABEL,
+            course.outcome.end_ns as f64 / 1e9,
+            all.as_secs_f64(),
+            ready.as_secs_f64(),
+            course.outcome.events
+        );
+        for folder in folders {
+            println!("written to {}", folder.display());
+        }
+    }
+    Ok(reports
+        .iter()
+        .map(|report| report.exit)
+        .max_by_key(|exit| *exit as u8)
+        .unwrap_or(Exit::Failed))
+}
+
+/// The folder of one job, or one for each in the folder of several.
+fn claim(
+    out: &std::path::Path,
+    run: &twin::TwinRun,
+) -> anyhow::Result<(Vec<Folder>, Vec<PathBuf>)> {
+    if let [job] = run.jobs.as_slice() {
+        let folder = Folder::claim(Some(out), &job.plan.name, false)?;
+        let path = folder.path.clone();
+        return Ok((vec![folder], vec![path]));
+    }
+    let root = Folder::claim_root(Some(out), "simulated", false)?;
+    let mut claimed = vec![root];
+    for job in &run.jobs {
+        claimed.push(Folder::claim(Some(&out.join(&job.name)), &job.plan.name, false)?);
+    }
+    let paths = claimed.iter().skip(1).map(|folder| folder.path.clone()).collect();
+    Ok((claimed, paths))
+}

@@ -1,0 +1,199 @@
+//! Following the workers of one job until they are done, one is lost, or the user has had enough.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::{Duration, Instant};
+
+use sage_cluster::{Cluster, ClusterEvent, Lost};
+use sage_dataflow::{Progress, WorkerOutcome};
+
+use super::gate::{Gate, Ticket};
+use super::interrupt::Interrupts;
+use super::job::{Order, Usage, Word};
+use super::progress::Display;
+
+/// After an interrupt, calls in flight have this long to end.
+const DRAIN: Duration = Duration::from_secs(30);
+/// Between two looks at interrupts.
+const LOOK: Duration = Duration::from_millis(50);
+/// Between two looks at the gate.
+const GATE: Duration = Duration::from_millis(5);
+
+/// How the workers fared.
+#[derive(Default)]
+pub(crate) struct Course {
+    pub(crate) progress: Progress,
+    pub(crate) outcomes: Vec<WorkerOutcome>,
+    /// By worker.
+    pub(crate) usage: BTreeMap<usize, Usage>,
+    pub(crate) failure: Option<String>,
+    pub(crate) interrupted: bool,
+    /// When its records began to arrive, on the host's clock, if that was said.
+    pub(crate) began_ns: Option<u64>,
+}
+
+/// The beginning of a job that does not begin at once.
+pub(crate) struct Hold<'g> {
+    /// Opens when all jobs are ready.
+    pub(crate) gate: &'g Gate,
+    /// What this job keeps it closed with.
+    pub(crate) ticket: Ticket<'g>,
+    /// The job's records begin to arrive so long after those of the first.
+    pub(crate) start_ns: u64,
+}
+
+/// Follows the workers of one job.
+pub(crate) struct Follower<'f> {
+    pub(crate) cluster: &'f Cluster,
+    pub(crate) interrupts: &'f Interrupts,
+    pub(crate) display: &'f mut Display,
+    pub(crate) workers: usize,
+    /// Dataflow threads of each.
+    pub(crate) threads: usize,
+    /// Tasks of each at once.
+    pub(crate) slots: u32,
+}
+
+impl Follower<'_> {
+    /// Follow them to the end.
+    pub(crate) fn follow(&mut self, hold: Option<Hold<'_>>) -> Course {
+        let mut course = Course::default();
+        let mut wait = hold.map(|hold| Wait {
+            ticket: Some(hold.ticket),
+            ready: 0,
+            gate: hold.gate,
+            start_ns: hold.start_ns,
+        });
+        let mut finished = 0;
+        let mut drained: Option<Instant> = None;
+        while finished < self.workers {
+            match self.interrupts.count() {
+                0 => {}
+                1 if drained.is_none() => {
+                    course.interrupted = true;
+                    drained = Some(Instant::now());
+                    self.display.say(
+                        "stopping: tasks in flight end, queued ones stay pending (again: stop at once)",
+                    );
+                    self.cluster.drain();
+                }
+                1 => {}
+                _ => {
+                    course.interrupted = true;
+                    break;
+                }
+            }
+            if drained.is_some_and(|since| since.elapsed() > DRAIN) {
+                let seconds = DRAIN.as_secs();
+                course.failure = Some(format!("tasks in flight did not end within {seconds} s"));
+                break;
+            }
+            if let Some(opens_ns) = wait.as_ref().and_then(Wait::opens_ns) {
+                course.began_ns = Some(opens_ns);
+                wait = None;
+                self.begin(opens_ns, &mut course);
+            }
+            let look = if wait.is_some() { GATE } else { LOOK };
+            match self.cluster.events().recv_timeout(look) {
+                Ok(ClusterEvent::Message { worker, bytes }) => {
+                    self.hear(worker, &bytes, &mut course, wait.as_mut());
+                }
+                Ok(ClusterEvent::Finished { .. }) => finished += 1,
+                Ok(ClusterEvent::Lost(lost)) => {
+                    let settled = self.cluster.settle(lost);
+                    course.failure.get_or_insert_with(|| lost_message(&settled.root));
+                    break;
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => {
+                    course.failure.get_or_insert_with(|| "the control channel was lost".into());
+                    break;
+                }
+            }
+        }
+        course
+    }
+
+    /// The first worker reads the source.
+    fn begin(&self, at_ns: u64, course: &mut Course) {
+        let said = serde_json::to_vec(&Order::Begin { at_ns })
+            .map_err(anyhow::Error::from)
+            .and_then(|order| Ok(self.cluster.send(0, &order)?));
+        if let Err(error) = said {
+            course.failure.get_or_insert(format!("the job could not be begun: {error:#}"));
+            self.cluster.drain();
+        }
+    }
+
+    fn hear(
+        &mut self,
+        worker: usize,
+        bytes: &[u8],
+        course: &mut Course,
+        wait: Option<&mut Wait<'_>>,
+    ) {
+        match serde_json::from_slice(bytes) {
+            Ok(Word::Ready) => {
+                if let Some(wait) = wait {
+                    wait.ready += 1;
+                    if wait.ready >= self.workers * self.threads {
+                        wait.ticket = None;
+                    }
+                }
+            }
+            Ok(Word::Progress(progress)) => {
+                self.display.update(&progress, self.slots);
+                course.progress = progress;
+            }
+            Ok(Word::Failure(message)) => {
+                // What is in flight may still end; nothing new begins.
+                course.failure.get_or_insert(message);
+                self.cluster.drain();
+            }
+            Ok(Word::Outcome { outcomes, usage }) => {
+                if let Some(failure) = outcomes.iter().find_map(|outcome| outcome.failure.clone()) {
+                    course.failure.get_or_insert(failure);
+                }
+                course.outcomes.extend(outcomes);
+                course.usage.insert(worker, usage);
+            }
+            Err(error) => {
+                course.failure.get_or_insert(format!("a worker said something strange: {error}"));
+            }
+        }
+    }
+}
+
+/// A job that has not begun.
+struct Wait<'g> {
+    gate: &'g Gate,
+    /// Until the job's workers are ready.
+    ticket: Option<Ticket<'g>>,
+    /// Threads of its workers that are.
+    ready: usize,
+    start_ns: u64,
+}
+
+impl Wait<'_> {
+    /// When the job's records begin to arrive, once that is known.
+    fn opens_ns(&self) -> Option<u64> {
+        Some(self.gate.opens_ns()?.saturating_add(self.start_ns))
+    }
+}
+
+fn lost_message(lost: &Lost) -> String {
+    let stderr = lost.last_stderr.trim();
+    let said = if stderr.is_empty() {
+        String::new()
+    } else {
+        format!("\nits last words:\n{}", indent(stderr))
+    };
+    format!(
+        "worker {} was lost: {}; results so far are kept; the same run again does not pay again for its answers{said}",
+        lost.worker, lost.cause
+    )
+}
+
+fn indent(text: &str) -> String {
+    text.lines().map(|line| format!("  {line}\n")).collect()
+}

@@ -1,0 +1,128 @@
+//! A simulated run: its events become the figures and the table of tasks of each job, by the same
+//! recorder as those of a run.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use sage_core::event::{Event, Kind};
+use sage_core::metrics::{Price, Recorder, RecorderConfig, Summary, csv_header};
+use sage_dsl::plan::Plan;
+use sage_twin::Outcome;
+
+use super::{TwinJob, TwinRun, Worked, WorkedJob};
+use crate::exit::usage_of;
+
+/// What a simulated run left.
+pub(crate) struct Course {
+    pub(crate) outcome: Outcome,
+    /// By job.
+    pub(crate) jobs: Vec<JobCourse>,
+}
+
+/// What it left of one job.
+pub(crate) struct JobCourse {
+    /// The figures.
+    pub(crate) summary: Summary,
+    /// When it began, seconds of virtual time after the first job.
+    pub(crate) started_s: f64,
+    /// From its beginning to its end, seconds of virtual time.
+    pub(crate) wall_s: f64,
+}
+
+/// Turns the events of one job into figures.
+struct Listener {
+    recorder: Recorder,
+    start_ns: u64,
+    table: Option<Table>,
+}
+
+/// `tasks.csv` of a job.
+struct Table {
+    path: PathBuf,
+    file: BufWriter<File>,
+    failure: Option<std::io::Error>,
+}
+
+impl Table {
+    fn create(folder: &Path, stages: &[String]) -> anyhow::Result<Table> {
+        let path = folder.join(sage_dataflow::TASKS);
+        let context = || format!("cannot write `{}`", path.display());
+        let mut file = BufWriter::new(File::create(&path).with_context(context)?);
+        writeln!(file, "{}", csv_header(stages)).with_context(context)?;
+        Ok(Table { path, file, failure: None })
+    }
+
+    fn write(&mut self, line: &str) {
+        if let Err(error) = writeln!(self.file, "{line}") {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    fn finish(mut self) -> anyhow::Result<()> {
+        let done = self.failure.take().map_or_else(|| self.file.flush(), Err);
+        done.with_context(|| format!("cannot write `{}`", self.path.display()))
+    }
+}
+
+impl Listener {
+    fn of(job: &TwinJob, unreadable: u64, folder: Option<&Path>) -> anyhow::Result<Listener> {
+        let plan = &job.plan;
+        let stages: Vec<String> = plan.stages().map(|stage| stage.name.clone()).collect();
+        let table = folder.map(|folder| Table::create(folder, &stages)).transpose()?;
+        let mut config = RecorderConfig::new(job.workers, plan.schedule.slots, stages);
+        config.prices = prices(plan);
+        config.deadline_ns = plan.schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
+        let mut recorder = Recorder::new(config);
+        for _ in 0..unreadable {
+            recorder.observe(&Event::new(Kind::Unreadable, u64::MAX, 0));
+        }
+        Ok(Listener { recorder, start_ns: job.start_ns, table })
+    }
+
+    /// Times of a job count from its own beginning.
+    fn hear(&mut self, event: &Event) {
+        let at_ns = event.at_ns.saturating_sub(self.start_ns);
+        let row = self.recorder.observe(&Event { at_ns, job: 0, ..*event });
+        if let (Some(row), Some(table)) = (row, &mut self.table) {
+            table.write(&row.to_csv());
+        }
+    }
+}
+
+/// What the tokens of each stage's calls cost.
+fn prices(plan: &Plan) -> Vec<Option<Price>> {
+    let price = |endpoint: Option<usize>| {
+        let endpoint = plan.endpoints.get(endpoint?)?;
+        Price::of(endpoint.price_input_per_mtok, endpoint.price_output_per_mtok)
+    };
+    plan.stages().map(|stage| price(stage.endpoint)).collect()
+}
+
+/// Simulate `run`; the tables of tasks go into `folders`, one for each job, if there are any.
+pub(crate) fn run(run: &TwinRun, worked: &Worked, folders: &[PathBuf]) -> anyhow::Result<Course> {
+    let listener = |(at, (job, worked)): (usize, (&TwinJob, &WorkedJob))| {
+        Listener::of(job, worked.unreadable, folders.get(at).map(PathBuf::as_path))
+    };
+    let jobs = run.jobs.iter().zip(&worked.jobs).enumerate();
+    let mut listeners = jobs.map(listener).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut observe = |event: &Event| {
+        if let Some(listener) = listeners.get_mut(usize::from(event.job)) {
+            listener.hear(event);
+        }
+    };
+    let outcome = sage_twin::simulate(&worked.model, &mut observe).map_err(usage_of)?;
+    let mut jobs = Vec::new();
+    for (listener, job) in listeners.into_iter().zip(&outcome.jobs) {
+        let summary = listener.recorder.finish();
+        listener.table.map(Table::finish).transpose()?;
+        let wall_ns = job.finished_ns.saturating_sub(job.started_ns);
+        jobs.push(JobCourse {
+            summary,
+            started_s: job.started_ns as f64 / 1e9,
+            wall_s: wall_ns as f64 / 1e9,
+        });
+    }
+    Ok(Course { outcome, jobs })
+}

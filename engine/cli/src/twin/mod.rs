@@ -1,0 +1,33 @@
+//! The twin: runs in virtual time, from the same programs and data as runs on processes.
+//!
+//! ```text
+//! TwinRun: jobs, seed, nodes
+//!   '- Workshop: indexes, demands (kept) -> Model -> sage_twin::simulate -> events
+//!                                                                  '- Course: figures of each job
+//!                                                                        '- folder as of a run
+//! ```
+//! The workshop evaluates the user's own flow on the user's own data, and asks the simulator's code
+//! what it would answer. So the twin knows of every record what a run would find out; what it does
+//! not measure is how long that takes, and everything it writes says so.
+
+mod arguments;
+mod backend;
+mod course;
+mod demands;
+mod endpoints;
+mod indexes;
+mod model;
+mod recording;
+mod replay;
+mod report;
+mod setting;
+
+pub(crate) use arguments::TwinArguments;
+pub(crate) use backend::TwinBackend;
+pub(crate) use course::{Course, JobCourse, run};
+pub(crate) use endpoints::{Servers, Unknown};
+pub(crate) use model::{Worked, WorkedJob, Workshop};
+pub(crate) use recording::Recording;
+pub(crate) use replay::{Change, replay};
+pub(crate) use report::{LABEL, reports, verdict_lines, write_jobs};
+pub(crate) use setting::{Cluster, TwinJob, TwinRun};

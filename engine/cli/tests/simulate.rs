@@ -1,0 +1,186 @@
+//! `simulate`: what the twin says is what a run finds out, where that does not hang on time; and it
+//! says the same again.
+
+#![allow(clippy::unwrap_used, reason = "tests fail")]
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use support::Sage;
+
+/// A flow in which records are dropped, fail, ask twice, and draw their cost.
+const FLOW: &str = r#"sage 1
+enum Kind { small, large }
+type Facts { kind: Kind, words: [string], note: string? }
+type Task { id: string @key, text: string, n: int }
+type Out { id: string, kind: Kind, text: string, ratio: int }
+endpoint llm { url: "sim:a100/qwen2.5-7b@100", model: "Qwen/Qwen2.5-7B-Instruct" }
+source tasks: Task from generate(count: 40, text: "Question {{ n }}: what does the gateway own, and why?")
+sink outs: Out to jsonl("outs.jsonl")
+prompt facts_of(text: string) -> Facts """What are the facts? {{ text }}"""
+flow f {
+  from tasks
+  where .n % 5 != 0
+  stage cost = burn(uniform(10us, 400us))
+  stage plain = generate("Say it shortly. " + .text) on llm { max_tokens: 24 }
+  stage facts = generate(facts_of(.text)) on llm { max_tokens: 50, repair: 2, temperature: 0.0 }
+  where .n != 7
+  stage pause = sleep(1ms)
+  stage long = generate(plain.text) on llm { max_tokens: 16 }
+  emit Out { id: .id, kind: facts.kind, text: long.text, ratio: 10 / (.n - 9) } into outs
+}
+schedule { policy: fifo, slots: 4 }
+"#;
+
+/// What stands in `columns` of `tasks.csv`, by task.
+fn table(folder: &Path, columns: &[&str]) -> BTreeMap<String, Vec<String>> {
+    let text = std::fs::read_to_string(folder.join("tasks.csv")).unwrap();
+    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
+    let head = lines.next().unwrap();
+    let at: Vec<usize> =
+        columns.iter().map(|name| head.iter().position(|column| column == name).unwrap()).collect();
+    lines
+        .map(|row| (row[0].to_owned(), at.iter().map(|at| row[*at].to_owned()).collect()))
+        .collect()
+}
+
+#[test]
+fn every_record_has_the_tokens_and_the_outcome_of_a_run() {
+    let ran = Sage::new().file("f.sage", FLOW).args("run f.sage --workers 2 --seed 5 --out out");
+    let ran = ran.go().exits(3);
+    let twin = Sage::new().file("f.sage", FLOW);
+    let twin = twin.args("simulate f.sage --workers 2 --seed 5 --out out").go().exits(3);
+    let columns = ["outcome", "prompt_tokens", "completion_tokens"];
+    let (ran_rows, twin_rows) = (table(&ran.out, &columns), table(&twin.out, &columns));
+    assert_eq!(ran_rows.len(), 40);
+    assert_eq!(ran_rows, twin_rows);
+    let (ran, twin) = (ran.metrics(), twin.metrics());
+    for field in ["tasks_in", "tasks_ok", "tasks_dead", "tasks_late", "prompt_tokens"] {
+        assert_eq!(ran[field], twin[field], "{field}");
+    }
+    let dead = twin["tasks_dead"].as_u64().unwrap();
+    assert!((2..25).contains(&dead), "a division by zero, and answers that never fit: {dead}");
+    for (at, stage) in ran["stages"].as_array().unwrap().iter().enumerate() {
+        let other = &twin["stages"][at];
+        for field in ["name", "calls", "prompt_tokens", "completion_tokens", "failed"] {
+            assert_eq!(stage[field], other[field], "{field} of {}", stage["name"]);
+        }
+    }
+    assert_eq!(twin["backend"], "twin");
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_one_does_not() {
+    let flow = FLOW.replace("fifo", "random");
+    let once = |seed: u64| {
+        let sage = Sage::new().file("f.sage", &flow).args("simulate f.sage --tasks 300 --out out");
+        let done = sage.args("--workers 3 --arrivals poisson(900/s) --seed").arg(&seed.to_string());
+        let done = done.go().exits(3);
+        (done.read("metrics.json"), done.read("tasks.csv"))
+    };
+    let first = once(1);
+    assert_eq!(first, once(1));
+    assert_ne!(first.1, once(2).1);
+}
+
+#[test]
+fn every_pipeline_of_the_repository_is_simulated_and_says_so() {
+    let pipelines = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pipelines");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(pipelines).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "sage") {
+            continue;
+        }
+        seen += 1;
+        let sage = Sage::new()
+            .args("simulate --workers 3 --tasks 40 --out out")
+            .arg(path.to_str().unwrap());
+        let done = sage.go().exits(0);
+        assert!(done.stdout.contains("twin (virtual time)"), "{}", done.stdout);
+        assert!(done.read("summary.txt").contains("twin (virtual time)"));
+        let metrics = done.metrics();
+        assert_eq!((&metrics["backend"], &metrics["tasks_ok"]), (&"twin".into(), &40.into()));
+        assert_eq!(table(&done.out, &["outcome"]).len(), 40, "{}", path.display());
+        let setup: serde_json::Value = serde_json::from_str(&done.read("setup.json")).unwrap();
+        assert_eq!(setup["backend"], "twin");
+    }
+    assert!(seen >= 5, "{seen} pipelines");
+}
+
+const BURN: &str = r#"sage 1
+type Task { id: string @key }
+source tasks: Task from generate(count: 400)
+sink outs: Task to jsonl("outs.jsonl")
+flow burn {
+  from tasks
+  stage work = burn(10ms)
+  emit Task { id: .id } into outs
+}
+schedule { policy: load_aware(spread), slots: 1 }
+"#;
+
+fn simulated(options: &str) -> serde_json::Value {
+    let sage = Sage::new().file("f.sage", BURN).args("simulate f.sage --json").args(options);
+    serde_json::from_str(&sage.go().exits(0).stdout).unwrap()
+}
+
+#[test]
+fn slow_nodes_do_less_cores_are_shared_and_lost_nodes_cost_time() {
+    let per_s = |metrics: &serde_json::Value| metrics["throughput_per_s"].as_f64().unwrap();
+    let own = per_s(&simulated("--workers 4"));
+    assert!((360.0..=400.0).contains(&own), "four threads of 100 a second: {own}");
+    let shared = per_s(&simulated("--workers 4 --cores 2"));
+    assert!((own / shared - 2.0).abs() < 0.1, "{own} {shared}");
+    let slow = simulated("--workers 2 --speeds 1,0.25");
+    let tasks = |node: usize| slow["nodes"][node]["tasks"].as_f64().unwrap();
+    assert!((tasks(0) / tasks(1) - 4.0).abs() < 0.6, "{} {}", tasks(0), tasks(1));
+    let lost = simulated("--workers 4 --fail 3@500ms+200ms");
+    assert_eq!(lost["tasks_ok"], 400);
+    assert!(per_s(&lost) < own * 0.97, "a node is away for a fifth of the run");
+}
+
+#[test]
+fn several_programs_share_nodes_and_endpoints() {
+    let sage =
+        Sage::new().file("f.sage", BURN).file("g.sage", BURN.replace("flow burn", "flow other"));
+    let done = sage
+        .args("simulate f.sage g.sage --workers 2 --cores 2 --stagger 1s --out out")
+        .go()
+        .exits(0);
+    let metrics = |job: &str| -> serde_json::Value {
+        serde_json::from_str(&done.read(&format!("{job}/metrics.json"))).unwrap()
+    };
+    let (burn, other) = (metrics("burn"), metrics("other"));
+    assert_eq!((&burn["offset_s"], &other["offset_s"]), (&0.0.into(), &1.0.into()));
+    assert!(burn["makespan_s"].as_f64().unwrap() > 2.5, "alone it takes two seconds: {burn}");
+}
+
+#[test]
+fn what_cannot_be_meant_is_refused_with_the_remedy() {
+    let says = |options: &str, part: &str| {
+        let sage = Sage::new().file("f.sage", FLOW).args("simulate --out out").args(options);
+        let done = sage.go().exits(1).says(part);
+        assert!(!done.out.exists(), "{options}: nothing is written");
+    };
+    says("missing.sage", "is the path right");
+    says("f.sage --fail 9@1s --workers 4", "there are nodes 0 to 3");
+    says("f.sage --fail 1@soon", "NODE@TIME");
+    says("f.sage --cores 0", "a number above 0");
+    says("f.sage --speeds 1,-1", "numbers above 0");
+    says("f.sage --workers 0", "expected 1 to");
+    says("f.sage --tasks 0", "expected 1 or more");
+    says("f.sage --endpoint http://127.0.0.1:9", "--profile PROFILE");
+    says("f.sage --endpoint sim:h900/x", "a100/qwen2.5-7b");
+    says("f.sage --endpoint sim:a100/llama-3-8b", "serves meta-llama");
+    says("f.sage --profile nothing", "--profile nothing");
+    says("f.sage --scheduler fofi", "fifo");
+    says("f.sage --arrivals rarely", "poisson(20/s)");
+    says("f.sage --fail 0@1s", "node 0 is lost for good");
+    let stands_in = Sage::new()
+        .file("f.sage", FLOW)
+        .args("simulate f.sage --endpoint http://127.0.0.1:9 --profile a100/qwen2.5-7b --json");
+    assert!(stands_in.go().exits(3).stdout.contains("simulated endpoint a100/qwen2.5-7b"));
+}

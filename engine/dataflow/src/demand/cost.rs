@@ -1,0 +1,73 @@
+//! What a stage costs for one record, by the cost model that it declares.
+
+use rand::SeedableRng;
+use rand_pcg::Pcg64Mcg;
+use sage_core::expr::{CompileError, Program};
+use sage_core::record::Datum;
+use sage_dsl::catalog::StageClass;
+use sage_dsl::plan::{Argument, Expr, StagePlan};
+use sage_dsl::types::Value;
+
+use crate::distribution::Distribution;
+use crate::stages::{Row, STAGES};
+
+/// The declared cost of a stage, ready to be evaluated.
+pub(super) struct StageCost {
+    fixed_ns: f64,
+    units: Units,
+}
+
+/// What scales the cost.
+enum Units {
+    None,
+    /// A number that is computed from the record, and nanoseconds per unit.
+    Computed(Program, f64),
+    /// A time that is drawn by the number of the task.
+    Drawn(Distribution, f64),
+}
+
+impl StageCost {
+    pub(super) fn of(stage: &StagePlan) -> Result<StageCost, CompileError> {
+        let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind);
+        let mut cost = StageCost { fixed_ns: 0.0, units: Units::None };
+        // A stage that waits costs what it waits for; the little beside that is the operator's.
+        let Some(entry) =
+            entry.filter(|entry| entry.spec.class != StageClass::Wait || stage.endpoint.is_none())
+        else {
+            return Ok(cost);
+        };
+        cost.fixed_ns = entry.spec.cost.fixed_us * 1e3;
+        let Some((parameter, us_per_unit)) = entry.spec.cost.per_unit else { return Ok(cost) };
+        match stage.args.iter().find(|(name, _)| name == parameter) {
+            Some((
+                _,
+                Argument::Expr(Expr::Literal(value @ (Value::Call { .. } | Value::Duration(_)))),
+            )) => {
+                if let Ok(distribution) = Distribution::from_value(value) {
+                    cost.units = Units::Drawn(distribution, us_per_unit);
+                }
+            }
+            Some((_, Argument::Expr(expr))) => {
+                cost.units = Units::Computed(Program::compile(expr)?, us_per_unit * 1e3);
+            }
+            _ => {}
+        }
+        Ok(cost)
+    }
+
+    /// Nanoseconds for the record in `row`. What cannot be evaluated costs nothing: the stage itself
+    /// will say what is wrong.
+    pub(super) fn ns(&self, row: Row<'_, '_>) -> u64 {
+        let scaled = match &self.units {
+            Units::None => 0.0,
+            Units::Computed(program, ns) => {
+                let units = row.get(program).ok().and_then(Datum::as_float);
+                units.unwrap_or(0.0).max(0.0) * ns
+            }
+            Units::Drawn(distribution, factor) => {
+                distribution.sample(&mut Pcg64Mcg::seed_from_u64(row.task)) as f64 * factor
+            }
+        };
+        (self.fixed_ns + scaled).clamp(0.0, 1e15) as u64
+    }
+}

@@ -1,0 +1,253 @@
+//! From the folders of a suite's runs to results.
+//!
+//! Every figure is read from what the runs left, so a report can be made again at any time.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use sage_dsl::experiment::{Arrivals, Backend as Place};
+use serde_json::{Map, Value};
+
+use super::tasks::Times;
+use super::together::{self, Member};
+use super::{ALL, COLUMNS, Results, Row, SCHEMA, derive, value};
+use crate::LabError;
+use crate::claims;
+use crate::stats;
+use crate::suite::{Outcome, RUNS, Suite};
+use crate::trial::{Trial, same_alone};
+
+/// Figures that do not stand in the run's own file, by column; one map for each repeat.
+type More = Vec<BTreeMap<&'static str, f64>>;
+
+/// The results of the trials that are there; the others are in `failed` with the reason.
+pub fn gather(suite: &Suite, folder: &Path) -> Result<Results, LabError> {
+    let repeats = suite.trials.iter().map(|trial| trial.repeat + 1).max().unwrap_or(0) as usize;
+    let mut gathering = Gathering { repeats, rows: Vec::new(), more: Vec::new() };
+    let mut failed = Vec::new();
+    let mut runs: Vec<(&Trial, Vec<Map<String, Value>>)> = Vec::new();
+    for trial in &suite.trials {
+        let why = match Suite::finished(folder, trial)? {
+            None => "it was not run".into(),
+            Some((ended, metrics)) if ended.outcome == Outcome::Done => {
+                runs.push((trial, metrics));
+                continue;
+            }
+            Some((ended, _)) => {
+                let reason = ended.reason.unwrap_or_default();
+                if ended.outcome == Outcome::NotPossible {
+                    failed.push((trial.id.clone(), format!("not possible: {reason}")));
+                    continue;
+                }
+                reason
+            }
+        };
+        // A setting that could be run has its row, so that it is seen to be missing.
+        gathering.rows_of(trial);
+        failed.push((trial.id.clone(), why));
+    }
+    let solos: Vec<_> = runs.iter().filter(|(trial, _)| trial.solo).collect();
+    let alone = |trial: &Trial, job: usize| {
+        let found = solos.iter().find(|(solo, _)| {
+            solo.repeat == trial.repeat
+                && solo.speeds == trial.speeds
+                && solo.failures == trial.failures
+                && same_alone(&solo.jobs[0], &trial.jobs[job])
+        })?;
+        value("makespan_s", found.1.first()?)
+    };
+    for (trial, metrics) in &runs {
+        gathering.trial(trial, metrics, &alone, folder);
+    }
+    let dimension = suite.dimensions.clone();
+    let Gathering { mut rows, mut more, .. } = gathering;
+    // In the order of the sweeps, whatever was skipped or came first.
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    let place = |row: &Row| {
+        let same = |trial: &Trial| trial.point == row.point && trial.solo == row.solo;
+        let trial = suite.trials.iter().position(same);
+        let jobs = &suite.experiment.jobs;
+        let job = jobs.iter().position(|job| job.name == row.job).unwrap_or(jobs.len());
+        (row.solo, trial, job)
+    };
+    order.sort_by_key(|index| place(&rows[*index]));
+    rows = order.iter().map(|index| rows[*index].clone()).collect();
+    more = order.iter().map(|index| more[*index].clone()).collect();
+
+    let seed = suite.experiment.seed;
+    derive::speedup(&mut more, &rows);
+    for (row, more) in rows.iter_mut().zip(&more) {
+        for column in COLUMNS {
+            let values = row.runs.iter().zip(more).map(|(metrics, more)| {
+                more.get(column.name).copied().or_else(|| value(column.name, metrics))
+            });
+            let words = row.point.iter().flat_map(|(name, label)| [name.as_str(), label]);
+            let words = words.chain([row.job.as_str(), column.name]);
+            let seed = seed ^ stats::seed_of(words);
+            if let Some(found) = stats::estimate(values.collect(), seed) {
+                row.figures.insert(column.name.to_owned(), found);
+            }
+        }
+    }
+    let baseline = suite.experiment.baseline.clone();
+    derive::versus(&mut rows, baseline.as_deref(), seed);
+    let backend = |row: &Row| {
+        row.runs
+            .iter()
+            .any(|run| matches!(run.get("backend").and_then(Value::as_str), Some("sim" | "twin")))
+    };
+    let claims = suite.experiment.claims.iter().map(|claim| claims::decide(claim, &rows));
+    Ok(Results {
+        schema: SCHEMA,
+        experiment: suite.experiment.name.clone(),
+        summary: suite.experiment.summary.clone(),
+        backend: suite.backend,
+        simulated: suite.backend == Place::Twin || rows.iter().any(backend),
+        quick: suite.quick,
+        setup: suite.setup.clone(),
+        dimensions: dimension,
+        report: suite.experiment.report.clone(),
+        baseline,
+        claims: claims.collect(),
+        rows,
+        failed,
+        notes: notes(suite, repeats),
+    })
+}
+
+/// What has to be known to read the figures.
+fn notes(suite: &Suite, repeats: usize) -> Vec<String> {
+    let mut notes = suite.notes.clone();
+    let mut jobs = suite.trials.iter().flat_map(|trial| &trial.jobs);
+    if jobs.any(|job| job.arrivals == Arrivals::Batch) {
+        notes.push(
+            "latency under batch arrivals is the draining of a backlog: it grows with the number of \
+             tasks and is not what a user would wait"
+                .into(),
+        );
+    }
+    notes.push(
+        "warm-up is left out of latency figures: the first 5 % of a run's tasks, or those of its \
+         first 5 s if that is fewer; throughput and balance count all"
+            .into(),
+    );
+    if repeats >= stats::FEWEST {
+        notes.push(format!(
+            "[low, high] is the 95 % interval of the mean over {repeats} repeats (percentile \
+             bootstrap, {} samples; Efron and Tibshirani 1993); of so few repeats it is rather too \
+             narrow",
+            stats::RESAMPLES
+        ));
+    } else {
+        notes.push(format!("{repeats} repeat(s): too few for an interval"));
+    }
+    notes.push(
+        "run r of every setting has the same seed; trials go repeat by repeat, in random order \
+         within a repeat, so that a drift of the machine meets all settings alike"
+            .into(),
+    );
+    if suite.backend == Place::Twin {
+        let machine = match suite.overrides.cores {
+            Some(cores) => format!("all nodes are on one machine of {cores} cores"),
+            None => "every node has a machine of its own".into(),
+        };
+        notes.push(format!(
+            "twin: the same decisions in virtual time; service times are modelled, not measured; \
+             {machine}"
+        ));
+    }
+    notes
+}
+
+struct Gathering {
+    repeats: usize,
+    rows: Vec<Row>,
+    more: Vec<More>,
+}
+
+impl Gathering {
+    /// Number of the row of a trial's job, made if it is not there.
+    fn row(&mut self, trial: &Trial, job: &str) -> usize {
+        let known = self
+            .rows
+            .iter()
+            .position(|row| row.solo == trial.solo && row.job == job && row.point == trial.point);
+        known.unwrap_or_else(|| {
+            self.rows.push(Row {
+                point: trial.point.clone(),
+                job: job.to_owned(),
+                solo: trial.solo,
+                runs: vec![Map::new(); self.repeats],
+                folders: vec![String::new(); self.repeats],
+                ..Row::default()
+            });
+            self.more.push(vec![BTreeMap::new(); self.repeats]);
+            self.rows.len() - 1
+        })
+    }
+
+    fn rows_of(&mut self, trial: &Trial) {
+        for job in &trial.jobs {
+            self.row(trial, &job.name);
+        }
+        if trial.jobs.len() > 1 {
+            self.row(trial, ALL);
+        }
+    }
+
+    fn trial(
+        &mut self,
+        trial: &Trial,
+        metrics: &[Map<String, Value>],
+        alone: &dyn Fn(&Trial, usize) -> Option<f64>,
+        folder: &Path,
+    ) {
+        let repeat = trial.repeat as usize;
+        let within = format!("{RUNS}/{}", trial.id);
+        for (number, (job, metrics)) in trial.jobs.iter().zip(metrics).enumerate() {
+            let row = self.row(trial, &job.name);
+            self.rows[row].runs[repeat].clone_from(metrics);
+            self.rows[row].folders[repeat] = format!("{within}/{}", job.name);
+            if trial.jobs.len() > 1
+                && let (Some(shared), Some(alone)) =
+                    (value("makespan_s", metrics), alone(trial, number))
+            {
+                self.more[row][repeat].insert("slowdown", shared / alone);
+            }
+        }
+        if trial.jobs.len() < 2 {
+            return;
+        }
+        let members: Vec<Member<'_>> = trial
+            .jobs
+            .iter()
+            .zip(metrics)
+            .map(|(job, metrics)| {
+                let offset = metrics.get("offset_s").and_then(Value::as_f64);
+                let offset = offset.unwrap_or(job.start_ns as f64 / 1e9);
+                let times = Times::read(&Suite::run_folder(folder, trial).join(&job.name));
+                Member { metrics, times: times.ok().map(|times| times.later(offset)) }
+            })
+            .collect();
+        let all = together::metrics(&members);
+        let row = self.row(trial, ALL);
+        let more = &mut self.more[row][repeat];
+        let good = metrics
+            .iter()
+            .map(|job| value("goodput_per_s", job).or_else(|| value("throughput_per_s", job)));
+        let good: Option<Vec<f64>> = good.collect();
+        let solo: Option<f64> = (0..trial.jobs.len()).map(|job| alone(trial, job)).sum();
+        let gain = solo.zip(value("makespan_s", &all)).map(|(alone, shared)| alone / shared);
+        for (name, found) in [
+            ("isolation_spread", together::isolation_spread(&members)),
+            ("jain", good.and_then(|good| together::jain(&good))),
+            ("parallel_gain", gain),
+        ] {
+            if let Some(found) = found.filter(|found| found.is_finite()) {
+                more.insert(name, found);
+            }
+        }
+        self.rows[row].runs[repeat] = all;
+        self.rows[row].folders[repeat] = within;
+    }
+}

@@ -1,0 +1,103 @@
+//! Nodes that are lost: what they held runs again, what they had not told is told again, and the
+//! first node stops its jobs for as long as it is away.
+
+#![expect(clippy::unwrap_used, reason = "in a test a failed unwrap is a failed test")]
+
+mod common;
+
+use common::{MS, call, demands, endpoint, job, lives, local, model, run};
+use sage_core::event::Kind;
+use sage_dsl::experiment::NodeFailure;
+use sage_twin::model::{Job, Model, Overheads, ServerKind, Work};
+
+fn lost(mut model: Model, node: u32, at_ns: u64, for_ns: Option<u64>) -> Model {
+    model.failures.push(NodeFailure { node, at_ns, for_ns });
+    model
+}
+
+fn two_nodes(works: &[u64]) -> Model {
+    let waits = job(demands(works.iter().copied().map(Work::Wait)));
+    model(2, vec![Job { nodes: 2, policy: "round_robin".into(), ..waits }])
+}
+
+#[test]
+fn what_a_lost_node_held_runs_again_elsewhere() {
+    // Task 0 on the first node until 10 ms, task 1 on the second, which is lost at 4 ms for good.
+    let model = lost(two_nodes(&[10 * MS, 10 * MS]), 1, 4 * MS, None);
+    let (events, outcome) = run(&model);
+    let lives = lives(&events);
+    assert_eq!((lives[&(0, 0)].lives, lives[&(0, 0)].ended), (1, Some(10 * MS)));
+    let second = &lives[&(0, 1)];
+    assert_eq!((second.lives, second.node, second.started), (2, 0, Some(10 * MS)));
+    // Its latency counts from its first arrival.
+    assert_eq!((second.arrived, second.ended, outcome.end_ns), (Some(0), Some(20 * MS), 20 * MS));
+}
+
+#[test]
+fn a_node_that_is_back_is_given_work_again() {
+    let works = [10 * MS; 12];
+    let model = lost(two_nodes(&works), 1, 5 * MS, Some(20 * MS));
+    let (events, _) = run(&model);
+    let starts = events.iter().filter(|event| event.kind() == Some(Kind::Started));
+    let on_second: Vec<u64> = starts.filter(|e| e.node == 1).map(|e| e.at_ns).collect();
+    assert_eq!(on_second.first(), Some(&0));
+    assert!(on_second[1..].iter().all(|at| *at >= 25 * MS), "{on_second:?}");
+    assert!(on_second.len() > 2);
+    assert!(lives(&events).values().all(|life| life.ended.is_some()));
+}
+
+#[test]
+fn a_completion_that_was_not_told_before_the_loss_is_done_again() {
+    let mut model = lost(two_nodes(&[10 * MS, 10 * MS]), 1, 11 * MS, None);
+    model.overheads = Overheads { complete_ns: 2 * MS, ..Overheads::NONE };
+    let (events, outcome) = run(&model);
+    let second = &lives(&events)[&(0, 1)];
+    // It has its outcome from the first time; the run goes on until its second life is over.
+    assert_eq!((second.ends, second.lives, second.ended), (2, 2, Some(10 * MS)));
+    assert_eq!(outcome.end_ns, 21 * MS);
+    assert_eq!(outcome.jobs[0].tasks, 2);
+}
+
+#[test]
+fn a_job_pauses_while_its_first_node_is_away() {
+    // Both nodes work; at 4 ms the first is lost until 34 ms. The second ends its task at 10 ms, and
+    // nobody hears of it before the first is back.
+    let model = lost(two_nodes(&[10 * MS, 10 * MS, 10 * MS]), 0, 4 * MS, Some(30 * MS));
+    let (events, outcome) = run(&model);
+    let decided: Vec<(u64, u64)> = events
+        .iter()
+        .filter(|event| event.kind() == Some(Kind::Decided))
+        .map(|event| (event.at_ns, event.task))
+        .collect();
+    assert!(decided.iter().all(|(at, _)| *at == 0 || *at >= 34 * MS), "{decided:?}");
+    let lives = lives(&events);
+    assert_eq!(lives[&(0, 1)].ended, Some(10 * MS));
+    assert!(lives.values().all(|life| life.ends == 1), "{lives:?}");
+    assert_eq!(outcome.jobs[0].tasks, 3);
+}
+
+#[test]
+fn what_computes_before_the_scheduler_is_begun_anew_and_not_lost() {
+    let mut computing = job(demands([Work::Cpu(10 * MS), Work::Cpu(10 * MS)]));
+    computing.before = vec![local(&[0])];
+    computing.behind = Vec::new();
+    let model = lost(model(1, vec![computing]), 0, 15 * MS, Some(5 * MS));
+    let (events, outcome) = run(&model);
+    // 10 ms, then 5 ms in vain, 5 ms away, 10 ms.
+    let decided: Vec<u64> = lives(&events).values().map(|life| life.decided.unwrap()).collect();
+    assert_eq!(decided, [10 * MS, 30 * MS]);
+    assert_eq!(outcome.nodes[0].cpu_busy_ns, 25 * MS);
+}
+
+#[test]
+fn calls_of_a_lost_node_end_for_nothing() {
+    let mut calling = job(demands([Work::Wait(10 * MS), Work::Wait(10 * MS)]));
+    calling.behind = vec![call(0, 0, 1, 0)];
+    (calling.nodes, calling.policy) = (2, "round_robin".into());
+    let mut model = lost(model(2, vec![calling]), 1, 4 * MS, None);
+    model.endpoints = vec![endpoint(ServerKind::Queue { servers: 4 }, 8)];
+    let (events, outcome) = run(&model);
+    assert_eq!(lives(&events)[&(0, 1)].ended, Some(20 * MS));
+    // Three calls for two records, and each was answered.
+    assert_eq!((outcome.endpoints[0].calls, outcome.endpoints[0].ok), (3, 3));
+}

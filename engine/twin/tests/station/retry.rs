@@ -1,0 +1,98 @@
+//! Failing servers: what is tried again, and what that may cost.
+
+use sage_core::endpoint::ErrorClass;
+use sage_core::retry::RetryBudget;
+use sage_dsl::plan::RetryPlan;
+use sage_twin::model::{EndpointModel, ServerKind, ServerModel, Work};
+use sage_twin::station::{Station, StationCall};
+
+use super::common::*;
+
+fn failing(share: f64, retry: RetryPlan) -> EndpointModel {
+    EndpointModel {
+        error_share: share,
+        retry,
+        concurrency: Some(20),
+        ..endpoint(ServerKind::Fixed { service_ns: 50 * MS })
+    }
+}
+
+fn waits(count: u64) -> Vec<(u64, StationCall)> {
+    (0..count).map(|id| (id * 10 * MS, call(id, [Work::Wait(1)]))).collect()
+}
+
+#[test]
+fn failed_tries_are_repeated_within_the_budget() {
+    for (share, budget) in [(0.02, 0.1), (0.2, 0.1), (0.5, 0.3)] {
+        let retry = RetryPlan { budget, ..RetryPlan::default() };
+        let mut station = Station::new(&failing(share, retry), &[1.0], 5).unwrap();
+        let replies = run(&mut station, waits(3_000));
+        let stats = station.stats();
+        let end = replies.last().unwrap().at_ns;
+        let allowed = RetryBudget::of_share(budget, 20.0).allowed(stats.calls, end);
+        assert!(stats.retries as f64 <= allowed, "{} retries of {allowed}", stats.retries);
+        assert!(stats.retries > 0 && stats.attempts == 3_000 + stats.retries);
+        let failed = (stats.attempts - stats.ok) as f64 / stats.attempts as f64;
+        assert!((failed - share).abs() < 0.04, "{failed} of the tries failed, not {share}");
+        if share < budget {
+            assert_eq!(stats.ok, 3_000, "the budget is enough for all");
+        }
+    }
+}
+
+#[test]
+fn without_retries_every_failure_is_told() {
+    let retry = RetryPlan { max: 0, ..RetryPlan::default() };
+    let mut station = Station::new(&failing(0.1, retry), &[1.0], 5).unwrap();
+    let replies = run(&mut station, waits(1_000));
+    assert!(replies.iter().all(|reply| reply.attempts == 1));
+    let failed = replies.iter().filter(|reply| reply.result == Err(ErrorClass::Server)).count();
+    assert!((60..140).contains(&failed), "{failed}");
+    assert_eq!(station.stats().errors, failed as u64);
+}
+
+#[test]
+fn a_server_that_fails_every_call_is_left_alone_but_for_trials() {
+    let retry = RetryPlan { max: 0, ..RetryPlan::default() };
+    let mut station = Station::new(&failing(1.0, retry), &[1.0], 5).unwrap();
+    let calls = (0..400).map(|id| {
+        let at = id * 50 * MS;
+        (at, StationCall { deadline_ns: at + 10 * SECOND, ..call(id, [Work::Wait(1)]) })
+    });
+    let replies = run(&mut station, calls.collect());
+    assert!(replies.iter().all(|reply| reply.result == Err(ErrorClass::Server)));
+    // Ten in a row close it; then one at a time, less and less often, at least every five seconds.
+    let attempts = station.stats().attempts;
+    assert!((14..40).contains(&attempts), "{attempts} tries in 30 s");
+}
+
+#[test]
+fn a_call_that_failed_goes_to_another_server() {
+    let server = |service_ns| ServerModel { kind: ServerKind::Fixed { service_ns }, speed: 1.0 };
+    let model = EndpointModel {
+        servers: vec![server(10 * MS), server(20 * MS)],
+        ..failing(0.1, RetryPlan { budget: 1.0, ..RetryPlan::default() })
+    };
+    let mut station = Station::new(&model, &[1.0], 5).unwrap();
+    let replies = run(&mut station, waits(500));
+    assert_eq!(replies.iter().filter(|reply| reply.result.is_ok()).count(), 500);
+    assert!(replies.iter().any(|reply| reply.attempts > 1));
+}
+
+#[test]
+fn what_a_deadline_cuts_off_was_tried_and_timed_out() {
+    let model = EndpointModel {
+        concurrency: Some(1),
+        ..endpoint(ServerKind::Fixed { service_ns: SECOND })
+    };
+    let mut station = Station::new(&model, &[1.0], 5).unwrap();
+    let with = |id, deadline_ns| (0, StationCall { deadline_ns, ..call(id, [Work::Wait(1)]) });
+    let calls =
+        vec![with(0, 400 * MS), with(1, 500 * MS), with(2, 1_400 * MS), with(3, 2 * SECOND)];
+    let replies = run_by_id(&mut station, calls);
+    let ends: Vec<_> =
+        replies.values().map(|one| (one.at_ns / MS, one.result.clone(), one.attempts)).collect();
+    let late = |ms, attempts| (ms, Err(ErrorClass::Timeout), attempts);
+    assert_eq!(ends[..3], [late(400, 1), late(500, 1), late(1_400, 1)]);
+    assert_eq!(ends[3], late(2_000, 1), "it had its place from 1.4 s on");
+}
