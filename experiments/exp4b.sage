@@ -16,7 +16,7 @@ experiment exp4b {
     after_2s { stagger: 2s, concurrency: 256, fair: false },
     after_5s { stagger: 5s, concurrency: 256, fair: false },
     gateway  { stagger: 0s, concurrency: auto, fair: true },
-    gap      { stagger: 0s, concurrency: 256, fair: false, policy: staggered(gap: 100ms) },
+    gap      { stagger: 0s, concurrency: 256, fair: false, policy: staggered(gap: 65ms) },
   ]
   repeat: 3, seed: 5, baseline: at_once
   report: [latency_p99_ms, latency_mean_ms, throughput, makespan_s, isolation_spread, jain]

@@ -6,18 +6,19 @@ import "../pipelines/rag.sage"
 /// In virtual time only: the engine ends a run when it loses a worker, it does not recover yet.
 experiment failure {
   jobs: [rag]
-  tasks: 1000, nodes: 4, arrivals: batch
+  // Few slots, so that the nodes and not the endpoint set the pace.
+  tasks: 400, nodes: 4, slots: 2, arrivals: batch
   backends: [twin]
   sweep loss in [
     none { failures: [] },
-    back { failures: [node(2, at: 20s, for: 20s)] },
-    one  { failures: [node(2, at: 20s)] },
-    two  { failures: [node(2, at: 20s), node(3, at: 30s)] },
+    back { failures: [node(2, at: 10s, for: 10s)] },
+    one  { failures: [node(2, at: 10s)] },
+    two  { failures: [node(2, at: 10s), node(3, at: 15s)] },
   ]
   sweep policy in [load_aware(spread), round_robin, least_work]
   repeat: 5, seed: 9, baseline: none
   report: [makespan_s, throughput, success, latency_p99_ms, balance]
-  quick { tasks: 600, repeat: 1 }
+  quick { tasks: 200, repeat: 1 }
 
   claim "no task is lost with a node"              { success >= 100% }
   claim "one node of four costs at most a third more time" {

@@ -15,7 +15,7 @@ experiment scale {
   ]
   repeat: 3, seed: 10, baseline: 16
   report: [throughput, speedup, efficiency, latency_p99_ms, balance, decision_p99_us]
-  quick { repeat: 1, nodes: [16, 256] }
+  quick { repeat: 1, nodes: [16, 64, 256] }
 
   claim "64 nodes do four times the work of 16"       { speedup[64] >= 3.6 }
   claim "256 nodes do at least half of what they could" { efficiency[256] >= 50% }

@@ -298,3 +298,14 @@ fn objectives_belong_to_the_flows_of_the_nearest_file() {
         ["balance > 0.5", "throughput > 3"]
     );
 }
+
+#[test]
+fn a_param_that_is_called_like_a_setting_is_reached_by_its_full_name() {
+    let text = "sage 1\nparam nodes: int = 3\ntype T { id: string @key, n: int }\nsource s: T from csv(\"a\")\n\
+                sink o to csv(\"b\")\nflow f {\n from s\n where .n > nodes\n emit into o\n}\n\
+                experiment e { jobs: [f], param.nodes: 7, nodes: 4 }\n";
+    let compiled = compile_with("lab/e.sage", text, &[], &[]);
+    assert!(!compiled.failed(), "{}", plain(&compiled));
+    let param = Setting::Param { name: "nodes".to_owned(), value: Value::Int(7) };
+    assert_eq!(compiled.experiments[0].settings, [param, Setting::Nodes(4)]);
+}

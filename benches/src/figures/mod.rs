@@ -11,6 +11,7 @@ mod endpoint;
 mod gateway;
 mod idle;
 mod limiter;
+mod overheads;
 mod rag;
 
 use std::path::PathBuf;
@@ -48,11 +49,12 @@ enum Group {
     Compute,
     Idle,
     Codecs,
+    Overheads,
 }
 
 type Measure = fn(&Bench, &mut Table) -> anyhow::Result<()>;
 
-const GROUPS: [(Group, Measure); 7] = [
+const GROUPS: [(Group, Measure); 8] = [
     (Group::Rag, rag::measure),
     (Group::Endpoint, endpoint::measure),
     (Group::Gateway, gateway::measure),
@@ -60,6 +62,7 @@ const GROUPS: [(Group, Measure); 7] = [
     (Group::Compute, compute::measure),
     (Group::Idle, idle::measure),
     (Group::Codecs, codecs::measure),
+    (Group::Overheads, overheads::measure),
 ];
 
 /// Entry point. With `tool NAME ...` behind the program's name it is that tool.

@@ -11,6 +11,7 @@ use crate::commands::gateway::GatewayArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::retry::RetryArguments;
 use crate::commands::simulate::SimulateArguments;
+use crate::twin::TwinArguments;
 
 /// Declarative LLM dataflows on a cluster of CPU nodes that share scarce GPUs.
 #[derive(Debug, Parser)]
@@ -89,11 +90,13 @@ Examples:
 const CHECK_EXAMPLES: &str = "\
 Examples:
   sage-flow check pipelines/*.sage
-  sage-flow check my.sage --format json";
+  sage-flow check my.sage --format json
+  sage-flow check my.sage --slo --workers 8 --arrivals 'poisson(20/s)'";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:
   sage-flow explain pipelines/rag.sage
+  sage-flow explain pipelines/rag.sage --predict --workers 16 --tasks 2000
   sage-flow explain S0207";
 
 const SIMULATOR_EXAMPLES: &str = "\
@@ -177,6 +180,11 @@ pub(crate) struct CheckArguments {
     /// Give a parameter another value
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) sets: Vec<String>,
+    /// Exit with 3 when the twin predicts that an objective of a `slo` block is missed
+    #[arg(long)]
+    pub(crate) slo: bool,
+    #[command(flatten, next_help_heading = "Options of --slo")]
+    pub(crate) twin: TwinArguments,
 }
 
 #[derive(Debug, Args)]
@@ -190,6 +198,11 @@ pub(crate) struct ExplainArguments {
     /// The plan as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Say what the twin predicts of a run: times, tokens, and what would be used up
+    #[arg(long)]
+    pub(crate) predict: bool,
+    #[command(flatten, next_help_heading = "Options of --predict")]
+    pub(crate) twin: TwinArguments,
 }
 
 #[derive(Debug, Args)]

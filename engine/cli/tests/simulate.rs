@@ -184,3 +184,51 @@ fn what_cannot_be_meant_is_refused_with_the_remedy() {
         .args("simulate f.sage --endpoint http://127.0.0.1:9 --profile a100/qwen2.5-7b --json");
     assert!(stands_in.go().exits(3).stdout.contains("simulated endpoint a100/qwen2.5-7b"));
 }
+
+#[test]
+fn a_prediction_stands_beside_the_plan_and_names_what_is_scarce() {
+    let explain = |options: &str| {
+        let sage = Sage::new().file("f.sage", FLOW).file("b.sage", BURN);
+        sage.args("explain").args(options).go()
+    };
+    let text = explain("f.sage --predict --workers 2 --tasks 80").exits(0).stdout;
+    assert!(text.contains("prediction of the twin (virtual time), for 80 records"), "{text}");
+    for stage in ["cost", "plain", "facts", "pause", "long"] {
+        let mut lines = text.lines().skip_while(|line| !line.contains(&format!("stage {stage}:")));
+        let beside = lines.nth(1).unwrap().trim_start();
+        assert!(beside.starts_with("~ p50 "), "{stage}: {beside}");
+    }
+    assert!(text.contains("records fail"), "{text}");
+    let busy = explain("b.sage --predict --workers 2").exits(0).stdout;
+    assert!(busy.contains("bottleneck: thread of node"), "{busy}");
+    let idle = explain("b.sage --predict --workers 2 --arrivals poisson(20/s)").exits(0).stdout;
+    assert!(idle.contains("bottleneck: none"), "{idle}");
+    let json = explain("b.sage --predict --json --workers 2").exits(0).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json["prediction"]["backend"], "twin");
+    assert!(json["stage_p50_ms"][0].as_f64().unwrap() >= 10.0);
+    explain("b.sage --workers 2").exits(1).says("add --predict");
+}
+
+#[test]
+fn objectives_are_predicted_and_a_miss_has_its_own_exit_code() {
+    let program = format!("{BURN}slo {{ p99(latency) < 1s  success >= 99.5% }}\n");
+    let check = |text: &str, options: &str| {
+        Sage::new().file("f.sage", text).args("check f.sage").args(options).go()
+    };
+    // 400 records of 10 ms at once: 4 s on one worker, 0.5 s on eight.
+    let missed = check(&program, "--slo --workers 1").exits(3).stdout;
+    assert!(missed.contains("FAILS") && missed.contains("latency_p99_ms"), "{missed}");
+    assert!(missed.contains("twin (virtual time)"), "{missed}");
+    let held = check(&program, "--slo --workers 8").exits(0).stdout;
+    assert!(!held.contains("FAILS") && held.contains("holds"), "{held}");
+    let json = check(&program, "--slo --workers 1 --format json").exits(3).stdout;
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        (&json[0]["backend"], &json[0]["slo"][0]["outcome"]),
+        (&"twin".into(), &"fails".into())
+    );
+    let without = check(BURN, "--slo").exits(0).stdout;
+    assert!(without.contains("has no `slo` block"), "{without}");
+    check(&program, "--workers 2").exits(1).says("add --slo");
+}

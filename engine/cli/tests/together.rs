@@ -147,7 +147,7 @@ fn a_run_alone_takes_the_same_words_for_arrivals() {
 fn a_job_that_fails_takes_no_other_with_it() {
     let program = r#"sage 1
 type Row { id: string @key, n: int }
-source rows: Row from csv("rows.csv", bad_rows: fail)
+source rows: Row from csv("rows.csv") { bad_rows: fail }
 sink outs: Row to csv("outs.csv")
 flow broken {
   from rows
@@ -256,4 +256,35 @@ fn an_objective_is_shown_and_counts_when_it_is_to() {
     let missed = run("1ms", "").exits(0).says("objective   latency_p99_ms < 1ms: fails");
     assert!(missed.read("summary.txt").contains("fails"));
     run("1ms", "--strict-slo").exits(3).says("error: --strict-slo: `latency_p99_ms < 1ms`");
+}
+
+#[test]
+fn a_retry_finds_what_was_paid_by_jobs_together() {
+    let program = r#"sage 1
+type Row { id: string @key, n: int }
+type Out { id: string, answer: string, n: int }
+endpoint llm { url: "sim:a100/qwen2.5-7b@20" }
+source rows: Row from csv("rows.csv")
+sink outs: Out to jsonl("outs.jsonl")
+flow f {
+  from rows
+  stage a = generate("Tell of " + .id) on llm { max_tokens: 16 }
+  stage x = 100 / (.n - 2)
+  emit Out { id: .id, answer: a.text, n: x } into outs
+}"#;
+    let first = Sage::new()
+        .file("f.sage", program)
+        .file("rows.csv", "id,n\na,1\nb,2\nc,2\n")
+        .file("s.sage", sleepy("s", 5))
+        .args("run s.sage f.sage f.sage --workers 1 --out out");
+    let done = first.go().exits(3);
+    for job in ["f", "f-2"] {
+        assert_eq!(json(&done, &format!("{job}/metrics.json"))["tasks_dead"], 2);
+        let mut retry = Sage::new();
+        retry.folder = std::sync::Arc::clone(&first.folder);
+        retry.args(&format!("retry out/{job}/dead_letters.jsonl")).go().exits(3);
+        let metrics = json(&done, &format!("{job}/retry-1/metrics.json"));
+        assert_eq!((&metrics["tasks_dead"], &metrics["cached"]), (&2.into(), &2.into()));
+        assert_eq!(metrics["endpoint_stats"][0]["attempts"], 0, "{job}");
+    }
 }

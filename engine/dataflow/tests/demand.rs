@@ -1,5 +1,7 @@
 //! What a plan would do is what it does: the interpreter against runs of the same plan.
 
+#![allow(clippy::unwrap_used, reason = "tests fail")]
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -98,6 +98,19 @@ fn a_deadline_is_the_due_time_where_none_is_said() {
 }
 
 #[test]
+fn a_gap_in_time_is_kept_and_waited_for_by_a_timer() {
+    // Slots for all: after the first, nothing but time lets the next one in.
+    let left = wanting("policy: staggered(gap: 7ms, burst: 2), slots: 20");
+    assert_eq!(left.summary.counts.tasks_ok, 20);
+    let decided: Vec<f64> =
+        decisions(&left).iter().map(|decision| ms(&decision["decided_ms"])).collect();
+    for (first, third) in decided.iter().zip(&decided[2..]) {
+        // The file has three digits.
+        assert!(third - first > 6.99, "{decided:?}");
+    }
+}
+
+#[test]
 fn stages_side_by_side_lengthen_the_work_but_not_the_chain() {
     let program = r#"sage 1
 type Task { id: int @key }

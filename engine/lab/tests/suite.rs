@@ -102,9 +102,8 @@ fn a_run_without_records_is_a_failure_and_no_perfect_run() {
     let suite = suite(&Experiment { repeat: 1, ..experiment() });
     suite.begin(folder.path()).unwrap();
     let mut fake = Fake::new();
-    fake.plan = Box::new(|trial, _| match trial.id.contains("fifo") {
-        true => Vec::new(),
-        false => vec![(0.0, 1.0, 2.0, 0)],
+    fake.plan = Box::new(|trial, _| {
+        if trial.id.contains("fifo") { Vec::new() } else { vec![(0.0, 1.0, 2.0, 0)] }
     });
     let course = suite.run(folder.path(), &mut fake, &mut Count::default()).unwrap();
     assert_eq!(course.done, 4);
@@ -144,7 +143,7 @@ fn only_results_stay_of_a_run() {
         names.sort();
         names
     };
-    assert_eq!(names(&run), ["compute", "llm", "rag", "ended.json"]);
+    assert_eq!(names(&run), ["compute", "ended.json", "llm", "rag"]);
     assert_eq!(names(&run.join("rag")), ["metrics.json", "tasks.csv"]);
 }
 

@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ];
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     println!(
-        "case       tasks      events     steps      wall_s  events/s   virtual_s  peak_rss_MiB"
+        "case       tasks    events   steps    wall_s cpu_s  events/cpu_s virtual_s peak_rss_MiB"
     );
     for (name, made) in &cases {
         if wanted.is_empty() || wanted.iter().any(|word| word == name) {

@@ -64,12 +64,12 @@ mod tests {
     #[test]
     fn equal_times_keep_the_order_of_entry() {
         let mut agenda = Agenda::default();
-        for (at, number) in [(5, 0), (3, 1), (5, 2), (3, 3), (5, 4)] {
+        for (at, number) in [(5, 9), (3, 3), (5, 2), (3, 1), (5, 4)] {
             agenda.add(at, Due::Host(number));
         }
         assert_eq!((agenda.next_ns(), agenda.pop(2)), (Some(3), None));
         let order: Vec<Due> = std::iter::from_fn(|| agenda.pop(5)).collect();
-        assert_eq!(order, [1, 3, 0, 2, 4].map(Due::Host));
+        assert_eq!(order, [3, 1, 9, 2, 4].map(Due::Host));
         assert_eq!((agenda.next_ns(), agenda.pop(u64::MAX)), (None, None));
     }
 }

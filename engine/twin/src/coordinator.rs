@@ -162,7 +162,7 @@ impl Coordinator {
     /// Look at the queue again. Whether the source has to be roused.
     pub(crate) fn rouses_source(&mut self) -> bool {
         let full = self.scheduler.is_full();
-        std::mem::replace(&mut self.full, full) && !full || self.open == 0
+        std::mem::replace(&mut self.full, full) && !full
     }
 
     /// When a decision may fall due by itself.

@@ -28,6 +28,13 @@ fn batched(records: usize, slots: u32, batch: usize, linger_ns: u64) -> Model {
     model
 }
 
+/// The time limit of the first stage of a group.
+fn timeout(segment: &mut Segment) -> &mut u64 {
+    let Segment::Ask { members } = segment else { unreachable!() };
+    let Ask::Call { timeout_ns, .. } = &mut members[0].ask else { unreachable!() };
+    timeout_ns
+}
+
 fn of_kind(events: &[Event], kind: Kind) -> Vec<&Event> {
     events.iter().filter(|event| event.kind() == Some(kind)).collect()
 }
@@ -58,6 +65,18 @@ fn who_waits_for_a_slot_sees_to_it_that_nobody_lingers() {
     assert_eq!(outcome.endpoints[0].calls, 1);
     let ends: Vec<u64> = lives(&events).values().map(|life| life.ended.unwrap()).collect();
     assert_eq!(ends, [8 * MS; 4]);
+}
+
+#[test]
+fn who_is_on_the_way_is_waited_for() {
+    // Both slots are taken, but the second task still computes: the first one's batch waits for it.
+    let works = vec![Work::Cpu(5 * MS), embed(10)];
+    let two = vec![Demand { work: works, ..Demand::default() }; 2];
+    let behind = vec![local(&[0]), call(1, 0, 4, S)];
+    let mut model = model(1, vec![Job { slots: 2, behind, ..job(two) }]);
+    model.endpoints = vec![endpoint(ServerKind::Fixed { service_ns: 5 * MS }, 64)];
+    let (_, outcome) = run(&model);
+    assert_eq!((outcome.endpoints[0].calls, outcome.end_ns), (1, 15 * MS));
 }
 
 #[test]
@@ -106,15 +125,14 @@ fn a_call_without_an_answer_in_time_fails_its_records() {
     let mut model = batched(2, 2, 1, 0);
     model.endpoints[0] = endpoint(ServerKind::Fixed { service_ns: 50 * MS }, 1);
     model.endpoints[0].retry = RetryPlan { max: 0, ..RetryPlan::default() };
-    let Segment::Ask { members } = &mut model.jobs[0].behind[0] else { unreachable!() };
-    let Ask::Call { timeout_ns, .. } = &mut members[0].ask else { unreachable!() };
-    *timeout_ns = 20 * MS;
+    *timeout(&mut model.jobs[0].behind[0]) = 20 * MS;
     model.overheads.hop_ns = MS;
     let (events, outcome) = run(&model);
     for life in lives(&events).values() {
         assert_eq!((life.ok, life.late, life.ended), (0, false, Some(20 * MS)));
     }
     assert_eq!(of_kind(&events, Kind::Failed).len(), 2);
+    assert!(of_kind(&events, Kind::Completed).iter().all(|event| event.extra == 1));
     assert_eq!((outcome.endpoints[0].ok, outcome.endpoints[0].errors), (0, 2));
     // A deadline that ends the call makes them late instead.
     model.jobs[0].deadline_ns = Some(10 * MS);
@@ -122,6 +140,55 @@ fn a_call_without_an_answer_in_time_fails_its_records() {
     for life in lives(&events).values() {
         assert_eq!((life.ok, life.late, life.ended), (0, true, Some(10 * MS)));
     }
+}
+
+#[test]
+fn the_time_that_a_batch_lingers_is_part_of_the_time_of_its_stage() {
+    // 15 ms for company that does not come, and then the server would take 10 of the 20 ms.
+    let mut model = batched(1, 2, 2, 15 * MS);
+    model.endpoints[0] = endpoint(ServerKind::Fixed { service_ns: 10 * MS }, 1);
+    model.endpoints[0].retry = RetryPlan { max: 0, ..RetryPlan::default() };
+    *timeout(&mut model.jobs[0].behind[0]) = 20 * MS;
+    let (events, _) = run(&model);
+    let life = &lives(&events)[&(0, 0)];
+    assert_eq!((life.ok, life.ended), (0, Some(20 * MS)));
+    // What cannot be asked in time is not asked at all.
+    *timeout(&mut model.jobs[0].behind[0]) = 15 * MS;
+    let (events, outcome) = run(&model);
+    let life = &lives(&events)[&(0, 0)];
+    assert_eq!((life.ok, life.ended, outcome.endpoints[0].calls), (0, Some(15 * MS), 0));
+}
+
+#[test]
+fn a_record_that_fails_twice_is_dead_once() {
+    let mut model = batched(1, 1, 1, 0);
+    let Segment::Ask { members } = &mut model.jobs[0].behind[0] else { unreachable!() };
+    let Ask::Call { timeout_ns, .. } = &mut members[0].ask else { unreachable!() };
+    *timeout_ns = 3 * MS;
+    members.push(Member { stage: 1, ..members[0].clone() });
+    model.jobs[0].stages.push("other".into());
+    let both = Demand { work: vec![embed(1), embed(1)], ..Demand::default() };
+    model.jobs[0].demands = [both].into();
+    let (events, _) = run(&model);
+    assert_eq!(of_kind(&events, Kind::Failed).len(), 1);
+    let end = of_kind(&events, Kind::Completed)[0];
+    assert_eq!((end.value, end.extra, end.at_ns), (0, 1, 3 * MS));
+}
+
+#[test]
+fn how_long_a_call_takes_is_learned() {
+    // A token takes a millisecond. After four tasks the line is drawn, and the short ones go first.
+    let sizes: Vec<u32> = (0..24).map(|n| 5 + n * 7 % 24 * 3).collect();
+    let asking = job(demands(sizes.iter().copied().map(embed)));
+    let behind = vec![call(0, 0, 1, 0)];
+    let policy = "shortest_first".into();
+    let mut model = model(1, vec![Job { behind, policy, ..asking }]);
+    model.endpoints = vec![endpoint(ServerKind::Queue { servers: 1 }, 1)];
+    let (events, _) = run(&model);
+    let decided = of_kind(&events, Kind::Decided);
+    let order: Vec<u32> = decided.iter().map(|event| sizes[event.task as usize]).collect();
+    // Two are on their way to the node beside the one that runs.
+    assert!(!order[..7].is_sorted() && order[7..].is_sorted(), "{order:?}");
 }
 
 #[test]

@@ -5,10 +5,10 @@
 
 mod common;
 
-use common::{MS, call, demands, endpoint, job, lives, local, model, run};
+use common::{MS, call, demands, endpoint, job, lives, local, model, run, timer};
 use sage_core::event::Kind;
 use sage_dsl::experiment::NodeFailure;
-use sage_twin::model::{Job, Model, Overheads, ServerKind, Work};
+use sage_twin::model::{Demand, Job, Model, Overheads, ServerKind, Work};
 
 fn lost(mut model: Model, node: u32, at_ns: u64, for_ns: Option<u64>) -> Model {
     model.failures.push(NodeFailure { node, at_ns, for_ns });
@@ -78,15 +78,35 @@ fn a_job_pauses_while_its_first_node_is_away() {
 
 #[test]
 fn what_computes_before_the_scheduler_is_begun_anew_and_not_lost() {
-    let mut computing = job(demands([Work::Cpu(10 * MS), Work::Cpu(10 * MS)]));
+    let mut computing = job(demands([10, 10, 1].map(|ms| Work::Cpu(ms * MS))));
     computing.before = vec![local(&[0])];
     computing.behind = Vec::new();
     let model = lost(model(1, vec![computing]), 0, 15 * MS, Some(5 * MS));
     let (events, outcome) = run(&model);
     // 10 ms, then 5 ms in vain, 5 ms away, 10 ms.
     let decided: Vec<u64> = lives(&events).values().map(|life| life.decided.unwrap()).collect();
-    assert_eq!(decided, [10 * MS, 30 * MS]);
-    assert_eq!(outcome.nodes[0].cpu_busy_ns, 25 * MS);
+    assert_eq!(decided, [10 * MS, 30 * MS, 31 * MS]);
+    assert_eq!(outcome.nodes[0].cpu_busy_ns, 26 * MS);
+}
+
+#[test]
+fn what_became_of_records_on_a_lost_node_is_forgotten() {
+    // Two records: the second fails in the first stage. The node is lost while the first one waits.
+    let demand = |ms, fails_at| Demand {
+        fails_at,
+        work: vec![Work::Cpu(ms * MS), Work::Wait(10 * MS)],
+        ..Demand::default()
+    };
+    let mut two = job(vec![demand(1, None), demand(3, Some(0))]);
+    two.morsel = 2;
+    two.behind = vec![local(&[0]), timer(1)];
+    let model = lost(model(1, vec![two]), 0, 6 * MS, Some(4 * MS));
+    let (events, outcome) = run(&model);
+    let failed = events.iter().filter(|event| event.kind() == Some(Kind::Failed));
+    assert_eq!(failed.map(|event| event.at_ns).collect::<Vec<_>>(), [4 * MS, 14 * MS]);
+    let life = &lives(&events)[&(0, 0)];
+    assert_eq!((life.records, life.ok, life.ended), (2, 1, Some(24 * MS)));
+    assert_eq!(outcome.nodes[0].cpu_busy_ns, 8 * MS);
 }
 
 #[test]

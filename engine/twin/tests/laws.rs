@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use common::{digest, lives, run};
 use proptest::prelude::*;
 use random::any_model;
+use sage_core::arrivals::Times;
 use sage_core::event::{Event, Kind};
 use sage_core::metrics::{Recorder, RecorderConfig, TaskRow};
 use sage_dsl::experiment::Arrivals;
@@ -38,6 +39,14 @@ fn arriving(model: &Model, job: usize) -> u64 {
         }
         _ => job.records,
     }
+}
+
+/// Arrivals of the first job's tasks, and when the last record of each is there.
+fn planned(model: &Model) -> Vec<(u64, u64)> {
+    let job = &model.jobs[0];
+    let records = Times::new(&job.arrivals, &job.trace, model.seed).take(job.records as usize);
+    let times: Vec<u64> = records.map(|at| job.start_ns + at).collect();
+    times.chunks(job.morsel as usize).map(|of| (of[0], of[of.len() - 1])).collect()
 }
 
 /// Tasks in the system, integrated over time: from the changes alone, without pairing them.
@@ -122,6 +131,11 @@ proptest! {
             prop_assert!(known.is_sorted(), "{:?}", life);
             // All but those that were refused in the queue went the whole way.
             prop_assert!(life.started.is_some() || life.late);
+        }
+        for ((_, life), (arrives, complete)) in lives(&events).range((0, 0)..(1, 0)).zip(planned(&model)) {
+            prop_assert_eq!(life.arrived, Some(arrives));
+            let next = life.decided.or(life.ended).unwrap();
+            prop_assert!(next >= complete, "{:?} before {}", life, complete);
         }
         let others = events.iter().filter(|event| event.kind() != Some(Kind::Arrived));
         prop_assert!(others.map(|event| event.at_ns).is_sorted());

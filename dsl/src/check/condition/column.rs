@@ -2,7 +2,7 @@
 //! labels behind them, and inside of an aggregate.
 
 use super::unit::Unit;
-use super::{About, Kind, Look, Part};
+use super::{About, Kind, Look, Over, Part};
 use crate::ast::{self, ExprKind};
 use crate::check::Checker;
 use crate::check::names::Decl;
@@ -153,6 +153,8 @@ impl Checker<'_> {
             return None;
         }
         about.inside = true;
+        let comparison = about.comparison;
+        about.overs.push(Over { span: written.span, dimensions: Vec::new(), comparison });
         let part = self.piece(&arg.value, about);
         about.inside = false;
         let part = part?;
@@ -254,9 +256,13 @@ impl Checker<'_> {
             dimensions.push(dimension);
             labels.push(text);
         }
-        if !about.inside {
-            let look = Look { span: written.span, column: column.to_owned(), dimensions };
-            about.looks.push(look);
+        if about.inside {
+            if let Some(over) = about.overs.last_mut() {
+                over.dimensions.extend(dimensions);
+            }
+        } else {
+            let (column, comparison) = (column.to_owned(), about.comparison);
+            about.looks.push(Look { span: written.span, column, dimensions, comparison });
         }
         let column = column.to_owned();
         let kind = Kind::Number(Unit::of_column(&column));

@@ -32,12 +32,24 @@ pub(super) struct About<'l> {
     levels: usize,
     /// Columns outside of aggregates: place, name, and the dimensions that their labels settle.
     looks: Vec<Look>,
+    /// Aggregates.
+    overs: Vec<Over>,
+    /// Number of the comparison at hand.
+    comparison: usize,
 }
 
 struct Look {
     span: Span,
     column: String,
     dimensions: Vec<usize>,
+    comparison: usize,
+}
+
+/// An aggregate, and the dimensions that labels in it name; it does not go over them.
+struct Over {
+    span: Span,
+    dimensions: Vec<usize>,
+    comparison: usize,
 }
 
 /// A checked piece.
@@ -64,7 +76,14 @@ impl Checker<'_> {
         written: &ast::Expr,
         labels: Option<&Labels>,
     ) -> Option<Claim> {
-        let mut about = About { labels, inside: false, levels: 0, looks: Vec::new() };
+        let mut about = About {
+            labels,
+            inside: false,
+            levels: 0,
+            looks: Vec::new(),
+            overs: Vec::new(),
+            comparison: 0,
+        };
         let part = self.piece(written, &mut about)?;
         let what = if labels.is_some() { "a claim" } else { "an objective" };
         let source = one_line(self.input.sources.text(written.span));
@@ -168,10 +187,12 @@ impl Checker<'_> {
     /// compared, and each column has to say where on each of them it stands.
     fn rows(&mut self, about: &About<'_>) {
         let Some(labels) = about.labels else { return };
-        let mut named: Vec<usize> =
-            about.looks.iter().flat_map(|look| look.dimensions.iter().copied()).collect();
+        let looks = about.looks.iter().map(|look| &look.dimensions);
+        let overs = about.overs.iter().map(|over| &over.dimensions);
+        let mut named: Vec<usize> = looks.chain(overs).flatten().copied().collect();
         named.sort_unstable();
         named.dedup();
+        self.vacuous(about, &named);
         for look in &about.looks {
             let missing = named.iter().find(|dimension| {
                 // Figures of jobs that run together stand in a row of their own.
@@ -190,6 +211,29 @@ impl Checker<'_> {
             self.report(Diagnostic::error(codes::SEVERAL_ROWS, look.span, message).help(format!(
                 "write `{text}[{example}]`, or `max`, `min` or `mean` of it for all rows"
             )));
+            return;
+        }
+    }
+}
+
+impl Checker<'_> {
+    /// Aggregates that go over a single row, since the claim names no point along any other: that
+    /// `min(x) > 0.9 * max(x)` would hold by itself.
+    fn vacuous(&mut self, about: &About<'_>, named: &[usize]) {
+        for (at, over) in about.overs.iter().enumerate() {
+            let beside = |other: usize| other == over.comparison;
+            let compared = about.looks.iter().any(|look| beside(look.comparison))
+                || about.overs.iter().enumerate().any(|(n, it)| n != at && beside(it.comparison));
+            let free = named.iter().any(|dimension| !over.dimensions.contains(dimension));
+            if free || !compared {
+                continue;
+            }
+            let message =
+                "this goes over one row: the claim names no point of what it is to go over";
+            self.report(Diagnostic::error(codes::SEVERAL_ROWS, over.span, message).help(
+                "compare with one of those points, as in `min(balance) > 0.9 * balance[fifo]`, \
+                     or leave it out",
+            ));
             return;
         }
     }

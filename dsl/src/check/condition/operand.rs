@@ -19,6 +19,9 @@ impl Checker<'_> {
         about: &mut About<'_>,
     ) -> Option<Part> {
         use BinaryOp::{Add, And, Contains, Div, Eq, Ge, Gt, In, Le, Lt, Mul, Ne, Or, Sub};
+        if matches!(op, Eq | Ne | Lt | Le | Gt | Ge) {
+            about.comparison += 1;
+        }
         let (a, b) = (self.piece(left, about), self.piece(right, about));
         let (a, b) = (a?, b?);
         if matches!(op, Contains | In | BinaryOp::Coalesce | BinaryOp::Rem) {

@@ -34,5 +34,7 @@ experiment claims {
   claim "not"         { not balance[fifo] }
   claim "text"        { balance > 0.5 }
   claim "assigned"    { balance[fifo] = 0.5 }
+  claim "vacuous"     { min(throughput) > 90% * max(throughput) }
+  claim "one row"     { max(balance[fifo]) > balance[fifo] }
   claim "brackets"    { (balance + 1)[fifo] > 0.5 }
 }

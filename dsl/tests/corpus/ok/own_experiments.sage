@@ -48,7 +48,7 @@ experiment everything {
     and abs(balance[load_aware][small] - balance[fifo][small]) < 0.01
   }
   claim "all together are fast" { throughput["all"]["at once"] > 3/s }
-  claim "decisions are fast" { max(decision_p99_us) < 1ms and max(p99(decision)) / 2 < p99(latency) }
+  claim "decisions are fast" { max(decision_p99_us) < 1ms and p99(decision) / 2 < p99(latency) }
 }
 
 experiment mixes {
@@ -59,5 +59,5 @@ experiment mixes {
   sweep failures in [[], [node(0, at: 1s)]]
   nodes: 2
   backends: [twin]
-  claim "light is light" { sum(throughput[light]) > sum(throughput[heavy]) }
+  claim "light is light" { throughput[light] > throughput[heavy] }
 }

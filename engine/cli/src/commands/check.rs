@@ -1,11 +1,22 @@
 //! `check`: all mistakes of programs, without running them.
 
+use std::path::PathBuf;
+
+use sage_dsl::plan::Plan;
+use sage_lab::results::Outcome;
+use serde_json::{Value, json};
+
 use crate::args::{CheckArguments, Format};
-use crate::exit::Exit;
+use crate::exit::{Exit, usage};
 use crate::program;
+use crate::twin::{self, Unknown, Workshop};
 
 pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
+    if !arguments.slo && arguments.twin.is_given() {
+        return Err(usage("these options are of a prediction; add --slo"));
+    }
     let mut errors = 0;
+    let mut right_plans = Vec::new();
     let mut found = Vec::new();
     for file in &arguments.files {
         let mut compiled = program::compile(file, &arguments.sets)?;
@@ -21,6 +32,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
                 }
             } else {
                 right.push((plan.name.clone(), plan.stages().count()));
+                right_plans.push((file.clone(), plan.clone()));
             }
         }
         errors += compiled.diagnostics.iter().filter(|found| found.is_error()).count();
@@ -47,8 +59,49 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
             }
         }
     }
+    let mut exit = if errors == 0 { Exit::Complete } else { Exit::Usage };
+    if arguments.slo && exit == Exit::Complete {
+        exit = objectives(right_plans, arguments, &mut found)?;
+    }
     if arguments.format == Format::Json {
         println!("{}", serde_json::to_string_pretty(&found)?);
     }
-    Ok(if errors == 0 { Exit::Complete } else { Exit::Usage })
+    Ok(exit)
+}
+
+/// What the twin predicts of the objectives of each flow for itself.
+fn objectives(
+    plans: Vec<(PathBuf, Plan)>,
+    arguments: &CheckArguments,
+    found: &mut Vec<Value>,
+) -> anyhow::Result<Exit> {
+    let mut workshop = Workshop::new()?;
+    let mut exit = Exit::Complete;
+    for (file, plan) in plans {
+        let (shown, name) = (file.display().to_string(), plan.name.clone());
+        if plan.slo.is_empty() {
+            if arguments.format == Format::Text {
+                println!("{shown}: flow {name} has no `slo` block: there is nothing to predict");
+            }
+            continue;
+        }
+        let run = arguments.twin.of_plans(vec![(file, plan)])?;
+        let worked = workshop.model(&run).map_err(Unknown::as_usage)?;
+        let course = twin::run(&run, &worked, &[])?;
+        for report in twin::reports(&run, &worked, &course)? {
+            if report.verdicts.iter().any(|verdict| verdict.outcome != Outcome::Holds) {
+                exit = Exit::Incomplete;
+            }
+            match arguments.format {
+                Format::Text => {
+                    println!("{shown}: flow {name}, predicted by the {}:", twin::LABEL);
+                    print!("{}", twin::verdict_lines(&report.verdicts));
+                }
+                Format::Json => found.push(json!({
+                    "file": shown, "flow": name, "backend": "twin", "slo": report.verdicts,
+                })),
+            }
+        }
+    }
+    Ok(exit)
 }

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use sage_dsl::plan::Plan;
+
 use crate::args::ExplainArguments;
 use crate::exit::{Exit, usage};
 use crate::program;
+use crate::twin::{self, Unknown, Workshop};
 
 pub(crate) fn explain(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     let what = &arguments.what;
@@ -23,12 +26,40 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     if compiled.diagnostics.iter().any(sage_dsl::Diagnostic::is_error) {
         return Ok(Exit::Usage);
     }
+    if !arguments.predict && arguments.twin.is_given() {
+        return Err(usage("these options are of a prediction; add --predict"));
+    }
+    if arguments.predict {
+        return predict(Path::new(what), compiled.plans, arguments);
+    }
     for plan in &compiled.plans {
         if arguments.json {
             println!("{}", serde_json::to_string_pretty(plan)?);
         } else {
             print!("{}", sage_dsl::explain(plan));
             println!("task: {} record(s)", sage_dataflow::morsel(plan));
+        }
+    }
+    Ok(Exit::Complete)
+}
+
+/// Each flow for itself, with what the twin predicts of it.
+fn predict(file: &Path, plans: Vec<Plan>, arguments: &ExplainArguments) -> anyhow::Result<Exit> {
+    let mut workshop = Workshop::new()?;
+    for plan in plans {
+        let run = arguments.twin.of_plans(vec![(file.to_owned(), plan)])?;
+        let worked = workshop.model(&run).map_err(Unknown::as_usage)?;
+        let course = twin::run(&run, &worked, &[])?;
+        let Some(job) = run.jobs.first() else { continue };
+        if arguments.json {
+            for report in twin::reports(&run, &worked, &course)? {
+                let found = twin::as_json(&report.metrics, &worked, &course);
+                println!("{}", serde_json::to_string_pretty(&found)?);
+            }
+        } else {
+            print!("{}", twin::annotated(&job.plan, &run, &worked, &course));
+            let notes = worked.jobs.iter().flat_map(|job| &job.notes);
+            notes.for_each(|note| println!("note: {note}"));
         }
     }
     Ok(Exit::Complete)

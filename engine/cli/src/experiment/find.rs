@@ -38,7 +38,11 @@ pub(crate) fn programs(folder: &Path) -> anyhow::Result<Programs> {
     })?;
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "sage"));
-    paths.sort();
+    // Those of the plan come first, in its order.
+    let of_plan = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("exp"))
+    };
+    paths.sort_by_cached_key(|path| (!of_plan(path), path.clone()));
     let mut programs = Programs::default();
     for path in paths {
         match of_file(&path) {

@@ -82,7 +82,7 @@ fn claim_given(suite: &Suite, path: &Path, fresh: bool) -> anyhow::Result<Folder
     }
     let earlier = Suite::open(path);
     let foreign = || {
-        let entries = fs::read_dir(path).map(|entries| entries.flatten());
+        let entries = fs::read_dir(path).map(Iterator::flatten);
         entries.is_ok_and(|mut entries| entries.any(|entry| entry.file_name() != LOCK))
     };
     match &earlier {
@@ -97,8 +97,8 @@ fn claim_given(suite: &Suite, path: &Path, fresh: bool) -> anyhow::Result<Folder
         Ok(Some(earlier)) if !fresh => {
             if let Some(what) = suite.differs(earlier) {
                 return Err(usage(format!(
-                    "--out {shown}: it holds results of `{}`, and {what} is another since then; \
-                     choose another folder, or replace them with --fresh",
+                    "--out {shown}: it holds results of `{}`, and {what} changed since; choose \
+                     another folder, or replace them with --fresh",
                     earlier.experiment.name
                 )));
             }

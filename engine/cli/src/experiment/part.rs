@@ -27,6 +27,8 @@ pub(crate) struct Request<'a> {
     pub(crate) out: Option<&'a Path>,
     pub(crate) fresh: bool,
     pub(crate) machine: Option<&'a str>,
+    /// Whether plots and the page are made.
+    pub(crate) pictures: bool,
     pub(crate) quiet: bool,
 }
 
@@ -145,7 +147,7 @@ pub(crate) fn run(found: &Found, request: &Request<'_>) -> anyhow::Result<Part> 
         part.status = Status::Interrupted;
         return Ok(part);
     }
-    let results = report(&suite, &folder.path)?;
+    let results = report(&suite, &folder.path, request.pictures)?;
     part.status = match (&course.failed[..], &course.not_possible[..]) {
         ([(trial, reason), ..], _) => Status::Failed(format!(
             "{} of {} trials failed, first {trial}: {reason}",
@@ -162,10 +164,14 @@ pub(crate) fn run(found: &Found, request: &Request<'_>) -> anyhow::Result<Part> 
     Ok(part)
 }
 
-/// Write the outputs of a suite into its folder.
-pub(crate) fn report(suite: &Suite, folder: &Path) -> Result<Results, LabError> {
+/// Write the outputs of a suite into its folder, with or without pictures.
+pub(crate) fn report(suite: &Suite, folder: &Path, pictures: bool) -> Result<Results, LabError> {
     let results = gather(suite, folder)?;
-    outputs::write(&results, folder)?;
+    if pictures {
+        outputs::write(&results, folder)?
+    } else {
+        outputs::write_texts(&results, folder)?
+    };
     Ok(results)
 }
 

@@ -119,7 +119,8 @@ pub(crate) fn execute(
     let mut works = Vec::new();
     for (number, ((job, corpora), folder)) in jobs.iter().zip(corpora).zip(&folders).enumerate() {
         let access = services.as_ref().and_then(|services| services.access(number));
-        let report = Report { job, access, out: &folder.path, origin_ns, own_cpu_s };
+        let company = jobs.len();
+        let report = Report { job, access, out: &folder.path, origin_ns, own_cpu_s, company };
         // First of all: a folder with a setup is known as a run's, also when the run fails early.
         report.write_setup()?;
         let display = match session.talk {

@@ -69,7 +69,6 @@ impl JobRun {
 /// What became of a job.
 #[derive(Debug)]
 pub(crate) struct RunResult {
-    pub(crate) name: String,
     pub(crate) exit: Exit,
     /// The contents of `metrics.json`.
     pub(crate) metrics: Value,

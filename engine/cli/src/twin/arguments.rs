@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sage_core::policies;
 use sage_dsl::experiment::NodeFailure;
+use sage_dsl::plan::Plan;
 
 use super::{Cluster, TwinJob, TwinRun};
 use crate::exit::usage;
@@ -51,9 +52,9 @@ pub(crate) struct TwinArguments {
     /// How records arrive: batch, constant(20/s), poisson(20/s), burst(50, every: 10s), trace(FILE)
     #[arg(long, value_name = "HOW", conflicts_with = "rate")]
     pub(crate) arrivals: Option<String>,
-    /// Seed of the scheduling policy, of random arrivals and of the simulated endpoint
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
+    /// Seed of the scheduling policy, of random arrivals and of the simulated endpoint [default: 0]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
     /// All nodes on one host with C cores; without it each node has a host of its own
     #[arg(long, value_name = "C")]
     pub(crate) cores: Option<f64>,
@@ -66,6 +67,25 @@ pub(crate) struct TwinArguments {
 }
 
 impl TwinArguments {
+    /// Whether any of them is there.
+    pub(crate) fn is_given(&self) -> bool {
+        let words = [
+            &self.scheduler,
+            &self.concurrency,
+            &self.endpoint,
+            &self.profile,
+            &self.rate,
+            &self.arrivals,
+        ];
+        words.into_iter().any(Option::is_some)
+            || self.workers.is_some()
+            || self.slots.is_some()
+            || [self.tasks, self.limit, self.seed].into_iter().any(|number| number.is_some())
+            || self.cores.is_some()
+            || !self.speeds.is_empty()
+            || !self.failures.is_empty()
+    }
+
     /// The run of the flows in `files`.
     pub(crate) fn run(
         &self,
@@ -74,6 +94,20 @@ impl TwinArguments {
         flow: Option<&str>,
         stagger: Option<&str>,
     ) -> anyhow::Result<TwinRun> {
+        let stagger = stagger.map(parse_stagger).transpose()?.unwrap_or_default();
+        let plans = files
+            .iter()
+            .map(|file| Ok((file.clone(), program::one_plan(file, sets, flow)?)))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let mut run = self.of_plans(plans)?;
+        for (number, job) in run.jobs.iter_mut().enumerate() {
+            job.start_ns = (stagger.as_nanos() as u64).saturating_mul(number as u64);
+        }
+        Ok(run)
+    }
+
+    /// The run of plans from these files, all at once.
+    pub(crate) fn of_plans(&self, plans: Vec<(PathBuf, Plan)>) -> anyhow::Result<TwinRun> {
         let workers = self.workers.unwrap_or(USUAL_NODES);
         if !(1..=MOST_NODES).contains(&workers) {
             return Err(usage(format!("--workers {workers}: expected 1 to {MOST_NODES}")));
@@ -84,7 +118,6 @@ impl TwinArguments {
                 return Err(usage(format!("{name} 0: {text}")));
             }
         }
-        let stagger = stagger.map(parse_stagger).transpose()?.unwrap_or_default();
         let changes = self.changes()?;
         let how = match (&self.arrivals, &self.rate) {
             (Some(text), _) => Some(arrivals::parse(text)?),
@@ -92,8 +125,7 @@ impl TwinArguments {
             (None, None) => None,
         };
         let mut jobs: Vec<TwinJob> = Vec::new();
-        for (number, file) in files.iter().enumerate() {
-            let mut plan = program::one_plan(file, sets, flow)?;
+        for (program, mut plan) in plans {
             changes.apply(&mut plan)?;
             let taken = |name: &str| jobs.iter().any(|job: &TwinJob| job.name == name);
             let numbered = (2..).map(|number| format!("{}-{number}", plan.name));
@@ -102,19 +134,19 @@ impl TwinArguments {
             plan.name.clone_from(&name);
             jobs.push(TwinJob {
                 name,
-                program: file.clone(),
+                program,
                 plan,
                 workers,
                 tasks: self.tasks,
                 limit: self.limit,
                 arrivals: how.clone(),
                 share: 1.0,
-                start_ns: (stagger.as_nanos() as u64).saturating_mul(number as u64),
+                start_ns: 0,
             });
         }
         let profile = self.profile.as_deref().map(profile).transpose()?;
         let cluster = self.cluster(workers)?;
-        Ok(TwinRun { jobs, seed: self.seed, fair: true, cluster, profile })
+        Ok(TwinRun { jobs, seed: self.seed.unwrap_or(0), fair: true, cluster, profile })
     }
 
     fn changes(&self) -> anyhow::Result<Changes> {

@@ -31,13 +31,12 @@ impl TwinBackend {
 
     fn job(&mut self, job: &TrialJob) -> anyhow::Result<TwinJob> {
         let identity = serde_json::to_string(&(&job.file, &job.flow, &job.params))?;
-        let mut plan = match self.plans.get(&identity) {
-            Some(known) => known.clone(),
-            None => {
-                let plan = experiment::plan(job)?;
-                self.plans.insert(identity, plan.clone());
-                plan
-            }
+        let mut plan = if let Some(known) = self.plans.get(&identity) {
+            known.clone()
+        } else {
+            let plan = experiment::plan(job)?;
+            self.plans.insert(identity, plan.clone());
+            plan
         };
         let changes = Changes {
             policy: job.policy.clone(),

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sage_core::event::{Event, Kind};
-use sage_core::metrics::{Price, Recorder, RecorderConfig, Summary, csv_header};
+use sage_core::metrics::{Histogram, Price, Recorder, RecorderConfig, Summary, csv_header};
 use sage_dsl::plan::Plan;
 use sage_twin::Outcome;
 
@@ -29,11 +29,14 @@ pub(crate) struct JobCourse {
     pub(crate) started_s: f64,
     /// From its beginning to its end, seconds of virtual time.
     pub(crate) wall_s: f64,
+    /// Medians of the times in the stages, milliseconds; the summary has means and tails.
+    pub(crate) stage_p50_ms: Vec<Option<f64>>,
 }
 
 /// Turns the events of one job into figures.
 struct Listener {
     recorder: Recorder,
+    stages: Vec<Histogram>,
     start_ns: u64,
     table: Option<Table>,
 }
@@ -71,6 +74,7 @@ impl Listener {
         let plan = &job.plan;
         let stages: Vec<String> = plan.stages().map(|stage| stage.name.clone()).collect();
         let table = folder.map(|folder| Table::create(folder, &stages)).transpose()?;
+        let histograms = stages.iter().map(|_| Histogram::default()).collect();
         let mut config = RecorderConfig::new(job.workers, plan.schedule.slots, stages);
         config.prices = prices(plan);
         config.deadline_ns = plan.schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
@@ -78,11 +82,16 @@ impl Listener {
         for _ in 0..unreadable {
             recorder.observe(&Event::new(Kind::Unreadable, u64::MAX, 0));
         }
-        Ok(Listener { recorder, start_ns: job.start_ns, table })
+        Ok(Listener { recorder, stages: histograms, start_ns: job.start_ns, table })
     }
 
     /// Times of a job count from its own beginning.
     fn hear(&mut self, event: &Event) {
+        if event.kind() == Some(Kind::StageDone)
+            && let Some(times) = self.stages.get_mut(usize::from(event.stage))
+        {
+            times.record(event.value, 1);
+        }
         let at_ns = event.at_ns.saturating_sub(self.start_ns);
         let row = self.recorder.observe(&Event { at_ns, job: 0, ..*event });
         if let (Some(row), Some(table)) = (row, &mut self.table) {
@@ -119,6 +128,11 @@ pub(crate) fn run(run: &TwinRun, worked: &Worked, folders: &[PathBuf]) -> anyhow
         listener.table.map(Table::finish).transpose()?;
         let wall_ns = job.finished_ns.saturating_sub(job.started_ns);
         jobs.push(JobCourse {
+            stage_p50_ms: listener
+                .stages
+                .iter()
+                .map(|times| times.quantile_ns(0.5).map(|ns| ns / 1e6))
+                .collect(),
             summary,
             started_s: job.started_ns as f64 / 1e9,
             wall_s: wall_ns as f64 / 1e9,

@@ -131,18 +131,14 @@ fn machines(cluster: &Cluster, nodes: usize) -> (Vec<Node>, Vec<Host>) {
         let speeds = &cluster.speeds;
         if speeds.is_empty() { 1.0 } else { speeds[node % speeds.len()] }
     };
-    match cluster.cores {
-        Some(cores) => {
-            let node = |node| Node { host: 0, speed: speed(node) };
-            ((0..nodes).map(node).collect(), vec![Host { cores }])
-        }
-        None => {
-            let node = |node| Node { host: node, speed: speed(node) };
-            // The first host has a core more: the gateway is there beside the first node.
-            let host = |host| Host { cores: if host == 0 { 2.0 } else { 1.0 } };
-            ((0..nodes).map(node).collect(), (0..nodes).map(host).collect())
-        }
-    }
+    let together = cluster.cores.is_some();
+    let node = |node| Node { host: if together { 0 } else { node }, speed: speed(node) };
+    let hosts = match cluster.cores {
+        Some(cores) => vec![Host { cores }],
+        // The first host has a core more: the gateway is there beside the first node.
+        None => (0..nodes).map(|host| Host { cores: if host == 0 { 2.0 } else { 1.0 } }).collect(),
+    };
+    ((0..nodes).map(node).collect(), hosts)
 }
 
 /// A plan as the twin has it.
@@ -237,7 +233,7 @@ fn demand_of(
     servers: &[Option<&Servers>],
     shape: &Shape,
 ) -> (Demand, Option<Gate>) {
-    let work = |(work, servers): (&demand::Work<Work>, &Option<&Servers>)| match (work, servers) {
+    let work = |(work, servers): (&demand::Work<Work>, Option<&Servers>)| match (work, servers) {
         (demand::Work::Cpu(ns), _) => Work::Cpu(*ns),
         (demand::Work::Wait(ns), _) => Work::Wait(*ns),
         (demand::Work::Calls(calls), Some(servers)) => demands::joined(calls, servers),
@@ -252,7 +248,7 @@ fn demand_of(
         affinity: demand.affinity,
         dropped_at: None,
         fails_at: None,
-        work: demand.work.iter().zip(servers).map(work).collect(),
+        work: demand.work.iter().zip(servers.iter().copied()).map(work).collect(),
     };
     let Some(end) = &demand.end else { return (one, None) };
     let gate = match end.stage {

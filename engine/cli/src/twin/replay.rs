@@ -56,14 +56,11 @@ fn model(recording: &Recording, change: &Change) -> anyhow::Result<Model> {
     // What came before the decision is part of the recorded arrival of tasks in the queue.
     let behind: Vec<Segment> = shape.behind.iter().map(segment).collect();
     let mut waits = vec![None; stages.len()];
+    let mut set = |stage: u16, waiting| waits[usize::from(stage)] = Some(waiting);
     for part in &shape.behind {
         match part {
-            Part::Local(stages) => {
-                stages.iter().for_each(|at| waits[usize::from(*at)] = Some(false))
-            }
-            Part::Ask(members) => {
-                members.iter().for_each(|member| waits[usize::from(member.stage)] = Some(true));
-            }
+            Part::Local(stages) => stages.iter().for_each(|stage| set(*stage, false)),
+            Part::Ask(members) => members.iter().for_each(|member| set(member.stage, true)),
         }
     }
     let demands: Vec<Demand> = recording.tasks.iter().map(|task| demand(task, &waits)).collect();

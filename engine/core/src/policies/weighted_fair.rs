@@ -188,3 +188,55 @@ fn weights(text: &str) -> Result<FxHashMap<u64, f64>, String> {
     }
     Ok(weights)
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_pcg::Pcg64Mcg;
+
+    use super::*;
+    use crate::schedule::FleetConfig;
+
+    fn policy(weights: &str) -> WeightedFair {
+        WeightedFair {
+            weights: super::weights(weights).unwrap(),
+            flows: FxHashMap::default(),
+            queued: FxHashMap::default(),
+            virtual_time: 0,
+            expected: Average::new(HALF_LIFE),
+        }
+    }
+
+    #[test]
+    fn any_number_of_tenants_of_one_task_each_leave_a_bounded_memory() {
+        let (mut policy, mut rng) = (policy(""), Pcg64Mcg::seed_from_u64(0));
+        let fleet = Fleet::new(&FleetConfig::new(1, 1));
+        // One tenant has tasks waiting all the time, so that no busy period ends.
+        policy.rank(&Task { flow: 1, ..Task::new(0, 0) });
+        for id in 1..300_000 {
+            let task = Task { flow: 1 + id, ..Task::new(id, 0) };
+            policy.rank(&task);
+            if id % 3 == 0 {
+                policy.observe(&Observation::Left(task));
+            } else {
+                policy.place(&task, &fleet, &mut rng);
+            }
+            assert!(policy.flows.len() <= MOST_IDLE + 3);
+        }
+        assert_eq!(policy.queued.len(), 1);
+        policy.observe(&Observation::Left(Task { flow: 1, ..Task::new(0, 0) }));
+        policy.rank(&Task::new(0, 0));
+        assert_eq!((policy.flows.len(), policy.queued.len()), (1, 1));
+    }
+
+    #[test]
+    fn weights_are_read_by_name_and_numbers_too() {
+        let weights = weights(" gold = 3 ,7=0.5,").unwrap();
+        assert_eq!(weights.len(), 2);
+        assert_eq!(weights.get(&key(Datum::Str("gold"))), Some(&3.0));
+        assert_eq!(weights.get(&key(Datum::Int(7))), Some(&0.5));
+        for wrong in ["gold", "gold=", "gold=NaN", "gold=-1", "gold=1e9", "a=1,a=1"] {
+            assert!(super::weights(wrong).is_err(), "{wrong}");
+        }
+    }
+}

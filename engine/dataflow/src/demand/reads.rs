@@ -96,7 +96,8 @@ fn mark(columns: &mut [bool], expr: &Expr) {
             mark(columns, inner);
         }
         Expr::At(a, b) | Expr::Binary(_, a, b) => {
-            [a, b].iter().for_each(|expr| mark(columns, expr))
+            mark(columns, a);
+            mark(columns, b);
         }
         Expr::If(a, b, c) => [a, b, c].iter().for_each(|expr| mark(columns, expr)),
         Expr::Match(subject, arms) => {

@@ -41,6 +41,12 @@ pub fn decide(claim: &Claim, rows: &[Row]) -> Verdict {
         truths.push(truth);
     }
     verdict.outcome = outcome(&truths);
+    if let [Err(why), others @ ..] = &truths[..]
+        && others.iter().all(|other| other.as_ref() == Err(why))
+    {
+        // Said of all groups alike, it need not be said of each.
+        verdict.detail = vec![line("", &truths[0], &[])];
+    }
 
     let (mut held, mut decided) = (0, 0);
     let repeats = rows.iter().flat_map(|row| row.figures.values());

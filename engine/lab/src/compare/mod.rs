@@ -172,6 +172,9 @@ fn name(results: &Results) -> String {
             name.push_str(&format!("{word}{found}"));
         }
     }
+    if setup("profile") == Some("debug") {
+        name.push_str(", debug build");
+    }
     if results.quick {
         name.push_str(", quick run");
     }

@@ -84,7 +84,7 @@ pub(super) fn fidelity(fidelity: &Fidelity) -> String {
     text.push_str(&lines(&table, 2));
     text.push_str(
         "Clear pairs are those whose intervals do not touch in the real run; others have no right \
-         order.\n",
+         order. With fewer than 3 repeats there are no intervals, and every difference counts.\n",
     );
     text
 }

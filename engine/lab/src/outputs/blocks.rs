@@ -58,8 +58,11 @@ pub(crate) fn columns(results: &Results, block: &Block<'_>) -> Vec<&'static Colu
     } else {
         results.report.iter().filter_map(|name| column(name)).collect()
     };
+    let known =
+        |column: &&Column| block.rows.iter().any(|row| row.figures.contains_key(column.name));
     if block.job != crate::results::ALL {
-        return asked.into_iter().filter(|column| !column.together).collect();
+        let own = asked.into_iter().filter(|column| !column.together);
+        return own.filter(|column| !block.solo || known(column)).collect();
     }
     let together = crate::results::COLUMNS.iter().filter(|column| column.together);
     let mut columns = asked;
@@ -68,7 +71,7 @@ pub(crate) fn columns(results: &Results, block: &Block<'_>) -> Vec<&'static Colu
             columns.push(column);
         }
     }
-    columns.retain(|column| block.rows.iter().any(|row| row.figures.contains_key(column.name)));
+    columns.retain(known);
     columns
 }
 

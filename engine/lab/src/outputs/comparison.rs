@@ -45,10 +45,10 @@ fn best(results: &Results, block: &Block<'_>) -> String {
             .filter(|row| !std::ptr::eq(**row, best) && !apart(row, best, column))
             .map(|row| name(block, row))
             .collect();
-        let near = if near.is_empty() {
-            String::new()
-        } else {
-            format!("not clearly: intervals overlap with {}", near.join("; "))
+        let near = match near.len() {
+            0 => String::new(),
+            all if all + 1 == block.rows.len() => "none is clearly worse".to_owned(),
+            _ => format!("not clearly: intervals overlap with {}", near.join("; ")),
         };
         rows.push(vec![
             heading(column),
@@ -60,12 +60,13 @@ fn best(results: &Results, block: &Block<'_>) -> String {
     if rows.len() > 1 { table::lines(&rows, 4) } else { String::new() }
 }
 
-/// The row with the best mean.
+/// The row with the best mean; of several such the first.
 pub(super) fn best_row<'r>(block: &Block<'r>, column: &Column) -> Option<&'r Row> {
     let known = block.rows.iter().filter_map(|row| Some((row.mean(column.name)?, *row)));
     let by = |a: &(f64, &Row), b: &(f64, &Row)| a.0.total_cmp(&b.0);
     let found = match column.direction {
-        Direction::Up => known.max_by(by),
+        // Of equals, `max_by` takes the last.
+        Direction::Up => known.rev().max_by(by),
         Direction::Down => known.min_by(by),
         Direction::Neutral => None,
     };

@@ -37,6 +37,19 @@ pub const SUMMARY: &str = "summary.txt";
 
 /// Write every output of `results` into `folder`, in which the runs lie; gives the files' names.
 pub fn write(results: &Results, folder: &Path) -> Result<Vec<String>, LabError> {
+    let mut names = write_texts(results, folder)?;
+    remove_pictures(folder)?;
+    let table = |run: &str| Some(folder.join(run).join(TASKS)).filter(|path| path.is_file());
+    let pictures = plots::draw(results, &table, folder)?;
+    page::write(results, &pictures, folder)?;
+    let files = |name: &String| ["png", "svg"].map(|kind| format!("{name}.{kind}"));
+    names.extend(pictures.iter().flat_map(files));
+    names.push("report.html".to_owned());
+    Ok(names)
+}
+
+/// The same without pictures and page.
+pub fn write_texts(results: &Results, folder: &Path) -> Result<Vec<String>, LabError> {
     files::write(&folder.join(METRICS), json::text(results, folder)?.as_bytes())?;
     let mut names = vec![METRICS.to_owned()];
     let rows = tasks::combine(results, folder)?;
@@ -49,13 +62,6 @@ pub fn write(results: &Results, folder: &Path) -> Result<Vec<String>, LabError> 
         files::write(&folder.join(name), text.as_bytes())?;
         names.push(name.to_owned());
     }
-    remove_pictures(folder)?;
-    let table = |run: &str| Some(folder.join(run).join(TASKS)).filter(|path| path.is_file());
-    let pictures = plots::draw(results, &table, folder)?;
-    page::write(results, &pictures, folder)?;
-    let files = |name: &String| ["png", "svg"].map(|kind| format!("{name}.{kind}"));
-    names.extend(pictures.iter().flat_map(files));
-    names.push("report.html".to_owned());
     Ok(names)
 }
 

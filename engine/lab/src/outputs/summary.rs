@@ -38,9 +38,23 @@ fn head(results: &Results) -> String {
         ("figures", format!("{}{quick}", results.label())),
         (
             "machine",
-            format!("{}, {} cores, {} MiB", setup("host"), setup("cores"), setup("memory_mb")),
+            format!(
+                "{}, {}, {} cores, {} MiB",
+                setup("host"),
+                setup("cpu"),
+                setup("cores"),
+                setup("memory_mb")
+            ),
         ),
-        ("build", format!("sage-flow {}, commit {}", setup("version"), setup("commit"))),
+        (
+            "build",
+            format!(
+                "sage-flow {} ({}), commit {}",
+                setup("version"),
+                setup("profile"),
+                setup("commit")
+            ),
+        ),
         ("date", setup("started")),
         ("seed", setup("seed")),
     ] {

@@ -54,7 +54,7 @@ const SPECS: &[Spec] = &[
         columns: &["throughput_per_s", "latency_mean_ms", "latency_p99_ms"],
     },
     Spec {
-        experiment: "exp3",
+        experiment: "exp3_split",
         number: 5,
         title: "Parts of the latency",
         columns: &[
@@ -150,8 +150,11 @@ fn table(
 
 fn caption(results: &Results, title: &str) -> String {
     let repeats = results.rows.iter().map(|row| row.runs.len()).max().unwrap_or(0);
-    let mut text = escape(title.trim_end_matches('.'));
-    text.push_str(&format!(". Figures: {}", escape(results.label())));
+    let mut text = escape(title);
+    if !title.ends_with(['.', '?', '!']) {
+        text.push('.');
+    }
+    text.push_str(&format!(" Figures: {}", escape(results.label())));
     if results.quick {
         text.push_str(", quick run");
     }
@@ -169,11 +172,11 @@ fn caption(results: &Results, title: &str) -> String {
         };
         let labels: Vec<&str> = row.point.iter().map(|(_, label)| label.as_str()).collect();
         text.push_str(&format!(
-            " {} Together {}\\,s, one after the other {}\\,s.",
+            " {}ogether {}\\,s, one after the other {}\\,s.",
             if labels.is_empty() {
-                String::new()
+                "T".to_owned()
             } else {
-                format!("{}:", escape(&labels.join(", ")))
+                format!("{}: t", escape(&labels.join(", ")))
             },
             number(shared),
             number(shared * gain),

@@ -1,6 +1,8 @@
 //! Charts along a dimension of numbers: one line for each series.
 
-use super::data::{Data, Series, distinct_names, figure, interval, job_words, largest, number, pick};
+use super::data::{
+    Data, Series, distinct_names, figure, interval, job_words, largest, number, pick,
+};
 use super::fit::Fit;
 use super::model::{Axis, Beads, Key, Mark, Scale, Sign};
 use super::style::{LOOKS, Look, series as look_of};
@@ -148,11 +150,16 @@ pub(super) fn groups<'r>(
         .jobs
         .iter()
         .filter_map(|job| {
-            all.iter().filter(|one| one.job == *job && *job != ALL).filter_map(|one| top(one, column)).reduce(f64::max)
+            all.iter()
+                .filter(|one| one.job == *job && *job != ALL)
+                .filter_map(|one| top(one, column))
+                .reduce(f64::max)
         })
         .collect();
-    let (least, most) =
-        (tops.iter().copied().fold(f64::INFINITY, f64::min), tops.iter().copied().fold(0.0, f64::max));
+    let (least, most) = (
+        tops.iter().copied().fold(f64::INFINITY, f64::min),
+        tops.iter().copied().fold(0.0, f64::max),
+    );
     let apart = tops.len() > 1 && (most > APART * least || all.len() > LOOKS);
     let with_job = data.jobs.len() > 1 && !apart;
     let names = distinct_names(all.iter().map(|one| one.name(with_job)));
@@ -168,7 +175,10 @@ pub(super) fn groups<'r>(
         .map(|title| {
             let own = all.iter().filter(|one| !apart || one.job == title);
             let own = own.filter_map(|one| Some((one.clone(), look(&one.name(with_job))?)));
-            Group { title: if apart { job_words(title) } else { String::new() }, series: own.collect() }
+            Group {
+                title: if apart { job_words(title) } else { String::new() },
+                series: own.collect(),
+            }
         })
         .filter(|group| !group.series.is_empty())
         .collect();
@@ -183,4 +193,3 @@ fn top(series: &Series<'_>, column: &str) -> Option<f64> {
     let rows: Vec<&Row> = series.rows.iter().map(|(_, row)| *row).collect();
     largest(&rows, &[column])
 }
-

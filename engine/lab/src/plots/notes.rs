@@ -20,10 +20,8 @@ pub(super) fn notes(data: &Data<'_>, columns: &[&str], whiskers: bool) -> Vec<St
         (a, b) => Some(format!("Mean of {a} to {b} repeats")),
     };
     if let Some(of) = of {
-        notes.push(match whiskers {
-            true => format!("{of}; whiskers: 95 % bootstrap interval."),
-            false => format!("{of}."),
-        });
+        let whiskers = if whiskers { "; whiskers: 95 % bootstrap interval" } else { "" };
+        notes.push(format!("{of}{whiskers}."));
     }
     notes.extend(failures(data));
     notes

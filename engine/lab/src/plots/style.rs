@@ -2,7 +2,7 @@
 //!
 //! The colours are those of Okabe and Ito (2008), which people with any kind of colour blindness
 //! tell apart. Since half of all papers are printed in grey, a series differs by its mark and dash
-//! too, and a bar by its hatching.
+//! too, and the parts of a bar by their lightness.
 
 use plotters::style::RGBColor;
 
@@ -52,40 +52,30 @@ pub(super) enum Shape {
 /// Ink and gap of a dashed line in dots; `None` is a solid line.
 pub(super) type Dash = Option<(u32, u32)>;
 
-/// Lines over a filled area.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Hatch {
-    None,
-    Rising,
-    Falling,
-    Crossed,
-}
-
 /// How a series looks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Look {
     pub(super) color: RGBColor,
     pub(super) shape: Shape,
     pub(super) dash: Dash,
-    pub(super) hatch: Hatch,
 }
 
 /// So many series can be told apart in one picture.
 pub(super) const LOOKS: usize = SERIES.len();
 
 const SERIES: [Look; 8] = [
-    look(BLUE, Shape::Circle, None, Hatch::None),
-    look(VERMILLION, Shape::Square, Some((22, 9)), Hatch::Rising),
-    look(GREEN, Shape::Triangle, Some((6, 7)), Hatch::Falling),
-    look(PURPLE, Shape::Diamond, Some((36, 9)), Hatch::Crossed),
-    look(ORANGE, Shape::Drop, Some((13, 7)), Hatch::None),
-    look(BLACK, Shape::Cross, Some((4, 11)), Hatch::Rising),
-    look(SKY, Shape::Plus, None, Hatch::Falling),
-    look(SOFT, Shape::Ring, Some((22, 16)), Hatch::Crossed),
+    look(BLUE, Shape::Circle, None),
+    look(VERMILLION, Shape::Square, Some((22, 9))),
+    look(GREEN, Shape::Triangle, Some((6, 7))),
+    look(PURPLE, Shape::Diamond, Some((36, 9))),
+    look(ORANGE, Shape::Drop, Some((13, 7))),
+    look(BLACK, Shape::Cross, Some((4, 11))),
+    look(SKY, Shape::Plus, None),
+    look(SOFT, Shape::Ring, Some((22, 16))),
 ];
 
-const fn look(color: RGBColor, shape: Shape, dash: Dash, hatch: Hatch) -> Look {
-    Look { color, shape, dash, hatch }
+const fn look(color: RGBColor, shape: Shape, dash: Dash) -> Look {
+    Look { color, shape, dash }
 }
 
 /// The look of series number `index`; they begin again after [`LOOKS`].
@@ -95,20 +85,20 @@ pub(super) const fn series(index: usize) -> Look {
 
 /// The parts of a whole, from light to dark: scheduling, queueing, execution.
 pub(super) const PARTS: [Look; 3] = [
-    look(YELLOW, Shape::Circle, None, Hatch::None),
-    look(SKY, Shape::Square, None, Hatch::None),
-    look(BLUE, Shape::Triangle, None, Hatch::None),
+    look(YELLOW, Shape::Circle, None),
+    look(SKY, Shape::Square, None),
+    look(BLUE, Shape::Triangle, None),
 ];
 
 /// Median, 90th and 99th percentile: further out is warmer and has more corners.
 pub(super) const PERCENTILES: [Look; 3] = [
-    look(BLUE, Shape::Circle, None, Hatch::None),
-    look(GREEN, Shape::Diamond, Some((22, 9)), Hatch::None),
-    look(VERMILLION, Shape::Triangle, Some((6, 7)), Hatch::None),
+    look(BLUE, Shape::Circle, None),
+    look(GREEN, Shape::Diamond, Some((22, 9))),
+    look(VERMILLION, Shape::Triangle, Some((6, 7))),
 ];
 
 /// What was not measured but follows: the ideal line, the mean.
-pub(super) const GUIDE: Look = look(SOFT, Shape::Circle, Some((10, 8)), Hatch::None);
+pub(super) const GUIDE: Look = look(SOFT, Shape::Circle, Some((10, 8)));
 
 #[cfg(test)]
 mod tests {

@@ -77,7 +77,7 @@ pub(super) fn short(value: f64) -> String {
     let size = value.abs();
     let words = match size {
         0.0 => "0".to_owned(),
-        x if x >= 999.5e12 || x < 0.0005 => format!("{value:.1e}").replace(".0e", "e"),
+        x if !(0.0005..999.5e12).contains(&x) => format!("{value:.1e}").replace(".0e", "e"),
         x if x >= 999.5e9 => format!("{}T", digits(value / 1e12)),
         x if x >= 999.5e6 => format!("{}G", digits(value / 1e9)),
         x if x >= 999.5e3 => format!("{}M", digits(value / 1e6)),

@@ -109,14 +109,14 @@ pub fn gather(suite: &Suite, folder: &Path) -> Result<Results, LabError> {
         report: suite.experiment.report.clone(),
         baseline,
         claims: claims.collect(),
+        notes: notes(suite, repeats, &rows),
         rows,
         failed,
-        notes: notes(suite, repeats),
     })
 }
 
 /// What has to be known to read the figures.
-fn notes(suite: &Suite, repeats: usize) -> Vec<String> {
+fn notes(suite: &Suite, repeats: usize, rows: &[Row]) -> Vec<String> {
     let mut notes = suite.notes.clone();
     let mut jobs = suite.trials.iter().flat_map(|trial| &trial.jobs);
     if jobs.any(|job| job.arrivals == Arrivals::Batch) {
@@ -131,15 +131,22 @@ fn notes(suite: &Suite, repeats: usize) -> Vec<String> {
          first 5 s if that is fewer; throughput and balance count all"
             .into(),
     );
-    if repeats >= stats::FEWEST {
-        notes.push(format!(
+    notes.push(match repeats {
+        0 | 1 => "every setting ran once: there are no intervals".into(),
+        2 => "every setting ran twice: too few for intervals".into(),
+        _ => format!(
             "[low, high] is the 95 % interval of the mean over {repeats} repeats (percentile \
-             bootstrap, {} samples; Efron and Tibshirani 1993); of so few repeats it is rather too \
+             bootstrap, {} samples; Efron and Tibshirani 1993); of few repeats it is rather too \
              narrow",
             stats::RESAMPLES
-        ));
-    } else {
-        notes.push(format!("{repeats} repeat(s): too few for an interval"));
+        ),
+    });
+    if rows.iter().any(|row| row.job == ALL && !row.figures.contains_key("isolation_spread")) {
+        notes.push(
+            "isolation spread is of the time when all jobs run; where it is missing, one was over \
+             before the last began"
+                .into(),
+        );
     }
     notes.push(
         "run r of every setting has the same seed; trials go repeat by repeat, in random order \

@@ -114,6 +114,9 @@ pub fn op(left: Condition, op: BinaryOp, right: Condition) -> Condition {
 /// and where.
 pub type Plan = Box<dyn FnMut(&Trial, usize) -> Vec<(f64, f64, f64, u32)>>;
 
+/// Decides what becomes of a trial before it runs.
+pub type Judge = Box<dyn FnMut(&Trial) -> Result<(), TrialError>>;
+
 /// Leaves the files of a run without running anything.
 pub struct Fake {
     pub place: Place,
@@ -121,7 +124,7 @@ pub struct Fake {
     /// Identities of the trials that were run, in order.
     pub ran: Vec<String>,
     /// Decides what becomes of a trial before it runs.
-    pub verdict: Box<dyn FnMut(&Trial) -> Result<(), TrialError>>,
+    pub verdict: Judge,
 }
 
 impl Fake {

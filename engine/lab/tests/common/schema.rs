@@ -1,6 +1,6 @@
 //! A validator for as much of JSON Schema as `experiments/metrics.schema.json` uses.
 
-#![allow(dead_code, clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used, reason = "helpers of tests")]
 
 use serde_json::Value;
 

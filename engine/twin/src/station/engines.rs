@@ -131,6 +131,12 @@ impl Generator {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        let Stats { running, waiting, arriving, .. } = self.engine.stats();
+        self.doing == Doing::Idle && (running, waiting, arriving) == (0, 0, 0)
+    }
+
     /// Counters of the engine.
     pub(super) fn stats(&self) -> Stats {
         self.engine.stats()
@@ -184,6 +190,11 @@ impl Texts {
     /// A text goes away.
     pub(super) fn leave(&mut self, request: u64) {
         self.leavers.push(request);
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.doing == Doing::Idle && self.engine.waiting() == 0
     }
 
     /// The texts of the batch that ends now.

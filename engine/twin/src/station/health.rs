@@ -160,6 +160,12 @@ impl Health {
         self.limiter.as_ref().map(AutoLimiter::limit)
     }
 
+    /// Tries out, failures in a row, and what steers the limit: for tests.
+    #[cfg(test)]
+    pub(super) fn inside(&self) -> (u32, u32, Option<sage_core::limiter::Source>) {
+        (self.in_flight, self.failures_in_row, self.limiter.as_ref().map(AutoLimiter::source))
+    }
+
     /// Tell the limiter what has happened, and let it steer. True if the limit changed.
     pub(super) fn steer(&mut self, news: News, waiting: u32, now_ns: u64) -> bool {
         let in_flight = self.in_flight;

@@ -160,6 +160,11 @@ impl Line {
         self.named(&granted)
     }
 
+    #[cfg(test)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.load() == (0, 0) && self.calls.is_empty()
+    }
+
     fn named(&self, tickets: &[Ticket]) -> Vec<u64> {
         tickets.iter().filter_map(|ticket| self.calls.get(ticket).copied()).collect()
     }

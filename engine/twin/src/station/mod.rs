@@ -3,6 +3,26 @@
 //! The caller's loop is: [`submit`](Station::submit) calls as they come, ask
 //! [`next_ns`](Station::next_ns) for the next moment something happens in here, and
 //! [`advance`](Station::advance) to it; answers come out in order of time.
+//!
+//! ```text
+//! submit -> line (SFQ) -> permit -> choice (least tokens) -> rates -> try -> engines, stepped
+//!             ^                       ^                                |      |
+//!             |  budget, backoff      '------- breaker, hold-off ------'      '-> Reply
+//!             '---------------------------- failed
+//! ```
+//!
+//! **What decides are the objects that decide in the gateway**, driven in the same order and by the
+//! same numbers (`settings.rs`): `FairQueue`, `CostEstimator`, `AutoLimiter`, `RateLimit`,
+//! `Replicas`, `Hedger` and those of `retry`. The engines are those of the simulator. Each file here
+//! names the one of the gateway whose tasks and timers it replaces; where they differ:
+//!
+//! - The way to the gateway and to the servers takes no time; the caller adds what it costs.
+//! - Prompts are known by their tokens and the hashes of their blocks, not by their text. So costs
+//!   are exact where the gateway estimates four bytes a token, and prompts begin alike when their
+//!   full blocks within the first 256 tokens do.
+//! - Servers can always be reached, and no call is without a deadline unless that is `u64::MAX`.
+//! - What generates is never sent a second time: only the temperature would allow it, which is not
+//!   in the model.
 
 mod agenda;
 mod call;
@@ -62,7 +82,7 @@ pub struct StationCall {
     pub lane: Lane,
     /// Its items, all `Embed` or all `Generate`; `Wait` for servers of kind `Queue`.
     pub items: Arc<[Work]>,
-    /// Given up at this time.
+    /// Given up at this time; `u64::MAX` is never.
     pub deadline_ns: u64,
 }
 
@@ -106,7 +126,8 @@ pub struct StationStats {
     pub cached_tokens: u64,
     /// Preemptions at the servers.
     pub preemptions: u64,
-    /// Time during which a server computed, nanoseconds, all servers together.
+    /// Time during which a server computed, nanoseconds, all servers together. Of servers without a
+    /// model it is the time of each place in use.
     pub busy_ns: u64,
     /// Time for which answered calls had a place, nanoseconds, all calls together: over the length of
     /// a run it is how many places were taken on average.

@@ -47,7 +47,7 @@ impl Station {
     }
 
     /// Between two looks: the shorter the faster calls are answered, because then more changes.
-    fn pause_ns(&self) -> u64 {
+    pub(super) fn pause_ns(&self) -> u64 {
         let quarter = self.line.service_s().map(|service_s| (service_s * 1e9 / 4.0) as u64);
         quarter.map_or(POLL_NS.1, |ns| ns.clamp(POLL_NS.0, POLL_NS.1))
     }

@@ -164,8 +164,9 @@ proptest! {
             if reply.result == Err(ErrorClass::Timeout) {
                 prop_assert_eq!(reply.at_ns, call.deadline_ns);
             }
-            if reply.result == Err(ErrorClass::Server) {
-                prop_assert!(model.error_share > 0.0);
+            if reply.result == Err(ErrorClass::Server) && model.error_share == 0.0 {
+                // It waited for a server that let ten calls in a row wait too long.
+                prop_assert_eq!(reply.at_ns, call.deadline_ns);
             }
             let hedges = u32::from(model.hedge.is_some()) * (1 + model.retry.max);
             prop_assert!(reply.attempts <= 1 + model.retry.max + hedges);

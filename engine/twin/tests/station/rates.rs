@@ -94,3 +94,17 @@ fn who_gives_up_makes_room_for_the_next() {
     let times: Vec<(u64, u64)> = out.iter().map(|reply| (reply.id, reply.at_ns / MS)).collect();
     assert_eq!(times, [(0, 0), (2, 1_000)]);
 }
+
+#[test]
+fn a_text_reserves_an_answer_that_it_will_not_get() {
+    let model = EndpointModel {
+        tokens_per_s: Some(300.0),
+        ..endpoint(ServerKind::Fixed { service_ns: 1 })
+    };
+    let mut station = Station::new(&model, &[1.0], 1).unwrap();
+    let calls = (0..2).map(|id| (0, call(id, [Work::Embed { tokens: 44 }]))).collect();
+    let times: Vec<u64> = run(&mut station, calls).iter().map(|reply| reply.at_ns).collect();
+    // A call without a limit is taken for 256 tokens more; the second one looks again when that may
+    // have been given back.
+    assert_eq!(times, [1, 250 * MS + 1]);
+}

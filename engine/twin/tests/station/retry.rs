@@ -96,3 +96,15 @@ fn what_a_deadline_cuts_off_was_tried_and_timed_out() {
     assert_eq!(ends[..3], [late(400, 1), late(500, 1), late(1_400, 1)]);
     assert_eq!(ends[3], late(2_000, 1), "it had its place from 1.4 s on");
 }
+
+#[test]
+fn what_a_deadline_cuts_off_leaves_its_place_at_the_server() {
+    let mut station = Station::new(&endpoint(ServerKind::Queue { servers: 1 }), &[1.0], 5).unwrap();
+    let with = |id, ms, deadline_ms: u64| {
+        (0, StationCall { deadline_ns: deadline_ms * MS, ..call(id, [Work::Wait(ms * MS)]) })
+    };
+    let calls = vec![with(0, 10_000, 400), with(1, 7, 300), with(2, 100, 9_000)];
+    let replies = run_by_id(&mut station, calls);
+    let ends: Vec<_> = replies.values().map(|one| (one.at_ns / MS, one.result.is_ok())).collect();
+    assert_eq!(ends, [(400, false), (300, false), (500, true)]);
+}

@@ -49,6 +49,30 @@ fn jobs_get_their_shares_of_the_work() {
     }
 }
 
+/// What a call is expected to cost is wrong here for each one: short answers are bounded by their
+/// limit, so that the average says too little of the long ones.
+#[test]
+fn what_calls_have_really_cost_counts() {
+    let mut station = Station::new(&model(8), &[1.0, 1.0], 1).unwrap();
+    let calls = (0..800_u64).map(|id| {
+        let (job, answer, max_tokens) = match (id % 2, id / 2 % 2) {
+            (0, 0) => (0, 10, 10),
+            (0, _) => (0, 490, 1_000),
+            _ => (1, 250, 260),
+        };
+        let Work::Generate { blocks, .. } = generate(64, answer, id) else { panic!() };
+        let work = Work::Generate { prompt_tokens: 64, blocks, max_tokens, target_tokens: answer };
+        (0, StationCall { job, ..call(id, [work]) })
+    });
+    let mut served = [0.0; 2];
+    for reply in &run(&mut station, calls.collect())[..500] {
+        let (prompt, answer) = reply.result.clone().unwrap()[0];
+        served[(reply.id % 2) as usize] += f64::from(prompt) + 2.0 * f64::from(answer);
+    }
+    let ratio = served[0] / served[1];
+    assert!((0.9..1.1).contains(&ratio), "{served:?}");
+}
+
 #[test]
 fn without_shares_calls_go_in_order_of_arrival() {
     let unfair = EndpointModel {

@@ -106,8 +106,8 @@ pub(super) fn fidelity(what: &[String], how: &How) -> anyhow::Result<Exit> {
     if how.json {
         println!("{}", serde_json::to_string_pretty(&all)?);
     }
-    for (path, reason) in &programs.broken {
-        eprintln!("error: `{}`: {reason}", path.display());
+    for (_, reason) in &programs.broken {
+        eprintln!("error: {reason}");
         exit = Exit::Failed;
     }
     Ok(exit)

@@ -40,9 +40,7 @@ pub(super) fn list(folder: &Path, json: bool) -> anyhow::Result<Exit> {
     if rows.len() > 1 {
         print!("{}", lines(&rows));
     }
-    for (path, reason) in &programs.broken {
-        eprintln!("error: `{}`: {reason}", path.display());
-    }
+    programs.broken.iter().for_each(|(_, reason)| eprintln!("error: {reason}"));
     if rows.len() == 1 && programs.broken.is_empty() {
         eprintln!("no .sage file in `{}` has an experiment", folder.display());
     }

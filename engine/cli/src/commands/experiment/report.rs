@@ -11,7 +11,7 @@ use crate::experiment;
 pub(super) fn report(folders: &[PathBuf], quiet: bool) -> anyhow::Result<Exit> {
     for folder in folders {
         let suite = open(folder)?;
-        let results = experiment::report(&suite, folder)?;
+        let results = experiment::report(&suite, folder, true)?;
         if !quiet {
             println!("== {} on {}", suite.experiment.name, suite.backend.as_str());
             println!("{}", outputs::short(&results));

@@ -37,6 +37,9 @@ pub(crate) struct How {
     /// Show the trials and run nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// No plots and no report.html
+    #[arg(long)]
+    pub(super) no_pictures: bool,
     /// No progress and no tables
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -107,6 +110,7 @@ pub(super) fn run_parts(
             out: out.as_deref(),
             fresh: how.changed.fresh,
             machine: how.changed.machine.as_deref(),
+            pictures: !how.no_pictures,
             quiet: how.quiet || how.json,
         };
         let part = match experiment::run(found, &request) {
@@ -167,9 +171,7 @@ fn show(part: &Part, how: &How) {
 
 /// Say how it went and what a script wants to know.
 fn finish(all: &[Part], programs: &Programs, how: &How) -> anyhow::Result<Exit> {
-    for (path, reason) in &programs.broken {
-        eprintln!("error: `{}`: {reason}", path.display());
-    }
+    programs.broken.iter().for_each(|(_, reason)| eprintln!("error: {reason}"));
     if how.json {
         println!(
             "{}",
@@ -292,6 +294,7 @@ fn dry_run(parts: &[(&Found, Place)], how: &How, overrides: &Overrides) -> anyho
             out: None,
             fresh: false,
             machine: how.changed.machine.as_deref(),
+            pictures: false,
             quiet: true,
         };
         let suite = experiment::suite(found, &request)?;

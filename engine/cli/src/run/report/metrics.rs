@@ -25,8 +25,9 @@ impl Report<'_> {
             anyhow::bail!("the summary is no object");
         };
         let mut own = Usage::own();
-        // A process may make one run after another.
-        own.cpu_s = (own.cpu_s - self.own_cpu_s).max(0.0);
+        // A process may make one run after another. What it does for several jobs at once cannot be
+        // told apart; each is booked the same part, so that the sum over the jobs is right.
+        own.cpu_s = (own.cpu_s - self.own_cpu_s).max(0.0) / self.company.max(1) as f64;
         let workers_cpu: f64 = course.usage.values().map(|usage| usage.cpu_s).sum();
         let peak = course.usage.values().map(|usage| usage.rss_peak_mb).fold(0.0, f64::max);
         if let Some(Value::Array(nodes)) = fields.get_mut("nodes") {

@@ -79,8 +79,7 @@ fn admission(data: &Data<'_>, tasks: Tasks<'_>) -> Result<Option<Picture>, LabEr
     if drawn.is_empty() {
         return Ok(None);
     }
-    let words =
-        if known { "Time (s)" } else { "Time since the start of each job (s)" };
+    let words = if known { "Time (s)" } else { "Time since the start of each job (s)" };
     let columns = side_by_side(drawn.len());
     let panels = drawn.into_iter().map(|(name, marks)| Panel {
         title: if data.dimensions.is_empty() { String::new() } else { named(data, &name) },
@@ -93,8 +92,8 @@ fn admission(data: &Data<'_>, tasks: Tasks<'_>) -> Result<Option<Picture>, LabEr
     fit(&mut panels, Side::X, Fit::Zero);
     fit(&mut panels, Side::Y, Fit::Zero);
     let keys = jobs.iter().enumerate();
-    let keys = keys
-        .map(|(index, job)| Key { sign: Sign::Line(look_of(index)), label: (*job).to_owned() });
+    let keys =
+        keys.map(|(index, job)| Key { sign: Sign::Line(look_of(index)), label: (*job).to_owned() });
     let mut notes = source(data);
     notes.push("The first repeat of each point.".into());
     Ok(Some(Picture {

@@ -13,7 +13,7 @@ mod versus;
 use super::Tasks;
 use super::data::Data;
 use super::model::{Beads, Picture};
-use super::style::{FAINT, GUIDE, Hatch, INK, LOOKS, Look, series as look_of};
+use super::style::{FAINT, GUIDE, INK, LOOKS, Look, series as look_of};
 use crate::LabError;
 
 /// A kind of plot.
@@ -38,7 +38,7 @@ pub(super) const KINDS: &[Kind] = &[
 /// Whiskers and lines over what has a colour already.
 const INK_LOOK: Look = Look { color: INK, ..GUIDE };
 /// A bar where there is but one kind of it.
-const BAR: Look = Look { hatch: Hatch::None, ..look_of(6) };
+const BAR: Look = look_of(6);
 /// From the first to the last mark of a row.
 const RANGE: Look = Look { dash: None, ..GUIDE };
 
@@ -53,6 +53,8 @@ const PATH: Look = Look { color: FAINT, ..RANGE };
 /// What to say of series that had no room.
 fn left_out(count: usize) -> Option<String> {
     (count > 0).then(|| {
-        format!("{count} more are not drawn: baseline, highest and lowest are; the tables have all.")
+        format!(
+            "{count} more are not drawn: baseline, highest and lowest are; the tables have all."
+        )
     })
 }

@@ -8,17 +8,14 @@ use serde_json::Value;
 use super::Kind;
 use crate::plots::data::{Data, drawable_share};
 use crate::plots::fit::{Fit, Side, fit};
-use crate::plots::model::{
-    Axis, Beads, Key, Mark, Panel, Picture, Scale, Sign, side_by_side,
-};
+use crate::plots::model::{Axis, Beads, Key, Mark, Panel, Picture, Scale, Sign, side_by_side};
 use crate::plots::notes::{failures, file_name, source, title};
 use crate::plots::rows::{MOST_ROWS, ROW, Table, picture};
 use crate::plots::style::{GUIDE, Look, Shape, pt, series as look_of};
 use crate::results::{ALL, Row};
 
-pub(super) const KIND: Kind = Kind {
-    pictures: |data, _| Ok(data.parts(MOST_ROWS).iter().filter_map(nodes).collect()),
-};
+pub(super) const KIND: Kind =
+    Kind { pictures: |data, _| Ok(data.parts(MOST_ROWS).iter().filter_map(nodes).collect()) };
 
 /// Up to so many points have a panel each.
 const MOST_PANELS: usize = 4;

@@ -10,9 +10,8 @@ use crate::plots::rows::{MOST_ROWS, ROW, Table, picture};
 use crate::plots::style::PERCENTILES;
 use crate::results::Row;
 
-pub(super) const KIND: Kind = Kind {
-    pictures: |data, _| Ok(data.parts(MOST_ROWS).iter().filter_map(overhead).collect()),
-};
+pub(super) const KIND: Kind =
+    Kind { pictures: |data, _| Ok(data.parts(MOST_ROWS).iter().filter_map(overhead).collect()) };
 
 /// Title, median and 99th percentile.
 const KINDS: [(&str, [&str; 2]); 2] = [

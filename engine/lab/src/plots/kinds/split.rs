@@ -12,9 +12,8 @@ use crate::plots::rows::{MOST_ROWS, ROW, Table, picture};
 use crate::plots::style::PARTS;
 use crate::results::Row;
 
-pub(super) const KIND: Kind = Kind {
-    pictures: |data, _| Ok(data.parts(MOST_ROWS).iter().filter_map(split).collect()),
-};
+pub(super) const KIND: Kind =
+    Kind { pictures: |data, _| Ok(data.parts(MOST_ROWS).iter().filter_map(split).collect()) };
 
 const COLUMNS: [&str; 3] = ["scheduling_mean_ms", "queueing_mean_ms", "execution_mean_ms"];
 

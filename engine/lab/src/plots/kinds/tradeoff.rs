@@ -4,9 +4,7 @@ use super::Kind;
 use crate::plots::curves::Along;
 use crate::plots::data::{Data, Shown, interval, job_words, largest, mean};
 use crate::plots::fit::{Fit, Side, fit};
-use crate::plots::model::{
-    Axis, Beads, Key, Mark, Panel, Picture, Scale, Sign, side_by_side,
-};
+use crate::plots::model::{Axis, Beads, Key, Mark, Panel, Picture, Scale, Sign, side_by_side};
 use crate::plots::notes::{file_name, notes, title};
 use crate::plots::style::{LOOKS, Look, pt, series as look_of};
 use crate::results::Row;

@@ -17,13 +17,8 @@ pub(super) const KIND: Kind = Kind {
 };
 
 /// Which columns are compared, the first three that there are.
-const COLUMNS: [&str; 5] = [
-    "throughput_per_s",
-    "latency_mean_ms",
-    "latency_p99_ms",
-    "goodput_per_s",
-    "makespan_s",
-];
+const COLUMNS: [&str; 5] =
+    ["throughput_per_s", "latency_mean_ms", "latency_p99_ms", "goodput_per_s", "makespan_s"];
 
 /// Jobs that can be told apart.
 const MOST_JOBS: usize = LOOKS;
@@ -79,10 +74,8 @@ fn versus(whole: &Data<'_>, data: &Data<'_>) -> Option<Picture> {
     }
     fit(&mut panels, Side::X, Fit::Free);
     let legend = table.panels.iter().take(jobs).enumerate().filter(|_| table.panels.len() > 1);
-    let legend = legend.map(|(job, (name, _))| Key {
-        sign: Sign::Mark(look_of(job)),
-        label: name.clone(),
-    });
+    let legend =
+        legend.map(|(job, (name, _))| Key { sign: Sign::Mark(look_of(job)), label: name.clone() });
     let mut notes = source(data);
     notes.push(if whiskers {
         "Mean over paired repeats; whiskers: 95 % bootstrap interval.".into()
@@ -104,9 +97,8 @@ fn versus(whole: &Data<'_>, data: &Data<'_>) -> Option<Picture> {
 /// Points by jobs, the job's name as the title of every panel.
 fn rows<'r>(data: &Data<'r>) -> Table<'r> {
     let names = data.names();
-    let panel = |job: &&str| {
-        (job_words(job), names.iter().map(|name| data.find(job, name)).collect())
-    };
+    let panel =
+        |job: &&str| (job_words(job), names.iter().map(|name| data.find(job, name)).collect());
     let panels = data.jobs.iter().map(panel).collect();
     Table { panels, ..Table::of(data) }
 }

@@ -105,7 +105,15 @@ fn vertical(plane: &Plane<'_, '_>, panel: &Panel, place: &Place) -> Painted {
             return Ok(());
         }
         let words = text::shorten(&title, TEXT, end - place.from);
-        return text::write(area, &words, (place.from, place.title), Anchor::Start, TEXT, SOFT, false);
+        return text::write(
+            area,
+            &words,
+            (place.from, place.title),
+            Anchor::Start,
+            TEXT,
+            SOFT,
+            false,
+        );
     }
     let words = text::shorten(&title, TEXT, place.bottom - place.top + 3.0 * TEXT);
     let half = font::width(&words, TEXT) / 2.0;

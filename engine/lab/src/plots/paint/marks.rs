@@ -8,7 +8,7 @@ use super::plane::Plane;
 use super::text::{self, Anchor, dots};
 use super::{Area, Painted};
 use crate::plots::model::{Beads, Mark};
-use crate::plots::style::{Hatch, INK, Look, SOFT, Shape, TEXT};
+use crate::plots::style::{INK, Look, SOFT, Shape, TEXT};
 
 /// Radius of a mark.
 pub(super) const RADIUS: f64 = 10.0;
@@ -130,28 +130,9 @@ fn bar(plane: &Plane<'_, '_>, from: (f64, f64), to: (f64, f64), look: Look) -> P
     Ok(())
 }
 
-/// A filled box with the hatching of `look`.
+/// A filled box.
 pub(super) fn filled(area: &Area<'_>, corners: [(f64, f64); 2], look: Look) -> Painted {
-    area.draw(&Rectangle::new(corners.map(dots), look.color.filled()))?;
-    let [(left, top), (right, bottom)] = corners;
-    let rising = matches!(look.hatch, Hatch::Rising | Hatch::Crossed);
-    let falling = matches!(look.hatch, Hatch::Falling | Hatch::Crossed);
-    let (width, height) = (right - left, bottom - top);
-    let lines = ((width + height) / 13.0) as usize;
-    for index in 1..=lines.min(500) {
-        // Diagonals that leave the box at its sides are cut there.
-        let reach = index as f64 * 13.0;
-        let (a, b) = ((reach - height).max(0.0), reach.min(width));
-        if rising {
-            let ends = [(left + a, top + reach - a), (left + b, top + reach - b)];
-            area.draw(&PathElement::new(ends.map(dots).to_vec(), WHITE.stroke_width(3)))?;
-        }
-        if falling {
-            let ends = [(left + a, bottom - reach + a), (left + b, bottom - reach + b)];
-            area.draw(&PathElement::new(ends.map(dots).to_vec(), WHITE.stroke_width(3)))?;
-        }
-    }
-    Ok(())
+    area.draw(&Rectangle::new(corners.map(dots), look.color.filled()))
 }
 
 /// A mark around `at`, with a thin white edge, so that those under it can be told apart.

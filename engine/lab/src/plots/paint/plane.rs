@@ -76,9 +76,8 @@ impl<'p, 'a> Plane<'p, 'a> {
     pub(super) fn cut(&self, from: (f64, f64), to: (f64, f64)) -> Option<[(f64, f64); 2]> {
         let from = (self.x.even(from.0), self.y.even(from.1));
         let to = (self.x.even(to.0), self.y.even(to.1));
-        let (begin, end) = within(
-            [(from.0, to.0, self.x.bounds()), (from.1, to.1, self.y.bounds())],
-        )?;
+        let (begin, end) =
+            within([(from.0, to.0, self.x.bounds()), (from.1, to.1, self.y.bounds())])?;
         let at = |share: f64| {
             // The ends themselves, not what is left of them after arithmetic.
             let between = |a: f64, b: f64| match share {

@@ -95,11 +95,17 @@ impl Bitmap {
     /// The PNG, with its resolution, so that it has its size on paper.
     pub(super) fn encode(&self) -> Result<Vec<u8>, String> {
         // The sheet is opaque: no alpha.
-        let data: Vec<u8> = self.pixels.data().chunks_exact(4).flat_map(|p| [p[0], p[1], p[2]]).collect();
+        let pixels = self.pixels.data();
+        let mut data = vec![0; pixels.len() / 4 * 3];
+        for (color, pixel) in data.chunks_exact_mut(3).zip(pixels.chunks_exact(4)) {
+            color.copy_from_slice(&pixel[..3]);
+        }
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.pixels.width(), self.pixels.height());
         encoder.set_color(png::ColorType::Rgb);
         encoder.set_depth(png::BitDepth::Eight);
+        // Flat areas compress best as they are.
+        encoder.set_filter(png::Filter::NoFilter);
         let dots_per_metre = (DPI / 0.0254).round() as u32;
         encoder.set_pixel_dims(Some(png::PixelDimensions {
             xppu: dots_per_metre,
