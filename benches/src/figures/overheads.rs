@@ -39,7 +39,8 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
 
     let stub = super::bench::Stub::start(&["--delay-ms", "5"])?;
     let url = format!("url={}", stub.url);
-    let lone = ["--workers", "1", "--flow", "asks", "--slots", "1", "--set", &url, "--set", "model=stub"];
+    let lone =
+        ["--workers", "1", "--flow", "asks", "--slots", "1", "--set", &url, "--set", "model=stub"];
     let lone = run(bench, &lone, 400);
     stub.stop()?;
     lone?;

@@ -1,6 +1,8 @@
 //! Several programs at once: what they share, what each has for itself, and that none takes another
 //! with it. And how records arrive, since that is what jobs are told apart by.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::collections::BTreeMap;
@@ -214,14 +216,14 @@ fn an_interrupt_ends_all_jobs() {
 
 #[test]
 fn what_jobs_cannot_do_together_is_said_before_anything_starts() {
-    let stdin = r#"sage 1
+    let stdin = r"sage 1
 type Line { id: int @key, text: string }
 source lines: Line from stdin(format: lines)
 sink shown: Line to stdout()
 flow f {
   from lines
   emit Line { id: .id, text: .text } into shown
-}"#;
+}";
     let refused = |sage: Sage, words: &[&str]| {
         let done = words.iter().fold(sage.go().exits(1), |done, word| done.says(word));
         assert!(!done.out.join("trial.json").exists());

@@ -1,6 +1,8 @@
 //! Trials of experiments with worker processes: what they share, what they do not carry over, and
 //! that nothing of them stays behind.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::path::Path;

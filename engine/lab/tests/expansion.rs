@@ -202,6 +202,9 @@ fn a_mix_chooses_the_jobs_that_run() {
     experiment.sweeps[0].points[0].settings = mix(&["nobody"]);
     let error = expand(&experiment, false, &Overrides::default()).unwrap_err().to_string();
     assert!(error.contains("has no job `nobody`"), "{error}");
+    let all = Experiment { jobs: vec![job("all", vec![])], ..together() };
+    let error = expand(&all, false, &Overrides::default()).unwrap_err().to_string();
+    assert!(error.contains("cannot be called `all`"), "{error}");
 }
 
 #[test]

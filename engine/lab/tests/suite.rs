@@ -102,9 +102,12 @@ fn a_run_without_records_is_a_failure_and_no_perfect_run() {
     let suite = suite(&Experiment { repeat: 1, ..experiment() });
     suite.begin(folder.path()).unwrap();
     let mut fake = Fake::new();
-    fake.plan = Box::new(|trial, _| {
-        if trial.id.contains("fifo") { Vec::new() } else { vec![(0.0, 1.0, 2.0, 0)] }
-    });
+    fake.plan =
+        Box::new(
+            |trial, _| {
+                if trial.id.contains("fifo") { Vec::new() } else { vec![(0.0, 1.0, 2.0, 0)] }
+            },
+        );
     let course = suite.run(folder.path(), &mut fake, &mut Count::default()).unwrap();
     assert_eq!(course.done, 4);
     for (id, reason) in course.failed {

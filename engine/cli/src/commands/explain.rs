@@ -32,6 +32,13 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
     if arguments.predict {
         return predict(Path::new(what), compiled.plans, arguments);
     }
+    for experiment in &compiled.experiments {
+        if arguments.json {
+            println!("{}", serde_json::to_string_pretty(experiment)?);
+        } else {
+            print!("{}", sage_dsl::explain_experiment(experiment));
+        }
+    }
     for plan in &compiled.plans {
         if arguments.json {
             println!("{}", serde_json::to_string_pretty(plan)?);

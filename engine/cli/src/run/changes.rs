@@ -21,6 +21,7 @@ pub(crate) struct Changes {
     /// URL of every endpoint.
     pub(crate) endpoint: Option<String>,
     /// Calls in flight at every endpoint; the inner `None` is `auto`.
+    #[allow(clippy::option_option, reason = "the same as in a trial")]
     pub(crate) concurrency: Option<Option<u32>>,
 }
 

@@ -108,13 +108,14 @@ pub(crate) fn execute(
             let own = || {
                 let given = jobs.first().and_then(|job| job.options.journal.clone());
                 let folder = folders.first().map_or(Path::new("."), |folder| folder.path.as_path());
-                Places { journal: given.unwrap_or_else(|| folder.join(JOURNAL)), content: None }
+                let journal = given.unwrap_or_else(|| folder.join(JOURNAL));
+                Places { journal: Some(journal), content: None }
             };
             let places = session.places.clone().unwrap_or_else(own);
             Some(prepared.open(Kept::open(&plans, places)?)?)
         }
     };
-    let paid = services.as_ref().map_or(0, |services| services.journal.stats().entries);
+    let paid = services.as_ref().map_or(0, Services::paid);
     let own_cpu_s = Usage::own().cpu_s;
     let mut works = Vec::new();
     for (number, ((job, corpora), folder)) in jobs.iter().zip(corpora).zip(&folders).enumerate() {

@@ -67,7 +67,7 @@ fn build(plan: &Plan, folder: &Path, interrupts: &Interrupts) -> anyhow::Result<
         let jobs = [("index", plan)];
         let prepared = Services::prepare(&jobs, JobShares::default(), 0)?;
         // What the vectors cost is kept until they are all there.
-        let places = Places { journal: folder.join("journal"), content: None };
+        let places = Places { journal: Some(folder.join("journal")), content: None };
         prepared.map(|prepared| prepared.open(Kept::open(&[], places)?)).transpose()?
     } else {
         None

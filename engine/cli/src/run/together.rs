@@ -37,7 +37,7 @@ pub(crate) fn together(mut jobs: Vec<JobRun>, stagger: Duration) -> anyhow::Resu
         seed: first.seed,
         fair: true,
         held: true,
-        places: Some(Places { journal: root.path.join(JOURNAL), content: None }),
+        places: Some(Places { journal: Some(root.path.join(JOURNAL)), content: None }),
         talk: Talk::Each,
     };
     let interrupts = Interrupts::listen()?;

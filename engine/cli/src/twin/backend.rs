@@ -214,6 +214,29 @@ flow ask {
     }
 
     #[test]
+    fn a_pipeline_is_looked_at_once_for_all_that_does_not_change_its_records() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("p.sage");
+        std::fs::write(&file, PROGRAM).unwrap();
+        let mut backend = TwinBackend::new(None).unwrap();
+        let mut run = |change: &dyn Fn(&mut TrialJob), seed| {
+            let mut job = job(&file, "one", 0);
+            change(&mut job);
+            let trial = Trial { seed, ..trial(vec![job]) };
+            backend.run(&trial, &folder.path().join("out")).unwrap();
+            backend.workshop.looks()
+        };
+        assert_eq!(run(&|_| {}, 1), 1);
+        let policy = Some(("random".to_owned(), Vec::new()));
+        assert_eq!(run(&|job| job.policy.clone_from(&policy), 2), 1);
+        assert_eq!(run(&|job| (job.nodes, job.slots, job.concurrency) = (5, Some(2), None), 3), 1);
+        let faster = Some("sim:a100/qwen2.5-7b@7".to_owned());
+        assert_eq!(run(&|job| job.endpoint.clone_from(&faster), 1), 1);
+        assert_eq!(run(&|job| job.params[0].1 = sage_dsl::types::Value::Int(6), 1), 2);
+        assert_eq!(run(&|job| job.tasks = Some(61), 1), 3);
+    }
+
+    #[test]
     fn what_the_twin_cannot_know_is_said_and_the_suite_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p.sage");

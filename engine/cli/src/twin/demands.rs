@@ -34,6 +34,11 @@ pub(super) struct Looks {
 }
 
 impl Looks {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.known.len()
+    }
+
     /// What the records of `plan` ask for.
     pub(super) fn at(
         &mut self,

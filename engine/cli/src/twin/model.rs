@@ -48,6 +48,12 @@ impl Workshop {
         Ok(Workshop { indexes: Indexes::new()?, looks: Looks::default() })
     }
 
+    /// How many different plans were looked at.
+    #[cfg(test)]
+    pub(crate) fn looks(&self) -> usize {
+        self.looks.len()
+    }
+
     /// The model of `run`.
     pub(crate) fn model(&mut self, run: &TwinRun) -> anyhow::Result<Worked> {
         let shared = Shared::new(run.jobs.iter().map(|job| &job.plan));

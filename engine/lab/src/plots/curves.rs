@@ -58,6 +58,10 @@ impl<'r> Along<'r> {
         Axis { title: capital(&words), scale }
     }
 
+    pub(super) fn is_log(&self) -> bool {
+        self.log
+    }
+
     /// How heights over this axis are cut: those over logarithmic places may be logarithmic too.
     pub(super) fn fit(&self) -> Fit {
         if self.log { Fit::Spread(30) } else { Fit::Zero }

@@ -37,6 +37,14 @@ impl<'r> Data<'r> {
         self.labels(row).join(", ")
     }
 
+    /// A row's name as the title of a panel: `stagger = 2s`, where there is only one dimension.
+    pub(super) fn title_of(&self, name: &str) -> String {
+        match self.dimensions[..] {
+            [only] => format!("{} = {name}", only.replace('_', " ")),
+            _ => name.to_owned(),
+        }
+    }
+
     /// All names, in order of appearance.
     pub(super) fn names(&self) -> Vec<String> {
         distinct(self.rows.iter().map(|row| self.name(row)))

@@ -31,23 +31,24 @@ const LEAST: f64 = 1e-100;
 /// Axes become one if that makes none longer by more than this factor.
 const ALIKE: f64 = 2.5;
 
-/// Fit one axis of all panels to what is on it. Those with the same title get the same scale if
-/// their values are not too different, and all are logarithmic if one is.
+/// Fit one axis of all panels to what is on it. Those with the same title get the same scale, unless
+/// that would squeeze one of them.
 pub(super) fn fit(panels: &mut [Panel], side: Side, fit: Fit) {
     let values: Vec<Vec<f64>> = panels.iter().map(|panel| values(panel, side)).collect();
     let titles: Vec<String> =
         panels.iter_mut().map(|panel| axis(panel, side).title.clone()).collect();
     for title in &titles {
         let same: Vec<usize> = (0..panels.len()).filter(|i| titles[*i] == *title).collect();
-        let wide = |index: &usize| is_wide(&values[*index], fit);
-        let positive = |index: &usize| values[*index].iter().all(|value| *value > LEAST);
-        let log = same.iter().any(wide) && same.iter().all(positive);
-        let scales: Vec<Scale> = same.iter().map(|i| scale(&values[*i], fit, log)).collect();
         let all: Vec<f64> = same.iter().flat_map(|index| values[*index].clone()).collect();
-        let one = scale(&all, fit, log);
-        let alike = scales.iter().all(|scale| length(&one) <= ALIKE * length(scale));
-        for (index, own) in same.into_iter().zip(scales) {
-            axis(&mut panels[index], side).scale = if alike { one.clone() } else { own };
+        let one = scale(&all, fit, is_wide(&all, fit));
+        let squeezed = |index: &usize| {
+            let own = scale(&values[*index], fit, is_log(&one));
+            length(&one) > ALIKE * length(&own)
+        };
+        let apart = same.iter().filter(|index| !values[**index].is_empty()).any(squeezed);
+        for index in same {
+            let own = scale(&values[index], fit, is_wide(&values[index], fit));
+            axis(&mut panels[index], side).scale = if apart { own } else { one.clone() };
         }
     }
 }
@@ -127,6 +128,10 @@ fn scale(values: &[f64], fit: Fit, log: bool) -> Scale {
     Scale::numbers(low, high, false)
 }
 
+fn is_log(scale: &Scale) -> bool {
+    matches!(scale, Scale::Numbers { log: true, .. })
+}
+
 fn length(scale: &Scale) -> f64 {
     match scale {
         Scale::Numbers { low, high, log: true, .. } => (high / low).ln(),
@@ -198,8 +203,11 @@ mod tests {
         assert_eq!(scales[0], scales[1]);
         let scales = cut(&mut [panel(&[7.0], &[]), panel(&[100.0], &[])], Fit::Zero);
         assert!(scales[0].1 < 8.0 && scales[1].1 > 100.0, "{scales:?}");
-        let scales = cut(&mut [panel(&[7.0], &[]), panel(&[1.0, 100.0], &[])], Fit::Spread(20));
-        assert!(scales[0].2 && scales[1].2, "both or none logarithmic");
+        let scales = cut(&mut [panel(&[7.0, 8.0], &[]), panel(&[1.0, 90.0], &[])], Fit::Spread(20));
+        assert!(!scales[0].2 && scales[1].2, "one is flat on the other's axis");
+        let scales =
+            cut(&mut [panel(&[2.0, 30.0], &[]), panel(&[1.0, 90.0], &[])], Fit::Spread(20));
+        assert!(scales[0].2 && scales[0] == scales[1], "both logarithmic");
     }
 
     #[test]

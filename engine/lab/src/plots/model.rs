@@ -111,8 +111,8 @@ pub(super) enum Mark {
     Bar { from: (f64, f64), to: (f64, f64), look: Look },
     /// A thick or thin bare line, of guides and ranges.
     Rule { from: (f64, f64), to: (f64, f64), look: Look, thick: bool },
-    /// Words that begin at the left of a row.
-    Words { row: f64, text: String },
+    /// Words at the left or the right end of a row.
+    Words { row: f64, text: String, right: bool },
 }
 
 /// Panels side by side, of so many: a hole in the last line is ugly.

@@ -47,6 +47,12 @@ impl<'r> Table<'r> {
         Table { title, names, panels }
     }
 
+    /// Only panels in which `shown` holds of some row.
+    pub(super) fn with(mut self, shown: impl Fn(&Row) -> bool) -> Table<'r> {
+        self.panels.retain(|(_, cells)| cells.iter().flatten().any(|row| shown(row)));
+        self
+    }
+
     /// The axis of the rows.
     pub(super) fn axis(&self) -> Axis {
         Axis { title: self.title.clone(), scale: Scale::Rows(self.names.clone()) }

@@ -218,6 +218,7 @@ impl Gathering {
             if trial.jobs.len() > 1
                 && let (Some(shared), Some(alone)) =
                     (value("makespan_s", metrics), alone(trial, number))
+                && alone > 0.0
             {
                 self.more[row][repeat].insert("slowdown", shared / alone);
             }

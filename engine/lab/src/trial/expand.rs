@@ -11,6 +11,7 @@ use super::label::Names;
 use super::settings::{self, Settings, is_of_company, same_alone, same_kind};
 use super::{Trial, TrialJob};
 use crate::LabError;
+use crate::results::ALL;
 
 /// Nodes of a job when neither the experiment nor the command line says how many.
 pub const DEFAULT_NODES: u32 = settings::NODES;
@@ -57,6 +58,9 @@ pub fn expand(
     overrides: &Overrides,
 ) -> Result<Design, LabError> {
     let wrong = |reason: String| LabError::Design { experiment: experiment.name.clone(), reason };
+    if experiment.jobs.iter().any(|job| job.name == ALL) {
+        return Err(wrong(format!("a job cannot be called `{ALL}`: that is all of them together")));
+    }
     let mut notes = Vec::new();
     let mut inner: Vec<Setting> = Vec::new();
     if quick {

@@ -43,6 +43,7 @@ pub(crate) struct ExperimentArguments {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// Show every experiment: its question, its trials, where it runs, its last result
+    #[command(after_help = "Example:\n  sage-flow experiment list --json")]
     List {
         /// Folder with the experiments
         #[arg(value_name = "DIR", default_value = crate::experiment::FOLDER)]
@@ -52,10 +53,15 @@ enum Verb {
         json: bool,
     },
     /// Run experiments and write their reports
+    #[command(after_help = EXAMPLES)]
     Run(Box<RunArguments>),
     /// Run all experiments: short for `run all`
+    #[command(
+        after_help = "Examples:\n  sage-flow experiment all --on twin\n  sage-flow experiment all --quick --on sim,twin --out compared"
+    )]
     All(Box<AllArguments>),
     /// Make the report of a folder again, from what its runs left
+    #[command(after_help = "Example:\n  sage-flow experiment report results/exp2b/*-sim")]
     Report {
         /// Folders of results
         #[arg(required = true, value_name = "DIR")]
@@ -65,6 +71,9 @@ enum Verb {
         quiet: bool,
     },
     /// Set two results of one experiment side by side: backends, commits, machines
+    #[command(
+        after_help = "Example:\n  sage-flow experiment compare results/exp2b/A results/exp2b/B --out compared"
+    )]
     Compare {
         /// Folder of the first results
         #[arg(value_name = "DIR")]
@@ -80,6 +89,7 @@ enum Verb {
         json: bool,
     },
     /// Run on sim and on the twin of this machine, and say how far the twin is off
+    #[command(after_help = "Example:\n  sage-flow experiment fidelity exp2b --repeat 5")]
     Fidelity(Box<RunArguments>),
 }
 

@@ -81,7 +81,7 @@ async fn serve(endpoints: &[EndpointPlan], terms: Terms, line: Line) -> anyhow::
         upstreams,
         token: Some(terms.token),
         jobs: terms.jobs,
-        journal: Some(kept.journal),
+        journal: kept.journal,
         content: kept.content,
         ..GatewayConfig::default()
     };

@@ -15,7 +15,7 @@ pub(crate) const JOURNAL: &str = "journal";
 /// Where answers are kept.
 pub(crate) struct Kept {
     /// Those of this run, for another attempt at it.
-    pub(crate) journal: Journal,
+    pub(crate) journal: Option<Journal>,
     /// Those of `cache: content`, if a plan has it.
     pub(crate) content: Option<Journal>,
 }
@@ -23,8 +23,8 @@ pub(crate) struct Kept {
 /// Their folders.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
-    /// Of the run's journal.
-    pub(crate) journal: PathBuf,
+    /// Of the run's journal; `None` keeps nothing for another attempt.
+    pub(crate) journal: Option<PathBuf>,
     /// Of the cache by content; `None` is the user's.
     pub(crate) content: Option<PathBuf>,
 }
@@ -35,7 +35,7 @@ impl Kept {
         let open = |path: PathBuf, max_bytes, kind| {
             Journal::open(JournalConfig { path, max_bytes, kind }).map_err(usage_of)
         };
-        let journal = open(places.journal, RUN_BYTES, Kind::Run)?;
+        let journal = places.journal.map(|path| open(path, RUN_BYTES, Kind::Run)).transpose()?;
         let wanted = plans.iter().flat_map(|plan| plan.stages()).any(|stage| {
             lookup(&stage.options, "cache").and_then(Value::as_str)
                 == Some(CacheMode::Content.as_str())

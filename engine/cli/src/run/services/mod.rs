@@ -25,8 +25,7 @@ pub(crate) use self::simulators::Simulators;
 
 /// Gateway and simulators of a run, on a thread of their own; they end with this.
 pub(crate) struct Services {
-    /// The run's journal of answers that were paid for.
-    pub(crate) journal: Journal,
+    journal: Option<Journal>,
     /// By job; `None` for one that calls nothing.
     accesses: Vec<Option<Access>>,
     stats: StatsHandle,
@@ -106,6 +105,11 @@ impl Services {
     /// The way of the job at this position to its endpoints; `None` if it calls none.
     pub(crate) fn access(&self, job: usize) -> Option<&Access> {
         self.accesses.get(job)?.as_ref()
+    }
+
+    /// Answers that an earlier attempt has paid for.
+    pub(crate) fn paid(&self) -> u64 {
+        self.journal.as_ref().map_or(0, |journal| journal.stats().entries)
     }
 
     /// What all jobs together have asked of the endpoints.

@@ -26,16 +26,13 @@ impl Shared {
                     .filter(|(at, known)| !used.contains(at) && same(known, endpoint))
                     .map(|(at, _)| at)
                     .next();
-                let at = match same {
-                    Some(at) => {
-                        restrict(&mut shared.endpoints[at], endpoint);
-                        at
-                    }
-                    None => {
-                        let name = shared.free_name(&endpoint.name);
-                        shared.endpoints.push(EndpointPlan { name, ..endpoint.clone() });
-                        shared.endpoints.len() - 1
-                    }
+                let at = if let Some(at) = same {
+                    restrict(&mut shared.endpoints[at], endpoint);
+                    at
+                } else {
+                    let name = shared.free_name(&endpoint.name);
+                    shared.endpoints.push(EndpointPlan { name, ..endpoint.clone() });
+                    shared.endpoints.len() - 1
                 };
                 used.push(at);
             }

@@ -82,7 +82,7 @@ fn admission(data: &Data<'_>, tasks: Tasks<'_>) -> Result<Option<Picture>, LabEr
     let words = if known { "Time (s)" } else { "Time since the start of each job (s)" };
     let columns = side_by_side(drawn.len());
     let panels = drawn.into_iter().map(|(name, marks)| Panel {
-        title: if data.dimensions.is_empty() { String::new() } else { named(data, &name) },
+        title: data.title_of(&name),
         x: Axis::of(words),
         y: Axis::of("Tasks completed"),
         marks,
@@ -105,14 +105,6 @@ fn admission(data: &Data<'_>, tasks: Tasks<'_>) -> Result<Option<Picture>, LabEr
         shared_rows: false,
         notes,
     }))
-}
-
-/// `stagger = 2s`, where there is only one dimension, else the labels.
-fn named(data: &Data<'_>, name: &str) -> String {
-    match data.dimensions[..] {
-        [only] => format!("{only} = {name}"),
-        _ => name.to_owned(),
-    }
 }
 
 /// The first repeat of which there are tasks: its row, the file and its number.

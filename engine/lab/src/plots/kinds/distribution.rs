@@ -68,7 +68,17 @@ fn distribution(data: &Data<'_>, tasks: Tasks<'_>) -> Result<Vec<Picture>, LabEr
     let columns = side_by_side(panels.len());
     let panels = panels.into_iter().filter_map(|(title, marks)| panel(title, marks, titled));
     let mut panels: Vec<Panel> = panels.collect();
-    fit(&mut panels, Side::X, Fit::Spread(50));
+    // The few fastest tasks of a backlog do not make an axis logarithmic.
+    let wide: Vec<bool> = panels.iter().map(is_wide).collect();
+    if let Some(first) = wide.first()
+        && wide.iter().all(|wide| wide == first)
+    {
+        fit(&mut panels, Side::X, axis(*first));
+    } else {
+        for (panel, wide) in panels.iter_mut().zip(&wide) {
+            fit(std::slice::from_mut(panel), Side::X, axis(*wide));
+        }
+    }
     Ok(vec![Picture {
         name: file_name(data, "cdf"),
         title: title(data, "distribution of latency"),
@@ -99,4 +109,21 @@ fn panel(title: String, mut marks: Vec<Mark>, titled: bool) -> Option<Panel> {
         marks,
         height: pt(105.0),
     })
+}
+
+fn axis(wide: bool) -> Fit {
+    if wide { Fit::Spread(1) } else { Fit::Zero }
+}
+
+/// Whether latencies above the tenth percentile of each line span a factor of a hundred.
+fn is_wide(panel: &Panel) -> bool {
+    let lines = panel.marks.iter().filter_map(|mark| match mark {
+        Mark::Line { points, .. } => Some(points),
+        _ => None,
+    });
+    let all = lines.flatten().filter(|(_, share)| *share >= 0.1).map(|(latency, _)| *latency);
+    let (low, high) = all.fold((f64::INFINITY, 0.0f64), |(low, high), latency| {
+        (low.min(latency), high.max(latency))
+    });
+    high > 100.0 * low
 }

@@ -8,6 +8,7 @@ use crate::plots::model::{Axis, Key, Mark, Panel, Picture, Sign, side_by_side};
 use crate::plots::notes::{file_name, notes, title};
 use crate::plots::rows::{MOST_ROWS, ROW, Table, picture};
 use crate::plots::style::{GUIDE, Look, PERCENTILES, pt};
+use crate::results::Row;
 
 pub(super) const KIND: Kind = Kind { pictures: |data, _| Ok(pictures(data)) };
 
@@ -91,7 +92,8 @@ fn curves<'r>(
 /// A row for each point: three marks on a line.
 fn rows(data: &Data<'_>) -> Option<Picture> {
     let shown = Shown::of(P99, largest(&data.rows, &COLUMNS)?)?;
-    let table = Table::of(data);
+    let any = |row: &Row| COLUMNS.iter().any(|column| figure(row, column).is_some());
+    let table = Table::of(data).with(any);
     let mut whiskers = false;
     let mut panels = Vec::new();
     for (name, cells) in &table.panels {
@@ -115,7 +117,7 @@ fn rows(data: &Data<'_>) -> Option<Picture> {
                 let (from, to) = ((first, at), (last, at));
                 marks.push(Mark::Rule { from, to, look: super::RANGE, thick: false });
             } else {
-                marks.push(Mark::Words { row: at, text: "n/a".into() });
+                marks.push(super::words(at, "n/a"));
             }
         }
         let x = Axis::of(shown.titled("Latency"));

@@ -12,7 +12,7 @@ mod versus;
 
 use super::Tasks;
 use super::data::Data;
-use super::model::{Beads, Picture};
+use super::model::{Beads, Mark, Picture};
 use super::style::{FAINT, GUIDE, INK, LOOKS, Look, series as look_of};
 use crate::LabError;
 
@@ -49,6 +49,11 @@ fn beads(number: usize) -> Beads {
 
 /// Between points that follow each other but are no series over time.
 const PATH: Look = Look { color: FAINT, ..RANGE };
+
+/// Words in the place of a mark at `row`.
+fn words(row: f64, text: &str) -> Mark {
+    Mark::Words { row, text: text.to_owned(), right: false }
+}
 
 /// What to say of series that had no room.
 fn left_out(count: usize) -> Option<String> {

@@ -40,17 +40,17 @@ impl Point {
 
 fn nodes(data: &Data<'_>) -> Option<Picture> {
     let shown = |row: &Row| row.job != ALL && tasks_of_nodes(row).is_some();
-    let mut table = Table::of(data).only(shown);
-    table.panels.retain(|(_, cells)| cells.iter().flatten().any(|row| shown(row)));
-    let all = table.panels.iter().flat_map(|(title, cells)| {
-        let names = table.names.iter().zip(cells);
-        names.filter_map(move |(name, row)| Point::of(&both(name, title), *row))
-    });
-    let points: Vec<Point> = all.collect();
-    let most = points.iter().map(|point| point.tasks.len()).max()?;
-    if most < 2 {
-        return None;
+    let table = Table::of(data).only(shown).with(shown);
+    let mut points: Vec<Point> = Vec::new();
+    for (title, cells) in &table.panels {
+        for (name, row) in table.names.iter().zip(cells) {
+            let name = if table.title == "job" { name.clone() } else { data.title_of(name) };
+            points.extend(Point::of(&both(&name, title), *row));
+        }
     }
+    // One node has nothing to share out.
+    points.retain(|point| point.tasks.len() > 1);
+    let most = points.iter().map(|point| point.tasks.len()).max()?;
     let mut notes = source(data);
     let repeats = points.iter().map(|point| point.repeats).max().unwrap_or(1);
     notes.push(match repeats {
@@ -171,7 +171,7 @@ fn strips(title: &str, table: &Table<'_>, points: &[Option<Point>]) -> Panel {
     let mut marks = Vec::new();
     for (row, point) in points.iter().enumerate() {
         let at = row as f64;
-        let missing = |text: &str| Mark::Words { row: at, text: text.into() };
+        let missing = |text: &str| super::words(at, text);
         let Some(Point { tasks, .. }) = point else {
             marks.push(missing("n/a"));
             continue;

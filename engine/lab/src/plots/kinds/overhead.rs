@@ -66,7 +66,7 @@ fn marks(
     for (index, cell) in cells.iter().enumerate() {
         let at = index as f64;
         let Some(row) = cell.filter(|row| any(row, columns)) else {
-            marks.push(Mark::Words { row: at, text: "n/a".into() });
+            marks.push(super::words(at, "n/a"));
             continue;
         };
         let mut found = Vec::new();

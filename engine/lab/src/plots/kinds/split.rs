@@ -25,14 +25,14 @@ fn parts(row: &Row) -> Option<[f64; 3]> {
 fn split(data: &Data<'_>) -> Option<Picture> {
     let top = data.rows.iter().filter_map(|row| parts(row)).map(|parts| parts.iter().sum());
     let shown = Shown::of(COLUMNS[0], top.reduce(f64::max)?)?;
-    let table = Table::of(data);
+    let table = Table::of(data).with(|row| parts(row).is_some());
     let mut panels = Vec::new();
     for (name, cells) in &table.panels {
         let mut marks = Vec::new();
         for (row, cell) in cells.iter().enumerate() {
             let at = row as f64;
             let Some(parts) = cell.and_then(parts) else {
-                marks.push(Mark::Words { row: at, text: "n/a".into() });
+                marks.push(super::words(at, "n/a"));
                 continue;
             };
             let mut begin = 0.0;

@@ -50,7 +50,9 @@ fn curves<'r>(data: &Data<'r>, axis: &'r str) -> Picture {
         let height = pt(if columns > 1 { 105.0 } else { 115.0 });
         panels.push(Panel { title: group.title, x: along.axis(), y, marks, height });
     }
-    fit(&mut panels, Side::Y, along.fit());
+    // What is ideal is straight where both axes are logarithmic.
+    let by = if axis == "nodes" && along.is_log() { Fit::Spread(2) } else { along.fit() };
+    fit(&mut panels, Side::Y, by);
     if axis == "nodes" {
         legend.push(Key { sign: Sign::Plain(GUIDE), label: "ideal speedup".into() });
     }
@@ -81,7 +83,7 @@ fn ideal(along: &Along<'_>, series: &Series<'_>) -> Option<Mark> {
 
 fn bars(data: &Data<'_>) -> Option<Picture> {
     let top = largest(&data.rows, &[COLUMN])?;
-    let table = Table::of(data);
+    let table = Table::of(data).with(|row| mean(row, COLUMN).is_some());
     let title = Shown::of(COLUMN, top)?.title();
     let mut whiskers = false;
     let mut panels = Vec::new();
@@ -90,7 +92,7 @@ fn bars(data: &Data<'_>) -> Option<Picture> {
         for (row, cell) in cells.iter().enumerate() {
             let at = row as f64;
             let Some(found) = cell.and_then(|row| figure(row, COLUMN)) else {
-                marks.push(Mark::Words { row: at, text: "n/a".into() });
+                marks.push(super::words(at, "n/a"));
                 continue;
             };
             let (from, to) = ((0.0, at - 0.32), (found.mean, at + 0.32));

@@ -8,6 +8,7 @@ use crate::plots::model::{Axis, Beads, Key, Mark, Panel, Picture, Sign, drawable
 use crate::plots::notes::{failures, file_name, source, title};
 use crate::plots::rows::{MOST_ROWS, ROW, Table};
 use crate::plots::style::{GUIDE, LOOKS, pt, series as look_of};
+use crate::plots::ticks::short;
 use crate::results::{Column, Difference, Direction, Row, column};
 
 pub(super) const KIND: Kind = Kind {
@@ -19,6 +20,9 @@ pub(super) const KIND: Kind = Kind {
 /// Which columns are compared, the first three that there are.
 const COLUMNS: [&str; 5] =
     ["throughput_per_s", "latency_mean_ms", "latency_p99_ms", "goodput_per_s", "makespan_s"];
+
+/// So many times what three quarters of the differences do not exceed, and 100 %, is far off.
+const FAR: f64 = 4.0;
 
 /// Jobs that can be told apart.
 const MOST_JOBS: usize = LOOKS;
@@ -42,13 +46,22 @@ fn versus(whole: &Data<'_>, data: &Data<'_>) -> Option<Picture> {
     let mut panels = Vec::new();
     for column in &columns {
         let mut marks = Vec::new();
-        for (job, (_, cells)) in table.panels.iter().enumerate().take(jobs) {
+        let most = most(&table, column.name);
+        for (job, (title, cells)) in table.panels.iter().enumerate().take(jobs) {
             let look = look_of(job);
             for (row, cell) in cells.iter().enumerate() {
                 let at = row as f64 + 0.7 * ((job as f64 + 0.5) / jobs as f64 - 0.5);
                 let Some(found) = cell.and_then(|row| difference(row, column.name)) else {
                     continue;
                 };
+                if found.relative.abs() > most {
+                    let arrow = if found.relative > 0.0 { ("", " →") } else { ("← ", "") };
+                    let whose = if jobs > 1 { format!("{title}: ") } else { String::new() };
+                    let percent = short(100.0 * found.relative);
+                    let text = format!("{}{whose}{percent} %{}", arrow.0, arrow.1);
+                    marks.push(Mark::Words { row: at, text, right: found.relative > 0.0 });
+                    continue;
+                }
                 if let Some((low, high)) = sound(found.interval) {
                     let (from, to) = ((100.0 * low, at), (100.0 * high, at));
                     marks.push(Mark::Whisker { from, to, look });
@@ -92,6 +105,16 @@ fn versus(whole: &Data<'_>, data: &Data<'_>) -> Option<Picture> {
         shared_rows: true,
         notes,
     })
+}
+
+/// Differences beyond it are written instead of drawn: one that is far off would hide all others.
+fn most(table: &Table<'_>, column: &str) -> f64 {
+    let cells = table.panels.iter().flat_map(|(_, cells)| cells.iter().flatten());
+    let found = cells.filter_map(|row| difference(row, column));
+    let mut sizes: Vec<f64> = found.map(|found| found.relative.abs()).collect();
+    sizes.sort_by(f64::total_cmp);
+    let usual = sizes.get(sizes.len() * 3 / 4).copied().unwrap_or(0.0);
+    f64::max(FAR * usual, 1.0)
 }
 
 /// Points by jobs, the job's name as the title of every panel.

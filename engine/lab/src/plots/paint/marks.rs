@@ -47,11 +47,14 @@ pub(super) fn draw(plane: &Plane<'_, '_>, marks: &[Mark]) -> Painted {
                     mark(plane.area, at, *look)?;
                 }
             }
-            Mark::Words { row, text } => {
-                if let Some(y) = plane.tick(*row, false) {
-                    let at = (plane.place.left + 9.0, y + 0.35 * TEXT);
-                    text::write(plane.area, text, at, Anchor::Start, TEXT, SOFT, false)?;
-                }
+            Mark::Words { row, text, right } => {
+                let Some(y) = plane.tick(*row, false) else { continue };
+                let (x, anchor) = match right {
+                    true => (plane.place.right, Anchor::End),
+                    false => (plane.place.left + 9.0, Anchor::Start),
+                };
+                let at = (x, y + 0.35 * TEXT);
+                text::write(plane.area, text, at, anchor, TEXT, SOFT, false)?;
             }
             _ => {}
         }

@@ -4,6 +4,7 @@ use plotters_backend::text_anchor::{HPos, VPos};
 use plotters_backend::{BackendColor, BackendCoord, BackendStyle, BackendTextStyle, FontTransform};
 use tiny_skia::{FillRule, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform};
 
+use super::palette::Indexed;
 use super::{DPI, SIZE_OF_EM};
 use crate::plots::font;
 
@@ -94,15 +95,11 @@ impl Bitmap {
 
     /// The PNG, with its resolution, so that it has its size on paper.
     pub(super) fn encode(&self) -> Result<Vec<u8>, String> {
-        // The sheet is opaque: no alpha.
-        let pixels = self.pixels.data();
-        let mut data = vec![0; pixels.len() / 4 * 3];
-        for (color, pixel) in data.chunks_exact_mut(3).zip(pixels.chunks_exact(4)) {
-            color.copy_from_slice(&pixel[..3]);
-        }
+        let Indexed { colors, dots } = Indexed::of(self.pixels.data());
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.pixels.width(), self.pixels.height());
-        encoder.set_color(png::ColorType::Rgb);
+        encoder.set_color(png::ColorType::Indexed);
+        encoder.set_palette(colors.concat());
         encoder.set_depth(png::BitDepth::Eight);
         // Flat areas compress best as they are.
         encoder.set_filter(png::Filter::NoFilter);
@@ -113,7 +110,7 @@ impl Bitmap {
             unit: png::Unit::Meter,
         }));
         let mut writer = encoder.write_header().map_err(|error| error.to_string())?;
-        writer.write_image_data(&data).map_err(|error| error.to_string())?;
+        writer.write_image_data(&dots).map_err(|error| error.to_string())?;
         writer.finish().map_err(|error| error.to_string())?;
         Ok(bytes)
     }

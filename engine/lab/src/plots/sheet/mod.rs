@@ -4,6 +4,7 @@
 //! bitmap backend has no smooth thick lines and wants fonts of the machine or a global registry.
 
 mod bitmap;
+mod palette;
 
 use std::io::Error;
 
