@@ -14,7 +14,7 @@ use sage_core::schedule::key;
 fn decisions(left: &Left) -> Vec<BTreeMap<String, String>> {
     let text = left.read("decisions.csv");
     let mut lines = text.lines();
-    let names: Vec<&str> = lines.next().unwrap().split(',').collect();
+    let names: Vec<&str> = lines.next().expect("a head line").split(',').collect();
     let line = |line: &str| {
         let cells: Vec<&str> = line.split(',').collect();
         assert_eq!(cells.len(), names.len(), "{line}");
@@ -141,7 +141,7 @@ schedule { slots: 2 }"#;
 fn the_time_of_calls_is_learned_by_the_size_of_records() {
     // One in four is long, and takes the server ten times as long.
     let row = |n: u64| {
-        let text = "x".repeat(if n % 4 == 0 { 2000 } else { 20 });
+        let text = "x".repeat(if n.is_multiple_of(4) { 2000 } else { 20 });
         format!("{{\"id\":{n},\"text\":\"{text}\"}}\n")
     };
     let rows: String = (0..160).map(row).collect();

@@ -34,7 +34,8 @@ impl Generation {
         shape: Shape,
         wrong_schema: bool,
     ) -> Result<Generation, Problem> {
-        let draft = draft(server.profile(), server.seed(), body, &mut prompts, shape, wrong_schema)?;
+        let draft =
+            draft(server.profile(), server.seed(), body, &mut prompts, shape, wrong_schema)?;
         let Draft { scripts, jobs, n } = draft;
         let eager = body.stream == Some(true);
         let ticket = server.generator().start(jobs, n as u64, eager).await?;

@@ -35,7 +35,8 @@ pub fn generation(
     options: &GenerateOptions,
 ) -> Result<Preview, CallError> {
     let request = Request::Generate { prompts: vec![prompt.to_owned()], options: options.clone() };
-    let protocol = |error: serde_json::Error| CallError::new(ErrorClass::Protocol, error.to_string());
+    let protocol =
+        |error: serde_json::Error| CallError::new(ErrorClass::Protocol, error.to_string());
     let sent = encode(&request, &profile.model).map_err(protocol)?;
     let body = serde_json::from_slice(&sent).map_err(protocol)?;
     answer(profile, seed, body).map_err(Problem::rejection)

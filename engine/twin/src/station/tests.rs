@@ -217,9 +217,28 @@ fn servers_are_looked_at_when_the_gateway_would_and_what_is_seen_steers() {
     assert_eq!(station.servers[0].health.inside().2, Some(Source::Estimator));
     station.advance(3 * SECOND, &mut out);
     assert_eq!(station.servers[0].health.inside().2, Some(Source::Server));
+    let load = station.servers[0].load().unwrap();
+    assert_eq!((load.running, load.waiting, load.preemptions), (1.0, 0.0, Some(0)));
+    assert!(load.kv_usage.is_some_and(|usage| usage > 0.0 && usage < 0.01));
     run(&mut station);
     // A quarter of the three seconds that a call takes now.
     let pause_ns = station.pause_ns();
     assert!((700_000_000..900_000_000).contains(&pause_ns), "{pause_ns}");
     assert_eq!(station.next_ns(), None, "an idle server is not looked at");
+}
+
+#[test]
+fn one_server_gets_no_more_than_its_part_of_a_fixed_limit() {
+    let queue = ServerModel { kind: ServerKind::Queue { servers: 100 }, speed: 1.0 };
+    let model = model(vec![queue.clone(), queue], Some(8));
+    let mut station = Station::new(&model, &[1.0], 1).unwrap();
+    // The tokens of the first would send all others to the second server.
+    let text = |id, tokens| {
+        let items = Arc::new([Work::Embed { tokens }]);
+        StationCall { items, ..call(id, u64::MAX) }
+    };
+    station.submit(text(0, 100_000), 0);
+    (1..9).for_each(|id| station.submit(text(id, 10), 0));
+    let out: Vec<u32> = station.servers.iter().map(|server| server.health.inside().0).collect();
+    assert_eq!(out, [4, 4]);
 }

@@ -4,7 +4,7 @@ use sage_core::endpoint::ErrorClass;
 use sage_core::retry::RetryBudget;
 use sage_dsl::plan::RetryPlan;
 use sage_twin::model::{EndpointModel, ServerKind, ServerModel, Work};
-use sage_twin::station::{Station, StationCall};
+use sage_twin::station::{Reply, Station, StationCall};
 
 use super::common::*;
 
@@ -38,6 +38,39 @@ fn failed_tries_are_repeated_within_the_budget() {
             assert_eq!(stats.ok, 3_000, "the budget is enough for all");
         }
     }
+}
+
+#[test]
+fn every_call_earns_its_part_of_a_retry() {
+    // Far more failures than the burst and the trickle pay for, in calls that cannot wait.
+    let model = failing(0.05, RetryPlan::default());
+    let mut station = Station::new(&model, &[1.0], 5).unwrap();
+    let mut calls = waits(6_000);
+    calls.iter_mut().for_each(|(at, call)| call.deadline_ns = *at + 3 * SECOND);
+    let replies = run(&mut station, calls);
+    let failed = replies.iter().filter(|reply| reply.result.is_err()).count();
+    assert!(station.stats().retries > 200 && failed < 6, "{failed} failed");
+}
+
+#[test]
+fn a_server_that_lets_calls_wait_too_long_is_left_alone() {
+    let model = endpoint(ServerKind::Fixed { service_ns: 1_000 * SECOND });
+    let mut station = Station::new(&model, &[1.0], 5).unwrap();
+    let calls = (0..12).map(|id| {
+        let at = id * 20 * SECOND;
+        (at, StationCall { deadline_ns: at + 11 * SECOND, ..call(id, [Work::Wait(1)]) })
+    });
+    let replies = run_by_id(&mut station, calls.collect());
+    let timeouts = |reply: &&Reply| reply.result == Err(ErrorClass::Timeout);
+    assert_eq!(replies.values().filter(timeouts).count(), 12, "each is a trial or in the row");
+    // After ten in a row only one at a time is let through.
+    let together = (0..3).map(|id| {
+        (500 * SECOND, StationCall { deadline_ns: 505 * SECOND, ..call(20 + id, [Work::Wait(1)]) })
+    });
+    let replies = run_by_id(&mut station, together.collect());
+    let mut attempts: Vec<u32> = replies.values().map(|reply| reply.attempts).collect();
+    attempts.sort_unstable();
+    assert_eq!(attempts, [0, 0, 1]);
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl Bitmap {
 
     /// The PNG, with its resolution, so that it has its size on paper.
     pub(super) fn encode(&self) -> Result<Vec<u8>, String> {
-        let Indexed { colors, dots } = Indexed::of(self.pixels.data());
+        let Indexed { colors, dots } = Indexed::of(self.pixels.pixels());
         let mut bytes = Vec::new();
         let mut encoder = png::Encoder::new(&mut bytes, self.pixels.width(), self.pixels.height());
         encoder.set_color(png::ColorType::Indexed);

@@ -3,7 +3,10 @@
 //! Plots have a few colours and the blends of their edges. If there are more than a palette holds,
 //! the rarest, which are blends, become the nearest of the others.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
+
+use tiny_skia::PremultipliedColorU8;
 
 type Color = [u8; 3];
 
@@ -18,36 +21,30 @@ pub(super) struct Indexed {
 }
 
 impl Indexed {
-    /// Of opaque dots of four bytes each.
-    pub(super) fn of(pixels: &[u8]) -> Indexed {
-        let runs = runs(pixels);
+    /// Of opaque dots.
+    pub(super) fn of(pixels: &[PremultipliedColorU8]) -> Indexed {
+        // Most dots are as the one before.
+        let runs: Vec<(Color, usize)> = pixels
+            .chunk_by(|one, next| one == next)
+            .map(|run| ([run[0].red(), run[0].green(), run[0].blue()], run.len()))
+            .collect();
         let mut counts: HashMap<Color, usize> = HashMap::new();
         for (color, length) in &runs {
             *counts.entry(*color).or_default() += length;
         }
         let mut ranked: Vec<(Color, usize)> = counts.into_iter().collect();
-        ranked.sort_by_key(|(color, count)| (std::cmp::Reverse(*count), *color));
-        let colors: Vec<Color> = ranked.iter().take(MOST).map(|(color, _)| *color).collect();
-        let places: HashMap<Color, u8> =
-            ranked.iter().map(|(color, _)| (*color, nearest(&colors, *color))).collect();
-        let mut dots = Vec::with_capacity(pixels.len() / 4);
+        ranked.sort_by_key(|(color, count)| (Reverse(*count), *color));
+        let ranked: Vec<Color> = ranked.into_iter().map(|(color, _)| color).collect();
+        let (kept, rare) = ranked.split_at(ranked.len().min(MOST));
+        let known = kept.iter().enumerate().map(|(number, color)| (*color, number as u8));
+        let others = rare.iter().map(|color| (*color, nearest(kept, *color)));
+        let places: HashMap<Color, u8> = known.chain(others).collect();
+        let mut dots = Vec::with_capacity(pixels.len());
         for (color, length) in runs {
             dots.resize(dots.len() + length, places[&color]);
         }
-        Indexed { colors, dots }
+        Indexed { colors: kept.to_vec(), dots }
     }
-}
-
-/// Neighbouring dots of one colour, and how many.
-fn runs(pixels: &[u8]) -> Vec<(Color, usize)> {
-    let mut runs: Vec<(Color, usize)> = Vec::new();
-    for pixel in pixels.chunks_exact(4) {
-        match runs.last_mut() {
-            Some((color, length)) if color[..] == pixel[..3] => *length += 1,
-            _ => runs.push(([pixel[0], pixel[1], pixel[2]], 1)),
-        }
-    }
-    runs
 }
 
 /// Number of the colour that differs least.
@@ -63,8 +60,9 @@ fn nearest(colors: &[Color], from: Color) -> u8 {
 mod tests {
     use super::*;
 
-    fn bitmap(colors: impl IntoIterator<Item = Color>) -> Vec<u8> {
-        colors.into_iter().flat_map(|[r, g, b]| [r, g, b, 255]).collect()
+    fn bitmap(colors: impl IntoIterator<Item = Color>) -> Vec<PremultipliedColorU8> {
+        let opaque = |[r, g, b]: Color| PremultipliedColorU8::from_rgba(r, g, b, 255).unwrap();
+        colors.into_iter().map(opaque).collect()
     }
 
     #[test]
