@@ -122,6 +122,25 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// What the twin predicts of such a run: its `metrics.json`.
+    pub(super) fn simulated(
+        &self,
+        program: &Path,
+        args: &[&str],
+        tasks: u64,
+    ) -> anyhow::Result<Value> {
+        let mut command = Command::new(&self.sage);
+        let tasks = tasks.to_string();
+        command.arg("simulate").arg(program).args(args).args(["--json", "--tasks", &tasks]);
+        let (ran, output) = run(command.stdin(Stdio::null()))?;
+        if ran.code != 0 {
+            bail!("`simulate` ended with exit code {}", ran.code);
+        }
+        Ok(serde_json::from_str(&output)?)
+    }
+}
+
 /// A verb that serves until it is killed; it is, when this is dropped.
 pub(super) struct Server {
     child: Child,

@@ -2,8 +2,11 @@
 //! takes these as `sage_twin::model::Overheads`.
 //!
 //! Processor times are slopes between a short and a long run, so that starting costs nothing; those
-//! of a call are what a flow with one has beyond a flow with a timer in its place. Times of messages
-//! are medians of a run in which no queue builds up.
+//! of a call are what a flow with one has beyond a flow with a timer in its place. They are of runs
+//! that have enough to do: a task that comes alone costs several times as much, because each of its
+//! messages wakes a worker up, but then nobody is short of processors. Times of messages are medians
+//! of a calm run. The simulated endpoint's timer, which is up to a millisecond late each time, is a part
+//! of `hop_ns`; it depends on the endpoint's speed, so a run and the twin are held side by side.
 
 use anyhow::Context;
 
@@ -31,22 +34,24 @@ pub(super) fn measure(bench: &Bench, table: &mut Table) -> anyhow::Result<()> {
     row(table, "call_ns, CPU of a worker for a call", call_ns);
     row(table, "gateway_ns, CPU of gateway and simulated endpoint for a call", asks.supervisor);
 
-    let calm = ["--workers", "2", "--flow", "waits", "--rate", "200/s"];
-    let calm = run(bench, &calm, 1000)?;
-    let us = |pointer: &str| calm.number(pointer).map(|us| us * 1e3);
-    row(table, "decision_ns, median within the policy", us("/decision_p50_us")?);
-    row(table, "dispatch_ns, median from decision to worker", us("/dispatch_p50_us")?);
-
-    let stub = super::bench::Stub::start(&["--delay-ms", "5"])?;
-    let url = format!("url={}", stub.url);
-    let lone =
-        ["--workers", "1", "--flow", "asks", "--slots", "1", "--set", &url, "--set", "model=stub"];
-    let lone = run(bench, &lone, 400);
-    stub.stop()?;
-    lone?;
-    let median_ms = median(&column(bench, "answer_ms")?).context("no call was made")?;
-    let hop = (median_ms - 5.0) * 1e6 - call_ns.max(0.0) - asks.supervisor.max(0.0);
-    row(table, "hop_ns, half of what a call takes beyond server and CPU", hop / 2.0);
+    // Few enough that nothing waits for anything, and each message wakes somebody up.
+    let calm = ["--workers", "2", "--flow", "asks", "--rate", "50/s"];
+    let calm = run(bench, &calm, 500)?;
+    let ns = |pointer: &str| calm.number(pointer).map(|us| us * 1e3);
+    row(table, "decision_ns, median within the policy", ns("/decision_p50_us")?);
+    row(table, "dispatch_ns, median from decision to worker", ns("/dispatch_p50_us")?);
+    for speed in ["1", "20"] {
+        let url = format!("url=sim:a100/qwen2.5-7b@{speed}");
+        let args = ["--workers", "2", "--flow", "asks", "--rate", "10/s", "--set", &url];
+        let ran = run(bench, &args, 100)?.number("/stages/0/mean_ms")?;
+        let twin = bench.simulated(&Bench::own("overheads.sage"), &args, bench.amount(100))?;
+        let twin = super::bench::number(&twin, "/stages/0/mean_ms")?;
+        table.add(
+            &format!("overheads: a calm call at speed {speed}, run : twin (twice hop_ns is in it)"),
+            "",
+            format!("{ran:.2} ms : {twin:.2} ms"),
+        );
+    }
     Ok(())
 }
 
@@ -79,20 +84,4 @@ fn cpu(bench: &Bench, flow: &str) -> anyhow::Result<Cpu> {
         }
     }
     best.context("no round was made")
-}
-
-/// A column of the last run's `tasks.csv`.
-fn column(bench: &Bench, name: &str) -> anyhow::Result<Vec<f64>> {
-    let text = std::fs::read_to_string(bench.scratch("run").join("tasks.csv"))?;
-    let mut lines = text.lines().map(|line| line.split(','));
-    let head = lines.next().context("the table is empty")?;
-    let at = head.into_iter().position(|column| column == name);
-    let at = at.with_context(|| format!("the table has no column `{name}`"))?;
-    Ok(lines.filter_map(|mut row| row.nth(at)?.parse().ok()).collect())
-}
-
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied()
 }

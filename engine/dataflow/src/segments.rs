@@ -105,10 +105,18 @@ fn cheap_us(plan: &Plan) -> Option<f64> {
     plan.stages().try_fold(0.5, |total, stage| Some(total + stage_cost_us(stage)?))
 }
 
+/// Documents of an index that is not open yet.
+const USUAL_DOCUMENTS: f64 = 1_000.0;
+
 /// Cost of a cheap stage, or `None` for one that is worth a task of its own.
 fn stage_cost_us(stage: &StagePlan) -> Option<f64> {
     use sage_dsl::catalog::{EndpointUse, StageClass};
     let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind)?;
     let local_embed = stage.calls == EndpointUse::Embed && stage.endpoint.is_none();
-    (local_embed || stage.class == StageClass::Cheap).then_some(entry.spec.cost.fixed_us)
+    let cost = &entry.spec.cost;
+    let documents = match cost.per_unit {
+        Some(("index", us_per_document)) => us_per_document * USUAL_DOCUMENTS,
+        _ => 0.0,
+    };
+    (local_embed || stage.class == StageClass::Cheap).then_some(cost.fixed_us + documents)
 }

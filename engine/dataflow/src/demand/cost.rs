@@ -1,8 +1,11 @@
 //! What a stage costs for one record, by the cost model that it declares.
 
+use std::sync::Arc;
+
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
 use sage_core::expr::{CompileError, Program};
+use sage_core::index::Index;
 use sage_core::record::Datum;
 use sage_dsl::catalog::StageClass;
 use sage_dsl::plan::{Argument, Expr, StagePlan};
@@ -27,7 +30,10 @@ enum Units {
 }
 
 impl StageCost {
-    pub(super) fn of(stage: &StagePlan) -> Result<StageCost, CompileError> {
+    pub(super) fn of(
+        stage: &StagePlan,
+        indexes: &[Arc<dyn Index>],
+    ) -> Result<StageCost, CompileError> {
         let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind);
         let mut cost = StageCost { fixed_ns: 0.0, units: Units::None };
         // A stage that waits costs what it waits for; the little beside that is the operator's.
@@ -50,7 +56,11 @@ impl StageCost {
             Some((_, Argument::Expr(expr))) => {
                 cost.units = Units::Computed(Program::compile(expr)?, us_per_unit * 1e3);
             }
-            _ => {}
+            Some((_, Argument::Index(at))) => {
+                let units = indexes.get(*at).map_or(0.0, |index| documents(index.as_ref()));
+                cost.fixed_ns += units * us_per_unit * 1e3;
+            }
+            None => {}
         }
         Ok(cost)
     }
@@ -70,4 +80,16 @@ impl StageCost {
         };
         (self.fixed_ns + scaled).clamp(0.0, 1e15) as u64
     }
+}
+
+/// Numbers of a vector that make a document cost one unit.
+const USUAL_LENGTH: f64 = 384.0;
+/// What words alone cost, as a length.
+const WORDS_LENGTH: f64 = 16.0;
+
+/// Documents that a search looks at, weighed by the length of their vectors: all vectors are compared
+/// with the question, while of words only the few documents are looked at that have them.
+fn documents(index: &dyn Index) -> f64 {
+    let length = (index.dimensions() as f64).max(WORDS_LENGTH);
+    index.len() as f64 * length / USUAL_LENGTH
 }

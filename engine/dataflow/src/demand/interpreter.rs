@@ -58,7 +58,11 @@ impl Interpreter {
     /// An interpreter of `plan` with its indexes, opened.
     pub fn new(plan: &Plan, indexes: &[Arc<dyn Index>]) -> Result<Self, DataflowError> {
         let broken = |error: CompileError| DataflowError::Plan(error.to_string());
-        let costs = plan.stages().map(StageCost::of).collect::<Result<_, _>>().map_err(broken)?;
+        let costs = plan
+            .stages()
+            .map(|stage| StageCost::of(stage, indexes))
+            .collect::<Result<_, _>>()
+            .map_err(broken)?;
         let needed = reads::needed(plan);
         let of_stage = |column: usize| needed.get(column).copied().unwrap_or(true);
         Ok(Interpreter {

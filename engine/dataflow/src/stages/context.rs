@@ -31,7 +31,7 @@ pub(super) static ENTRY: StageEntry = StageEntry {
         result: |types| text_field(&types[0]).map(|_| Type::Record(context_type())),
         calls: EndpointUse::None,
         class: StageClass::Cheap,
-        cost: Cost { fixed_us: 40.0, per_unit: None },
+        cost: Cost { fixed_us: 35.0, per_unit: None },
     },
     build,
 };

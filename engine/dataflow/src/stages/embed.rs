@@ -50,7 +50,7 @@ pub(super) static ENTRY: StageEntry = StageEntry {
         result: |_| Ok(Type::Vector(None)),
         calls: EndpointUse::Embed,
         class: StageClass::Wait,
-        cost: Cost { fixed_us: 15.0, per_unit: None },
+        cost: Cost { fixed_us: 7.0, per_unit: None },
     },
     build,
 };

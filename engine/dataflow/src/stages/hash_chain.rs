@@ -38,7 +38,7 @@ pub(super) static ENTRY: StageEntry = StageEntry {
         result: |_| Ok(Type::String),
         calls: EndpointUse::None,
         class: StageClass::Compute,
-        cost: Cost { fixed_us: 0.5, per_unit: Some(("rounds", 0.008)) },
+        cost: Cost { fixed_us: 0.5, per_unit: Some(("rounds", 0.012)) },
     },
     build,
 };

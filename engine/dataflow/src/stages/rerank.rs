@@ -31,7 +31,7 @@ pub(super) static ENTRY: StageEntry = StageEntry {
         result: |types| text_field(&types[0]).map(|_| types[0].clone()),
         calls: EndpointUse::None,
         class: StageClass::Cheap,
-        cost: Cost { fixed_us: 150.0, per_unit: None },
+        cost: Cost { fixed_us: 320.0, per_unit: None },
     },
     build,
 };
