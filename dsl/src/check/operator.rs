@@ -121,7 +121,7 @@ impl Checker<'_> {
         (right, b): (&ast::Expr, &Typed),
         span: Span,
     ) {
-        let sign = symbol(op);
+        let sign = op.symbol();
         let text = |expr: &ast::Expr| {
             let text = self.input.sources.text(expr.span);
             if text.len() > 40 { "x".to_owned() } else { text.to_owned() }
@@ -274,25 +274,4 @@ fn arithmetic(a: &Type, b: &Type) -> Option<(Type, Option<Type>)> {
         _ => return None,
     };
     Some((ty.clone(), Some(ty)))
-}
-
-fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
-        BinaryOp::Contains => "contains",
-        BinaryOp::In => "in",
-        BinaryOp::Coalesce => "??",
-    }
 }

@@ -71,6 +71,30 @@ pub enum BinaryOp {
     Coalesce,
 }
 
+impl BinaryOp {
+    /// As it is written in programs.
+    pub fn symbol(self) -> &'static str {
+        match self {
+            BinaryOp::Add => "+",
+            BinaryOp::Sub => "-",
+            BinaryOp::Mul => "*",
+            BinaryOp::Div => "/",
+            BinaryOp::Rem => "%",
+            BinaryOp::Eq => "==",
+            BinaryOp::Ne => "!=",
+            BinaryOp::Lt => "<",
+            BinaryOp::Le => "<=",
+            BinaryOp::Gt => ">",
+            BinaryOp::Ge => ">=",
+            BinaryOp::And => "and",
+            BinaryOp::Or => "or",
+            BinaryOp::Contains => "contains",
+            BinaryOp::In => "in",
+            BinaryOp::Coalesce => "??",
+        }
+    }
+}
+
 /// Built-in functions. `FUNCTIONS` in `functions.rs` gives their signatures and texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "documented in the function registry")]

@@ -159,6 +159,23 @@ fn several_programs_share_nodes_and_endpoints() {
 }
 
 #[test]
+fn without_a_folder_it_writes_where_predictions_go() {
+    let sage = Sage::new().file("f.sage", BURN).args("simulate f.sage --workers 2");
+    let done = sage.go().exits(0);
+    let predictions = sage.folder.path().join("results/simulated");
+    let made: Vec<_> = std::fs::read_dir(&predictions).unwrap().flatten().collect();
+    let [folder] = made.as_slice() else { panic!("{made:?}") };
+    assert!(done.stdout.contains(folder.file_name().to_str().unwrap()), "{}", done.stdout);
+    let mut files: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    files.sort();
+    assert_eq!(files, ["metrics.json", "plan.json", "setup.json", "summary.txt", "tasks.csv"]);
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused_with_the_remedy() {
     let says = |options: &str, part: &str| {
         let sage = Sage::new().file("f.sage", FLOW).args("simulate --out out").args(options);

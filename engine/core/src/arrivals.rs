@@ -8,6 +8,13 @@ use rand::{Rng, RngExt, SeedableRng};
 use rand_pcg::Pcg64Mcg;
 use sage_dsl::experiment::Arrivals;
 
+/// Seed of the job, or another part of a run, at this position: the run's own for the first, so that
+/// a job alone draws what it draws in company. With one seed for all, jobs with the same rule would
+/// arrive at the same moments.
+pub fn seed_of(seed: u64, number: usize) -> u64 {
+    seed ^ (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
 /// The arrival times of one job, nanoseconds since it began, ascending, without end but for a trace.
 ///
 /// ```

@@ -239,6 +239,26 @@ fn what_was_not_measured_has_no_mark() {
 }
 
 #[test]
+fn a_difference_that_is_far_off_is_written_and_squeezes_no_other() {
+    let drawn = |far: f64| {
+        let mut shape = shape("policies");
+        let row = shape.results.rows.iter_mut().find(|row| row.label("policy") == Some("edf"));
+        let found = row.unwrap().versus.get_mut("latency_p99_ms").unwrap();
+        found.relative = far;
+        found.interval = Some((far, far));
+        words(&Drawn::of(shape).svg("versus"))
+    };
+    let written = |words: &[Words]| -> Vec<String> {
+        let percents = words.iter().filter(|word| word.text.contains(" %"));
+        percents.map(|word| word.text.clone()).filter(|text| !text.contains("interval")).collect()
+    };
+    assert!(written(&drawn(0.5)).is_empty());
+    let far = drawn(200.0);
+    assert_eq!(written(&far), ["rag: 20k % →"]);
+    assert!(!far.iter().any(|word| word.text == "20k"), "the axis ends before it");
+}
+
+#[test]
 fn a_gap_in_a_sweep_is_not_drawn_over() {
     let mut shape = shape("concurrency");
     shape.results.rows.retain(|row| row.label("concurrency") != Some("auto"));

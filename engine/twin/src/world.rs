@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use sage_core::arrivals::seed_of;
 use sage_core::event::Event;
 
 use crate::agenda::{Agenda, Due};
@@ -43,12 +44,6 @@ pub(crate) struct World<'m, 'o> {
     /// Most of them.
     limit: u64,
     coordinator_busy_ns: f64,
-}
-
-/// The seed of part number `number`: the model's own for the first, so that a run of one job draws
-/// what the live engine draws.
-fn seed_of(seed: u64, number: usize) -> u64 {
-    seed ^ (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 impl<'m, 'o> World<'m, 'o> {

@@ -1,13 +1,16 @@
 //! `simulate`: what a run would do, in virtual time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
 
 use crate::exit::Exit;
-use crate::run::report::Folder;
-use crate::twin::{self, TwinArguments, Unknown, Workshop};
+use crate::run::report::{Folder, new_folder};
+use crate::twin::{self, Course, Report, TwinArguments, TwinRun, Unknown, Worked, Workshop};
+
+/// Where predictions go that name no folder.
+const SIMULATED: &str = "results/simulated";
 
 #[derive(Debug, Args)]
 #[command(allow_negative_numbers = true)]
@@ -26,7 +29,8 @@ pub(crate) struct SimulateArguments {
     /// Of several programs, each begins so long after the one before it (`2s`)
     #[arg(long, value_name = "D")]
     pub(crate) stagger: Option<String>,
-    /// Write what a run writes into this folder, but for results
+    /// Output folder, with all that a run writes but its results [default:
+    /// results/simulated/PIPELINE-TIME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// No summary
@@ -43,12 +47,14 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     let run = twin.run(files, sets, flow.as_deref(), stagger.as_deref())?;
     let worked = Workshop::new()?.model(&run).map_err(Unknown::as_usage)?;
     let ready = began.elapsed();
-    // Claimed as long as it is written to.
-    let folder = arguments.out.as_deref().map(|out| claim(out, &run)).transpose()?;
-    let folders = folder.as_ref().map_or(&[][..], |(_, folders)| folders);
-    let course = twin::run(&run, &worked, folders)?;
-    let reports = twin::reports(&run, &worked, &course)?;
-    twin::write_jobs(&run, &worked, &reports, folders)?;
+    let given = arguments.out.clone();
+    let out = given.map_or_else(|| new_folder(Path::new(SIMULATED), &name(&run)), Ok)?;
+    let done = carry_out(&run, &worked, &out);
+    if done.is_err() && arguments.out.is_none() {
+        // Nobody asked for it, and there is nothing in it.
+        let _ = std::fs::remove_dir_all(&out);
+    }
+    let (course, reports) = done?;
     if arguments.json {
         let metrics: Vec<_> = reports.iter().map(|report| &report.metrics).collect();
         let text = match metrics.as_slice() {
@@ -70,9 +76,7 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
             ready.as_secs_f64(),
             course.outcome.events
         );
-        for folder in folders {
-            println!("written to {}", folder.display());
-        }
+        println!("written to {}", out.display());
     }
     Ok(reports
         .iter()
@@ -81,11 +85,27 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
         .unwrap_or(Exit::Failed))
 }
 
+fn name(run: &TwinRun) -> String {
+    let names: Vec<&str> = run.jobs.iter().map(|job| job.name.as_str()).collect();
+    names.join("+")
+}
+
+/// Simulate, and write what a run writes into `out`.
+fn carry_out(run: &TwinRun, worked: &Worked, out: &Path) -> anyhow::Result<(Course, Vec<Report>)> {
+    // Claimed as long as it is written to.
+    let (_claimed, folders) = claim(out, run)?;
+    let course = twin::run(run, worked, &folders)?;
+    let reports = twin::reports(run, worked, &course)?;
+    twin::write_jobs(run, worked, &reports, &folders)?;
+    for folder in &folders {
+        // Made for rows of sinks, which a prediction has none of.
+        let _ = std::fs::remove_dir(sage_dataflow::sinks::parts_folder(folder));
+    }
+    Ok((course, reports))
+}
+
 /// The folder of one job, or one for each in the folder of several.
-fn claim(
-    out: &std::path::Path,
-    run: &twin::TwinRun,
-) -> anyhow::Result<(Vec<Folder>, Vec<PathBuf>)> {
+fn claim(out: &Path, run: &TwinRun) -> anyhow::Result<(Vec<Folder>, Vec<PathBuf>)> {
     if let [job] = run.jobs.as_slice() {
         let folder = Folder::claim(Some(out), &job.plan.name, false)?;
         let path = folder.path.clone();

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sage_cluster::{Cluster, ClusterConfig, LocalLauncher};
+use sage_core::arrivals::seed_of;
 use sage_core::fair::Share;
 use sage_dataflow::arrivals::{Schedule, read_trace};
 use sage_dataflow::{RunClock, RunSettings};
@@ -166,13 +167,6 @@ fn read(job: &JobRun) -> anyhow::Result<Vec<Corpus>> {
 fn shares(jobs: &[JobRun], fair: bool) -> JobShares {
     let share = |job: &JobRun| (job.name.clone(), Share { weight: job.share, ..Share::default() });
     JobShares { shares: jobs.iter().map(share).collect(), one_line: !fair }
-}
-
-/// Seed of the job at this position: the run's own for the first, so that a job alone draws what it
-/// draws in company; the twin has the same rule. With one seed for all, jobs with the same arrivals
-/// would arrive at the same moments.
-fn seed_of(seed: u64, number: usize) -> u64 {
-    seed ^ (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 /// One job on its way.

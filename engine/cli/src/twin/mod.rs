@@ -31,5 +31,5 @@ pub(crate) use model::{Worked, WorkedJob, Workshop};
 pub(crate) use predict::{annotated, as_json};
 pub(crate) use recording::Recording;
 pub(crate) use replay::{Change, replay};
-pub(crate) use report::{LABEL, reports, verdict_lines, write_jobs};
+pub(crate) use report::{LABEL, Report, reports, verdict_lines, write_jobs};
 pub(crate) use setting::{Cluster, TwinJob, TwinRun};

@@ -104,7 +104,7 @@ impl<'a> Evaluator<'a> {
                 found => found,
             },
             BinaryOp::Contains | BinaryOp::In => {
-                Err(format!("`{}` has no meaning for figures", text::symbol(op)))
+                Err(format!("`{}` has no meaning for figures", op.symbol()))
             }
             BinaryOp::Eq | BinaryOp::Ne => {
                 let (left, right) = (self.scalar(left, binding), self.scalar(right, binding));
@@ -218,6 +218,6 @@ fn arithmetic(op: BinaryOp, left: f64, right: f64) -> Result<Scalar, String> {
     if number.is_finite() {
         Ok(Scalar::Number(number))
     } else {
-        Err(format!("{} {} {} is no number", left, text::symbol(op), right))
+        Err(format!("{} {} {} is no number", left, op.symbol(), right))
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn condition(condition: &Condition) -> String {
         Condition::Unary(UnaryOp::Neg, inner) => format!("-{}", operand(inner)),
         Condition::Unary(UnaryOp::Not, inner) => format!("not {}", operand(inner)),
         Condition::Binary(op, left, right) => {
-            format!("{} {} {}", operand(left), symbol(*op), operand(right))
+            format!("{} {} {}", operand(left), op.symbol(), operand(right))
         }
         Condition::Abs(inner) => format!("abs({})", self::condition(inner)),
     }
@@ -40,28 +40,6 @@ fn word(aggregate: Aggregate) -> &'static str {
         Aggregate::Min => "min",
         Aggregate::Mean => "mean",
         Aggregate::Sum => "sum",
-    }
-}
-
-/// An operator as it is written.
-pub(super) fn symbol(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "+",
-        BinaryOp::Sub => "-",
-        BinaryOp::Mul => "*",
-        BinaryOp::Div => "/",
-        BinaryOp::Rem => "%",
-        BinaryOp::Eq => "==",
-        BinaryOp::Ne => "!=",
-        BinaryOp::Lt => "<",
-        BinaryOp::Le => "<=",
-        BinaryOp::Gt => ">",
-        BinaryOp::Ge => ">=",
-        BinaryOp::And => "and",
-        BinaryOp::Or => "or",
-        BinaryOp::Contains => "contains",
-        BinaryOp::In => "in",
-        BinaryOp::Coalesce => "??",
     }
 }
 

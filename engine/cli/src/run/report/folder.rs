@@ -50,7 +50,7 @@ impl Folder {
                 fs::create_dir_all(path).map_err(|error| refused(path, &error))?;
                 path.to_owned()
             }
-            None => new_folder(pipeline)?,
+            None => new_folder(Path::new(RUNS), pipeline)?,
         };
         let lock = lock(&path)?;
         let replaced = clear(&path)?;
@@ -83,7 +83,7 @@ impl Folder {
                 fs::create_dir_all(path).map_err(|error| refused(path, &error))?;
                 path.to_owned()
             }
-            None => new_folder(name)?,
+            None => new_folder(Path::new(RUNS), name)?,
         };
         let lock = lock(&path)?;
         let replaced = path.join(TRIAL).exists();
@@ -119,12 +119,14 @@ fn check(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Make a folder named for the pipeline and the time. Making it claims it: of two runs that start
-/// in the same second only one makes it, the other takes the next number.
-fn new_folder(pipeline: &str) -> anyhow::Result<PathBuf> {
+/// Where runs go that name no folder.
+const RUNS: &str = "results/runs";
+
+/// Make a folder in `runs`, named for the pipeline and the time. Making it claims it: of two runs
+/// that start in the same second only one makes it, the other takes the next number.
+pub(crate) fn new_folder(runs: &Path, pipeline: &str) -> anyhow::Result<PathBuf> {
     let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let time = time.trim_end_matches('Z').replace(':', "").replace('T', "-");
-    let runs = Path::new("results/runs");
     fs::create_dir_all(runs).map_err(|error| refused(runs, &error))?;
     for number in 1..1000 {
         let suffix = if number == 1 { String::new() } else { format!("-{number}") };

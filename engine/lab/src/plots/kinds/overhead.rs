@@ -1,6 +1,8 @@
 //! What scheduling itself costs: the time inside the policy for one decision, and from there until
 //! the record is in the worker's hands.
 
+use sage_dsl::experiment::Backend;
+
 use super::Kind;
 use crate::plots::data::{Data, Shown, figure, interval, largest};
 use crate::plots::fit::{Fit, Side, fit};
@@ -50,7 +52,10 @@ fn overhead(data: &Data<'_>) -> Option<Picture> {
     let legend = [(PERCENTILES[0], "P50"), (PERCENTILES[2], "P99")];
     let legend = legend.map(|(look, words)| Key { sign: Sign::Mark(look), label: words.into() });
     let columns: Vec<&str> = KINDS.iter().flat_map(|(_, columns)| *columns).collect();
-    let notes = notes(data, &columns, whiskers);
+    let mut notes = notes(data, &columns, whiskers);
+    if data.results.backend == Backend::Twin {
+        notes.push("These times are what the twin assumes, not measured.".into());
+    }
     let what = "decision and dispatch overhead";
     Some(picture(data, "overhead", what, legend.to_vec(), panels, notes))
 }

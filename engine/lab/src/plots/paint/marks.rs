@@ -7,6 +7,7 @@ use super::labels;
 use super::plane::Plane;
 use super::text::{self, Anchor, dots};
 use super::{Area, Painted};
+use crate::plots::font;
 use crate::plots::model::{Beads, Mark};
 use crate::plots::style::{INK, Look, SOFT, Shape, TEXT};
 
@@ -15,7 +16,7 @@ pub(super) const RADIUS: f64 = 10.0;
 /// Half of the end of a whisker.
 const CAP: f64 = 8.0;
 
-/// Draw all marks: what fills first, then lines, then dots, then their names.
+/// Draw all marks: what fills first, then lines, then words, then dots, then their names.
 pub(super) fn draw(plane: &Plane<'_, '_>, marks: &[Mark]) -> Painted {
     for mark in marks {
         match mark {
@@ -35,6 +36,11 @@ pub(super) fn draw(plane: &Plane<'_, '_>, marks: &[Mark]) -> Painted {
             _ => {}
         }
     }
+    for mark in marks {
+        if let Mark::Words { row, text, right } = mark {
+            words(plane, *row, text, *right)?;
+        }
+    }
     for item in marks {
         match item {
             Mark::Line { points, look, beads } => {
@@ -47,19 +53,25 @@ pub(super) fn draw(plane: &Plane<'_, '_>, marks: &[Mark]) -> Painted {
                     mark(plane.area, at, *look)?;
                 }
             }
-            Mark::Words { row, text, right } => {
-                let Some(y) = plane.tick(*row, false) else { continue };
-                let (x, anchor) = match right {
-                    true => (plane.place.right, Anchor::End),
-                    false => (plane.place.left + 9.0, Anchor::Start),
-                };
-                let at = (x, y + 0.35 * TEXT);
-                text::write(plane.area, text, at, anchor, TEXT, SOFT, false)?;
-            }
             _ => {}
         }
     }
     labels::draw(plane, marks)
+}
+
+/// Words at an end of a row, over lines but under dots, which are data.
+fn words(plane: &Plane<'_, '_>, row: f64, text: &str, right: bool) -> Painted {
+    let Some(y) = plane.tick(row, false) else { return Ok(()) };
+    let (x, anchor) = if right {
+        (plane.place.right, Anchor::End)
+    } else {
+        (plane.place.left + 9.0, Anchor::Start)
+    };
+    let width = font::width(text, TEXT) + 8.0;
+    let left = if right { x - width } else { x - 2.0 };
+    let corners = [(left, y - 0.45 * TEXT), (left + width, y + 0.5 * TEXT)];
+    plane.area.draw(&Rectangle::new(corners.map(dots), WHITE.filled()))?;
+    text::write(plane.area, text, (x, y + 0.35 * TEXT), anchor, TEXT, SOFT, false)
 }
 
 /// The points of a line that get a mark.
