@@ -1,7 +1,7 @@
 //! Conditions and numbers as they are shown.
 
 use sage_dsl::experiment::{Aggregate, Condition};
-use sage_dsl::plan::{BinaryOp, UnaryOp};
+use sage_dsl::plan::UnaryOp;
 
 /// `condition` as a program would say it.
 pub(super) fn condition(condition: &Condition) -> String {
