@@ -146,7 +146,8 @@ pub(crate) struct RunArguments {
     /// Of several programs, each begins so long after the one before it (`2s`)
     #[arg(long, value_name = "D")]
     pub(crate) stagger: Option<String>,
-    /// Seed of the scheduling policy, of random arrivals and of the simulated endpoint
+    /// Seed of all that is drawn: choices of the scheduling policy, arrivals, costs and answers of
+    /// stages, texts and faults of the simulated endpoint
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Output folder [default: results/runs/PIPELINE-TIME]

@@ -82,7 +82,12 @@ fn the_same_seed_gives_the_same_bytes_and_another_one_does_not() {
     };
     let first = once(1);
     assert_eq!(first, once(1));
-    assert_ne!(first.1, once(2).1);
+    let other = once(2);
+    assert_ne!(first.1, other.1);
+    // Also what stages draw: another seed is another sample of costs and answers.
+    let tokens = |metrics: &serde_json::Value| metrics["completion_tokens"].as_u64().unwrap();
+    let parsed = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    assert_ne!(tokens(&parsed(&first.0)), tokens(&parsed(&other.0)));
 }
 
 #[test]

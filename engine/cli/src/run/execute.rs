@@ -13,7 +13,7 @@ use sage_cluster::{Cluster, ClusterConfig, LocalLauncher};
 use sage_core::arrivals::seed_of;
 use sage_core::fair::Share;
 use sage_dataflow::arrivals::{Schedule, read_trace};
-use sage_dataflow::{RunClock, RunSettings};
+use sage_dataflow::{RunClock, RunSettings, seeded};
 use sage_dsl::experiment::Arrivals;
 use sage_dsl::plan::{Plan, lookup};
 use sage_dsl::types::Value;
@@ -250,12 +250,19 @@ impl Work<'_> {
     }
 
     fn start(&self, held: bool) -> anyhow::Result<Cluster> {
-        let (plan, options) = (&self.job.plan, &self.job.options);
+        let options = &self.job.options;
+        // The run's seed, whatever the job's number: what was paid for it is found again by the job
+        // alone.
+        let plan = seeded(&self.job.plan, options.seed);
         let rule = options.arrivals.clone();
         let access = self.access;
+        // Only the gateway needs the endpoints' keys.
+        let without = plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone());
+        let without = without.collect();
+        let inherit_stdin = reads_stdin(&plan);
         let job = Job {
             name: self.job.name.clone(),
-            plan: plan.clone(),
+            plan,
             settings: RunSettings {
                 out: absolute(self.report.out)?,
                 origin_ns: self.origin_ns,
@@ -276,13 +283,7 @@ impl Work<'_> {
             held,
         };
         let config = ClusterConfig::new(options.workers, serde_json::to_vec(&job)?, VERSION)?;
-        // Only the gateway needs the endpoints' keys.
-        let without = plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone());
-        let mut launcher = LocalLauncher {
-            inherit_stdin: reads_stdin(plan),
-            without: without.collect(),
-            ..LocalLauncher::default()
-        };
+        let mut launcher = LocalLauncher { inherit_stdin, without, ..LocalLauncher::default() };
         Cluster::start(config, &mut launcher).context("the workers did not start")
     }
 }

@@ -52,7 +52,8 @@ pub(crate) struct TwinArguments {
     /// How records arrive: batch, constant(20/s), poisson(20/s), burst(50, every: 10s), trace(FILE)
     #[arg(long, value_name = "HOW", conflicts_with = "rate")]
     pub(crate) arrivals: Option<String>,
-    /// Seed of the scheduling policy, of random arrivals and of the simulated endpoint [default: 0]
+    /// Seed of all that is drawn: choices of the scheduling policy, arrivals, costs and answers of
+    /// stages, texts and faults of the simulated endpoint [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
     /// All nodes on one host with C cores; without it each node has a host of its own

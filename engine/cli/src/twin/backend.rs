@@ -228,12 +228,14 @@ flow ask {
         };
         assert_eq!(run(&|_| {}, 1), 1);
         let policy = Some(("random".to_owned(), Vec::new()));
-        assert_eq!(run(&|job| job.policy.clone_from(&policy), 2), 1);
-        assert_eq!(run(&|job| (job.nodes, job.slots, job.concurrency) = (5, Some(2), None), 3), 1);
+        assert_eq!(run(&|job| job.policy.clone_from(&policy), 1), 1);
+        assert_eq!(run(&|job| (job.nodes, job.slots, job.concurrency) = (5, Some(2), None), 1), 1);
         let faster = Some("sim:a100/qwen2.5-7b@7".to_owned());
         assert_eq!(run(&|job| job.endpoint.clone_from(&faster), 1), 1);
         assert_eq!(run(&|job| job.params[0].1 = sage_dsl::types::Value::Int(6), 1), 2);
         assert_eq!(run(&|job| job.tasks = Some(61), 1), 3);
+        assert_eq!(run(&|_| {}, 2), 4, "another seed is another sample of answers");
+        assert_eq!(run(&|_| {}, 1), 4, "those before are kept");
     }
 
     #[test]

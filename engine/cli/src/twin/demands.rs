@@ -1,9 +1,9 @@
 //! What the records of a plan ask for, with the simulator's answers to their calls.
 //!
 //! Kept by what they depend on: an experiment that varies policies, nodes or limits evaluates its
-//! pipeline once.
+//! pipeline once for each seed.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use sage_core::endpoint::{Answer, CallError, ErrorClass, GenerateOptions, Request};
@@ -27,10 +27,14 @@ pub(super) struct Looked {
     pub(super) demands: Demands<Work>,
 }
 
-/// What was looked at before.
+/// Records that are kept at most, of all that was looked at: some hundred bytes each.
+const KEPT: usize = 1 << 17;
+
+/// What was looked at last.
 #[derive(Debug, Default)]
 pub(super) struct Looks {
-    known: HashMap<String, Arc<Looked>>,
+    /// By identity, the latest at the end.
+    known: VecDeque<(String, Arc<Looked>)>,
 }
 
 impl Looks {
@@ -49,14 +53,25 @@ impl Looks {
         indexes: impl FnOnce() -> anyhow::Result<Vec<Arc<dyn Index>>>,
     ) -> anyhow::Result<Arc<Looked>> {
         let identity = identity(plan, extent, servers, seed)?;
-        if let Some(known) = self.known.get(&identity) {
-            return Ok(Arc::clone(known));
+        if let Some(at) = self.known.iter().position(|(known, _)| *known == identity)
+            && let Some(known) = self.known.remove(at)
+        {
+            let looked = Arc::clone(&known.1);
+            self.known.push_back(known);
+            return Ok(looked);
         }
         let interpreter = Interpreter::new(plan, &indexes()?).map_err(usage_of)?;
         let mut answer = |question: &Question| answer(question, servers, seed);
         let demands = interpreter.demands(extent, &mut answer).map_err(usage_of)?;
         let looked = Arc::new(Looked { shape: interpreter.shape(), demands });
-        self.known.insert(identity, Arc::clone(&looked));
+        self.known.push_back((identity, Arc::clone(&looked)));
+        let mut kept: usize =
+            self.known.iter().map(|(_, looked)| looked.demands.demands.len()).sum();
+        while kept > KEPT
+            && let Some((_, oldest)) = self.known.pop_front()
+        {
+            kept -= oldest.demands.demands.len();
+        }
         Ok(looked)
     }
 }

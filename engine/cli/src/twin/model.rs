@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use sage_dataflow::arrivals::{read_trace, task_size};
 use sage_dataflow::demand::{self, Extent, Part, Shape, Wait};
+use sage_dataflow::seeded;
 use sage_dsl::experiment::Arrivals;
 use sage_dsl::plan::Plan;
 use sage_twin::model::{Ask, Demand, Host, Job, Member, Model, Node, Overheads, Segment, Work};
@@ -93,7 +94,7 @@ impl Workshop {
         endpoints: Vec<usize>,
         servers: Vec<Servers>,
     ) -> anyhow::Result<(Job, WorkedJob)> {
-        let plan = &job.plan;
+        let plan = &seeded(&job.plan, seed);
         probe_all_but_indexes(plan)?;
         check_models(plan, &servers)?;
         let arrivals = job.arrivals.clone().unwrap_or_default();

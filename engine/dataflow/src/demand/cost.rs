@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
+use sage_core::arrivals::seed_of;
 use sage_core::expr::{CompileError, Program};
 use sage_core::index::Index;
 use sage_core::record::Datum;
@@ -12,6 +13,7 @@ use sage_dsl::plan::{Argument, Expr, StagePlan};
 use sage_dsl::types::Value;
 
 use crate::distribution::Distribution;
+use crate::seeds;
 use crate::stages::{Row, STAGES};
 
 /// The declared cost of a stage, ready to be evaluated.
@@ -26,7 +28,11 @@ enum Units {
     /// A number that is computed from the record, and nanoseconds per unit.
     Computed(Program, f64),
     /// A time that is drawn by the number of the task.
-    Drawn(Distribution, f64),
+    Drawn {
+        from: Distribution,
+        factor: f64,
+        seed: u64,
+    },
 }
 
 impl StageCost {
@@ -50,7 +56,11 @@ impl StageCost {
                 Argument::Expr(Expr::Literal(value @ (Value::Call { .. } | Value::Duration(_)))),
             )) => {
                 if let Ok(distribution) = Distribution::from_value(value) {
-                    cost.units = Units::Drawn(distribution, us_per_unit);
+                    cost.units = Units::Drawn {
+                        from: distribution,
+                        factor: us_per_unit,
+                        seed: seeds::of_stage(stage),
+                    };
                 }
             }
             Some((_, Argument::Expr(expr))) => {
@@ -74,8 +84,9 @@ impl StageCost {
                 let units = row.get(program).ok().and_then(Datum::as_float);
                 units.unwrap_or(0.0).max(0.0) * ns
             }
-            Units::Drawn(distribution, factor) => {
-                distribution.sample(&mut Pcg64Mcg::seed_from_u64(row.task)) as f64 * factor
+            Units::Drawn { from, factor, seed } => {
+                let seed = seed_of(*seed, row.task as usize);
+                from.sample(&mut Pcg64Mcg::seed_from_u64(seed)) as f64 * factor
             }
         };
         (self.fixed_ns + scaled).clamp(0.0, 1e15) as u64

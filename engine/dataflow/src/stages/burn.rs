@@ -1,12 +1,13 @@
 //! `burn`: keep a core busy for a drawn time; the synthetic cost of load experiments.
 //!
-//! The time is drawn from the task's number, not from a shared generator, so the same task costs
-//! the same on every worker and under every scheduling policy.
+//! The time is drawn from the seed and the task's number, not from a shared generator, so the same
+//! task costs the same on every worker and under every scheduling policy.
 
 use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand_pcg::Pcg64Mcg;
+use sage_core::arrivals::seed_of;
 use sage_core::expr::EvalError;
 use sage_core::record::{Datum, pack};
 use sage_dsl::catalog::{Cost, EndpointUse, Kind, Param, Signature, StageClass, StageSpec};
@@ -16,6 +17,7 @@ use sage_dsl::types::Type;
 use super::{Build, LocalStage, Row, Stage, StageEntry};
 use crate::distribution::Distribution;
 use crate::error::DataflowError;
+use crate::seeds;
 
 pub(super) static ENTRY: StageEntry = StageEntry {
     spec: StageSpec {
@@ -31,7 +33,12 @@ pub(super) static ENTRY: StageEntry = StageEntry {
             example: "stage work = burn(lognormal(20ms, 0.5))",
             takes_fields: false,
         },
-        options: &[],
+        options: &[Param {
+            name: "seed",
+            kind: Kind::Int,
+            default: Some("0"),
+            doc: "seed of the draws; the run's seed is added",
+        }],
         result: |_| Ok(Type::Duration),
         calls: EndpointUse::None,
         class: StageClass::Compute,
@@ -40,7 +47,10 @@ pub(super) static ENTRY: StageEntry = StageEntry {
     build,
 };
 
-struct Burn(Distribution);
+struct Burn {
+    cost: Distribution,
+    seed: u64,
+}
 
 fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
     let cost = build.stage.args.iter().find(|(name, _)| name == "cost");
@@ -48,13 +58,13 @@ fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
         return Err(build.broken("`cost` is no constant"));
     };
     let distribution = Distribution::from_value(value).map_err(|message| build.broken(&message))?;
-    Ok(Stage::Local(Box::new(Burn(distribution))))
+    Ok(Stage::Local(Box::new(Burn { cost: distribution, seed: seeds::of_stage(build.stage) })))
 }
 
 impl Burn {
     /// The time of a task.
     fn cost_ns(&self, task: u64) -> u64 {
-        self.0.sample(&mut Pcg64Mcg::seed_from_u64(task))
+        self.cost.sample(&mut Pcg64Mcg::seed_from_u64(seed_of(self.seed, task as usize)))
     }
 }
 

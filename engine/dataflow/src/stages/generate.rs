@@ -48,7 +48,7 @@ pub(super) static ENTRY: StageEntry = StageEntry {
                 default: Some("0.7"),
                 doc: "sampling temperature",
             },
-            Param { name: "seed", kind: Kind::Int, default: Some("0"), doc: "sampling seed" },
+            Param { name: "seed", kind: Kind::Int, default: Some("0"), doc: "sampling seed; the run's seed is added" },
             Param {
                 name: "stop",
                 kind: Kind::Any,
