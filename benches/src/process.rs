@@ -22,6 +22,13 @@ pub(crate) fn ended_children_cpu_s() -> f64 {
     seconds(&stat("self"), &[13, 14])
 }
 
+/// Most resident memory that a live process had so far, MiB; `None` when it has ended.
+pub(crate) fn peak_rss_mib(pid: u32) -> Option<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(peak.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
+}
+
 /// User and system seconds of this process, to the nanosecond.
 pub(crate) fn own_cpu_s() -> f64 {
     let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);

@@ -178,7 +178,7 @@ pub(super) fn lines(path: &Path) -> anyhow::Result<usize> {
 
 /// Run a command to its end. Its processor time is what the ended children of this process used
 /// meanwhile, so nothing else may end at the same time.
-fn run(command: &mut Command) -> anyhow::Result<(Ran, String)> {
+pub(super) fn run(command: &mut Command) -> anyhow::Result<(Ran, String)> {
     let before = process::ended_children_cpu_s();
     let began = Instant::now();
     let output = command.stderr(Stdio::inherit()).output()?;

@@ -13,6 +13,7 @@ mod idle;
 mod limiter;
 mod overheads;
 mod rag;
+mod twin;
 
 use std::path::PathBuf;
 
@@ -50,11 +51,12 @@ enum Group {
     Idle,
     Codecs,
     Overheads,
+    Twin,
 }
 
 type Measure = fn(&Bench, &mut Table) -> anyhow::Result<()>;
 
-const GROUPS: [(Group, Measure); 8] = [
+const GROUPS: [(Group, Measure); 9] = [
     (Group::Rag, rag::measure),
     (Group::Endpoint, endpoint::measure),
     (Group::Gateway, gateway::measure),
@@ -63,6 +65,7 @@ const GROUPS: [(Group, Measure); 8] = [
     (Group::Idle, idle::measure),
     (Group::Codecs, codecs::measure),
     (Group::Overheads, overheads::measure),
+    (Group::Twin, twin::measure),
 ];
 
 /// Entry point. With `tool NAME ...` behind the program's name it is that tool.
