@@ -59,7 +59,7 @@ part() {
 }
 
 if [[ $which != sim ]]; then
-  for name in exp1 exp1_large exp2a exp2b exp3 exp3_split exp4a exp4a_endpoint exp4b; do
+  for name in exp1 exp1_slots exp1_large exp2a exp2b exp3 exp3_split exp4a exp4a_endpoint exp4b; do
     part "$name" twin
   done
 fi
