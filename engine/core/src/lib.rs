@@ -26,4 +26,5 @@ pub mod replica;
 pub mod retry;
 pub mod schedule;
 pub mod text;
+pub mod upstream;
 pub mod vllm;

@@ -3,8 +3,8 @@
 //! must answer the same.
 //!
 //! What both arms decide is compared exactly: answers, tokens, tries, refusals, most calls at once.
-//! What also depends on the machine under the live arm, order and time, is compared within bounds
-//! that a busy machine keeps; the ratio of the times is printed.
+//! The order of the answers and the time they take also depend on the machine under the live arm. The
+//! order is compared within bounds; the time is only held against what is possible, and printed.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "tests fail and print")]
 
@@ -380,10 +380,9 @@ fn open(seen: &Seen) -> u64 {
 }
 
 /// The live arm cannot be faster than the model it is paced by, but for how its calls happen to meet
-/// in steps; how much slower it is says how busy the machine is.
-fn times_agree(live: &Seen, twin: &Seen) {
+/// in steps. How much slower it is says how busy the machine is, and is only printed.
+fn live_is_no_faster(live: &Seen, twin: &Seen) {
     assert!(live.seconds > 0.85 * twin.seconds, "{} s and {} s", live.seconds, twin.seconds);
-    assert!(live.seconds < 20.0 * twin.seconds + 2.0, "{} s and {} s", live.seconds, twin.seconds);
 }
 
 /// Calls of two jobs, of unlike lengths, alternately.
@@ -402,7 +401,7 @@ async fn a_backlog_of_two_jobs_is_worked_off_alike() {
     for arm in [&live, &twin] {
         assert_eq!((arm.ok, arm.attempts, arm.max_in_flight), (120, 120, 8));
     }
-    times_agree(&live, &twin);
+    live_is_no_faster(&live, &twin);
     let (in_live, in_twin) =
         (live.in_first_half(&scenario.asks, 1), twin.in_first_half(&scenario.asks, 1));
     println!("of the first 60 answers {in_live} (live) and {in_twin} (twin) are the second job's");
@@ -444,7 +443,11 @@ async fn two_servers_share_a_fixed_limit() {
     let scenario = Scenario { servers: 2, ..Scenario::new(8.0, 6, two_jobs(64)) };
     let (live, twin) = both("two servers", &scenario).await;
     assert_eq!((live.max_in_flight, twin.max_in_flight), (6, 6));
-    times_agree(&live, &twin);
+    live_is_no_faster(&live, &twin);
+    let half = |arm: &Seen| arm.in_first_half(&scenario.asks, 1);
+    let (in_live, in_twin) = (half(&live), half(&twin));
+    println!("of the first 32 answers {in_live} (live) and {in_twin} (twin) are the second job's");
+    assert!(in_live.abs_diff(in_twin) <= 8, "{in_live} (live), {in_twin} (twin)");
 }
 
 #[tokio::test]

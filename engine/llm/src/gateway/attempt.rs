@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Response};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use sage_core::endpoint::ErrorClass;
-use sage_core::retry::Disposition;
+use sage_core::upstream;
 use tokio::time::Instant;
 
 use super::header;
@@ -42,11 +42,7 @@ pub(super) enum Tried {
 /// What the retry rules must know of a try that failed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Failed {
-    pub(super) class: ErrorClass,
-    /// Status of the answer, if there was one.
-    pub(super) status: Option<u16>,
-    /// How long the upstream asks to be left alone.
-    pub(super) retry_after: Option<Duration>,
+    pub(super) what: upstream::Failed,
     /// A gateway of ours has answered: it has made the tries that there were to make.
     pub(super) by_gateway: bool,
     /// It never got as far as a try of that gateway.
@@ -54,9 +50,10 @@ pub(super) struct Failed {
 }
 
 impl Failed {
-    /// What it means.
-    pub(super) fn disposition(self) -> Disposition {
-        Disposition::of(self.class, self.status)
+    /// There is no answer, and no word of a gateway.
+    pub(super) fn of_class(class: ErrorClass) -> Failed {
+        let what = upstream::Failed { class, status: None, retry_after_ns: None };
+        Failed { what, by_gateway: false, untried: true }
     }
 }
 
@@ -74,9 +71,12 @@ impl Tried {
     /// The failure, if it is one.
     pub(super) fn failure(&self) -> Option<Failed> {
         let answered = |parts: &Parts| Failed {
-            class: class_of(parts),
-            status: Some(parts.status.as_u16()),
-            retry_after: retry_after(&parts.headers, SystemTime::now()),
+            what: upstream::Failed {
+                class: class_of(parts),
+                status: Some(parts.status.as_u16()),
+                retry_after_ns: retry_after(&parts.headers, SystemTime::now())
+                    .map(|wait| wait.as_nanos() as u64),
+            },
             by_gateway: parts.headers.contains_key(header::GATEWAY),
             untried: header::number(&parts.headers, &header::ATTEMPTS).unwrap_or(0) == 0,
         };
@@ -84,13 +84,7 @@ impl Tried {
             Tried::Streaming { .. } => None,
             Tried::Answered { parts, .. } if parts.status.is_success() => None,
             Tried::Answered { parts, .. } => Some(answered(parts)),
-            Tried::Failed { class, .. } => Some(Failed {
-                class: *class,
-                status: None,
-                retry_after: None,
-                by_gateway: false,
-                untried: true,
-            }),
+            Tried::Failed { class, .. } => Some(Failed::of_class(*class)),
         }
     }
 }

@@ -7,8 +7,10 @@
 //!                        '-------------------------------'  again by time of arrival
 //! ```
 //!
-//! One timer, the call's deadline, bounds all of it. A try that made no connection costs neither an
-//! attempt nor budget: the upstream never saw it.
+//! The call's deadline bounds each of these waits, and not the way as a whole: when it ends, the try
+//! must still be there, to say which server was silent and whether it was asked as a trial.
+//!
+//! A try that made no connection costs neither an attempt nor budget: the upstream never saw it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +21,7 @@ use axum::http::response::Parts;
 use axum::http::{HeaderValue, Response};
 use bytes::Bytes;
 use sage_core::endpoint::ErrorClass;
-use sage_core::retry::Disposition;
+use sage_core::upstream::{Shunned, Tries};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::attempt::{self, Tried, class_of, pass_on};
@@ -30,7 +32,7 @@ use super::peek::Usage;
 use super::problem::{self, Problem};
 use super::rates::Taken;
 use super::relay::Relay;
-use super::target::{Closed, Shunned, Target, Visit};
+use super::target::{Closed, Target, Visit};
 use super::turnstile::Pass;
 
 /// What has become of a call.
@@ -63,7 +65,6 @@ enum Phase {
     Upstream,
     Down,
     Rate,
-    Backoff,
 }
 
 /// A try under way: what it holds until it is over.
@@ -81,8 +82,6 @@ struct Trip<'a> {
     /// The last failure, in words, and where.
     last: Option<(ErrorClass, String)>,
     shunned: Shunned,
-    /// Where the last try went, and when.
-    at: Option<(usize, Instant)>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "one for a call, moved a few times")]
@@ -114,11 +113,10 @@ pub(super) async fn forward(target: &Arc<Target>, order: &Order) -> Reply {
         }
     };
     let shunned = Shunned::default();
-    let mut trip =
-        Trip { target, order, phase: Phase::Line, queued: None, last: None, shunned, at: None };
-    let end = timeout_at(order.deadline, trip.run(&mut pass)).await;
+    let mut trip = Trip { target, order, phase: Phase::Line, queued: None, last: None, shunned };
+    let end = trip.run(&mut pass).await;
     let (tries, queued) = (pass.tries(), trip.queued.unwrap_or_else(|| order.arrived.elapsed()));
-    let outcome = match end.unwrap_or_else(|_| trip.out_of_time()) {
+    let outcome = match end {
         End::Tried(tried, under) => conclude(order, pass, tried, under),
         End::Refused(problem) => {
             pass.leave(Err(problem.class));
@@ -171,38 +169,45 @@ fn conclude(order: &Order, pass: Pass, tried: Tried, under: Option<Under>) -> Ou
 
 impl Trip<'_> {
     async fn run(&mut self, pass: &mut Pass) -> End {
-        let cost = self.order.tokens();
-        let mut sheds = 0;
+        let (cost, deadline) = (self.order.tokens(), self.order.deadline);
+        let mut shed = 0;
         loop {
             self.phase = Phase::Line;
-            pass.permit().await;
+            if timeout_at(deadline, pass.permit()).await.is_err() {
+                return self.out_of_time();
+            }
             self.phase = Phase::Down;
-            let choice =
-                self.target.choose(cost, self.order.prefix, &self.shunned, self.order.deadline);
+            let choice = self.target.choose(cost, self.order.prefix, &self.shunned, deadline);
             let visit = match timeout_at(self.patience(), choice).await {
                 Ok(Ok(visit)) => visit,
                 Ok(Err(Closed { wait })) => return End::Refused(self.closed(wait)),
                 Err(_) => return self.out_of_time(),
             };
             self.phase = Phase::Rate;
-            let taken = self.target.rates.take(cost).await;
+            let Ok(taken) = timeout_at(deadline, self.target.rates.take(cost)).await else {
+                return self.out_of_time();
+            };
             self.phase = Phase::Upstream;
             self.queued.get_or_insert_with(|| self.order.arrived.elapsed());
             let first = pass.tries() == 0;
-            self.at = Some((visit.at, Instant::now()));
+            let sent = Instant::now();
             let under = Under { visit, taken };
             let (tried, under) =
                 hedge::attempt(self.target, self.order, pass, under, &self.shunned).await;
+            let Some(tried) = tried else {
+                under.visit.timed_out(sent.elapsed());
+                return self.out_of_time();
+            };
             let failure = tried.failure();
-            if first && failure.is_none_or(|failed| failed.class != ErrorClass::Unreachable) {
+            if first && failure.is_none_or(|failed| failed.what.class != ErrorClass::Unreachable) {
                 self.target.first_try();
             }
             let Some(failed) = failure else { return End::Tried(tried, Some(under)) };
             let Under { visit, taken } = under;
             let at = visit.at;
-            visit.failed(failed, &tried.how());
+            visit.failed(failed.what, &tried.how());
             self.shunned.failed(at);
-            if failed.class == ErrorClass::Unreachable && failed.status.is_none() {
+            if failed.what.is_unsent() {
                 taken.undo();
                 pass.undo_try();
                 if self.target.retry.max == 0 {
@@ -212,20 +217,20 @@ impl Trip<'_> {
                 continue;
             }
             taken.settle(0.0);
-            if failed.disposition() == Disposition::Shed {
+            if failed.what.is_shed() {
                 pass.shed();
-                sheds += 1;
-                let asked = failed.retry_after.unwrap_or_default().as_nanos() as u64;
+                shed += 1;
+                let asked = failed.what.retry_after_ns.unwrap_or(0);
                 self.shunned.refused(at, self.target.now_ns().saturating_add(asked));
             }
             let left = self.patience().saturating_duration_since(Instant::now());
-            let Some(delay) = self.target.backoff(pass.tries(), sheds, failed, &self.shunned, left)
-            else {
+            let tries = Tries { made: pass.tries(), shed };
+            let Some(delay) = self.target.backoff(tries, failed, &self.shunned, left) else {
                 return End::Tried(tried, None);
             };
             self.remember(&tried, at);
-            self.phase = Phase::Backoff;
             pass.pause();
+            // Shorter than what is left of the call's time.
             sleep(delay).await;
             pass.resume();
         }
@@ -272,13 +277,7 @@ impl Trip<'_> {
             Phase::Line => format!("no free place at {url} within {seconds:.1} s"),
             Phase::Down => format!("{url} was down for the {seconds:.1} s the call had{cause}"),
             Phase::Rate => format!("the rate limit of {url} left no room within {seconds:.1} s"),
-            Phase::Backoff => format!("the {seconds:.1} s the call had ended before the next try"),
-            Phase::Upstream => {
-                if let Some((at, since)) = self.at {
-                    self.target.timed_out(at, since.elapsed());
-                }
-                format!("no answer from {url} within {seconds:.1} s")
-            }
+            Phase::Upstream => format!("no answer from {url} within {seconds:.1} s"),
         };
         if let Some((class, last)) = &self.last {
             message = format!("{message}; before that: {class}: {last}");
@@ -291,10 +290,9 @@ impl Trip<'_> {
     }
 }
 
-/// The try of `order` at the server of `under`.
+/// The try of `order` at the server of `under`, which was counted before.
 pub(super) async fn try_once(order: &Order, under: &Under) -> Tried {
     let replica = under.visit.replica();
-    replica.tried();
     let tried = attempt::send(replica, order).await;
     if matches!(tried, Tried::Failed { class: ErrorClass::Unreachable, .. }) {
         replica.untried();
@@ -312,4 +310,94 @@ pub(super) fn mark(mut response: Response<Body>, tries: u32, queued: Duration) -
     headers.insert(header::QUEUE_MS, HeaderValue::from(queued.as_millis() as u64));
     headers.insert(header::GATEWAY, HeaderValue::from_static("1"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::http::HeaderMap;
+    use rand::SeedableRng;
+    use rand_pcg::Pcg32;
+    use sage_core::endpoint::{CacheMode, Lane};
+    use sage_core::upstream::settings::TRIP;
+    use sage_core::upstream::{Failed, Usable};
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio::sync::oneshot;
+
+    use super::super::config::{JobShares, Upstream};
+    use super::super::order::Operation;
+    use super::*;
+
+    /// A server that reads and never answers; the receiver hears of the first call.
+    async fn silent() -> (String, oneshot::Receiver<()>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (tell, told) = oneshot::channel();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let _ = socket.read(&mut [0; 64]).await.unwrap();
+            tell.send(()).unwrap();
+            std::future::pending::<()>().await;
+        });
+        (url, told)
+    }
+
+    fn order(time: Duration) -> Order {
+        let arrived = Instant::now();
+        Order {
+            operation: Operation::Completions,
+            body: Bytes::from_static(b"{}"),
+            content_type: None,
+            stream: false,
+            input: 1.0,
+            limit: Some(8.0),
+            prefix: 0,
+            idempotent: false,
+            job: "job".into(),
+            client: None,
+            stage: None,
+            lane: Lane::Normal,
+            records: Vec::new(),
+            cache: CacheMode::Off,
+            announces: false,
+            arrived,
+            deadline: arrived + time,
+            has_deadline: true,
+            onward: HeaderMap::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_trial_that_times_out_lengthens_the_time_to_the_next() {
+        let (url, told) = silent().await;
+        let target = Target::new(Upstream::new("e", url, "m"), &[], &JobShares::default());
+        let target = Arc::new(target.unwrap());
+        let health = |now_ns| target.replicas[0].health(|health| health.usable(8, now_ns));
+        target.replicas[0].health(|health| {
+            let failed =
+                Failed { class: ErrorClass::Server, status: Some(500), retry_after_ns: None };
+            for _ in 0..TRIP.failures {
+                let _ = health.failed(failed, false, 0, &mut Pcg32::seed_from_u64(1));
+            }
+        });
+        assert!(matches!(health(0), Usable::Down(ns) if ns <= TRIP.base_ns));
+        sleep(Duration::from_nanos(TRIP.base_ns)).await;
+        let order = order(Duration::from_secs(60));
+        let (reply, sent_ns) = tokio::join!(forward(&target, &order), async {
+            told.await.unwrap();
+            // The server has the call, and nothing is left to wait for but its deadline.
+            tokio::time::pause();
+            target.now_ns()
+        });
+        assert_eq!((reply.tries, order.deadline <= Instant::now()), (1, true));
+        let Outcome::Failed(response) = reply.outcome else { panic!("nobody has answered") };
+        let class = &response.headers()[header::ERROR_CLASS];
+        assert_eq!(class, ErrorClass::Timeout.as_str());
+        // The second interval is twice as long as the first, up to half of it by chance; looked at
+        // from the time of sending, so that no delay in here makes a difference.
+        let wait = health(sent_ns);
+        assert!(matches!(wait, Usable::Down(ns) if ns >= TRIP.base_ns), "{wait:?}");
+    }
 }

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use tokio::time::sleep;
+use sage_core::upstream::Shunned;
+use tokio::time::{sleep, timeout_at};
 
 use super::attempt::Tried;
 use super::forward::{Under, try_once};
 use super::order::Order;
-use super::target::{Shunned, Target};
+use super::target::Target;
 use super::turnstile::{Extra, Pass};
 
 /// Which of two tries came out.
@@ -19,21 +20,23 @@ enum Won {
     Second(Tried),
 }
 
-/// The outcome of a try that has taken `first`, and what the try that made it holds.
+/// The outcome of a try that has taken `first`, and what the try that made it holds. No outcome: the
+/// time of the call has ended before.
 pub(super) async fn attempt(
     target: &Arc<Target>,
     order: &Order,
     pass: &mut Pass,
     first: Under,
     shunned: &Shunned,
-) -> (Tried, Under) {
+) -> (Option<Tried>, Under) {
     pass.begin_try();
+    first.visit.replica().tried();
     let after = if order.idempotent { target.hedge_after() } else { None };
     let Some(after) = after else {
-        let tried = try_once(order, &first).await;
-        return (tried, first);
+        let tried = timeout_at(order.deadline, try_once(order, &first)).await;
+        return (tried.ok(), first);
     };
-    let (won, second) = {
+    let race = async {
         let mut trying = std::pin::pin!(try_once(order, &first));
         tokio::select! {
             tried = &mut trying => (Won::First(tried), None),
@@ -47,13 +50,14 @@ pub(super) async fn attempt(
             }
         }
     };
+    let Ok((won, second)) = timeout_at(order.deadline, race).await else { return (None, first) };
     match (won, second) {
         (Won::Second(tried), Some(second)) => {
             // What the first has used is not known: its part of the rates stays taken.
             drop(first);
-            (tried, second)
+            (Some(tried), second)
         }
-        (Won::First(tried) | Won::Second(tried), _) => (tried, first),
+        (Won::First(tried) | Won::Second(tried), _) => (Some(tried), first),
     }
 }
 
@@ -76,6 +80,8 @@ fn beside(
         taken.undo();
         return None;
     };
+    // Here and not where it is sent: the first may come out before the second is begun.
+    visit.replica().tried();
     Some((Under { visit, taken }, extra))
 }
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use sage_core::endpoint::{CacheMode, Lane};
+use sage_core::upstream::settings::{DEFAULT_DEADLINE_NS, UNNAMED_ANSWER};
 use tokio::time::Instant;
 
 use super::turnstile::Visitor;
 
 /// Time of a call that brings no deadline.
-pub(super) const DEFAULT_DEADLINE: Duration = Duration::from_secs(120);
+pub(super) const DEFAULT_DEADLINE: Duration = Duration::from_nanos(DEFAULT_DEADLINE_NS);
 
 /// Operations of the API that are calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,9 +89,7 @@ pub(super) struct Order {
 impl Order {
     /// Tokens it may use.
     pub(super) fn tokens(&self) -> f64 {
-        /// Taken for a request that names no limit.
-        const USUAL_ANSWER: f64 = 256.0;
-        self.input + self.limit.unwrap_or(USUAL_ANSWER)
+        self.input + self.limit.unwrap_or(UNNAMED_ANSWER)
     }
 
     /// As the turnstile sees it.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 
+use sage_core::upstream::settings::{BEGINNING_TOKENS, BYTES_OF_A_TOKEN};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -67,9 +68,9 @@ impl<'a> RequestPeek<'a> {
         content.map_or(&[][..], |content| content.get().as_bytes())
     }
 
-    /// Tokens of its prompts: four bytes of text are one.
+    /// Tokens of its prompts, by the bytes of text.
     pub(super) fn input(&self) -> f64 {
-        self.content().len() as f64 / 4.0
+        self.content().len() as f64 / BYTES_OF_A_TOKEN as f64
     }
 
     /// Longest answer it allows, tokens.
@@ -81,10 +82,8 @@ impl<'a> RequestPeek<'a> {
     /// Requests that begin alike have the same, because servers keep what they have computed for
     /// beginnings.
     pub(super) fn prefix(&self) -> u64 {
-        /// Of the order of what system prompts and instructions take.
-        const BEGINNING: usize = 1 << 10;
         let content = self.content();
-        let beginning = &content[..content.len().min(BEGINNING)];
+        let beginning = &content[..content.len().min(BEGINNING_TOKENS * BYTES_OF_A_TOKEN)];
         let mut hasher = DefaultHasher::new();
         hasher.write(beginning);
         hasher.finish()

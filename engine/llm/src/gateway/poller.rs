@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Limited};
 use sage_core::limiter::ServerLoad;
+use sage_core::upstream::News;
 use tokio::time::sleep;
 
-use super::replica::{News, Replica};
+use super::replica::Replica;
 use super::target::Target;
 
-/// Between two looks; the shorter the faster calls are answered, because then more changes.
-const SHORTEST: Duration = Duration::from_millis(200);
-const LONGEST: Duration = Duration::from_secs(1);
 /// For the whole answer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 const MAX_PAGE: usize = 4 << 20;
@@ -36,8 +34,7 @@ pub(super) async fn poll(target: Arc<Target>, at: usize) {
     let mut rarely = RARELY;
     let mut skip = Duration::ZERO;
     loop {
-        let pause =
-            target.turnstile.service().map_or(LONGEST, |time| (time / 4).clamp(SHORTEST, LONGEST));
+        let pause = Duration::from_nanos(target.turnstile.usual().poll_pause_ns());
         sleep(pause).await;
         if !target.replicas[at].is_auto() {
             // Its limit was set by hand, which may have been for now.

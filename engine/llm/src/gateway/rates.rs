@@ -1,19 +1,19 @@
-//! Rate limits of an endpoint, kept in order of arrival.
+//! Rate limits of an endpoint, kept in order of arrival: the pure pair of them behind a lock, with
+//! wakers and a timer for the call whose turn it is.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use sage_core::limit::{RateLimit, Reservation};
-use tokio::time::sleep;
+use sage_core::upstream::{Rates as Pair, Taken as Parts, Turn};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 
 use super::GatewayError;
 use super::config::Upstream;
 
 /// Requests and tokens a minute.
-pub(super) struct Rates {
-    requests: Option<Arc<Pace>>,
-    tokens: Option<Arc<Pace>>,
-}
+pub(super) struct Rates(Arc<Shared>);
 
 /// How a limit is used now.
 pub(super) struct RateUse {
@@ -25,78 +25,81 @@ pub(super) struct RateUse {
     pub(super) used: f64,
 }
 
-struct Pace {
-    limit: Mutex<RateLimit>,
-    per_minute: f64,
-    /// Held by the one that waits; tokio's mutex is fair.
-    turn: tokio::sync::Mutex<()>,
+struct Shared {
+    state: Mutex<State>,
+    /// Requests and tokens, each where it is limited.
+    per_minute: [Option<f64>; 2],
     started: Instant,
+}
+
+struct State {
+    pair: Pair,
+    /// Who wakes a call in the line when its turn comes, by its number.
+    line: HashMap<u64, Arc<Notify>>,
+    last: u64,
 }
 
 /// What one try has taken of both limits. Dropped without a word it stays taken: what a try that
 /// was cut off has used is not known.
-#[derive(Default)]
 pub(super) struct Taken {
-    requests: Option<Hold>,
-    tokens: Option<Hold>,
+    shared: Arc<Shared>,
+    parts: Option<Parts>,
 }
 
-struct Hold {
-    pace: Arc<Pace>,
-    reservation: Option<Reservation>,
+/// A place in the line; dropped, it is given up.
+struct Place<'a> {
+    shared: &'a Arc<Shared>,
+    number: u64,
+    woken: Arc<Notify>,
 }
 
 impl Rates {
     pub(super) fn new(upstream: &Upstream) -> Result<Rates, GatewayError> {
-        let pace = |rate: Option<f64>, what: &str| match rate {
-            Some(rate) if !(rate.is_finite() && rate > 0.0) => Err(GatewayError::Config(format!(
-                "endpoint `{}`: {what} per second must be above 0, not {rate}",
-                upstream.name
-            ))),
-            rate => Ok(rate.map(|rate| Arc::new(Pace::new(rate)))),
-        };
-        Ok(Rates {
-            requests: pace(upstream.requests_per_s, "requests")?,
-            tokens: pace(upstream.tokens_per_s, "tokens")?,
-        })
+        let Upstream { requests_per_s, tokens_per_s, .. } = *upstream;
+        for (rate, what) in [(requests_per_s, "requests"), (tokens_per_s, "tokens")] {
+            if let Some(rate) = rate.filter(|rate| !(rate.is_finite() && *rate > 0.0)) {
+                return Err(GatewayError::Config(format!(
+                    "endpoint `{}`: {what} per second must be above 0, not {rate}",
+                    upstream.name
+                )));
+            }
+        }
+        let pair = Pair::new(requests_per_s, tokens_per_s);
+        Ok(Rates(Arc::new(Shared {
+            state: Mutex::new(State { pair, line: HashMap::new(), last: 0 }),
+            per_minute: [requests_per_s, tokens_per_s].map(|rate| rate.map(|rate| rate * 60.0)),
+            started: Instant::now(),
+        })))
     }
 
     /// Wait until one request with `tokens` tokens may go.
     pub(super) async fn take(&self, tokens: f64) -> Taken {
-        let mut taken = Taken::default();
-        if let Some(pace) = &self.requests {
-            taken.requests = Some(pace.take(1.0).await);
+        if let Some(taken) = self.try_take(tokens) {
+            return taken;
         }
-        if let Some(pace) = &self.tokens {
-            taken.tokens = Some(pace.take(tokens).await);
+        let place = self.0.join(tokens);
+        loop {
+            match place.ask() {
+                Turn::Taken(parts) => {
+                    return Taken { shared: self.0.clone(), parts: Some(parts) };
+                }
+                Turn::Wait(ns) => sleep(Duration::from_nanos(ns)).await,
+                Turn::Behind => place.woken.notified().await,
+            }
         }
-        taken
     }
 
     /// The same if it may go at once.
     pub(super) fn try_take(&self, tokens: f64) -> Option<Taken> {
-        let mut taken = Taken::default();
-        if let Some(pace) = &self.requests {
-            taken.requests = Some(pace.try_take(1.0).ok()?);
-        }
-        if let Some(pace) = &self.tokens {
-            let Ok(hold) = pace.try_take(tokens) else {
-                taken.undo();
-                return None;
-            };
-            taken.tokens = Some(hold);
-        }
-        Some(taken)
+        let parts = self.0.lock().pair.take_at_once(tokens, self.0.now_ns())?;
+        Some(Taken { shared: self.0.clone(), parts: Some(parts) })
     }
 
     pub(super) fn in_use(&self) -> Vec<RateUse> {
-        let paces = [("requests", &self.requests), ("tokens", &self.tokens)];
-        let known = paces.into_iter().filter_map(|(of, pace)| Some((of, pace.as_ref()?)));
+        let used = self.0.lock().pair.used(self.0.now_ns());
+        let known = ["requests", "tokens"].into_iter().zip(self.0.per_minute).zip(used);
         known
-            .map(|(of, pace)| {
-                let used = pace.limit().used_in_window(pace.now_ns());
-                RateUse { of, limit: pace.per_minute, used }
-            })
+            .filter_map(|((of, limit), used)| Some(RateUse { of, limit: limit?, used: used? }))
             .collect()
     }
 }
@@ -104,68 +107,59 @@ impl Rates {
 impl Taken {
     /// The try used so many tokens; a failed one none.
     pub(super) fn settle(mut self, tokens: f64) {
-        if let Some(hold) = &mut self.tokens {
-            hold.settle(tokens);
-        }
+        self.end(Some(tokens));
     }
 
     /// The upstream has never seen the try.
     pub(super) fn undo(mut self) {
-        for hold in [&mut self.requests, &mut self.tokens].into_iter().flatten() {
-            hold.settle(0.0);
+        if let Some(parts) = self.parts.take() {
+            self.shared.lock().pair.undo(parts, self.shared.now_ns());
+        }
+    }
+
+    fn end(&mut self, tokens: Option<f64>) {
+        if let Some(parts) = self.parts.take() {
+            self.shared.lock().pair.settle(parts, tokens, self.shared.now_ns());
         }
     }
 }
 
-impl Hold {
-    fn settle(&mut self, actual: f64) {
-        if let Some(reservation) = self.reservation.take() {
-            self.pace.limit().settle(reservation, actual, self.pace.now_ns());
-        }
-    }
-}
-
-impl Drop for Hold {
+impl Drop for Taken {
     fn drop(&mut self) {
-        if let Some(amount) = self.reservation.as_ref().map(Reservation::amount) {
-            self.settle(amount);
+        self.end(None);
+    }
+}
+
+impl Place<'_> {
+    fn ask(&self) -> Turn {
+        self.shared.lock().pair.ask(self.number, self.shared.now_ns())
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.line.remove(&self.number);
+        state.pair.leave(self.number);
+        // Whoever has been first knows it already, and asks once more than it has to.
+        if let Some(next) = state.pair.first().and_then(|first| state.line.get(&first)) {
+            next.notify_one();
         }
     }
 }
 
-impl Pace {
-    fn new(rate_per_s: f64) -> Self {
-        Pace {
-            limit: Mutex::new(RateLimit::per_second(rate_per_s)),
-            per_minute: rate_per_s * 60.0,
-            turn: tokio::sync::Mutex::new(()),
-            started: Instant::now(),
-        }
+impl Shared {
+    fn join(self: &Arc<Self>, tokens: f64) -> Place<'_> {
+        let mut state = self.lock();
+        state.last += 1;
+        let (number, woken) = (state.last, Arc::new(Notify::new()));
+        state.pair.join(number, tokens);
+        state.line.insert(number, woken.clone());
+        Place { shared: self, number, woken }
     }
 
-    async fn take(self: &Arc<Self>, amount: f64) -> Hold {
-        let _turn = self.turn.lock().await;
-        loop {
-            match self.reserve(amount) {
-                Ok(hold) => return hold,
-                Err(ns) => sleep(Duration::from_nanos(ns)).await,
-            }
-        }
-    }
-
-    fn try_take(self: &Arc<Self>, amount: f64) -> Result<Hold, u64> {
-        // Whoever waits was here before.
-        let _turn = self.turn.try_lock().map_err(|_| 0_u64)?;
-        self.reserve(amount)
-    }
-
-    fn reserve(self: &Arc<Self>, amount: f64) -> Result<Hold, u64> {
-        let reservation = self.limit().reserve(amount, self.now_ns())?;
-        Ok(Hold { pace: self.clone(), reservation: Some(reservation) })
-    }
-
-    fn limit(&self) -> MutexGuard<'_, RateLimit> {
-        self.limit.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now_ns(&self) -> u64 {
@@ -177,15 +171,20 @@ impl Pace {
 mod tests {
     use super::*;
 
+    fn rates(requests_per_s: f64, tokens_per_s: f64) -> Arc<Rates> {
+        let (requests_per_s, tokens_per_s) = (Some(requests_per_s), Some(tokens_per_s));
+        let upstream = Upstream::new("e", "http://h", "m");
+        let upstream = Upstream { requests_per_s, tokens_per_s, ..upstream };
+        Arc::new(Rates::new(&upstream).unwrap())
+    }
+
+    fn used(rates: &Rates) -> Vec<f64> {
+        rates.in_use().iter().map(|rate| rate.used).collect()
+    }
+
     #[tokio::test]
     async fn what_was_not_used_is_given_back_and_what_is_unknown_is_not() {
-        let upstream = Upstream {
-            requests_per_s: Some(10.0),
-            tokens_per_s: Some(100.0),
-            ..Upstream::new("e", "http://h", "m")
-        };
-        let rates = Rates::new(&upstream).unwrap();
-        let used = |rates: &Rates| rates.in_use().iter().map(|rate| rate.used).collect::<Vec<_>>();
+        let rates = rates(10.0, 100.0);
         rates.take(40.0).await.settle(10.0);
         assert_eq!(used(&rates), [1.0, 10.0]);
         rates.take(30.0).await.undo();
@@ -194,5 +193,29 @@ mod tests {
         assert_eq!(used(&rates), [2.0, 30.0]);
         assert!(rates.try_take(1_000.0).is_none(), "it would have to wait");
         assert_eq!(used(&rates), [2.0, 30.0]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_tokens_holds_no_request_and_all_go_in_order_of_arrival() {
+        let rates = rates(10.0, 10.0);
+        drop(rates.take(10.0).await);
+        let sent = Arc::new(Mutex::new(Vec::new()));
+        let calls: Vec<_> = (0..5)
+            .map(|call| {
+                let (rates, sent) = (rates.clone(), sent.clone());
+                tokio::spawn(async move {
+                    drop(rates.take(10.0).await);
+                    sent.lock().unwrap().push(call);
+                })
+            })
+            .collect();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(used(&rates), [1.0, 10.0], "five wait and hold nothing");
+        // The one whose turn it is, and one behind it.
+        calls[0].abort();
+        calls[3].abort();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        assert_eq!(*sent.lock().unwrap(), [1, 2, 4]);
+        assert_eq!(used(&rates), [4.0, 40.0]);
     }
 }

@@ -69,14 +69,7 @@ impl Relay {
         match failure {
             None => visit.succeeded(usage.unwrap_or_default()),
             Some(class) => {
-                let failed = Failed {
-                    class,
-                    status: None,
-                    retry_after: None,
-                    by_gateway: false,
-                    untried: false,
-                };
-                visit.failed(failed, "the stream did not end");
+                visit.failed(Failed::of_class(class).what, "the stream did not end");
             }
         }
     }

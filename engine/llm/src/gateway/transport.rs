@@ -8,12 +8,13 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Url};
 use rustls::crypto::ring;
+use sage_core::upstream::settings;
 
 use super::GatewayError;
 use super::config::Upstream;
 
 /// Longest wait for a connection.
-pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_nanos(settings::CONNECT_TIMEOUT_NS);
 
 /// How long an idle connection is kept. Less than the 5 s after which uvicorn, which vLLM uses,
 /// closes it: a call that meets a closing connection costs a retry.

@@ -11,6 +11,7 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use sage_core::text::hashed_vector;
+use sage_core::upstream::settings::MAX_TEXTS;
 use sage_core::vllm::Embedder;
 use serde_json::{Value, json};
 
@@ -20,9 +21,6 @@ use super::guard::Admitted;
 use super::problem::Problem;
 use super::prompt::Prompt;
 use super::server::Server;
-
-/// Texts of one call: as many as OpenAI's own service takes.
-const MAX_TEXTS: usize = 2048;
 
 pub(super) async fn embedding(
     State(server): State<Arc<Server>>,

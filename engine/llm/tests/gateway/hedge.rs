@@ -33,7 +33,8 @@ fn embed() -> Request {
 async fn the_faster_try_counts_and_the_other_is_cut_off() {
     let (router, watch) = stuck_at(60);
     let url = serve(router).await;
-    let hedge = Some(HedgeRule { quantile: 0.5, budget: 0.5 });
+    // Each call earns a whole second try, so the one that is stuck has one however many went before.
+    let hedge = Some(HedgeRule { quantile: 0.5, budget: 1.0 });
     let (gateway, stats) = gateway(Upstream { hedge, ..upstream(&url) }).await;
     let client = client(&gateway);
     // Some of the first may be hedged already; sooner or later call 60 comes and is stuck.

@@ -129,8 +129,9 @@ async fn tokens_are_paced_by_what_is_used() {
     let (gateway, _) = gateway(Upstream { tokens_per_s: Some(100.0), ..upstream(&url) }).await;
     let client = client(&gateway);
     let started = Instant::now();
-    for _ in 0..15 {
+    for _ in 0..17 {
         assert!(ask(&client, prompts(&["1"])).await.result.is_ok());
     }
-    assert!(started.elapsed() < Duration::from_millis(900), "{:?}", started.elapsed());
+    // The first second's worth is enough for what they use; the estimates would take 2.4 s.
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
 }

@@ -103,6 +103,19 @@ async fn a_refused_call_goes_to_another_server_meanwhile() {
 }
 
 #[tokio::test]
+async fn an_overload_lowers_the_limit_of_the_line_too() {
+    let (url, _) = refusing(|_| 429).await;
+    let concurrency = Concurrency::Auto { max: 64, latency_target: None };
+    let retry = RetryPolicy { max: 0, ..RetryPolicy::default() };
+    let (gateway, stats) = gateway(Upstream { concurrency, retry, ..upstream(&url) }).await;
+    assert_eq!(stats.snapshot().endpoints[0].limit, 32);
+    let outcome = ask(&client(&gateway), prompts(&["1"])).await;
+    assert_eq!((outcome.attempts, outcome.result.unwrap_err().class), (1, ErrorClass::Throttled));
+    let endpoint = stats.snapshot().endpoints[0].clone();
+    assert_eq!((endpoint.replicas[0].limit, endpoint.limit), (16, 16));
+}
+
+#[tokio::test]
 async fn without_a_budget_nothing_is_retried_but_what_was_refused() {
     let (url, watch) = refusing(|n| if n == 0 { 429 } else { 500 }).await;
     let (gateway, stats) = gateway(Upstream { retry_budget: 0.0, ..upstream(&url) }).await;

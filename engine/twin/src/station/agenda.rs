@@ -4,8 +4,6 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::paces::Rate;
-
 /// Something that was planned. Calls and tries are named by their numbers, which are never used
 /// again: what is gone by then makes its event stale.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -20,8 +18,8 @@ pub(super) enum Event {
     Retry { call: u64 },
     /// Calls that found no server look again.
     Look,
-    /// The first in a rate's line asks again.
-    Turn { rate: Rate },
+    /// The first in the rates' line asks again.
+    Turn,
     /// A server's metrics are read.
     Poll { server: usize },
     /// A second try beside one that takes long is due.

@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use sage_core::endpoint::{ErrorClass, Lane};
 use sage_core::fair::Ticket;
-use sage_core::retry::Disposition;
+use sage_core::upstream::settings::{BEGINNING_TOKENS, UNNAMED_ANSWER};
+use sage_core::upstream::{Shunned, Taken};
 
 use crate::model::Work;
 
 use super::StationCall;
-use super::paces::{Rate, Taken};
-use super::settings::{BEGINNING, MAX_ITEMS, UNNAMED_ANSWER};
+
+/// Bits of a request's number that name the item.
+pub(super) const ITEM_BITS: u32 = 12;
+/// Most items of any call.
+const MAX_ITEMS: usize = 1 << ITEM_BITS;
 
 /// What a call asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +49,8 @@ pub(super) enum Phase {
     Line,
     /// Without a server that can be asked.
     Down,
-    /// In the line of a rate.
-    Rate(Rate),
+    /// In the line of the rates.
+    Rate,
     /// At a server.
     Upstream,
     /// Between two tries, until then.
@@ -126,7 +130,7 @@ impl Size {
 /// looks at. Prompts that end before are told apart by their length, too.
 fn beginning(items: &[Work], block_size: u32) -> Option<u64> {
     let Some(Work::Generate { prompt_tokens, blocks, .. }) = items.first() else { return None };
-    let looked_at = (BEGINNING / block_size.max(1)).max(1) as usize;
+    let looked_at = (BEGINNING_TOKENS / block_size.max(1) as usize).max(1);
     let last = *blocks.get(looked_at.min(blocks.len()).checked_sub(1)?)?;
     let whole = blocks.len() >= looked_at;
     Some(if whole { last } else { last ^ u64::from(*prompt_tokens).rotate_right(16) })
@@ -189,51 +193,16 @@ pub(super) struct Attempt {
     pub(super) in_flight: u32,
     /// It is the one call that may find out whether the server works again.
     pub(super) trial: bool,
-    pub(super) taken: Taken,
+    /// Its part of the rates, once it has that.
+    pub(super) taken: Option<Taken>,
     /// Whether the server works on it.
     pub(super) running: bool,
     /// It failed, and the one beside it goes on.
     pub(super) failed: bool,
+    /// The server's health knows what came of it.
+    pub(super) reported: bool,
     /// Tokens of each item, and how many items are still open.
     pub(super) answers: Vec<(u32, u32)>,
     pub(super) open: usize,
     pub(super) first_token_ns: Option<u64>,
-}
-
-/// How a try failed.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Failed {
-    pub(super) class: ErrorClass,
-    pub(super) status: Option<u16>,
-    /// How long the server asks to be left alone.
-    pub(super) retry_after_ns: Option<u64>,
-}
-
-impl Failed {
-    pub(super) fn disposition(self) -> Disposition {
-        Disposition::of(self.class, self.status)
-    }
-}
-
-/// Where a call would rather not go.
-#[derive(Debug, Default)]
-pub(super) struct Shunned {
-    /// The server that failed it last: only if there is no other.
-    pub(super) last: Option<usize>,
-    /// Servers that refused it, each with the time until which it is not asked again.
-    refused: Vec<(usize, u64)>,
-}
-
-impl Shunned {
-    /// `at` asked the call to stay away until `until_ns`.
-    pub(super) fn refused(&mut self, at: usize, until_ns: u64) {
-        self.refused.retain(|&(other, _)| other != at);
-        self.refused.push((at, until_ns));
-    }
-
-    /// How long the call has to stay away from `at`, nanoseconds.
-    pub(super) fn wait(&self, at: usize, now_ns: u64) -> u64 {
-        let asked = self.refused.iter().find(|(other, _)| *other == at);
-        asked.map_or(0, |(_, until_ns)| until_ns.saturating_sub(now_ns))
-    }
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Display;
 
+use sage_core::upstream::settings::MAX_SERVERS;
+
 use crate::model::{EndpointModel, ServerKind};
 
 use super::StationError;
-use super::settings::MAX_SERVERS;
 
 /// Say what of `model` or `shares` cannot be, if anything.
 pub(super) fn check(model: &EndpointModel, shares: &[f64]) -> Result<(), StationError> {

@@ -1,25 +1,27 @@
 //! Which server a call goes to, and the wait until there is one; the gateway's `target/choice.rs`.
 
 use sage_core::endpoint::ErrorClass;
+use sage_core::upstream::settings::LOOK_AGAIN_NS;
+use sage_core::upstream::{Choice, Effect, News, Seeker, joint_limit, limit_of_one, look, outage};
 
 use super::Station;
 use super::agenda::Event;
 use super::call::{Attempt, Phase};
-use super::health::{News, Usable};
-use super::paces::Taken;
-use super::settings::LOOK_AGAIN_NS;
+use super::server::All;
 use super::trip::Wake;
 
-/// See [`Station::look`].
+/// A server that was picked for a call.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Choice {
-    Go {
-        at: usize,
-        trial: bool,
-    },
-    /// Nothing is possible now; look again after so many nanoseconds, or at news.
+pub(super) struct Picked {
+    at: usize,
+    /// The call is the one that may find out whether it works again.
+    trial: bool,
+}
+
+/// There is none now: see [`Choice`].
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stay {
     Wait(u64),
-    /// Everyone asks to be left alone for at least so many nanoseconds.
     Held(u64),
 }
 
@@ -36,16 +38,16 @@ impl Station {
     pub(super) fn choose(&mut self, number: u64) {
         let now_ns = self.now_ns;
         let wait_ns = match self.look(number, None) {
-            Choice::Go { at, trial } => {
-                let attempt = self.visit(number, at, trial);
+            Ok(picked) => {
+                let attempt = self.visit(number, picked);
                 if let Some(call) = self.calls.get_mut(&number) {
                     call.attempt = attempt;
                 }
                 self.pace(number);
                 return;
             }
-            Choice::Wait(ns) => ns,
-            Choice::Held(ns) => {
+            Err(Stay::Wait(ns)) => ns,
+            Err(Stay::Held(ns)) => {
                 let deadline_ns = self.calls.get(&number).map_or(0, |call| call.deadline_ns);
                 if ns >= deadline_ns.saturating_sub(now_ns) {
                     self.leave(number, Err(ErrorClass::Throttled), None);
@@ -98,53 +100,28 @@ impl Station {
         self.seekers.all.retain(|&(other, _)| other != call);
     }
 
-    /// What `call` can do now; `first`: a second try beside the one at that server.
-    pub(super) fn look(&mut self, number: u64, first: Option<usize>) -> Choice {
-        let now_ns = self.now_ns;
-        let limit = self.limit_of_one();
-        let Some(call) = self.calls.get(&number) else { return Choice::Wait(LOOK_AGAIN_NS) };
-        let avoid = first.or(call.shunned.last);
-        let (mut usable, mut wait, mut held) = (0_u64, u64::MAX, u64::MAX);
-        let mut trial = None;
-        for (i, server) in self.servers.iter_mut().enumerate() {
-            let health = &mut server.health;
-            let own = call.shunned.wait(i, now_ns);
-            if own > 0 {
-                held = held.min(own.max(health.held_ns(now_ns)));
-                continue;
-            }
-            match health.usable(limit, now_ns) {
-                Usable::Yes => usable |= 1 << i,
-                Usable::Trial if trial.is_none() => trial = Some(i),
-                Usable::Trial => health.no_news(now_ns),
-                Usable::Full => wait = wait.min(LOOK_AGAIN_NS),
-                Usable::Held(ns) => held = held.min(ns),
-                Usable::Down(ns) => wait = wait.min(ns),
+    /// Where a call can go now; `beside`: it is a second try beside the one at that server.
+    pub(super) fn look(&mut self, number: u64, beside: Option<usize>) -> Result<Picked, Stay> {
+        let servers = &mut All(&mut self.servers);
+        let limit = limit_of_one(self.fixed, servers);
+        let Some(call) = self.calls.get(&number) else { return Err(Stay::Wait(LOOK_AGAIN_NS)) };
+        let seeker = Seeker { shunned: &call.shunned, beside, limit };
+        // Servers can always be reached, so there is nothing to probe.
+        match look(servers, seeker, self.now_ns).choice {
+            Choice::Wait(ns) => Err(Stay::Wait(ns)),
+            Choice::Held(ns) => Err(Stay::Held(ns)),
+            Choice::Among { servers, trial } => {
+                let usable = |at: usize| servers >> at & 1 == 1;
+                let picked =
+                    self.choice.pick(call.tokens, Some(call.prefix), usable, &mut self.rng);
+                picked.map(|at| Picked { at, trial }).ok_or(Stay::Wait(0))
             }
         }
-        let (tokens, prefix) = (call.tokens, call.prefix);
-        if let Some(i) = trial {
-            if usable == 0 || avoid != Some(i) {
-                return self.pick(1 << i, tokens, prefix, true).unwrap_or(Choice::Wait(wait));
-            }
-            self.servers[i].health.no_news(now_ns);
-        }
-        let others = avoid.map_or(usable, |avoid| usable & !(1 << avoid));
-        let usable = if others == 0 { usable } else { others };
-        if let Some(choice) = self.pick(usable, tokens, prefix, false) {
-            return choice;
-        }
-        // Only if there is nobody else to wait for.
-        if wait == u64::MAX { Choice::Held(held) } else { Choice::Wait(wait.min(held)) }
-    }
-
-    fn pick(&mut self, usable: u64, cost: f64, prefix: u64, trial: bool) -> Option<Choice> {
-        let at = self.choice.pick(cost, Some(prefix), |i| usable & (1 << i) != 0, &mut self.rng)?;
-        Some(Choice::Go { at, trial })
     }
 
     /// `call` takes a place at a server that was picked for it.
-    pub(super) fn visit(&mut self, number: u64, at: usize, trial: bool) -> Option<u64> {
+    pub(super) fn visit(&mut self, number: u64, picked: Picked) -> Option<u64> {
+        let Picked { at, trial } = picked;
         let call = self.calls.get(&number)?;
         let attempt = Attempt {
             call: number,
@@ -155,9 +132,10 @@ impl Station {
             sent_ns: self.now_ns,
             in_flight: self.servers[at].health.begin(),
             trial,
-            taken: Taken::default(),
+            taken: None,
             running: false,
             failed: false,
+            reported: false,
             answers: self.servers[at].answers(&call.items),
             open: call.items.len(),
             first_token_ns: None,
@@ -167,10 +145,10 @@ impl Station {
         Some(attempt_number)
     }
 
-    /// A try leaves its server; `reported`: the server's state knows what came of it.
-    pub(super) fn end_visit(&mut self, attempt: &Attempt, reported: bool) {
+    /// A try leaves its server.
+    pub(super) fn end_visit(&mut self, attempt: &Attempt) {
         let health = &mut self.servers[attempt.at].health;
-        if attempt.trial && !reported {
+        if attempt.trial && !attempt.reported {
             health.no_news(self.now_ns);
         }
         health.end();
@@ -189,40 +167,25 @@ impl Station {
         }
     }
 
+    /// Tell everyone whom it concerns.
+    pub(super) fn pass_on(&mut self, effect: Effect) {
+        if effect.adjust {
+            self.adjust();
+        }
+        if effect.news {
+            self.news();
+        }
+    }
+
     /// Give the line the limit that the servers make together.
     pub(super) fn adjust(&mut self) {
-        let limits = |also_down: bool| -> u32 {
-            let counted = self.servers.iter().map(|server| &server.health);
-            let counted = counted.filter(|health| also_down || !health.is_down());
-            counted.filter_map(super::health::Health::limit).sum()
-        };
-        let limit = self.fixed.unwrap_or_else(|| match limits(false) {
-            // When all are down the calls wait for them with permits: those they will have.
-            0 => limits(true),
-            up => up,
-        });
+        let limit = self.fixed.unwrap_or_else(|| joint_limit(&mut All(&mut self.servers)));
         let granted = self.line.set_limit(limit, self.now_ns);
         self.granted(granted);
     }
 
-    /// The part of a fixed limit that one server may have.
-    fn limit_of_one(&self) -> u32 {
-        let Some(fixed) = self.fixed.filter(|_| self.servers.len() > 1) else { return u32::MAX };
-        let up = self.servers.iter().filter(|server| !server.health.is_down()).count();
-        fixed.div_ceil(up.max(1) as u32)
-    }
-
     /// Of which class a call has failed that got to no server.
-    pub(super) fn outage(&self) -> ErrorClass {
-        let any = |is: &dyn Fn(&super::health::Health) -> bool| {
-            self.servers.iter().any(|server| is(&server.health))
-        };
-        if any(&|health| health.is_failing()) {
-            ErrorClass::Server
-        } else if any(&|health| health.held_ns(self.now_ns) > 0) {
-            ErrorClass::Throttled
-        } else {
-            ErrorClass::Unreachable
-        }
+    pub(super) fn outage(&mut self) -> ErrorClass {
+        outage(&mut All(&mut self.servers), self.now_ns)
     }
 }

@@ -2,9 +2,8 @@
 
 use super::Station;
 use super::agenda::Event;
-use super::call::Phase;
+use super::call::{ITEM_BITS, Phase};
 use super::server::Backend;
-use super::settings::ITEM_BITS;
 
 /// Which item of its call a request is.
 const ITEM: u64 = (1 << ITEM_BITS) - 1;
@@ -46,7 +45,7 @@ impl Station {
                 }
                 Event::Retry { call } => self.phase(call) == Some(Phase::Backoff(at_ns)),
                 Event::Look => self.seekers.look_ns == Some(at_ns),
-                Event::Turn { rate } => self.paces.sleeps_until(rate, at_ns),
+                Event::Turn => self.paces.sleeps_until(at_ns),
             };
             if stands {
                 return Some((at_ns, event));
@@ -62,10 +61,7 @@ impl Station {
             Event::Served { attempt } => self.served(attempt),
             Event::Retry { call } => self.retry(call),
             Event::Look => self.look_again(),
-            Event::Turn { rate } => {
-                self.paces.wake(rate);
-                self.turn(rate);
-            }
+            Event::Turn => self.wake_first(),
             Event::Poll { server } => self.poll(server),
             Event::Hedge { attempt } => self.hedge(attempt),
         }

@@ -1,6 +1,6 @@
 //! What no station can be made of.
 
-use super::settings::MAX_SERVERS;
+use sage_core::upstream::settings::MAX_SERVERS;
 
 /// A model of an endpoint that makes no sense, with what to do about it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -4,9 +4,10 @@
 use rand::{RngExt, SeedableRng};
 use rand_pcg::Pcg32;
 use sage_core::endpoint::ErrorClass;
+use sage_core::upstream::Failed;
 
-use super::call::Failed;
-use super::settings::FAULT_STATUS;
+/// Status of the failures on purpose.
+const FAULT_STATUS: u16 = 500;
 
 /// See the module. Its random numbers are its own, so that the same tries fail whatever else is
 /// drawn.

@@ -3,7 +3,6 @@
 use sage_core::hedge::Hedger;
 
 use super::Station;
-use super::choice::Choice;
 
 impl Station {
     /// A second try beside `first` is due.
@@ -13,21 +12,21 @@ impl Station {
         let (number, at) = (attempt.call, attempt.at);
         let Some(call) = self.calls.get(&number) else { return };
         let (tokens, job, lane, input) = (call.tokens, call.job, call.lane, call.input);
-        let Some(taken) = self.paces.try_take(tokens, now_ns) else { return };
-        let Choice::Go { at, trial } = self.look(number, Some(at)) else {
-            self.paces.undo(taken, now_ns);
+        let Some(taken) = self.paces.rates.take_at_once(tokens, now_ns) else { return };
+        let picked = self.look(number, Some(at)).ok();
+        let Some(second) = picked.and_then(|picked| self.visit(number, picked)) else {
+            self.paces.rates.undo(taken, now_ns);
             return;
         };
-        let Some(second) = self.visit(number, at, trial) else { return };
         let spent = self.hedger.as_mut().is_some_and(Hedger::try_spend);
         let extra = if spent { self.line.extra(job, lane, input, now_ns) } else { None };
         let Some(extra) = extra else {
-            self.paces.undo(taken, now_ns);
+            self.paces.rates.undo(taken, now_ns);
             self.abandon(second);
             return;
         };
         if let Some(attempt) = self.attempts.get_mut(&second) {
-            attempt.taken = taken;
+            attempt.taken = Some(taken);
         }
         if let Some(call) = self.calls.get_mut(&number) {
             call.hedges += 1;
@@ -66,7 +65,7 @@ impl Station {
             let server = &mut self.servers[attempt.at];
             server.cut_off((number, &attempt), &mut self.agenda, now_ns);
         }
-        self.paces.settle(std::mem::take(&mut attempt.taken), None, now_ns);
-        self.end_visit(&attempt, false);
+        self.paces.settle(attempt.taken.take(), None, now_ns);
+        self.end_visit(&attempt);
     }
 }

@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 use sage_core::endpoint::Lane;
 use sage_core::fair::{Admission, CostEstimator, FairQueue, FlowId, Share, Ticket};
-
-use super::settings::{MAX_KINDS, USUAL_ANSWER};
+use sage_core::upstream::UsualTime;
+use sage_core::upstream::settings::{MAX_KINDS, USUAL_ANSWER};
 
 /// See the module.
 #[derive(Debug)]
@@ -15,8 +15,7 @@ pub(super) struct Line {
     flows: Vec<FlowId>,
     /// Which call a ticket is.
     calls: FxHashMap<Ticket, u64>,
-    /// Seconds that a call holds its permit, on average of late.
-    service_s: f64,
+    usual: UsualTime,
     held_ns: u64,
 }
 
@@ -66,7 +65,7 @@ impl Line {
             costs: CostEstimator::new(USUAL_ANSWER, MAX_KINDS),
             flows,
             calls: FxHashMap::default(),
-            service_s: 0.0,
+            usual: UsualTime::default(),
             held_ns: 0,
         }
     }
@@ -172,9 +171,7 @@ impl Line {
     /// A call of `key` was answered and held its permit for `held_ns`.
     pub(super) fn served(&mut self, held_ns: u64) {
         self.held_ns = self.held_ns.saturating_add(held_ns);
-        let service = held_ns as f64 / 1e9;
-        self.service_s +=
-            if self.service_s == 0.0 { service } else { (service - self.service_s) / 16.0 };
+        self.usual.observe(held_ns as f64 / 1e9);
     }
 
     /// What a call of `key` has cost, from now on also expected of others.
@@ -183,9 +180,9 @@ impl Line {
         CostEstimator::cost(input, output)
     }
 
-    /// How long a call holds its permit, on average of late.
-    pub(super) fn service_s(&self) -> Option<f64> {
-        (self.service_s > 0.0).then_some(self.service_s)
+    /// How long calls hold their permits.
+    pub(super) fn usual(&self) -> UsualTime {
+        self.usual
     }
 
     pub(super) fn limit(&self) -> u32 {

@@ -11,10 +11,10 @@
 //!             '---------------------------- failed
 //! ```
 //!
-//! **What decides are the objects that decide in the gateway**, driven in the same order and by the
-//! same numbers (`settings.rs`): `FairQueue`, `CostEstimator`, `AutoLimiter`, `RateLimit`,
-//! `Replicas`, `Hedger` and those of `retry`. The engines are those of the simulator. Each file here
-//! names the one of the gateway whose tasks and timers it replaces; where they differ:
+//! **What decides are the objects that decide in the gateway**, driven in the same order: those of
+//! [`sage_core::upstream`], with the numbers that no program sets, and `FairQueue`, `CostEstimator`,
+//! `Replicas` and `Hedger`. The engines are those of the simulator. What is here is virtual time and
+//! who waits for what: the gateway's tasks, timers and locks. Where they differ:
 //!
 //! - The way to the gateway and to the servers takes no time; the caller adds what it costs.
 //! - Prompts are known by their tokens and the hashes of their blocks, not by their text. So costs
@@ -32,7 +32,6 @@ mod clockwork;
 mod engines;
 mod error;
 mod faults;
-mod health;
 mod hedge;
 mod line;
 mod outcome;
@@ -40,7 +39,6 @@ mod paces;
 mod places;
 mod poll;
 mod server;
-mod settings;
 mod trip;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -51,9 +49,9 @@ use rand_pcg::Pcg32;
 use rustc_hash::FxHashMap;
 use sage_core::endpoint::{ErrorClass, Lane};
 use sage_core::hedge::Hedger;
-use sage_core::limiter::LimiterConfig;
 use sage_core::replica::Replicas;
 use sage_core::retry::{RetryBudget, RetryPolicy};
+use sage_core::upstream::settings::{limiter, retry_burst};
 
 use crate::model::{EndpointModel, ServerKind, Work};
 
@@ -66,7 +64,6 @@ use faults::Faults;
 use line::{Line, Place, Visitor};
 use paces::Paces;
 use server::{Backend, Server};
-use settings::{INITIAL_LIMIT, LEAST_BURST, USUAL_PLACES};
 use trip::Wake;
 
 /// One call on its way.
@@ -201,12 +198,7 @@ impl Station {
     pub fn new(model: &EndpointModel, shares: &[f64], seed: u64) -> Result<Station, StationError> {
         check(model, shares)?;
         let max = model.concurrency_max.max(1);
-        let limiter = model.concurrency.is_none().then_some(LimiterConfig {
-            min: 1,
-            initial: INITIAL_LIMIT.min(max),
-            max,
-            latency_target_ns: model.latency_target_ns,
-        });
+        let limiter = model.concurrency.is_none().then(|| limiter(max, model.latency_target_ns));
         let servers: Vec<Server> =
             model.servers.iter().map(|server| Server::new(server, limiter)).collect();
         let block_size = model.servers.iter().find_map(|server| match &server.kind {
@@ -214,7 +206,6 @@ impl Station {
             _ => None,
         });
         let fixed = model.concurrency.map(|limit| limit.max(1));
-        let burst = fixed.unwrap_or(max.min(USUAL_PLACES)).max(LEAST_BURST);
         let limit = fixed.unwrap_or(1);
         let mut station = Station {
             now_ns: 0,
@@ -223,7 +214,7 @@ impl Station {
             servers,
             paces: Paces::new(model.requests_per_s, model.tokens_per_s),
             retry: model.retry.into(),
-            budget: RetryBudget::of_share(model.retry.budget, f64::from(burst)),
+            budget: RetryBudget::of_share(model.retry.budget, retry_burst(fixed, max)),
             hedger: model.hedge.map(|hedge| Hedger::new(hedge.quantile, hedge.budget)),
             faults: Faults::new(model.error_share, seed),
             fixed,

@@ -1,13 +1,12 @@
 //! How tries and calls end; the gateway's `target/visit.rs` and the ends of `forward.rs`.
 
 use sage_core::endpoint::ErrorClass;
-use sage_core::limiter::{Overload, Sample};
-use sage_core::retry::{Disposition, Failure};
+use sage_core::limiter::Sample;
+use sage_core::upstream::{Failed, News, Repeat, Tries, shortest_hold_ns};
 
 use super::agenda::Event;
-use super::call::{Attempt, Failed, Phase};
-use super::health::News;
-use super::settings::{LEAST_LONG_NS, LONG_FACTOR, LONG_NS, SHED_FACTOR};
+use super::call::{Attempt, Phase};
+use super::server::All;
 use super::{Reply, Station};
 
 impl Station {
@@ -27,7 +26,7 @@ impl Station {
         }
         let total = input_tokens + output_tokens;
         let used = if total > 0 { total as f64 } else { call.tokens };
-        self.paces.settle(std::mem::take(&mut attempt.taken), Some(used), now_ns);
+        self.paces.settle(attempt.taken.take(), Some(used), now_ns);
         // The permit first: a limiter that steers sees the place free.
         let answers = std::mem::take(&mut attempt.answers);
         self.leave(call_number, Ok(answers), attempt.first_token_ns);
@@ -42,9 +41,10 @@ impl Station {
             let sample = Sample { latency_ns, input_tokens, output_tokens, in_flight };
             self.steer(attempt.at, News::Completed(sample));
         }
-        self.took(attempt.at);
-        self.reached(attempt.at);
-        self.end_visit(&attempt, true);
+        let effect = self.servers[attempt.at].health.answers();
+        attempt.reported = true;
+        self.pass_on(effect);
+        self.end_visit(&attempt);
     }
 
     /// A server has failed `number`.
@@ -61,15 +61,16 @@ impl Station {
         self.settle_race(call_number, number);
         self.credit(call_number);
         let Some(mut attempt) = self.attempts.remove(&number) else { return };
-        let taken = std::mem::take(&mut attempt.taken);
+        let taken = attempt.taken.take();
+        attempt.reported = true;
         self.blame(&attempt, failed);
-        self.end_visit(&attempt, true);
+        self.end_visit(&attempt);
         self.paces.settle(taken, Some(0.0), now_ns);
         let Some(call) = self.calls.get_mut(&call_number) else { return };
         call.attempt = None;
-        call.shunned.last = Some(attempt.at);
+        call.shunned.failed(attempt.at);
         call.last = Some(failed.class);
-        if failed.disposition() == Disposition::Shed {
+        if failed.is_shed() {
             call.sheds += 1;
             let until_ns = now_ns.saturating_add(failed.retry_after_ns.unwrap_or(0));
             call.shunned.refused(attempt.at, until_ns);
@@ -102,103 +103,53 @@ impl Station {
 
     /// What a failure says of its server.
     fn blame(&mut self, attempt: &Attempt, failed: Failed) {
-        let (at, now_ns) = (attempt.at, self.now_ns);
-        let shed = failed.disposition() == Disposition::Shed;
+        let &Attempt { at, trial, .. } = attempt;
         let health = &mut self.servers[at].health;
-        if shed {
-            let retry_after_ns = failed.retry_after_ns;
-            health.refused(retry_after_ns.unwrap_or(0), now_ns);
-            health.overloaded(Overload::Throttled { retry_after_ns }, now_ns);
-        } else {
-            self.took(at);
-        }
-        // A server that says when to come back works, and so does one that finds fault with a call.
-        let works = match failed.class {
-            ErrorClass::Server => shed && failed.retry_after_ns.is_some(),
-            _ => true,
-        };
-        if works {
-            self.reached(at);
-        } else {
-            if !shed {
-                self.servers[at].health.overloaded(Overload::Failed, now_ns);
-            }
-            self.came_to_nothing(at, attempt.trial);
-        }
+        let effect = health.failed(failed, trial, self.now_ns, &mut self.rng);
+        self.pass_on(effect);
         self.steer(at, News::Nothing);
-    }
-
-    /// A server took a call, or found fault with it.
-    fn took(&mut self, at: usize) {
-        if self.servers[at].health.took() {
-            self.news();
-        }
-    }
-
-    /// A server has answered something.
-    fn reached(&mut self, at: usize) {
-        if self.servers[at].health.reached() {
-            self.adjust();
-            self.news();
-        }
-    }
-
-    fn came_to_nothing(&mut self, at: usize, trial: bool) {
-        if self.servers[at].health.came_to_nothing(trial, self.now_ns, &mut self.rng) {
-            self.adjust();
-        }
-        self.news();
     }
 
     /// How long to wait before the next try; `None` is to give up.
     fn backoff(&mut self, number: u64, failed: Failed) -> Option<u64> {
         let now_ns = self.now_ns;
         let call = self.calls.get(&number)?;
-        let (shed, max) = (failed.disposition() == Disposition::Shed, self.retry.max);
-        let attempt = match failed.disposition() {
-            Disposition::Terminal => return None,
-            Disposition::Shed if call.sheds > max.saturating_mul(SHED_FACTOR) => return None,
-            Disposition::Shed => call.sheds.min(max),
-            Disposition::Retry => (call.tries + call.hedges).saturating_sub(call.sheds),
-        };
+        let tries = Tries { made: call.tries + call.hedges, shed: call.sheds };
         let left_ns = call.deadline_ns.saturating_sub(now_ns);
-        // What a server asked for concerns that server; another one may be asked at once.
-        let servers = self.servers.iter().enumerate();
-        let waits = servers
-            .map(|(i, server)| server.health.held_ns(now_ns).max(call.shunned.wait(i, now_ns)));
-        let held_ns = waits.min().unwrap_or(0);
-        let failure = Failure { class: failed.class, retry_after_ns: Some(held_ns) };
-        let delay_ns = self.retry.next_delay(attempt, failure, left_ns, &mut self.rng)?;
-        let budgeted_ns = if shed { 0 } else { self.budget.reserve(now_ns, left_ns)? };
-        Some(delay_ns.max(budgeted_ns)).filter(|&delay_ns| delay_ns < left_ns)
+        let held_ns = shortest_hold_ns(&mut All(&mut self.servers), &call.shunned, now_ns);
+        let repeat = Repeat { failed, tries, held_ns, left_ns };
+        repeat.delay_ns(&self.retry, &mut self.budget, now_ns, &mut self.rng)
     }
 
     /// The time of a call has ended.
     pub(super) fn expire(&mut self, number: u64) {
         let Some(call) = self.calls.get(&number) else { return };
         let (phase, last) = (call.phase, call.last);
-        let sent = call.attempt.and_then(|number| self.attempts.get(&number));
-        let sent = sent.map(|attempt| (attempt.at, attempt.sent_ns));
+        if phase == Phase::Upstream
+            && let Some(first) = call.attempt
+        {
+            self.timed_out(first);
+        }
         self.drop_tries(number);
         let class = match phase {
             Phase::Down => last.unwrap_or_else(|| self.outage()),
             _ => ErrorClass::Timeout,
         };
-        if let (Phase::Upstream, Some((at, sent_ns))) = (phase, sent) {
-            self.timed_out(at, self.now_ns.saturating_sub(sent_ns));
-        }
         self.leave(number, Err(class), None);
     }
 
-    /// That says something of the server only if it was long: a client in a hurry must not close it
-    /// for the others.
-    fn timed_out(&mut self, at: usize, after_ns: u64) {
-        let usual_ns = self.line.service_s().map(|usual_s| usual_s * LONG_FACTOR * 1e9);
-        if after_ns < usual_ns.map_or(LONG_NS, |usual_ns| (usual_ns as u64).max(LEAST_LONG_NS)) {
-            return;
-        }
-        self.servers[at].health.overloaded(Overload::Failed, self.now_ns);
-        self.came_to_nothing(at, true);
+    /// The time of a call has ended while a server had it. Whether that says something of the server
+    /// is for its health to judge; if not, the try ends without news.
+    fn timed_out(&mut self, number: u64) {
+        let now_ns = self.now_ns;
+        let Some(attempt) = self.attempts.get_mut(&number) else { return };
+        let at = attempt.at;
+        let silence = (now_ns.saturating_sub(attempt.sent_ns), self.line.usual());
+        let health = &mut self.servers[at].health;
+        let effect = health.timed_out(silence, attempt.trial, now_ns, &mut self.rng);
+        let Some(effect) = effect else { return };
+        attempt.reported = true;
+        self.pass_on(effect);
         self.steer(at, News::Nothing);
     }
 
@@ -216,11 +167,7 @@ impl Station {
         }
         match phase {
             Phase::Down => self.seeks_no_more(number),
-            Phase::Rate(_) => {
-                if let Some(rate) = self.paces.leave(number) {
-                    self.turn(rate);
-                }
-            }
+            Phase::Rate => self.leave_rates(number),
             Phase::Line | Phase::Upstream | Phase::Backoff(_) => {}
         }
     }

@@ -3,10 +3,10 @@
 //! The gateway looks at its watch all the time and does nothing while there is nothing to do; here
 //! such looks are left out, and the next one after them is where it would have been.
 
+use sage_core::upstream::News;
+
 use super::Station;
 use super::agenda::Event;
-use super::health::News;
-use super::settings::POLL_NS;
 
 /// A server's looks.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(super) struct Poll {
 impl Station {
     /// There is something to do: plan the next looks.
     pub(super) fn plan_polls(&mut self) {
-        let (now_ns, pause_ns) = (self.now_ns, self.pause_ns());
+        let (now_ns, pause_ns) = (self.now_ns, self.line.usual().poll_pause_ns());
         for (server, known) in self.servers.iter_mut().enumerate() {
             if known.poll.planned || !known.health.is_auto() {
                 continue;
@@ -41,14 +41,8 @@ impl Station {
         }
         let load = if known.health.is_down() { None } else { known.load() };
         self.steer(server, load.map_or(News::Nothing, News::Server));
-        let at_ns = now_ns.saturating_add(self.pause_ns());
+        let at_ns = now_ns.saturating_add(self.line.usual().poll_pause_ns());
         self.servers[server].poll.planned = true;
         self.agenda.plan(at_ns, Event::Poll { server });
-    }
-
-    /// Between two looks: the shorter the faster calls are answered, because then more changes.
-    pub(super) fn pause_ns(&self) -> u64 {
-        let quarter = self.line.service_s().map(|service_s| (service_s * 1e9 / 4.0) as u64);
-        quarter.map_or(POLL_NS.1, |ns| ns.clamp(POLL_NS.0, POLL_NS.1))
     }
 }

@@ -1,17 +1,17 @@
 //! One server: what is known of it, and what answers there.
 
 use sage_core::limiter::{LimiterConfig, ServerLoad};
+use sage_core::upstream::settings::MAX_TEXTS;
+use sage_core::upstream::{Health, Servers};
 use sage_core::vllm::Request;
 
 use crate::model::{ServerKind, ServerModel, Work};
 
 use super::agenda::{Agenda, Event};
-use super::call::{Attempt, Kind};
+use super::call::{Attempt, ITEM_BITS, Kind};
 use super::engines::{Generator, Texts};
-use super::health::Health;
 use super::places::Places;
 use super::poll::Poll;
-use super::settings::{ITEM_BITS, MAX_TEXTS};
 
 /// See the module.
 #[derive(Debug)]
@@ -153,6 +153,20 @@ impl Server {
             Backend::Vllm { generator, texts } => generator.busy_ns() + texts.busy_ns(),
             Backend::Places { places, .. } => places.busy_ns(),
         }
+    }
+}
+
+/// All servers of an endpoint.
+#[derive(Debug)]
+pub(super) struct All<'a>(pub(super) &'a mut [Server]);
+
+impl Servers for All<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    fn with<R>(&mut self, at: usize, look: impl FnOnce(&mut Health) -> R) -> R {
+        look(&mut self.0[at].health)
     }
 }
 

@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 use sage_core::limiter::Source;
+use sage_core::upstream::Failed;
 use sage_core::vllm::{embedder, profile};
 use sage_dsl::plan::{HedgePlan, RetryPlan};
 
-use super::call::Failed;
 use super::*;
 use crate::model::ServerModel;
 
@@ -66,7 +66,7 @@ fn is_empty(station: &Station) -> bool {
         && station.ready.is_empty()
         && station.line.is_idle()
         && (0..).zip(&station.servers).all(|(at, server)| {
-            idle(&server.backend) && server.health.inside().0 == 0 && station.choice.calls(at) == 0
+            idle(&server.backend) && server.health.in_flight() == 0 && station.choice.calls(at) == 0
         })
 }
 
@@ -124,6 +124,7 @@ fn refusals_halve_a_limit_that_is_found_out() {
     station.faults.with(1.0, busy(None));
     station.submit(call(0, 60 * SECOND), 5 * SECOND);
     assert_eq!(station.servers[0].health.limit(), Some(16));
+    assert_eq!(station.line.limit(), 16, "the line knows");
 }
 
 #[test]
@@ -188,7 +189,7 @@ fn a_failed_call_avoids_the_server_that_failed_it() {
         let failed = Failed { class: ErrorClass::Server, status: Some(500), retry_after_ns: None };
         station.faults.with(1.0, failed);
         station.submit(call(id, 60 * SECOND), 0);
-        let first = station.servers.iter().position(|server| server.health.inside().1 == 1);
+        let first = station.servers.iter().position(|server| server.health.failures_in_row() == 1);
         station.faults.with(0.0, failed);
         let mut out = Vec::new();
         while station.attempts.is_empty() {
@@ -214,15 +215,15 @@ fn servers_are_looked_at_when_the_gateway_would_and_what_is_seen_steers() {
     station.submit(one(0), 2_500_000_000);
     let mut out = Vec::new();
     station.advance(3 * SECOND - 1, &mut out);
-    assert_eq!(station.servers[0].health.inside().2, Some(Source::Estimator));
+    assert_eq!(station.servers[0].health.source(), Some(Source::Estimator));
     station.advance(3 * SECOND, &mut out);
-    assert_eq!(station.servers[0].health.inside().2, Some(Source::Server));
+    assert_eq!(station.servers[0].health.source(), Some(Source::Server));
     let load = station.servers[0].load().unwrap();
     assert_eq!((load.running, load.waiting, load.preemptions), (1.0, 0.0, Some(0)));
     assert!(load.kv_usage.is_some_and(|usage| usage > 0.0 && usage < 0.01));
     run(&mut station);
     // A quarter of the three seconds that a call takes now.
-    let pause_ns = station.pause_ns();
+    let pause_ns = station.line.usual().poll_pause_ns();
     assert!((700_000_000..900_000_000).contains(&pause_ns), "{pause_ns}");
     assert_eq!(station.next_ns(), None, "an idle server is not looked at");
 }
@@ -239,6 +240,6 @@ fn one_server_gets_no_more_than_its_part_of_a_fixed_limit() {
     };
     station.submit(text(0, 100_000), 0);
     (1..9).for_each(|id| station.submit(text(id, 10), 0));
-    let out: Vec<u32> = station.servers.iter().map(|server| server.health.inside().0).collect();
+    let out: Vec<u32> = station.servers.iter().map(|server| server.health.in_flight()).collect();
     assert_eq!(out, [4, 4]);
 }

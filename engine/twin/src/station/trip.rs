@@ -10,12 +10,14 @@
 //! the gateway's runtime wakes tasks: a step is always finished before the next one begins.
 
 use sage_core::endpoint::ErrorClass;
+use sage_core::upstream::Failed;
 
 use super::Station;
 use super::agenda::Event;
-use super::call::{Failed, Phase};
-use super::paces::Rate;
-use super::settings::REJECTED_STATUS;
+use super::call::Phase;
+
+/// Status of what a server finds fault with.
+const REJECTED_STATUS: u16 = 400;
 
 /// A step that can be taken now.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +26,8 @@ pub(super) enum Wake {
     Permit(u64),
     /// A call that found no server looks again.
     Look(u64),
-    /// A call has its part of a rate.
-    Paced(u64, Rate),
+    /// A call has its part of the rates.
+    Paced(u64),
     /// A server failed a try.
     Failed(u64, Failed),
 }
@@ -41,9 +43,9 @@ impl Station {
                         self.choose(call);
                     }
                 }
-                Wake::Paced(call, rate) => {
-                    if self.phase(call) == Some(Phase::Rate(rate)) {
-                        self.paced(call, rate);
+                Wake::Paced(call) => {
+                    if self.phase(call) == Some(Phase::Rate) {
+                        self.send(call);
                     }
                 }
                 Wake::Failed(attempt, failed) => self.failed(attempt, failed),
@@ -71,46 +73,15 @@ impl Station {
 
     /// A call has a server and wants its part of the rates.
     pub(super) fn pace(&mut self, number: u64) {
-        self.want(number, Rate::Requests);
-    }
-
-    fn want(&mut self, number: u64, rate: Rate) {
         let Some(call) = self.calls.get_mut(&number) else { return };
-        call.phase = Phase::Rate(rate);
-        if self.paces.join(rate, number) {
-            self.paced(number, rate);
-        } else {
-            self.turn(rate);
+        call.phase = Phase::Rate;
+        let tokens = call.tokens;
+        let Some(taken) = self.take_or_join(number, tokens) else { return };
+        let attempt = self.calls.get(&number).and_then(|call| call.attempt);
+        if let Some(attempt) = attempt.and_then(|number| self.attempts.get_mut(&number)) {
+            attempt.taken = Some(taken);
         }
-    }
-
-    fn paced(&mut self, number: u64, rate: Rate) {
-        match rate {
-            Rate::Requests => self.want(number, Rate::Tokens),
-            Rate::Tokens => self.send(number),
-        }
-    }
-
-    /// Whoever is first in the line of `rate` asks, and the next, until one has to sleep.
-    pub(super) fn turn(&mut self, rate: Rate) {
-        while let Some(number) = self.paces.asking(rate) {
-            let call = self.calls.get(&number);
-            let attempt = call.and_then(|call| call.attempt);
-            let amount = match rate {
-                Rate::Requests => 1.0,
-                Rate::Tokens => call.map_or(0.0, |call| call.tokens),
-            };
-            match self.paces.ask(rate, amount, self.now_ns) {
-                Ok(reservation) => {
-                    if let Some(attempt) = attempt.and_then(|number| self.attempts.get_mut(&number))
-                    {
-                        attempt.taken.add(rate, reservation);
-                    }
-                    self.ready.push_back(Wake::Paced(number, rate));
-                }
-                Err(at_ns) => self.agenda.plan(at_ns, Event::Turn { rate }),
-            }
-        }
+        self.send(number);
     }
 
     /// A try goes out.

@@ -50,10 +50,7 @@ proptest! {
         };
         if let Some(rate) = requests {
             let most = most_in_a_minute(&sends(&|_| 1.0));
-            // A call that has its request may still wait for its tokens.
-            let held = if tokens.is_some() { 50.0 } else { 0.0 };
-            let allowed = (rate * 60.0).max(1.0) + held;
-            prop_assert!(most <= allowed, "{most} in a minute of {}", rate * 60.0);
+            prop_assert!(most <= rate * 60.0, "{most} in a minute of {}", rate * 60.0);
         }
         if let Some(rate) = tokens {
             let used = |id: u64| f64::from(sizes[id as usize].1 + sizes[id as usize].2);

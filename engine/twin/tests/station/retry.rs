@@ -74,6 +74,34 @@ fn a_server_that_lets_calls_wait_too_long_is_left_alone() {
 }
 
 #[test]
+fn trials_that_time_out_grow_apart() {
+    let model = endpoint(ServerKind::Fixed { service_ns: 1_000 * SECOND });
+    let mut station = Station::new(&model, &[1.0], 5).unwrap();
+    let mut out = Vec::new();
+    // How long the only call there is waits until it is sent.
+    let mut wait_ns = |id: u64| {
+        let arrived_ns = id * 20 * SECOND;
+        let one = call(id, [Work::Wait(1)]);
+        station.submit(StationCall { deadline_ns: arrived_ns + 18 * SECOND, ..one }, arrived_ns);
+        let mut now_ns = arrived_ns;
+        while station.stats().attempts <= id {
+            now_ns = station.next_ns().unwrap();
+            station.advance(now_ns, &mut out);
+        }
+        station.advance(arrived_ns + 18 * SECOND, &mut out);
+        now_ns - arrived_ns
+    };
+    assert!((0..10).all(|id| wait_ns(id) == 0), "each is in the row");
+    // Since the last one timed out two seconds have passed.
+    let waits: Vec<u64> = (10..20).map(|id| (wait_ns(id) + 2 * SECOND) / MS).collect();
+    assert_eq!(waits[..4], [2_000; 4], "at most 2 s after the fourth: {waits:?}");
+    assert!(waits[5..].iter().all(|wait| (2_500..=5_000).contains(wait)), "{waits:?}");
+    assert!(
+        out.iter().all(|reply| (reply.attempts, &reply.result) == (1, &Err(ErrorClass::Timeout)))
+    );
+}
+
+#[test]
 fn without_retries_every_failure_is_told() {
     let retry = RetryPlan { max: 0, ..RetryPlan::default() };
     let mut station = Station::new(&failing(0.1, retry), &[1.0], 5).unwrap();

@@ -12,9 +12,12 @@ use rand_pcg::Pcg32;
 use sage_core::endpoint::ErrorClass;
 use sage_core::fair::Share;
 use sage_core::hedge::Hedger;
-use sage_core::limiter::Overload;
 use sage_core::replica::Replicas;
-use sage_core::retry::{Disposition, Failure, RetryBudget, RetryPolicy};
+use sage_core::retry::{RetryBudget, RetryPolicy};
+use sage_core::upstream::settings::{MAX_SERVERS, retry_burst};
+use sage_core::upstream::{
+    Effect, Health, News, Repeat, Shunned, Tries, joint_limit, limit_of_one, shortest_hold_ns,
+};
 use tokio::sync::Notify;
 
 use super::GatewayError;
@@ -22,27 +25,13 @@ use super::attempt::Failed;
 use super::config::{Concurrency, JobShares, Upstream};
 use super::header;
 use super::rates::Rates;
-use super::replica::{News, Replica};
+use super::replica::{All, Replica};
 use super::stats::EndpointStats;
 use super::transport;
 use super::turnstile::Turnstile;
 
-pub(in crate::gateway) use choice::{Closed, Shunned};
+pub(in crate::gateway) use choice::Closed;
 pub(in crate::gateway) use visit::Visit;
-
-/// Retries at once besides the share of the calls: one for each place, because a restarted server
-/// cuts all calls it had. So many places count where their number is found out.
-const USUAL_PLACES: u32 = 64;
-/// A try that was shed cost the upstream nothing, so there may be so many times more of them than of
-/// others.
-const SHED_FACTOR: u32 = 4;
-/// A time without an answer that counts against a server: as a multiple of the usual one, at least
-/// so long, and so long where nothing is usual yet.
-const LONG_FACTOR: u32 = 4;
-const LEAST_LONG: Duration = Duration::from_secs(1);
-const LONG: Duration = Duration::from_secs(10);
-/// Most servers of an endpoint.
-const MAX_REPLICAS: usize = 64;
 
 /// See the module.
 pub(in crate::gateway) struct Target {
@@ -59,6 +48,8 @@ pub(in crate::gateway) struct Target {
     /// The limit over all servers; 0 when each finds its own.
     fixed: AtomicU32,
     shared: Mutex<Shared>,
+    /// Held by whoever tells the line its limit, so that the last to tell has looked last.
+    adjusting: Mutex<()>,
     /// A server is back, or has a free place.
     news: Notify,
     pub(in crate::gateway) not_kept: AtomicU64,
@@ -79,21 +70,17 @@ impl Target {
         jobs: &JobShares,
     ) -> Result<Target, GatewayError> {
         let servers = upstream.servers();
-        if servers.len() > MAX_REPLICAS {
+        if servers.len() > MAX_SERVERS {
             return Err(GatewayError::Config(format!(
-                "endpoint `{}` has {} servers; at most {MAX_REPLICAS} are possible",
+                "endpoint `{}` has {} servers; at most {MAX_SERVERS} are possible",
                 upstream.name,
                 servers.len()
             )));
         }
         let replicas = servers.iter().map(Replica::new).collect::<Result<Vec<_>, _>>()?;
-        let fixed = match upstream.concurrency {
-            Concurrency::Fixed(limit) => limit.max(1),
-            Concurrency::Auto { .. } => 0,
-        };
-        let burst = match upstream.concurrency {
-            Concurrency::Fixed(limit) => limit,
-            Concurrency::Auto { max, .. } => max.min(USUAL_PLACES),
+        let (fixed, burst) = match upstream.concurrency {
+            Concurrency::Fixed(limit) => (limit.max(1), retry_burst(Some(limit), limit)),
+            Concurrency::Auto { max, .. } => (0, retry_burst(None, max)),
         };
         // Random, not seeded: gateways must differ, and nothing that is reproduced depends on it.
         let seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &upstream.name);
@@ -104,10 +91,11 @@ impl Target {
             fixed: AtomicU32::new(fixed),
             shared: Mutex::new(Shared {
                 choice: Replicas::new(replicas.len(), upstream.affinity),
-                budget: RetryBudget::of_share(upstream.retry_budget, f64::from(burst.max(10))),
+                budget: RetryBudget::of_share(upstream.retry_budget, burst),
                 hedger: upstream.hedge.map(|rule| Hedger::new(rule.quantile, rule.budget)),
                 rng: Pcg32::seed_from_u64(seed),
             }),
+            adjusting: Mutex::new(()),
             news: Notify::new(),
             not_kept: AtomicU64::new(0),
             started: Instant::now(),
@@ -143,53 +131,28 @@ impl Target {
 
     /// A server has answered something.
     pub(in crate::gateway) fn reached(&self, at: usize) {
-        if self.replicas[at].reached() {
-            self.adjust();
-            self.news.notify_waiters();
-        }
-    }
-
-    /// A server took a call, or found fault with it.
-    fn took(&self, at: usize) {
-        if self.replicas[at].took() {
-            self.news.notify_waiters();
-        }
+        self.pass_on(self.replicas[at].health(Health::reached));
     }
 
     /// No connection to a server could be made.
     pub(in crate::gateway) fn unreachable(&self, at: usize) {
-        let now = self.now_ns();
-        let went_down = self.replicas[at].unreachable(now, &mut self.lock().rng);
-        if went_down {
-            self.adjust();
-        }
-        self.news.notify_waiters();
+        let (replica, now) = (&self.replicas[at], self.now_ns());
+        replica.forget_kind();
+        let effect = {
+            let mut shared = self.lock();
+            replica.health(|health| health.unreachable(now, &mut shared.rng))
+        };
+        self.pass_on(effect);
     }
 
-    fn came_to_nothing(&self, at: usize, trial: bool) {
-        let now = self.now_ns();
-        if self.replicas[at].came_to_nothing(trial, now, &mut self.lock().rng) {
+    /// Tell everyone whom it concerns.
+    fn pass_on(&self, effect: Effect) {
+        if effect.adjust {
             self.adjust();
         }
-        self.news.notify_waiters();
-    }
-
-    /// The time of a call has ended, `after` so long at a server. That says something of the server
-    /// only if it was long: a client in a hurry must not close it for the others.
-    pub(in crate::gateway) fn timed_out(&self, at: usize, after: Duration) {
-        let usual = self.turnstile.service();
-        if after < usual.map_or(LONG, |usual| (usual * LONG_FACTOR).max(LEAST_LONG)) {
-            return;
+        if effect.news {
+            self.news.notify_waiters();
         }
-        let now = self.now_ns();
-        let replica = &self.replicas[at];
-        replica.answered(false);
-        let (class, seconds) = (ErrorClass::Timeout, after.as_secs_f64());
-        let how = format!("the last failure was: {class}: no answer within {seconds:.1} s");
-        replica.remember(how, now);
-        replica.overloaded(Overload::Failed, now);
-        self.came_to_nothing(at, true);
-        self.steer(at, News::Nothing);
     }
 
     /// A call's first try goes out.
@@ -197,47 +160,24 @@ impl Target {
         self.lock().budget.on_call();
     }
 
-    /// How long to wait before the next try after `tries`, of which the upstream shed `sheds`; `None`
-    /// is to give up.
+    /// How long to wait before the next try after `tries`; `None` is to give up.
     pub(in crate::gateway) fn backoff(
         &self,
-        tries: u32,
-        sheds: u32,
+        tries: Tries,
         failed: Failed,
         shunned: &Shunned,
         left: Duration,
     ) -> Option<Duration> {
-        let shed = match failed.disposition() {
-            Disposition::Terminal => return None,
-            Disposition::Shed => true,
-            Disposition::Retry => false,
-        };
         // A gateway further on has made the tries there were to make.
-        if failed.by_gateway && !(shed && failed.untried) {
+        if failed.by_gateway && !(failed.what.is_shed() && failed.untried) {
             return None;
         }
-        let max = self.retry.max;
-        let attempt = if shed {
-            if sheds > max.saturating_mul(SHED_FACTOR) {
-                return None;
-            }
-            sheds.min(max)
-        } else {
-            tries.saturating_sub(sheds)
-        };
-        let now = self.now_ns();
-        let left = left.as_nanos() as u64;
-        // What a server asked for concerns that server; another one may be asked at once.
-        let replicas = self.replicas.iter().enumerate();
-        let waits = replicas.map(|(i, replica)| replica.held_ns(now).max(shunned.wait(i, now)));
-        let held = waits.min().unwrap_or(0);
-        let failure = Failure { class: failed.class, retry_after_ns: Some(held) };
+        let (now, left_ns) = (self.now_ns(), left.as_nanos() as u64);
+        let held_ns = shortest_hold_ns(&mut All(&self.replicas), shunned, now);
+        let repeat = Repeat { failed: failed.what, tries, held_ns, left_ns };
         let mut shared = self.lock();
         let Shared { budget, rng, .. } = &mut *shared;
-        let delay = self.retry.next_delay(attempt, failure, left, rng)?;
-        let budgeted = if shed { 0 } else { budget.reserve(now, left)? };
-        let delay = delay.max(budgeted);
-        (delay < left).then_some(Duration::from_nanos(delay))
+        repeat.delay_ns(&self.retry, budget, now, rng).map(Duration::from_nanos)
     }
 
     /// When a second try beside a first is due; earns the call's part of one.
@@ -257,44 +197,34 @@ impl Target {
     pub(in crate::gateway) fn set_limit(&self, limit: u32) {
         self.fixed.store(limit.max(1), Ordering::Relaxed);
         for replica in &self.replicas {
-            replica.fix();
+            replica.health(Health::fix);
         }
         self.adjust();
         self.news.notify_waiters();
     }
 
     /// Give the line the limit that the servers make together.
-    pub(in crate::gateway) fn adjust(&self) {
-        let fixed = self.fixed.load(Ordering::Relaxed);
-        let limit = if fixed > 0 {
-            fixed
-        } else {
-            let up: u32 = self.limits(|replica| !replica.is_down());
-            // When all are down the calls wait for them with permits: those they will have.
-            if up > 0 { up } else { self.limits(|_| true) }
-        };
+    fn adjust(&self) {
+        let _turn = self.adjusting.lock().unwrap_or_else(PoisonError::into_inner);
+        let limit = self.fixed().unwrap_or_else(|| joint_limit(&mut All(&self.replicas)));
         self.turnstile.set_limit(limit);
     }
 
-    fn limits(&self, counts: impl Fn(&Replica) -> bool) -> u32 {
-        let counted = self.replicas.iter().filter(|replica| counts(replica));
-        counted.filter_map(Replica::limit).sum()
+    /// The limit over all servers, if it is set.
+    fn fixed(&self) -> Option<u32> {
+        Some(self.fixed.load(Ordering::Relaxed)).filter(|&limit| limit > 0)
     }
 
     /// The part of a fixed limit that one server may have.
     fn limit_of_one(&self) -> u32 {
-        let fixed = self.fixed.load(Ordering::Relaxed);
-        if self.replicas.len() == 1 || fixed == 0 {
-            return u32::MAX;
-        }
-        let up = self.replicas.iter().filter(|replica| !replica.is_down()).count();
-        fixed.div_ceil(up.max(1) as u32)
+        limit_of_one(self.fixed(), &mut All(&self.replicas))
     }
 
     /// Tell a server's limiter something, and let it steer.
     pub(in crate::gateway) fn steer(&self, at: usize, news: News) {
         let (_, waiting) = self.turnstile.load();
-        if self.replicas[at].steer(news, waiting, self.now_ns()) {
+        let now = self.now_ns();
+        if self.replicas[at].health(|health| health.steer(news, waiting, now)) {
             self.adjust();
             self.news.notify_waiters();
         }

@@ -1,16 +1,15 @@
 //! A try's presence at a server: where it went, and what came of it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::http::HeaderMap;
 use sage_core::endpoint::ErrorClass;
-use sage_core::limiter::{Overload, Sample};
-use sage_core::retry::Disposition;
+use sage_core::limiter::Sample;
+use sage_core::upstream::{Failed, Health, News};
 
-use super::super::attempt::Failed;
 use super::super::peek::Usage;
-use super::super::replica::{News, Replica};
+use super::super::replica::Replica;
 use super::Target;
 
 /// A try's presence at a server.
@@ -40,15 +39,14 @@ impl Visit {
     /// The server has begun to answer with success.
     pub(in crate::gateway) fn begins(&mut self) {
         self.reported = true;
-        self.target.took(self.at);
-        self.target.reached(self.at);
+        self.target.pass_on(self.replica().health(Health::answers));
     }
 
     /// The call is answered, with success and whole.
     pub(in crate::gateway) fn succeeded(mut self, usage: Usage) {
         let latency_ns = self.begun.elapsed().as_nanos() as u64;
         let replica = self.replica();
-        replica.answered(true);
+        replica.health(Health::succeeded);
         if let Some(hedger) = &mut self.target.lock().hedger {
             hedger.observe(latency_ns);
         }
@@ -67,49 +65,51 @@ impl Visit {
     /// The server has failed the call; `how`, in few words.
     pub(in crate::gateway) fn failed(mut self, failed: Failed, how: &str) {
         self.reported = true;
-        let (target, at, now) = (&self.target, self.at, self.target.now_ns());
+        let (target, at, trial, now) = (&self.target, self.at, self.trial, self.target.now_ns());
+        let replica = self.replica();
         let what = if failed.status.is_some() { "answer" } else { "failure" };
-        target.replicas[at].remember(format!("the last {what} was: {}: {how}", failed.class), now);
-        if failed.class == ErrorClass::Unreachable && failed.status.is_none() {
+        replica.remember(format!("the last {what} was: {}: {how}", failed.class), now);
+        if failed.is_unsent() {
             target.unreachable(at);
             return;
         }
-        let replica = &target.replicas[at];
-        replica.answered(false);
-        let retry_after_ns = failed.retry_after.map(|wait| wait.as_nanos() as u64);
-        let shed = failed.disposition() == Disposition::Shed;
-        if shed {
-            replica.refused(retry_after_ns.unwrap_or(0), now);
-            replica.overloaded(Overload::Throttled { retry_after_ns }, now);
-        } else if failed.status.is_some() {
-            target.took(at);
-        }
-        // A server that says when to come back works, and so does one that finds fault with a call.
-        let works = match failed.class {
-            ErrorClass::Server => shed && failed.retry_after.is_some(),
-            ErrorClass::Timeout => false,
-            // No answer at all, whatever its status said.
-            ErrorClass::Protocol => failed.status.is_some(),
-            _ => true,
+        replica.count_failure();
+        let effect = {
+            let mut shared = target.lock();
+            replica.health(|health| health.failed(failed, trial, now, &mut shared.rng))
         };
-        if works {
-            target.reached(at);
-        } else {
-            if !shed {
-                replica.overloaded(Overload::Failed, now);
-            }
-            target.came_to_nothing(at, self.trial);
-        }
+        target.pass_on(effect);
         target.steer(at, News::Nothing);
+    }
+
+    /// The time of the call has ended, `after` so long at the server. Whether that says something of
+    /// the server is for its health to judge; if not, the visit ends without news.
+    pub(in crate::gateway) fn timed_out(mut self, after: Duration) {
+        let (target, at, trial, now) = (&self.target, self.at, self.trial, self.target.now_ns());
+        let replica = self.replica();
+        let silence = (after.as_nanos() as u64, target.turnstile.usual());
+        let effect = {
+            let mut shared = target.lock();
+            replica.health(|health| health.timed_out(silence, trial, now, &mut shared.rng))
+        };
+        let Some(effect) = effect else { return };
+        replica.count_failure();
+        let (class, seconds) = (ErrorClass::Timeout, after.as_secs_f64());
+        let how = format!("the last failure was: {class}: no answer within {seconds:.1} s");
+        replica.remember(how, now);
+        target.pass_on(effect);
+        target.steer(at, News::Nothing);
+        self.reported = true;
     }
 }
 
 impl Drop for Visit {
     fn drop(&mut self) {
         if self.trial && !self.reported {
-            self.replica().no_news(self.target.now_ns());
+            let now = self.target.now_ns();
+            self.replica().health(|health| health.no_news(now));
         }
-        self.replica().end();
+        self.replica().health(Health::end);
         self.target.lock().choice.finished(self.at, self.cost);
         if self.target.replicas.len() > 1 {
             self.target.news.notify_waiters();

@@ -14,10 +14,12 @@ mod pass;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use sage_core::endpoint::{ErrorClass, Lane};
 use sage_core::fair::{Admission, CostEstimator, FairQueue, FlowId, Share, Ticket};
+use sage_core::upstream::UsualTime;
+use sage_core::upstream::settings::{MAX_KINDS, USUAL_ANSWER};
 use tokio::sync::oneshot;
 
 use super::config::{JobShares, Price, Upstream};
@@ -28,10 +30,6 @@ use super::stats::{Counters, StageStats};
 use account::Accounts;
 pub(super) use pass::{Extra, Pass};
 
-/// Answer tokens that are expected of a call before any like it was answered.
-const USUAL_ANSWER: f64 = 128.0;
-/// Kinds of calls (stages of jobs) whose answers are told apart.
-const MAX_KINDS: usize = 4_096;
 /// Longest `Retry-After`, seconds.
 const MAX_RETRY_AFTER: f64 = 60.0;
 
@@ -51,8 +49,7 @@ struct State {
     clients: Vec<FlowId>,
     queue_wait: Histogram,
     latency: Histogram,
-    /// Seconds that a call holds its permit, on average of late.
-    service_s: f64,
+    usual: UsualTime,
 }
 
 /// What the turnstile must know of a call.
@@ -100,7 +97,7 @@ impl Turnstile {
             accounts: Accounts::new(jobs),
             queue_wait: Histogram::default(),
             latency: Histogram::default(),
-            service_s: 0.0,
+            usual: UsualTime::default(),
         };
         Turnstile { state: Mutex::new(state), price, started: Instant::now() }
     }
@@ -177,10 +174,9 @@ impl Turnstile {
         (state.queue.in_flight() as u32, state.queue.waiting() as u32)
     }
 
-    /// How long a call holds its permit, on average of late.
-    pub(super) fn service(&self) -> Option<Duration> {
-        let seconds = self.lock().service_s;
-        (seconds > 0.0).then(|| Duration::from_secs_f64(seconds))
+    /// How long calls hold their permits.
+    pub(super) fn usual(&self) -> UsualTime {
+        self.lock().usual
     }
 
     pub(super) fn snapshot(&self) -> Snapshot {
@@ -237,7 +233,8 @@ impl State {
     /// once: told to come back for the first free place, they would only be refused together.
     fn retry_after_s(&self) -> u32 {
         let tenth = self.queue.waiting() as f64 / 10.0;
-        let seconds = tenth * self.service_s / self.queue.limit().max(1) as f64;
+        let usual_s = self.usual.seconds().unwrap_or(0.0);
+        let seconds = tenth * usual_s / self.queue.limit().max(1) as f64;
         seconds.clamp(1.0, MAX_RETRY_AFTER).ceil() as u32
     }
 }

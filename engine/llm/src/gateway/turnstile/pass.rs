@@ -214,11 +214,7 @@ impl Pass {
                 }
                 state.latency.observe(self.entered.elapsed());
                 let service = self.held.map_or(Duration::ZERO, |held| held.elapsed()).as_secs_f64();
-                state.service_s += if state.service_s == 0.0 {
-                    service
-                } else {
-                    (service - state.service_s) / 16.0
-                };
+                state.usual.observe(service);
             }
             Err(class) => counters.errors.count(class),
         }
