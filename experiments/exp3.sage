@@ -4,9 +4,12 @@ import "../pipelines/compute.sage"
 import "../pipelines/mixed.sage"
 
 /// Table 4: how many calls in flight are best?
+///
+/// The nodes hold twice as many tasks as the most calls of the sweep, so that the limit is what
+/// decides.
 experiment exp3 {
   jobs: [rag]
-  tasks: 2000, nodes: 4, policy: load_aware(spread), arrivals: batch
+  tasks: 2000, nodes: 4, slots: 16, policy: load_aware(spread), arrivals: batch
   sweep concurrency in [1, 4, 8, 16, 32, auto]
   repeat: 3, seed: 3, baseline: auto
   report: [throughput, latency_mean_ms, latency_p99_ms]

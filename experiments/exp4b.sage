@@ -33,3 +33,25 @@ experiment exp4b {
     and throughput[all][gateway] >= 95% * throughput[all][at_once]
   }
 }
+
+/// The same for jobs that take little longer than the gap between them: then it does help.
+experiment exp4b_short {
+  jobs: [first = rag, second = rag, third = rag]
+  together
+  tasks: 60, nodes: 4, arrivals: batch
+  sweep admission in [
+    at_once  { stagger: 0s, concurrency: 256, fair: false },
+    after_2s { stagger: 2s, concurrency: 256, fair: false },
+    after_5s { stagger: 5s, concurrency: 256, fair: false },
+  ]
+  repeat: 3, seed: 5, baseline: at_once
+  report: [latency_p99_ms, latency_mean_ms, throughput, makespan_s]
+  quick { tasks: 30, repeat: 1 }
+
+  claim "2 s between short jobs lower the P99 of the second by a quarter" {
+    p99(latency)[second][after_2s] <= 75% * p99(latency)[second][at_once]
+  }
+  claim "5 s between them lower the P99 of the third by half" {
+    p99(latency)[third][after_5s] <= 50% * p99(latency)[third][at_once]
+  }
+}

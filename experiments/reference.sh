@@ -16,6 +16,7 @@ Runs exp1 to exp4b on the twin (half a minute) and with real processes before th
 results/EXPERIMENT/reference-BACKEND.
 
   SAGE_FLOW   the program to use; built (release) when it is not set
+  KEEP        a folder in which the runs are kept, too; without it they are thrown away
 TEXT
 }
 
@@ -37,8 +38,13 @@ if [[ -z ${SAGE_FLOW:-} ]]; then
   cargo build --release --locked --package sage-flow
   SAGE_FLOW=${CARGO_TARGET_DIR:-target}/release/sage-flow
 fi
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+if [[ -n ${KEEP:-} ]]; then
+  work=$KEEP
+  mkdir -p "$work"
+else
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' EXIT
+fi
 
 # part EXPERIMENT BACKEND [OPTION...]: run it, and keep what is to be kept.
 part() {
@@ -54,22 +60,25 @@ part() {
       cp "$work/$name-$backend/$file" "$kept/"
     fi
   done
-  rm -rf "${work:?}/$name-$backend"
+  if [[ -z ${KEEP:-} ]]; then
+    rm -rf "${work:?}/$name-$backend"
+  fi
   printf '%s on %s -> %s\n' "$name" "$backend" "$kept"
 }
 
 if [[ $which != sim ]]; then
-  for name in exp1 exp1_slots exp1_large exp2a exp2b exp3 exp3_split exp4a exp4a_endpoint exp4b; do
+  for name in exp1 exp1_slots exp1_large exp2a exp2b exp3 exp3_split exp4a exp4a_endpoint exp4b exp4b_short; do
     part "$name" twin
   done
 fi
 if [[ $which != twin ]]; then
   part exp1 sim --repeat 1
-  part exp2a sim --repeat 3
+  part exp2a sim --repeat 2
   part exp2b sim --repeat 3
   part exp3 sim --tasks 120 --repeat 1
   part exp3_split sim --repeat 3
   part exp4a sim --repeat 1
   part exp4a_endpoint sim --repeat 1
-  part exp4b sim --tasks 300 --repeat 2
+  part exp4b sim --tasks 300 --repeat 1
+  part exp4b_short sim
 fi
