@@ -4,7 +4,7 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-Usage: ./sage_experiment.sh [NAME...] [OPTION...]
+Usage: ./sage_experiment.sh [NAME|OPTION]...
 
 Builds sage-flow (release) and runs the experiments NAME..., or all of the folder experiments/, in
 order. It cleans up after each part, goes on after one that failed, and names it at the end.
@@ -16,6 +16,7 @@ Options are those of `sage-flow experiment run`; the usual ones:
                     default), live (real processes, real endpoint)
   --quick           the short form of every experiment
   --nodes N,...     other numbers of nodes
+  --profile NAME    on twin: what stands in for servers that are not simulated
   --tasks N         other numbers of tasks
   --endpoint URL    endpoint of a live run
   --help            this text; all options: sage-flow experiment run --help
@@ -23,27 +24,30 @@ Options are those of `sage-flow experiment run`; the usual ones:
 Examples:
   ./sage_experiment.sh --on twin
   ./sage_experiment.sh --quick
-  ./sage_experiment.sh exp2b exp3 --on sim,twin
+  ./sage_experiment.sh --on sim,twin exp2b exp3
   ./sage_experiment.sh exp1 --on live --endpoint http://10.0.0.7:8000
 
 Exit codes: 0 everything ran, 1 wrong use or build, 2 a part failed, 130 interrupted.
 TEXT
 }
 
-names=()
-while [[ $# -gt 0 && $1 != -* ]]; do
-  names+=("$1")
-  shift
-done
+# Names may stand anywhere. What follows one of these options is its value and no name.
+takes_value=(--on --nodes --tasks --slots --concurrency --scheduler --endpoint --repeat --seed
+  --only --cores --profile --machine --out)
+names=(all)
+is_value=no
 for argument in "$@"; do
-  if [[ $argument == --help || $argument == -h ]]; then
+  if [[ $is_value == yes ]]; then
+    is_value=no
+  elif [[ $argument == --help || $argument == -h ]]; then
     usage
     exit 0
+  elif [[ " ${takes_value[*]} " == *" $argument "* ]]; then
+    is_value=yes
+  elif [[ $argument != -* ]]; then
+    names=()
   fi
 done
-if [[ ${#names[@]} -eq 0 ]]; then
-  names=(all)
-fi
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
 if ! command -v cargo > /dev/null; then
@@ -52,4 +56,4 @@ if ! command -v cargo > /dev/null; then
 fi
 cargo build --release --locked --package sage-flow || exit 1
 program="${CARGO_TARGET_DIR:-target}/release/sage-flow"
-exec "$program" experiment run "${names[@]}" "$@"
+exec "$program" experiment run ${names[@]+"${names[@]}"} "$@"

@@ -5,7 +5,8 @@ import "../pipelines/rag.sage"
 ///
 /// Three equal jobs against one endpoint without admission control: all calls a job has go out at
 /// once and are served in order. Then the same with control by the gateway, and by a policy that
-/// lets tasks in a gap apart.
+/// lets tasks in a gap apart. At `gap` the jobs that run alone are held back by the same policy, so
+/// the parallel gain and the slowdown of that point say nothing about running together.
 experiment exp4b {
   jobs: [first = rag, second = rag, third = rag]
   together

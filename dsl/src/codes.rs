@@ -130,6 +130,7 @@ pub(crate) const NOT_A_CLAIM: &str = "S0617";
 pub(crate) const INCOMPARABLE: &str = "S0618";
 pub(crate) const SEVERAL_ROWS: &str = "S0619";
 pub(crate) const ONE_RUN: &str = "S0620";
+pub(crate) const NOT_MEASURED: &str = "S0621";
 
 const fn page(code: &'static str, title: &'static str, explanation: &'static str) -> Code {
     Code { code, title, explanation }

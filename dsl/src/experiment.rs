@@ -8,6 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::Value;
 
+/// Most records of a job.
+pub const MAX_TASKS: u64 = 1_000_000_000;
+/// Most nodes; the twin keeps some memory for each.
+pub const MAX_NODES: u32 = 65_536;
+
 /// A checked `experiment` block.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Experiment {

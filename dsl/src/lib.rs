@@ -26,6 +26,7 @@ mod functions;
 mod literal;
 mod load;
 mod lower;
+pub mod manual;
 mod parse;
 mod path;
 pub mod plan;

@@ -149,7 +149,7 @@ pub(crate) fn check(input: Inputs<'_>, names: Names<'_>, programs: &[Program]) -
     let own = checker.own_program();
     let plans = checker.program();
     let params = checker.param_types();
-    let own = own.map(|own| Program { params: params.clone(), ..own });
+    let own = own.map(|own| Program { params: params.clone(), plans: plans.clone(), ..own });
     let programs: Vec<&Program> = own.iter().chain(programs).collect();
     let experiments = checker.experiments(&programs);
     Checked { plans, experiments, params, diagnostics: checker.diagnostics }

@@ -119,4 +119,11 @@ pub(super) const EXPERIMENTS: &[Code] = &[
         "An objective is about a single run: it has neither labels nor other rows. \
         Runs are compared by the claims of an experiment.",
     ),
+    page(
+        "S0621",
+        "figure that the experiment does not have",
+        "`isolation_spread`, `parallel_gain`, `jain` and `slowdown` are of jobs that run \
+        together; `speedup` and `efficiency` compare numbers of nodes and need a \
+        `sweep nodes in [1, 4, 16]`.",
+    ),
 ];

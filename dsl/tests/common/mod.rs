@@ -223,6 +223,12 @@ pub(crate) static CATALOG: Catalog = Catalog {
         ("decision_p99_us", &[]),
         ("dispatch_p99_us", &[]),
         ("success", &[]),
+        ("speedup", &[]),
+        ("efficiency", &[]),
+        ("isolation_spread", &[]),
+        ("parallel_gain", &[]),
+        ("jain", &[]),
+        ("slowdown", &[]),
     ],
 };
 

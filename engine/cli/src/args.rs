@@ -75,7 +75,7 @@ Examples:
   sage-flow run pipelines/llm.sage --endpoint http://127.0.0.1:8000 --concurrency 64
   sage-flow run pipelines/rag.sage pipelines/llm.sage --workers 4 --stagger 2s
   sage-flow run pipelines/rag.sage --arrivals 'poisson(20/s)' --strict-slo
-  sage-flow run pipelines/compute.sage --workers 4 --scheduler 'priority(aging: 5s)' --set load=heavy
+  sage-flow run pipelines/rag.sage --workers 4 --scheduler 'priority(aging: 5s)' --set top_k=20
 
 Exit codes:
   0 complete   1 usage or check error   2 run failed   3 finished but incomplete   130 interrupted";
@@ -84,8 +84,14 @@ const SIMULATE_EXAMPLES: &str = "\
 Examples:
   sage-flow simulate pipelines/rag.sage --workers 64 --tasks 2000
   sage-flow simulate pipelines/rag.sage --endpoint sim:a100/llama-3-8b --arrivals 'poisson(20/s)'
-  sage-flow simulate pipelines/rag.sage --workers 8 --fail 3@20s+5s --speeds 1,1,1,0.5
-  sage-flow simulate pipelines/rag.sage pipelines/llm.sage --stagger 2s --out predicted";
+  sage-flow simulate pipelines/rag.sage --workers 8 --fail 3@2s+5s --speeds 1,1,1,0.5
+  sage-flow simulate pipelines/rag.sage pipelines/llm.sage --stagger 2s --out predicted
+
+Whether a program meets its objectives says `sage-flow check FILE --slo`.
+To compare with `run` on this machine give --workers and --cores; `run` takes as many as there are cores.
+
+Exit codes:
+  0 complete   1 usage or check error   2 failed   3 not every record would succeed   130 interrupted";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -144,7 +150,7 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "HOW", conflicts_with = "rate")]
     pub(crate) arrivals: Option<String>,
     /// Of several programs, each begins so long after the one before it (`2s`)
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_name = "D", allow_hyphen_values = true)]
     pub(crate) stagger: Option<String>,
     /// Seed of all that is drawn: choices of the scheduling policy, arrivals, costs and answers of
     /// stages, texts and faults of the simulated endpoint

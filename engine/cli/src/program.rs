@@ -78,6 +78,14 @@ pub(crate) fn one_plan(path: &Path, sets: &[String], flow: Option<&str>) -> anyh
         return Err(usage(format!("`{}` has {errors} mistake{plural}", path.display())));
     }
     let names: Vec<_> = compiled.plans.iter().map(|plan| plan.name.clone()).collect();
+    if let [first, ..] = &compiled.experiments[..] {
+        eprintln!(
+            "note: this is a flow of `{shown}`; its experiments, such as `{}`, are run by `sage-flow \
+             experiment run {shown}`",
+            first.name,
+            shown = path.display()
+        );
+    }
     let mut plans = compiled.plans;
     match flow {
         Some(name) => plans.retain(|plan| plan.name == name),

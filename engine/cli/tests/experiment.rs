@@ -239,7 +239,7 @@ fn one_that_is_stopped_goes_on_when_the_same_is_asked_again() {
     // A report of what is there can be made.
     let folder = fs::read_dir(&root).unwrap().next().unwrap().unwrap().path();
     let name = folder.strip_prefix(sage.folder.path()).unwrap().display().to_string();
-    go(&sage, &format!("report {name} -q")).exits(0);
+    go(&sage, &format!("report {name} -q")).exits(2).says("it was not run");
     let partial = json(&folder.join("metrics.json"));
     assert_eq!(partial["failed"].as_array().unwrap().len(), 8 - before);
 

@@ -161,6 +161,17 @@ fn several_programs_share_nodes_and_endpoints() {
     let (burn, other) = (metrics("burn"), metrics("other"));
     assert_eq!((&burn["offset_s"], &other["offset_s"]), (&0.0.into(), &1.0.into()));
     assert!(burn["makespan_s"].as_f64().unwrap() > 2.5, "alone it takes two seconds: {burn}");
+    // What is known of all is in the common folder, and each has its own part of the processor.
+    let trial: serde_json::Value = serde_json::from_str(&done.read("trial.json")).unwrap();
+    assert_eq!((&trial["backend"], &trial["jobs"][1]["job"]), (&"twin".into(), &"other".into()));
+    assert_eq!(
+        (&trial["jobs"][0]["began_s"], &trial["jobs"][1]["began_s"]),
+        (&0.0.into(), &1.0.into())
+    );
+    assert_eq!(other["trial"]["began_s"], 1.0);
+    assert!(done.read("summary.txt").contains("twin (virtual time)"));
+    let cpu_s = |metrics: &serde_json::Value| metrics["workers_cpu_s"].as_f64().unwrap();
+    assert!((4.0..4.1).contains(&cpu_s(&burn)) && (4.0..4.1).contains(&cpu_s(&other)), "{burn}");
 }
 
 #[test]
@@ -191,7 +202,13 @@ fn what_cannot_be_meant_is_refused_with_the_remedy() {
     says("f.sage --fail 9@1s --workers 4", "there are nodes 0 to 3");
     says("f.sage --fail 1@soon", "NODE@TIME");
     says("f.sage --cores 0", "a number above 0");
-    says("f.sage --speeds 1,-1", "numbers above 0");
+    says("f.sage --speeds 1,-1", "numbers from 0.001 to 1000");
+    says("f.sage --speeds 1e-300", "--speeds 1e-300");
+    says("f.sage --fail 1@1s --fail 1@2s", "lost while it is away already");
+    says("f.sage --fail 1@1s+0s", "a loss of 0 ns");
+    says("f.sage --scheduler staggered(gap:1000000h)", "less than a year");
+    says("f.sage --arrivals burst(10,every:99999999h)", "burst(50, every: 10s)");
+    says("f.sage --arrivals burst(10,every:9999h)", "at most a year");
     says("f.sage --workers 0", "expected 1 to");
     says("f.sage --tasks 0", "expected 1 or more");
     says("f.sage --endpoint http://127.0.0.1:9", "--profile PROFILE");
@@ -222,7 +239,7 @@ fn a_prediction_stands_beside_the_plan_and_names_what_is_scarce() {
     }
     assert!(text.contains("records fail"), "{text}");
     let busy = explain("b.sage --predict --workers 2").exits(0).stdout;
-    assert!(busy.contains("bottleneck: thread of node"), "{busy}");
+    assert!(busy.contains("bottleneck: processors of the workers (2)"), "{busy}");
     let idle = explain("b.sage --predict --workers 2 --arrivals poisson(20/s)").exits(0).stdout;
     assert!(idle.contains("bottleneck: none"), "{idle}");
     let json = explain("b.sage --predict --json --workers 2").exits(0).stdout;
@@ -240,10 +257,10 @@ fn objectives_are_predicted_and_a_miss_has_its_own_exit_code() {
     };
     // 400 records of 10 ms at once: 4 s on one worker, 0.5 s on eight.
     let missed = check(&program, "--slo --workers 1").exits(3).stdout;
-    assert!(missed.contains("FAILS") && missed.contains("latency_p99_ms"), "{missed}");
+    assert!(missed.contains(": fails: ") && missed.contains("latency_p99_ms"), "{missed}");
     assert!(missed.contains("twin (virtual time)"), "{missed}");
     let held = check(&program, "--slo --workers 8").exits(0).stdout;
-    assert!(!held.contains("FAILS") && held.contains("holds"), "{held}");
+    assert!(!held.contains("fails") && held.contains(": holds: "), "{held}");
     let json = check(&program, "--slo --workers 1 --format json").exits(3).stdout;
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(
@@ -253,4 +270,73 @@ fn objectives_are_predicted_and_a_miss_has_its_own_exit_code() {
     let without = check(BURN, "--slo").exits(0).stdout;
     assert!(without.contains("has no `slo` block"), "{without}");
     check(&program, "--workers 2").exits(1).says("add --slo");
+}
+
+#[test]
+fn every_task_draws_its_cost_however_many_there_are() {
+    let flow = BURN.replace("burn(10ms)", "burn(exponential(10ms))");
+    let sage = Sage::new().file("f.sage", flow).args("simulate f.sage --tasks 10000 --out out");
+    let done = sage.go().exits(0);
+    let costs: std::collections::BTreeSet<String> =
+        table(&done.out, &["work_ms"]).into_values().flatten().collect();
+    assert!(costs.len() > 9_900, "{} distinct costs of 10000 tasks", costs.len());
+}
+
+#[test]
+fn records_that_end_before_the_scheduler_keep_no_slot_busy() {
+    let flow = BURN.replace(
+        "  stage work = burn(10ms)",
+        "  where fnv1a(.id) % 2 == 0\n  stage work = sleep(10ms)",
+    );
+    let sage =
+        Sage::new().file("f.sage", flow).args("simulate f.sage --workers 2 --tasks 4000 --out out");
+    let busy = sage.go().exits(0).metrics()["utilization"].as_f64().unwrap();
+    assert!((0.95..=1.0).contains(&busy), "{busy}");
+}
+
+#[test]
+fn failures_and_speeds_are_named_with_what_they_cost() {
+    let options = "--workers 3 --speeds 1,0.5 --fail 1@105ms --fail 2@300s --out out";
+    let sage = Sage::new().file("f.sage", BURN).args("simulate f.sage").args(options);
+    let done = sage.go().exits(0);
+    let metrics = done.metrics();
+    assert_eq!(metrics["speeds"], serde_json::json!([1.0, 0.5]));
+    let (came, never) = (&metrics["failures"][0], &metrics["failures"][1]);
+    assert_eq!((&came["came"], &never["came"]), (&true.into(), &false.into()));
+    assert_eq!((&came["attempts_lost"], &never["attempts_lost"]), (&1.into(), &0.into()));
+    assert_eq!(came["busy_lost_s"], metrics["nodes"][1]["busy_lost_s"]);
+    assert!(came["busy_lost_s"].as_f64().unwrap() > 0.0);
+    let text = done.read("summary.txt");
+    assert!(
+        text.contains("speeds      1, 0.5") && text.contains("node 1 at 105ms for good: 1 att")
+    );
+    assert!(text.contains("node 2 at 5m for good: never came to pass"), "{text}");
+}
+
+#[test]
+fn a_real_run_is_not_replaced_by_a_prediction_and_a_broken_one_is() {
+    let sage =
+        Sage::new().file("f.sage", BURN).args("run f.sage --tasks 4 --workers 1 --out out -q");
+    let ran = sage.go().exits(0);
+    let again = |arguments: &str| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sage-flow"));
+        command.args(arguments.split(' ')).current_dir(sage.folder.path()).output().unwrap()
+    };
+    let refused = again("simulate f.sage --out out");
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("holds a real run"));
+    assert_eq!(ran.lines("outs.jsonl").len(), 4);
+    // One that was broken off has a setup and half a table.
+    assert_eq!(again("simulate f.sage --out other -q").status.code(), Some(0));
+    let other = sage.folder.path().join("other");
+    for file in ["metrics.json", "summary.txt"] {
+        std::fs::remove_file(other.join(file)).unwrap();
+    }
+    assert_eq!(again("simulate f.sage --out other -q").status.code(), Some(0));
+    assert!(other.join("metrics.json").is_file());
+    for file in ["setup.json", "plan.json", "metrics.json"] {
+        let text = std::fs::read_to_string(other.join(file)).unwrap();
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["backend"], "twin", "{file}");
+    }
 }

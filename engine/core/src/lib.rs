@@ -11,6 +11,7 @@
 
 pub mod arrivals;
 pub mod batcher;
+pub mod distribution;
 pub mod endpoint;
 pub mod event;
 pub mod expr;

@@ -437,3 +437,39 @@ first token of answer: p50 40.01 ms, p95 90.00 ms, p99 90.00 ms
 ";
     assert_eq!(summary_text(&recorder.finish(), &heading), expected);
 }
+
+#[test]
+fn who_takes_no_slot_keeps_none_busy() {
+    let mut recorder = quiet(1);
+    // Two slots are full for 8 ms; a task without records passes by meanwhile.
+    feed(&mut recorder, life(0, 0, 0, [0, 0, 8_000_000], 1, 1));
+    feed(&mut recorder, life(1, 0, 0, [0, 0, 8_000_000], 1, 1));
+    let passing = life(2, 0, 0, [0, 0, 8_000_000], 1, 1)
+        .into_iter()
+        .map(|event| Event { detail: u16::from(event.kind() == Some(Kind::Decided)), ..event });
+    feed(&mut recorder, passing);
+    let summary = recorder.finish();
+    assert_eq!((summary.nodes[0].tasks, summary.nodes[0].busy_s), (3, 0.016));
+    assert_eq!(summary.utilization, Some(1.0));
+}
+
+#[test]
+fn many_nodes_are_told_by_a_few() {
+    let table = |nodes: u32| {
+        let mut recorder = quiet(nodes as usize);
+        for node in 0..nodes {
+            for task in 0..=node {
+                let id = u64::from(node * nodes + task);
+                feed(&mut recorder, life(id, node, 0, [0, 0, 1_000_000], 1, 1));
+            }
+        }
+        let text = summary_text(&recorder.finish(), &[]);
+        let lines = text.lines().skip_while(|line| !line.starts_with("node "));
+        lines.skip(1).take_while(|line| !line.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(table(32).len(), 32);
+    let many = table(33);
+    assert_eq!(many.len(), 10, "{many:?}");
+    assert!(many[0].starts_with("0 ") && many[8].starts_with("32 "), "{many:?}");
+    assert!(many[9].contains("9 of 33 nodes"), "{many:?}");
+}

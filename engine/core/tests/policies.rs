@@ -242,10 +242,20 @@ fn the_registry_is_sorted_and_lists_every_file() {
 }
 
 #[test]
+fn a_name_that_is_like_none_is_answered_with_all_of_them() {
+    let error = build("teapot", &[]).err().unwrap().to_string();
+    for signature in signatures() {
+        assert!(error.contains(signature.name), "{error}");
+    }
+    assert!(error.starts_with("unknown policy `teapot`; there are edf, "), "{error}");
+    assert!(error.ends_with("(see `sage-flow list policies`)"), "{error}");
+}
+
+#[test]
 fn wrong_arguments_are_told_apart() {
     let cases = [
         ("fifoo", "unknown policy `fifoo`, did you mean `fifo`?"),
-        ("teapot", "unknown policy `teapot`"),
+        ("FIFO", "unknown policy `FIFO`, did you mean `fifo`?"),
         ("fifo(1)", "policy `fifo` takes at most 0 arguments"),
         ("random(sead: 1)", "policy `random` has no parameter `sead`, did you mean `seed`?"),
         ("random(1, seed: 1)", "policy `random`: `seed` is given twice"),

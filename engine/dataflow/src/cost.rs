@@ -1,6 +1,7 @@
 //! What a task is expected to cost, from the cost models that stages declare in the registry.
 
 use bumpalo::Bump;
+use sage_core::distribution::Distribution;
 use sage_core::expr::{Program, Templates};
 use sage_core::record::Datum;
 use sage_core::schedule::Declared;
@@ -8,7 +9,6 @@ use sage_dsl::catalog::{EndpointUse, StageClass};
 use sage_dsl::plan::{Argument, Expr, Node, Plan, StagePlan};
 use sage_dsl::types::Value;
 
-use crate::distribution::Distribution;
 use crate::stages::STAGES;
 
 /// Cost of the stages behind the scheduling operator. What is spent in a call to an endpoint is not

@@ -18,7 +18,6 @@ mod cost;
 mod decisions;
 pub mod demand;
 mod dispatcher;
-mod distribution;
 mod error;
 mod identity;
 mod operators;

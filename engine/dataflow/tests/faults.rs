@@ -221,6 +221,22 @@ fn tasks_past_their_deadline_are_late_and_kept() {
 }
 
 #[test]
+fn what_the_deadline_ended_is_late_though_the_answer_comes_before_it() {
+    // A gateway says a little before the time of a call is up that it is.
+    let gives_up =
+        || Scripted::new(|_, _| (Act::Fail(ErrorClass::Timeout), Duration::from_millis(1)));
+    let class = |stage: &str, schedule: &str| {
+        let left = Run::new(&asks(stage, schedule)).endpoint(gives_up()).go();
+        let mut classes: Vec<String> =
+            left.dead().iter().map(|dead| dead["class"].as_str().unwrap().to_owned()).collect();
+        classes.dedup();
+        (classes, left.summary.counts.tasks_dead, left.summary.counts.tasks_late)
+    };
+    assert_eq!(class("timeout: 600s", "deadline: 300s"), (vec!["deadline".into()], 0, 120));
+    assert_eq!(class("timeout: 300s", "deadline: 600s"), (vec!["timeout".into()], 120, 0));
+}
+
+#[test]
 fn a_graceful_stop_ends_what_is_in_flight_and_leaves_the_rest_pending() {
     let scripted = Scripted::new(|_, _| (Act::Answer, Duration::from_millis(40)));
     let mut run = Run::new(&asks("", "")).workers(2).endpoint(scripted);

@@ -12,8 +12,8 @@ pub enum LabError {
         action: &'static str,
         /// Which one.
         path: PathBuf,
-        /// What the system says.
-        #[source]
+        /// What the system says. It stands in the message, so it is no source of this error: a
+        /// chain of errors would say it twice.
         reason: std::io::Error,
     },
     /// A file does not hold what it should.

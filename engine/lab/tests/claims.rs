@@ -5,9 +5,9 @@
 mod common;
 
 use common::{at, claim, col, num, op, over};
-use sage_dsl::experiment::{Aggregate, Condition};
+use sage_dsl::experiment::{Aggregate, Backend, Condition};
 use sage_dsl::plan::{BinaryOp, UnaryOp};
-use sage_lab::claims::{decide, objective};
+use sage_lab::claims::{decide, decide_on, objective};
 use sage_lab::results::{ALL, Outcome, Row};
 use sage_lab::stats;
 use serde_json::json;
@@ -71,8 +71,39 @@ fn it_holds_if_it_holds_in_every_group() {
 fn without_labels_every_row_is_a_group() {
     let all = op(col("balance"), BinaryOp::Ge, num(0.5));
     check(&six(), all, Outcome::Holds, &["rag, fifo: holds", "compute, priority: holds"]);
-    let all = op(over(Aggregate::Max, col("balance")), BinaryOp::Lt, num(0.9));
-    check(&six(), all, Outcome::Fails, &["rag, fifo: holds", "rag, priority: fails"]);
+}
+
+#[test]
+fn where_no_dimension_is_named_aggregates_range_over_all_points() {
+    // Of each job the largest of three, and no single row is taken for all of them.
+    let all = op(over(Aggregate::Max, col("balance")), BinaryOp::Lt, num(0.985));
+    check(
+        &six(),
+        all,
+        Outcome::Fails,
+        &["rag: holds: max(balance) = 0.98", "compute: fails: max(balance) = 0.99"],
+    );
+    let mean = op(over(Aggregate::Mean, col("balance")), BinaryOp::Lt, num(1.0));
+    let found = decide(&claim("x", mean), &six());
+    assert_eq!(found.detail.len(), 2, "one line for each job: {:?}", found.detail);
+    // A job is named, and no point.
+    let one = op(over(Aggregate::Max, at("balance", &["rag"])), BinaryOp::Gt, num(0.975));
+    check(&six(), one, Outcome::Holds, &["holds: max(balance[rag]) = 0.98"]);
+    // What stands outside of the aggregate is of each point.
+    let share = op(num(0.9), BinaryOp::Mul, over(Aggregate::Max, col("balance")));
+    let near = op(col("balance"), BinaryOp::Ge, share);
+    check(&six(), near, Outcome::Fails, &["rag, fifo: fails: balance = 0.5, max(balance) = 0.98"]);
+}
+
+#[test]
+fn what_the_twin_assumes_cannot_confirm_a_claim() {
+    let rows = [row("rag", &[("policy", "fifo")], &[("dispatch_p50_us", &[150.0][..])])];
+    let quick = op(over(Aggregate::Max, col("dispatch_p50")), BinaryOp::Le, num(1000.0));
+    let verdict = |backend| decide_on(&claim("x", quick.clone()), &rows, backend);
+    assert_eq!(verdict(Backend::Sim).outcome, Outcome::Holds);
+    let twin = verdict(Backend::Twin);
+    assert_eq!((twin.outcome, twin.repeats), (Outcome::NotMeasurable, None));
+    assert!(twin.detail[0].contains("assumed on the twin"), "{:?}", twin.detail);
 }
 
 #[test]

@@ -69,6 +69,26 @@ fn rows_that_only_one_has_are_named() {
     assert!(error.unwrap_err().to_string().contains("cannot be compared with another one"));
 }
 
+#[test]
+fn without_any_result_there_is_nothing_to_compare() {
+    let whole = on(Place::Twin, 1.0, &experiment());
+    let mut none = whole.clone();
+    none.rows.iter_mut().for_each(|row| row.figures.clear());
+    for (one, other) in [(&whole, &none), (&none, &whole)] {
+        let error = compare(one, other).unwrap_err().to_string();
+        assert!(error.contains("no trial of it has a result"), "{error}");
+    }
+}
+
+#[test]
+fn an_error_of_the_system_is_told_once() {
+    let path = std::path::Path::new("nothing/here");
+    let refused = std::io::Error::from_raw_os_error(13);
+    let error = sage_lab::LabError::file("read", path)(refused);
+    assert!(error.to_string().ends_with("Permission denied (os error 13)"), "{error}");
+    assert!(std::error::Error::source(&error).is_none(), "a chain of errors says it twice");
+}
+
 /// By the definition: concordant less discordant pairs, over the pairs that are not tied.
 fn naive(one: &[f64], other: &[f64]) -> Option<f64> {
     let (mut concordant, mut discordant, mut ties_one, mut ties_other, mut all) =

@@ -8,6 +8,7 @@ use common::{Fake, experiment, job, nodes, results, together};
 use proptest::prelude::*;
 use sage_dsl::experiment::{Experiment, Setting};
 use sage_lab::results::{ALL, Results, Row};
+use sage_lab::trial::TrialError;
 
 fn row<'r>(results: &'r Results, job: &str, label: &str, solo: bool) -> &'r Row {
     let fits = |row: &&Row| {
@@ -103,6 +104,26 @@ fn speedup_is_over_the_fewest_nodes_repeat_by_repeat() {
     close(row(&found, "rag", "4", false).mean("efficiency"), 1.0);
     let eight = row(&found, "rag", "8", false);
     close(eight.mean("efficiency"), eight.mean("speedup").unwrap() / 2.0);
+}
+
+#[test]
+fn speedup_is_over_the_fewest_nodes_that_were_run_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = Experiment {
+        sweeps: vec![nodes(&[1, 4, 8])],
+        jobs: vec![job("rag", vec![])],
+        baseline: None,
+        ..experiment()
+    };
+    let mut fake = Fake::new();
+    fake.verdict = Box::new(|trial| match trial.jobs[0].nodes {
+        1 => Err(TrialError::Failed("it broke".into())),
+        _ => Ok(()),
+    });
+    let found = results(&experiment, &mut fake, folder.path());
+    close(row(&found, "rag", "4", false).mean("speedup"), 1.0);
+    let note = "speedup and efficiency are relative to 4 nodes, the fewest that were run";
+    assert!(found.notes.iter().any(|found| found == note), "{:?}", found.notes);
 }
 
 #[test]

@@ -10,11 +10,12 @@ use std::fs;
 use std::path::Path;
 
 use common::{Fake, at, claim, experiment, nodes, num, op, policies, results, together};
-use sage_dsl::experiment::{Experiment, Setting};
+use sage_dsl::experiment::{Backend, Experiment, Setting};
 use sage_dsl::plan::BinaryOp;
 use sage_lab::outputs;
-use sage_lab::results::{COLUMNS, Results};
-use sage_lab::trial::TrialError;
+use sage_lab::results::{COLUMNS, Results, gather};
+use sage_lab::suite::Suite;
+use sage_lab::trial::{Overrides, Trial, TrialError, expand};
 use serde_json::{Value, json};
 
 fn published() -> Value {
@@ -110,6 +111,7 @@ fn the_summary_says_what_the_figures_are_and_what_became_of_the_claims() {
         &["policy", "Throughput (tasks/s)", "P99 latency (ms)", "Balance"],
         &["load_aware(spread)", "["],
         &["fails", "FIFO leaves the nodes unbalanced", "(in 0 of 5 repeats)"],
+        &["the first 5 % of the completed tasks, at most 5 s"],
         &["holds", "FIFO is fast", "(in 5 of 5 repeats)"],
         &["not measurable", "FIFO is cheap"],
         &["cost[fifo] was not measured"],
@@ -122,7 +124,14 @@ fn the_summary_says_what_the_figures_are_and_what_became_of_the_claims() {
         assert!(summary.lines().any(has), "no line has {words:?}:\n{summary}");
     }
     let comparison = read(folder.path(), "comparison.txt");
-    for words in ["twin (virtual time)", "best by", "against fifo", "priority", "fails", "fifo"] {
+    for words in [
+        "twin (virtual time)",
+        "best by",
+        "against fifo",
+        "priority",
+        "fails",
+        "(in 0 of 5 repeats)",
+    ] {
         assert!(comparison.contains(words), "`{words}` is not in\n{comparison}");
     }
     // The baseline itself is not compared with itself.
@@ -203,7 +212,7 @@ fn tables_are_well_formed_tex_with_the_columns_of_the_plan() {
     for (experiment, tables, words) in [
         (named("exp1", scale), 1, &["Table 1", "Speedup", "Efficiency", "P99 latency"][..]),
         (named("exp2a", experiment()), 1, &["Table 2", "Balance"]),
-        (experiment(), 1, &["Table 3", "P99 decision ($\\mu$s)", "load\\_aware(spread)"]),
+        (experiment(), 1, &["Table 3", "P99 decision ($\\mu$s, assumed)", "load\\_aware(spread)"]),
         (named("exp3", experiment()), 1, &["Table 4", "Mean latency (ms)"]),
         (named("exp3_split", experiment()), 1, &["Table 5", "Queueing (ms)"]),
         (together(), 1, &["Table 6", "Duration (s)", "one after the other", "on: together"]),
@@ -217,6 +226,98 @@ fn tables_are_well_formed_tex_with_the_columns_of_the_plan() {
             assert!(text.contains(word), "`{word}` is not in\n{text}");
         }
     }
+}
+
+#[test]
+fn what_the_command_line_changed_stands_in_every_head() {
+    let experiment = Experiment {
+        name: "exp1".into(),
+        sweeps: vec![nodes(&[1, 4])],
+        baseline: None,
+        repeat: 1,
+        ..experiment()
+    };
+    let (vary, only) = (vec![nodes(&[2, 4])], Some("*".to_owned()));
+    let overrides = Overrides { vary, only, ..Overrides::default() };
+    let design = expand(&experiment, false, &overrides).unwrap();
+    let mut suite = Suite::new(experiment, Backend::Twin, design);
+    suite.overrides = overrides;
+    let folder = tempfile::tempdir().unwrap();
+    suite.begin(folder.path()).unwrap();
+    suite.run(folder.path(), &mut Fake::new(), &mut common::Count::default()).unwrap();
+    let results = gather(&suite, folder.path()).unwrap();
+    assert_eq!(results.changed.as_deref(), Some("--nodes 2,4 --only *"));
+    outputs::write(&results, folder.path()).unwrap();
+    let base = "relative to 2 nodes, the fewest that were run";
+    for (name, words) in [
+        ("summary.txt", &["changed   --nodes 2,4 --only *", base][..]),
+        ("comparison.txt", &["changed: --nodes 2,4 --only *", base]),
+        ("tables.tex", &["Table 1, changed: Scale-out", "Changed: --nodes 2,4 --only *.", base]),
+        ("report.html", &["<span>changed: --nodes 2,4 --only *</span>", base]),
+        ("throughput.svg", &["Changed: --nodes 2,4 --only *.", base]),
+    ] {
+        let text = read(folder.path(), name);
+        for word in words {
+            assert!(text.contains(word), "`{word}` is not in {name}:\n{text}");
+        }
+    }
+    // From one node on nothing needs to be said.
+    let one = Experiment { sweeps: vec![nodes(&[1, 4])], baseline: None, ..common::experiment() };
+    let (results, _) = written(&one, folder.path());
+    assert_eq!(results.changed, None);
+    assert!(!read(folder.path(), "summary.txt").contains("relative to"));
+    assert!(!read(folder.path(), "comparison.txt").contains("changed"));
+}
+
+#[test]
+fn lost_records_are_told_and_have_a_column() {
+    let folder = tempfile::tempdir().unwrap();
+    let experiment = Experiment { repeat: 2, ..claimed() };
+    let suite = common::suite(&experiment);
+    suite.begin(folder.path()).unwrap();
+    suite.run(folder.path(), &mut Fake::new(), &mut common::Count::default()).unwrap();
+    // Of one run, a quarter of the records is dead.
+    let run = folder.path().join("runs/policy-priority.rag.r1/rag");
+    common::lose(&run, 50, 0);
+    let results = gather(&suite, folder.path()).unwrap();
+    outputs::write(&results, folder.path()).unwrap();
+    let note = "50 of 2400 records have no result (50 dead, 0 late) in 1 of 12 trials, most often: \
+                expression, ";
+    for name in ["summary.txt", "comparison.txt", "report.html"] {
+        let text = read(folder.path(), name);
+        assert!(text.contains(note), "{name}:\n{text}");
+        assert!(text.contains("division by zero"), "{name}:\n{text}");
+    }
+    for name in ["summary.txt", "tables.tex", "report.html"] {
+        assert!(read(folder.path(), name).contains("Success"), "{name}");
+    }
+    let whole = tempfile::tempdir().unwrap();
+    written(&claimed(), whole.path());
+    assert!(!read(whole.path(), "summary.txt").contains("Success"));
+}
+
+#[test]
+fn repeats_that_are_all_the_same_claim_no_interval() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut fake = Fake::new();
+    // Only with fifo the seed decides something.
+    fake.plan = Box::new(|trial, number| {
+        let seed = if trial.id.contains("fifo") { trial.seed } else { 0 };
+        common::steady(&Trial { seed, ..trial.clone() }, number)
+    });
+    let some = results(&experiment(), &mut fake, folder.path());
+    let notes = some.notes.join("\n");
+    assert!(notes.contains("the repeats of 4 of 6 settings (rag, load_aware(spread); "), "{notes}");
+    assert!(notes.contains("are identical to the last digit") && notes.contains("95 % interval"));
+    fake.plan =
+        Box::new(|trial, number| common::steady(&Trial { seed: 0, ..trial.clone() }, number));
+    let folder = tempfile::tempdir().unwrap();
+    let notes = results(&experiment(), &mut fake, folder.path()).notes.join("\n");
+    assert!(notes.contains("the repeats of all settings are identical"), "{notes}");
+    assert!(!notes.contains("95 % interval"), "{notes}");
+    let folder = tempfile::tempdir().unwrap();
+    let notes = results(&experiment(), &mut Fake::new(), folder.path()).notes.join("\n");
+    assert!(!notes.contains("identical"), "{notes}");
 }
 
 #[test]

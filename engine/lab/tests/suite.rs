@@ -6,9 +6,11 @@ mod common;
 
 use std::fs;
 
-use common::{Count, Fake, experiment, suite, together};
-use sage_dsl::experiment::{Experiment, Setting};
-use sage_lab::results::gather;
+use common::{Count, Fake, claim, col, experiment, num, op, over, suite, together};
+use sage_dsl::experiment::{Aggregate, Backend, Experiment, Setting};
+use sage_dsl::plan::BinaryOp;
+use sage_lab::claims::decide_on;
+use sage_lab::results::{Outcome as Verdict, gather};
 use sage_lab::suite::{Course, RUNS, Suite};
 use sage_lab::trial::TrialError;
 
@@ -86,8 +88,19 @@ fn a_failed_trial_is_noted_the_rest_goes_on_and_it_is_tried_again() {
         reasons,
         ["not possible: no such policy", "the engine broke", "not possible: no such policy"]
     );
-    // What cannot be has no row; what failed once has the other repeat.
-    assert_eq!(results.rows.len(), 5);
+    // What cannot be has a row without figures; what failed once has the other repeat.
+    assert_eq!(results.rows.len(), 6);
+    let impossible = results.rows.iter().find(|row| row.figures.is_empty()).unwrap();
+    assert_eq!(
+        (impossible.job.as_str(), impossible.label("policy")),
+        ("compute", Some("priority"))
+    );
+    let note = "2 of 12 trials are not possible on this backend, and their rows have no figures: no \
+                such policy";
+    assert!(results.notes.iter().any(|found| found == note), "{:?}", results.notes);
+    let all = op(over(Aggregate::Min, col("throughput")), BinaryOp::Gt, num(0.0));
+    let verdict = decide_on(&claim("x", all), &results.rows, Backend::Twin);
+    assert_eq!(verdict.outcome, Verdict::NotMeasurable, "{:?}", verdict.detail);
     let fifo = &results.rows[0].figures["throughput_per_s"];
     assert!(fifo.values[0].is_some() && fifo.values[1].is_none());
     assert!(results.rows[0].runs[1].is_empty());
@@ -113,6 +126,57 @@ fn a_run_without_records_is_a_failure_and_no_perfect_run() {
     for (id, reason) in course.failed {
         assert!(id.contains("fifo") && reason.contains("no record came in"), "{id}: {reason}");
     }
+}
+
+#[test]
+fn a_trial_of_dead_records_is_a_failure_and_one_of_late_records_a_result() {
+    let folder = tempfile::tempdir().unwrap();
+    let suite = suite(&Experiment { repeat: 1, ..experiment() });
+    suite.begin(folder.path()).unwrap();
+    let mut fake = Fake::new();
+    fake.lost = vec![
+        ("fifo.rag", 150, 50),
+        ("fifo.compute", 0, 200),
+        ("priority.rag", 199, 0),
+        ("priority.compute", 200, 0),
+    ];
+    let course = suite.run(folder.path(), &mut fake, &mut Count::default()).unwrap();
+    assert_eq!(course.done, 4);
+    let mut failed = course.failed;
+    failed.sort();
+    assert_eq!(failed.len(), 2, "{failed:?}");
+    assert_eq!(failed[0].0, "policy-fifo.rag.r0");
+    assert_eq!(
+        failed[0].1,
+        "no record succeeded: 200 of 200 records have no result (150 dead, 50 late); most often: \
+         expression, \"division by zero\""
+    );
+    assert_eq!(failed[1].0, "policy-priority.compute.r0");
+}
+
+#[test]
+fn a_result_that_cannot_be_read_is_named_and_made_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let suite = suite(&Experiment { repeat: 1, ..experiment() });
+    suite.begin(folder).unwrap();
+    suite.run(folder, &mut Fake::new(), &mut Count::default()).unwrap();
+    assert!(suite.unreadable(folder).is_empty());
+    let run = |number: usize| folder.join(RUNS).join(&suite.trials[number].id);
+    let names: Vec<String> = suite.trials[..4].iter().map(|trial| trial.id.clone()).collect();
+    fs::write(run(0).join("rag/metrics.json"), "{\"tasks_in\": 2").unwrap();
+    fs::write(run(1).join("rag/metrics.json"), "{\"schema\": 99}").unwrap();
+    fs::remove_file(run(2).join("rag/metrics.json")).unwrap();
+    fs::write(run(3).join("ended.json"), "{").unwrap();
+    let wrong = suite.unreadable(folder);
+    assert_eq!(wrong.iter().map(|(id, _)| id.clone()).collect::<Vec<_>>(), names);
+    assert!(wrong[1].1.contains("it is of version 99, not 1"), "{wrong:?}");
+    let results = gather(&suite, folder).unwrap();
+    assert_eq!(results.failed.len(), 4);
+    assert!(results.failed.iter().all(|(_, why)| why.starts_with("its result cannot be read")));
+    let course = suite.run(folder, &mut Fake::new(), &mut Count::default()).unwrap();
+    assert_eq!((course.done, course.kept, course.unreadable.len()), (6, 2, 4));
+    assert!(suite.unreadable(folder).is_empty());
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::error::TwinError;
 use crate::layout::Layout;
 use crate::log::Log;
 use crate::model::{Demand, Work};
+use crate::outcome::Lost;
 use crate::task::Tasks;
 
 /// Scheduler, queue and counts of one job; on the first node.
@@ -86,12 +87,13 @@ impl Coordinator {
         let task = tasks.get(entry);
         if task.scheduled {
             let (node, ok) = (task.node as usize, task.fate.dead == 0);
-            if self.estimates.completed(task.id, task.service_ns, ok) {
+            let service_ns = task.service_ns.unwrap_or(0);
+            if self.estimates.completed(task.id, service_ns, ok) {
                 let Coordinator { scheduler, estimates, .. } = self;
                 scheduler.revise(|task| estimates.revise(task));
             }
             // Words from lost nodes are sorted out before, so the task is in flight there.
-            let _ = self.scheduler.complete(task.id, node, task.service_ns, ok, now);
+            let _ = self.scheduler.complete(task.id, node, service_ns, ok, now);
             self.entry_of.remove(&task.id);
         }
         self.open -= 1;
@@ -171,10 +173,14 @@ impl Coordinator {
     }
 
     /// A node is lost: what it held stands in the queue again, with its time of arrival.
-    pub(crate) fn lost(&mut self, node: u32, now: u64, tasks: &mut Tasks) {
+    pub(crate) fn lost(&mut self, node: u32, now: u64, tasks: &mut Tasks, lost: &mut Lost) {
         for task in self.scheduler.worker_down(node as usize, now) {
             if let Some(entry) = self.entry_of.get(&task.id) {
-                tasks.get_mut(*entry).forget();
+                let held = tasks.get_mut(*entry);
+                if let Some(busy_ns) = held.held_ns(now) {
+                    lost.attempt(busy_ns);
+                }
+                held.forget();
                 // It was in flight a moment ago, so it is not in the queue.
                 let _ = self.scheduler.arrive(task, now);
             }
@@ -207,7 +213,11 @@ fn declared(demand: &Demand, layout: &Layout<'_>) -> Declared {
         let chain_ns = demand.critical_ns.unwrap_or(ns) as f64;
         return Declared { all_ns: ns as f64, chain_ns, complete: true };
     }
-    let computed = |work: &Work| if let Work::Cpu(ns) = work { *ns as f64 } else { 0.0 };
+    let computed = |work: &Work| match work {
+        Work::Cpu(ns) => *ns as f64,
+        Work::Drawn(drawn) => drawn.mean_ns() as f64,
+        _ => 0.0,
+    };
     let all_ns = layout.behind(demand).map(computed).sum();
     Declared { all_ns, chain_ns: all_ns, complete: false }
 }
@@ -218,7 +228,7 @@ fn tokens(demand: &Demand, layout: &Layout<'_>) -> f64 {
     let tokens = |work: &Work| match work {
         Work::Embed { tokens } => f64::from(*tokens),
         Work::Generate { prompt_tokens, .. } => f64::from(*prompt_tokens),
-        Work::None | Work::Cpu(_) | Work::Wait(_) => 0.0,
+        Work::None | Work::Cpu(_) | Work::Drawn(_) | Work::Wait(_) => 0.0,
     };
     layout.behind(demand).map(tokens).sum()
 }

@@ -14,19 +14,20 @@ use crate::world::World;
 
 impl World<'_, '_> {
     /// A node is lost.
-    pub(crate) fn lose(&mut self, failure: usize) {
-        let failure = self.model.failures[failure];
+    pub(crate) fn lose(&mut self, number: usize) {
+        let failure = self.model.failures[number];
+        self.failures_came[number] = true;
         if let Some(ns) = failure.for_ns {
             self.agenda.add(self.now.saturating_add(ns), Due::Back(failure.node));
         }
         for job in 0..self.jobs.len() {
             if (failure.node as usize) < self.jobs[job].layout.job.nodes {
-                self.lose_thread(job, failure.node);
+                self.lose_thread(job, failure.node, number);
             }
         }
     }
 
-    fn lose_thread(&mut self, job: usize, node: u32) {
+    fn lose_thread(&mut self, job: usize, node: u32, failure: usize) {
         let first = self.jobs[job].first_thread;
         let number = (first + node) as usize;
         if let Some((burst, work_ns)) = self.threads[number].burst.take() {
@@ -41,7 +42,7 @@ impl World<'_, '_> {
         for task in self.threads[first as usize].operators[schedule].unheard() {
             state.coordinator.completed(task, self.now, &mut state.tasks);
         }
-        let (lost, untold) = self.threads[number].lose(&state.layout);
+        let (lost, untold) = self.threads[number].lose(failure as u32, &state.layout);
         // The scheduler knows of all others.
         for task in lost.into_iter().filter(|task| !state.tasks.get(*task).scheduled) {
             state.coordinator.passes_again(task);
@@ -50,7 +51,7 @@ impl World<'_, '_> {
         for task in ended.collect::<Vec<_>>() {
             state.coordinator.completed(task, self.now, &mut state.tasks);
         }
-        state.coordinator.lost(node, self.now, &mut state.tasks);
+        state.coordinator.lost(node, self.now, &mut state.tasks, &mut state.lost[failure]);
         self.threads[first as usize].rouse(schedule);
         self.line_up(first);
     }

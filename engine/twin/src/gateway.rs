@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use sage_core::endpoint::{ErrorClass, Lane};
+use sage_core::upstream::settings::told_ms;
 
 use crate::agenda::{Agenda, Due};
 use crate::error::TwinError;
@@ -22,6 +23,8 @@ use crate::station::{Reply, Station, StationCall, StationStats};
 
 /// The gateway's thread, as its host knows it.
 pub(crate) const GATEWAY: u32 = u32::MAX;
+
+const MS: u64 = 1_000_000;
 
 /// A call and who waits for it.
 #[derive(Debug)]
@@ -128,8 +131,11 @@ impl Gateway {
     /// A call comes to its endpoint.
     pub(crate) fn called(&mut self, id: u64, now: u64, agenda: &mut Agenda) {
         let Some((request, reply)) = self.calls.get_mut(&id) else { return };
-        // The answer has to be back in time.
-        let deadline_ns = request.deadline_ns.saturating_sub(self.hop_ns);
+        // The gateway is told a little less than there is, and its answer has to be back in time.
+        let told_ms = told_ms(request.deadline_ns.saturating_sub(request.sent_ns));
+        let deadline_ns = now
+            .saturating_add(told_ms.saturating_mul(MS))
+            .min(request.deadline_ns.saturating_sub(self.hop_ns));
         if deadline_ns <= now {
             let at_ns = request.deadline_ns.max(now);
             let result = Err(ErrorClass::Timeout);
@@ -184,10 +190,11 @@ impl Gateway {
     pub(crate) fn answered(&mut self, id: u64) -> Option<(u32, usize, u32, Answered)> {
         let (request, reply) = self.calls.remove(&id)?;
         let reply = reply?;
-        let Request { thread, operator, epoch, member, items, sent_ns, .. } = request;
+        let Request { thread, operator, epoch, member, items, sent_ns, deadline_ns, .. } = request;
         let came = |at_ns: u64| at_ns.saturating_add(self.hop_ns).saturating_sub(sent_ns);
         let first_token_ns = reply.first_token_ns.map(came);
-        Some((thread, operator, epoch, Answered { member, items, reply, first_token_ns }))
+        let until_ns = deadline_ns;
+        Some((thread, operator, epoch, Answered { member, items, until_ns, reply, first_token_ns }))
     }
 
     pub(crate) fn stats(&self) -> Vec<StationStats> {

@@ -49,7 +49,7 @@ use sage_core::event::Event;
 
 pub use error::TwinError;
 pub use model::Model;
-pub use outcome::{JobOutcome, Limits, NodeUse, Outcome};
+pub use outcome::{JobOutcome, Limits, Lost, NodeUse, Outcome};
 
 /// Run `model` and hand every event to `observe`, in the order in which they become known; an
 /// arrival may become known later than it happened, as in the live engine.
@@ -67,4 +67,9 @@ pub fn simulate_within(
 ) -> Result<Outcome, TwinError> {
     check::check(model)?;
     world::World::new(model, limits, observe)?.run()
+}
+
+/// Check all of a model but what policies and endpoints say of themselves when they are built.
+pub fn check(model: &Model) -> Result<(), TwinError> {
+    check::check(model)
 }

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use sage_core::distribution::Drawn;
 use sage_core::endpoint::Lane;
 use sage_core::vllm::{Embedder, Profile};
 use sage_dsl::experiment::{Arrivals, NodeFailure};
@@ -29,6 +30,9 @@ pub struct Model {
     /// Seed of policies, arrivals and everything else that is drawn.
     pub seed: u64,
 }
+
+/// Speeds that a node may have: beyond, times would leave what a clock of nanoseconds can tell.
+pub const SPEEDS: std::ops::RangeInclusive<f64> = 0.001..=1000.0;
 
 /// A node: one worker process of each job, with one dataflow thread.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -164,6 +168,8 @@ pub enum Work {
     None,
     /// Computing on the node's thread, nanoseconds at speed 1.
     Cpu(u64),
+    /// Computing on the node's thread for a time that every task draws by its number.
+    Drawn(Arc<Drawn>),
     /// Waiting, nanoseconds.
     Wait(u64),
     /// A vector for a text.

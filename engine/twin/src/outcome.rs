@@ -18,6 +18,8 @@ pub struct Outcome {
     pub endpoints: Vec<StationStats>,
     /// The nodes, in order.
     pub nodes: Vec<NodeUse>,
+    /// By position among the failures of the model: whether it came to pass before the run was over.
+    pub failures_came: Vec<bool>,
     /// Processor time of sources, schedulers and what stands before them, all jobs together; part of
     /// the first node's.
     pub coordinator_busy_ns: u64,
@@ -38,6 +40,42 @@ pub struct JobOutcome {
     pub finished_ns: u64,
     /// Its tasks.
     pub tasks: u64,
+    /// Processor time of its thread on each of its nodes, nanoseconds of a whole core.
+    pub cpu_busy_ns: Vec<u64>,
+    /// What it lost, by position among the failures of the model.
+    pub lost: Vec<Lost>,
+}
+
+/// Work of a job that came to nothing because a node was lost. No task counts it as its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Lost {
+    /// Attempts at tasks that had begun on the node, and begin anew.
+    pub attempts: u64,
+    /// For how long they had been in its slots, nanoseconds, all together.
+    pub busy_ns: u64,
+    /// Calls answered, until the end of the run, to somebody who was lost.
+    pub answers: u64,
+    /// Tokens of their prompts.
+    pub prompt_tokens: u64,
+    /// Tokens that were generated for them.
+    pub completion_tokens: u64,
+}
+
+impl Lost {
+    /// An answer fell away.
+    pub(crate) fn answer(&mut self, tokens: &[(u32, u32)]) {
+        self.answers += 1;
+        for (prompt, completion) in tokens {
+            self.prompt_tokens += u64::from(*prompt);
+            self.completion_tokens += u64::from(*completion);
+        }
+    }
+
+    /// What had been in a slot for so long is broken off.
+    pub(crate) fn attempt(&mut self, busy_ns: u64) {
+        self.attempts += 1;
+        self.busy_ns = self.busy_ns.saturating_add(busy_ns);
+    }
 }
 
 /// One node of a run.

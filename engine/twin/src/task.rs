@@ -90,9 +90,10 @@ pub(crate) struct Task {
     /// Number of its first record.
     pub(crate) first: u64,
     pub(crate) arrived_ns: u64,
-    pub(crate) started_ns: u64,
+    /// When it came into a slot, if it has.
+    pub(crate) started_ns: Option<u64>,
     /// From its start to its end, once it has ended.
-    pub(crate) service_ns: u64,
+    pub(crate) service_ns: Option<u64>,
     /// Node it was given to.
     pub(crate) node: u32,
     /// Whether it occupies a place in the scheduler's window.
@@ -117,9 +118,15 @@ impl Task {
         self.placed = (!untouched).then(|| Box::new(self.fate.clone()));
     }
 
+    /// For how long it was in a slot, up to now or to its end there; `None` if it was not.
+    pub(crate) fn held_ns(&self, now_ns: u64) -> Option<u64> {
+        self.service_ns.or_else(|| self.started_ns.map(|began_ns| now_ns.saturating_sub(began_ns)))
+    }
+
     /// Its node was lost: what happened to it there did not.
     pub(crate) fn forget(&mut self) {
         self.scheduled = false;
+        (self.started_ns, self.service_ns) = (None, None);
         if let Some(fate) = self.placed.take() {
             self.fate = *fate;
         } else {
@@ -144,7 +151,7 @@ impl Tasks {
         });
         let task = &mut self.entries[entry as usize];
         (task.id, task.first, task.arrived_ns) = (id, first, arrived_ns);
-        (task.started_ns, task.service_ns) = (0, 0);
+        (task.started_ns, task.service_ns) = (None, None);
         (task.node, task.scheduled, task.outstanding) = (0, false, 0);
         task.placed = None;
         task.fate.renew(records);

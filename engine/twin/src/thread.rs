@@ -19,6 +19,8 @@ pub(crate) struct Thread {
     pub(crate) slots: Slots,
     /// Counts losses of the node: messages to what was there before go nowhere.
     epoch: u32,
+    /// By epoch that is over: the failure that ended it.
+    losses: Vec<u32>,
     /// Whether the node is lost at present.
     pub(crate) down: bool,
     /// Operators still to be activated in this step, and in the next.
@@ -53,6 +55,7 @@ impl Thread {
             speed,
             slots: Slots::new(layout.job.slots),
             epoch: 0,
+            losses: Vec::new(),
             down: false,
             current: 0,
             next: 0,
@@ -71,6 +74,11 @@ impl Thread {
     /// loss of its node.
     pub(crate) fn epoch(&self, operator: usize, layout: &Layout<'_>) -> u32 {
         if layout.coordinates(operator) { 0 } else { self.epoch }
+    }
+
+    /// The failure by which those were lost that a message of this epoch is for.
+    pub(crate) fn lost_by(&self, epoch: u32) -> Option<usize> {
+        self.losses.get(epoch as usize).map(|failure| *failure as usize)
     }
 
     /// Whether it can be given something to do.
@@ -120,9 +128,10 @@ impl Thread {
 
     /// The node is lost, with all its operators hold but those that coordinate. Gives the tasks that
     /// stood in line, and those whose end nobody was told of yet.
-    pub(crate) fn lose(&mut self, layout: &Layout<'_>) -> (Vec<u32>, Vec<u32>) {
+    pub(crate) fn lose(&mut self, failure: u32, layout: &Layout<'_>) -> (Vec<u32>, Vec<u32>) {
         self.down = true;
         self.epoch += 1;
+        self.losses.push(failure);
         let coordinating = (1_u128 << (layout.schedule + 1)) - 1;
         self.next = (self.next | std::mem::take(&mut self.current)) & coordinating;
         if let Some(active) = self.active.take() {

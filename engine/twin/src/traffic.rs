@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::agenda::Due;
 use crate::gateway::Request;
 use crate::model::{Ask, Segment, Work};
-use crate::operators::{Item, Operator, Prepared};
+use crate::operators::{Answered, Item, Operator, Prepared};
 use crate::world::World;
 
 impl World<'_, '_> {
@@ -121,6 +121,19 @@ impl World<'_, '_> {
             give(&mut thread.operators[operator]);
             thread.rouse(operator);
             self.line_up(number);
+        }
+    }
+
+    /// An answer comes to its caller, or falls away where that was lost.
+    pub(crate) fn answered(&mut self, number: u32, op: usize, epoch: u32, answered: Answered) {
+        let thread = &self.threads[number as usize];
+        let job = &mut self.jobs[thread.job];
+        if thread.epoch(op, &job.layout) == epoch {
+            self.deliver(number, op, epoch, |operator| operator.answer(answered));
+        } else if let Ok(tokens) = &answered.reply.result
+            && let Some(failure) = thread.lost_by(epoch)
+        {
+            job.lost[failure].answer(tokens);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::layout::{Layout, SOURCE};
 use crate::log::Log;
 use crate::model::Model;
 use crate::operators::{Cx, Flow};
-use crate::outcome::{JobOutcome, Limits, NodeUse, Outcome};
+use crate::outcome::{JobOutcome, Limits, Lost, NodeUse, Outcome};
 use crate::task::Tasks;
 use crate::thread::Thread;
 
@@ -26,6 +26,8 @@ pub(crate) struct JobState<'m> {
     /// Its first thread; that of its node `n` is `n` further on.
     pub(crate) first_thread: u32,
     pub(crate) over: bool,
+    /// What it lost, by failure.
+    pub(crate) lost: Vec<Lost>,
 }
 
 pub(crate) struct World<'m, 'o> {
@@ -40,6 +42,8 @@ pub(crate) struct World<'m, 'o> {
     /// Threads with something to do at this moment.
     ready: VecDeque<u32>,
     pub(crate) jobs_left: usize,
+    /// By failure.
+    pub(crate) failures_came: Vec<bool>,
     steps: u64,
     /// Most of them.
     limit: u64,
@@ -69,7 +73,8 @@ impl<'m, 'o> World<'m, 'o> {
                 job.start_ns,
                 Due::Rouse { thread: first_thread, op: SOURCE as u32, epoch: 0 },
             );
-            jobs.push(JobState { layout, coordinator, tasks, first_thread, over: false });
+            let lost = vec![Lost::default(); model.failures.len()];
+            jobs.push(JobState { layout, coordinator, tasks, first_thread, over: false, lost });
         }
         for (number, failure) in model.failures.iter().enumerate() {
             agenda.add(failure.at_ns, Due::Lost(number as u32));
@@ -88,6 +93,7 @@ impl<'m, 'o> World<'m, 'o> {
             gateway: Gateway::new(&model.endpoints, &shares, hop_ns, work_ns, seed)?,
             log: Log::new(observe),
             ready: VecDeque::new(),
+            failures_came: vec![false; model.failures.len()],
             steps: 0,
             limit: limits.steps,
             coordinator_busy_ns: 0.0,
@@ -130,7 +136,7 @@ impl<'m, 'o> World<'m, 'o> {
             Due::Called(id) => self.gateway.called(id, self.now, &mut self.agenda),
             Due::Answered(id) => {
                 if let Some((thread, op, epoch, answered)) = self.gateway.answered(id) {
-                    self.deliver(thread, op, epoch, |operator| operator.answer(answered));
+                    self.answered(thread, op, epoch, answered);
                 }
             }
             Due::Station(at) => self.gateway.advance(at as usize, self.now, &mut self.agenda),
@@ -280,6 +286,12 @@ impl<'m, 'o> World<'m, 'o> {
             started_ns: job.layout.job.start_ns,
             finished_ns: job.coordinator.last_end_ns,
             tasks: job.coordinator.tasks,
+            cpu_busy_ns: self.threads[job.first_thread as usize..]
+                .iter()
+                .take(job.layout.job.nodes)
+                .map(|thread| thread.busy_ns.round() as u64)
+                .collect(),
+            lost: job.lost.clone(),
         };
         Outcome {
             end_ns: self.now,
@@ -288,6 +300,7 @@ impl<'m, 'o> World<'m, 'o> {
             jobs: self.jobs.iter().map(job).collect(),
             endpoints: self.gateway.stats(),
             nodes,
+            failures_came: self.failures_came.clone(),
             coordinator_busy_ns: self.coordinator_busy_ns.round() as u64,
             gateway_busy_ns: self.gateway.busy_ns,
             violations: self.jobs.iter().map(|job| job.coordinator.violations()).sum(),

@@ -39,6 +39,7 @@ fn every_mistake_is_named() {
     refused("host 1: 0 cores", |model| model.hosts[1].cores = 0.0);
     refused("node 0: it is on host 7, and there are 2", |model| model.nodes[0].host = 7);
     refused("node 1: speed NaN", |model| model.nodes[1].speed = f64::NAN);
+    refused("from 0.001 to 1000", |model| model.nodes[1].speed = 1e-300);
     refused("job `job`: it uses 3 nodes, and there are 2", |model| model.jobs[0].nodes = 3);
     refused("job `job`: it uses 0 nodes", |model| model.jobs[0].nodes = 0);
     refused("job `job`: 0 slots", |model| model.jobs[0].slots = 0);

@@ -143,6 +143,22 @@ fn a_call_without_an_answer_in_time_fails_its_records() {
 }
 
 #[test]
+fn what_the_deadline_ends_is_late_though_the_gateway_gives_up_before_it() {
+    let ended = |timeout_ns: u64, deadline_ns: u64| {
+        let mut model = batched(2, 2, 1, 0);
+        model.endpoints[0] = endpoint(ServerKind::Fixed { service_ns: 900 * MS }, 1);
+        *timeout(&mut model.jobs[0].behind[0]) = timeout_ns;
+        model.jobs[0].deadline_ns = Some(deadline_ns);
+        let (events, _) = run(&model);
+        let lives = lives(&events);
+        lives.values().map(|life| (life.late, life.ended.unwrap() / MS)).collect::<Vec<_>>()
+    };
+    // The gateway has a tenth less, so that its word comes in time.
+    assert_eq!(ended(S, 100 * MS), [(true, 90); 2]);
+    assert_eq!(ended(100 * MS, S), [(false, 90); 2]);
+}
+
+#[test]
 fn the_time_that_a_batch_lingers_is_part_of_the_time_of_its_stage() {
     // 15 ms for company that does not come, and then the server would take 10 of the 20 ms.
     let mut model = batched(1, 2, 2, 15 * MS);
@@ -151,7 +167,8 @@ fn the_time_that_a_batch_lingers_is_part_of_the_time_of_its_stage() {
     *timeout(&mut model.jobs[0].behind[0]) = 20 * MS;
     let (events, _) = run(&model);
     let life = &lives(&events)[&(0, 0)];
-    assert_eq!((life.ok, life.ended), (0, Some(20 * MS)));
+    // The gateway is told 4 of the 5 ms that are left: a tenth less, in whole milliseconds.
+    assert_eq!((life.ok, life.ended), (0, Some(19 * MS)));
     // What cannot be asked in time is not asked at all.
     *timeout(&mut model.jobs[0].behind[0]) = 15 * MS;
     let (events, outcome) = run(&model);
@@ -172,7 +189,8 @@ fn a_record_that_fails_twice_is_dead_once() {
     let (events, _) = run(&model);
     assert_eq!(of_kind(&events, Kind::Failed).len(), 1);
     let end = of_kind(&events, Kind::Completed)[0];
-    assert_eq!((end.value, end.extra, end.at_ns), (0, 1, 3 * MS));
+    // The gateway is told a little less than there is, in whole milliseconds.
+    assert_eq!((end.value, end.extra, end.at_ns), (0, 1, 2 * MS));
 }
 
 #[test]

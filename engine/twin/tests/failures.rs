@@ -8,6 +8,7 @@ mod common;
 use common::{MS, call, demands, endpoint, job, lives, local, model, run, timer};
 use sage_core::event::Kind;
 use sage_dsl::experiment::NodeFailure;
+use sage_twin::Lost;
 use sage_twin::model::{Demand, Job, Model, Overheads, ServerKind, Work};
 
 fn lost(mut model: Model, node: u32, at_ns: u64, for_ns: Option<u64>) -> Model {
@@ -120,4 +121,33 @@ fn calls_of_a_lost_node_end_for_nothing() {
     assert_eq!(lives(&events)[&(0, 1)].ended, Some(20 * MS));
     // Three calls for two records, and each was answered.
     assert_eq!((outcome.endpoints[0].calls, outcome.endpoints[0].ok), (3, 3));
+}
+
+#[test]
+fn what_is_lost_with_a_node_is_counted_and_what_never_came_is_said() {
+    // Task 1 is in a slot of the second node for 4 ms, then again on the first one.
+    let waiting = lost(two_nodes(&[10 * MS, 10 * MS]), 1, 4 * MS, None);
+    let late = lost(waiting, 0, 900 * MS, Some(MS));
+    let (_, outcome) = run(&late);
+    assert_eq!(outcome.failures_came, [true, false]);
+    let [first, second] = outcome.jobs[0].lost.as_slice() else { unreachable!() };
+    assert_eq!(*first, Lost { attempts: 1, busy_ns: 4 * MS, ..Lost::default() });
+    assert_eq!(*second, Lost::default());
+
+    // A call that is under way is answered at 10 ms, to nobody.
+    let mut asking = two_nodes(&[0, 0]);
+    asking.jobs[0].demands = demands(vec![Work::Embed { tokens: 30 }; 2]).into();
+    asking.jobs[0].behind = vec![call(0, 0, 1, 0)];
+    asking.endpoints = vec![endpoint(ServerKind::Fixed { service_ns: 10 * MS }, 8)];
+    let (events, outcome) = run(&lost(asking, 1, 4 * MS, None));
+    let lost = outcome.jobs[0].lost[0];
+    let expected = Lost { answers: 1, prompt_tokens: 30, attempts: 1, busy_ns: 4 * MS, ..lost };
+    assert_eq!((lost, lost.completion_tokens), (expected, 0));
+    // What tasks paid and what was lost is what the endpoint gave.
+    let paid: u64 = events
+        .iter()
+        .filter(|event| event.kind() == Some(Kind::StageDone))
+        .map(|event| u64::from(event.tokens().0))
+        .sum();
+    assert_eq!(paid + lost.prompt_tokens, outcome.endpoints[0].prompt_tokens);
 }

@@ -5,11 +5,15 @@
 
 mod common;
 
+use std::sync::Arc;
+
 use common::{MS, demands, exponential, job, lives, local, model, run};
 use proptest::prelude::*;
+use sage_core::arrivals::Times;
+use sage_core::distribution::{Distribution, Drawn};
 use sage_core::event::Kind;
 use sage_dsl::experiment::Arrivals;
-use sage_twin::model::{Job, Work};
+use sage_twin::model::{Job, Model, Work};
 use sage_twin::simulate;
 
 /// Waiting times of a line before `servers` places, first come first served: Kiefer and Wolfowitz
@@ -196,4 +200,77 @@ fn several_servers_wait_as_erlang_says() {
     let erlang_c = all_busy / ((0..servers).map(term).sum::<f64>() + all_busy);
     let formula = erlang_c / (f64::from(servers) * (1.0 - load));
     assert_close(relative_wait(load, servers, random), formula);
+}
+
+/// A computation with exponential times of 10 ms behind 90 Poisson arrivals a second, on one slot.
+fn drawn(seed: u64, records: u64) -> Model {
+    let from = Distribution::Exponential(10.0 * MS as f64);
+    let work = Work::Drawn(Arc::new(Drawn::plain(from, seed)));
+    let job = Job {
+        arrivals: Arrivals::Poisson { per_s: 90.0 },
+        behind: vec![local(&[0])],
+        queue: 1_000_000,
+        records,
+        // One demand for all: what is drawn must not repeat with it.
+        ..job(demands([work]))
+    };
+    Model { seed, ..model(1, vec![job]) }
+}
+
+/// The mean latency by the recursion, nanoseconds.
+fn mean_of_recursion(arrivals: &[u64], costs: &Drawn) -> f64 {
+    let services: Vec<u64> = (0..arrivals.len() as u64).map(|task| costs.ns(task)).collect();
+    let waited: u64 = waits(arrivals, &services, 1).iter().sum();
+    (waited + services.iter().sum::<u64>()) as f64 / arrivals.len() as f64
+}
+
+/// A mean of 200 000 latencies of M/M/1 at 90 % has a standard error of 4.2 % of the theory's.
+const RECORDS: usize = 200_000;
+const THEORY_NS: f64 = 100.0 * MS as f64;
+
+#[test]
+fn a_long_line_with_drawn_times_is_that_of_theory() {
+    let model = drawn(5, RECORDS as u64);
+    let Work::Drawn(costs) = &model.jobs[0].demands[0].work[0] else { unreachable!() };
+    let (mut arrivals, mut sum) = (Vec::new(), 0.0);
+    simulate(&model, &mut |event| match event.kind() {
+        Some(Kind::Arrived) => arrivals.push(event.at_ns),
+        Some(Kind::Completed) => sum += (event.at_ns - arrivals[event.task as usize]) as f64,
+        _ => {}
+    })
+    .unwrap();
+    let (mean_ns, exact_ns) = (sum / RECORDS as f64, mean_of_recursion(&arrivals, costs));
+    assert!((mean_ns / exact_ns - 1.0).abs() < 1e-6, "{mean_ns} is not {exact_ns}");
+    // Three standard errors.
+    assert!((mean_ns / THEORY_NS - 1.0).abs() < 0.126, "{mean_ns} ns");
+}
+
+#[test]
+fn drawn_times_are_as_independent_as_theory_wants_them() {
+    let mean_ns = |seed: u64| {
+        let times = Times::new(&Arrivals::Poisson { per_s: 90.0 }, &[], seed);
+        let arrivals: Vec<u64> = times.take(RECORDS).collect();
+        let costs = Drawn::plain(Distribution::Exponential(10.0 * MS as f64), seed);
+        mean_of_recursion(&arrivals, &costs)
+    };
+    // Of 24 runs the standard error is 0.86 %; three of them.
+    let mean = (1..=24).map(mean_ns).sum::<f64>() / 24.0 / THEORY_NS;
+    assert!((mean - 1.0).abs() < 0.026, "{mean} of the latency of theory");
+}
+
+#[test]
+fn no_two_tasks_draw_the_same_and_each_draws_what_a_worker_does() {
+    let model = drawn(9, 10_000);
+    let Work::Drawn(drawn) = &model.jobs[0].demands[0].work[0] else { unreachable!() };
+    let (events, _) = run(&model);
+    let spent: Vec<u64> = events
+        .iter()
+        .filter(|event| event.kind() == Some(Kind::StageDone))
+        .map(|event| event.value)
+        .collect();
+    let expected: Vec<u64> = (0..10_000).map(|task| drawn.ns(task)).collect();
+    let off = spent.iter().zip(&expected).map(|(one, other)| one.abs_diff(*other)).max();
+    assert!(spent.len() == 10_000 && off <= Some(1), "bursts end on whole nanoseconds: {off:?}");
+    let distinct: std::collections::BTreeSet<&u64> = spent.iter().collect();
+    assert!(distinct.len() > 9_900, "{}", distinct.len());
 }

@@ -90,7 +90,7 @@ impl Checker<'_> {
                         "`stagger` is the time between the starts of jobs that run together";
                     self.report(
                         Diagnostic::error(codes::NOT_TOGETHER, it.key, message)
-                            .help("add `together: true`"),
+                            .help("add `together`"),
                     );
                     break;
                 }
@@ -103,7 +103,7 @@ impl Checker<'_> {
                         format!("`{what}` has no effect on jobs that run one after the other");
                     self.report(
                         Diagnostic::warning(codes::NO_EFFECT, it.key, message)
-                            .help("add `together: true`"),
+                            .help("add `together`"),
                     );
                     break;
                 }

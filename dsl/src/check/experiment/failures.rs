@@ -1,11 +1,10 @@
 //! Nodes that differ: slower ones, and ones that are lost on the way.
 
-use super::setting::MAX_NODES;
 use crate::ast::{self, ExprKind};
 use crate::check::{Checker, Scope};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::experiment::NodeFailure;
+use crate::experiment::{MAX_NODES, NodeFailure};
 use crate::types::{Type, Value};
 
 /// How a failure is written.

@@ -17,7 +17,7 @@ pub(super) const ALL: &str = "all";
 /// A job as far as it is checked.
 pub(super) struct JobDraft {
     pub(super) name: ast::Name,
-    flow: String,
+    pub(super) flow: String,
     file: String,
     /// Position of its program; `None` when that was not found and was reported.
     pub(super) program: Option<usize>,

@@ -6,6 +6,7 @@
 
 mod arrivals;
 mod consistent;
+mod effect;
 mod failures;
 mod job;
 mod label;
@@ -117,6 +118,14 @@ impl<'a> Checker<'a> {
         let claims = self.claims(&written.parts, &labels);
         draft.failed = self.diagnostics[before..].iter().any(Diagnostic::is_error);
         self.consistent(&written.name, &draft);
+        self.endpoints_are_called(&draft, programs);
+        let mut named = report.clone();
+        for (claim, span) in &claims {
+            let mut columns = Vec::new();
+            effect::columns(&claim.condition, &mut columns);
+            named.extend(columns.into_iter().map(|column| (column, *span)));
+        }
+        self.columns_exist(&draft, &named);
         let good = self.diagnostics[before..].iter().all(|it| !it.is_error());
         good.then(|| Experiment {
             name: written.name.text.clone(),
@@ -129,8 +138,8 @@ impl<'a> Checker<'a> {
             repeat: draft.repeat,
             seed: draft.seed,
             baseline,
-            report,
-            claims,
+            report: report.into_iter().map(|(column, _)| column).collect(),
+            claims: claims.into_iter().map(|(claim, _)| claim).collect(),
             backends: draft.backends,
             quick: draft.quick.settings.into_iter().map(|it| it.setting).collect(),
             quick_repeat: draft.quick.repeat,
@@ -157,12 +166,15 @@ impl<'a> Checker<'a> {
         entries
     }
 
-    fn report_columns(&mut self, written: &ast::Expr) -> Vec<String> {
+    fn report_columns(&mut self, written: &ast::Expr) -> Vec<(String, Span)> {
         let ExprKind::List(items) = &written.kind else {
             self.not_a_list("`report`", written, "report: [throughput, latency_p99_ms]");
             return Vec::new();
         };
-        let mut columns: Vec<String> = Vec::new();
+        if items.is_empty() {
+            self.not_a_list("`report`", written, "report: [throughput, latency_p99_ms]");
+        }
+        let mut columns: Vec<(String, Span)> = Vec::new();
         for item in items {
             let found = match &item.kind {
                 ExprKind::Name(name) => {
@@ -186,11 +198,11 @@ impl<'a> Checker<'a> {
                 }
             };
             let Some(found) = found else { continue };
-            if columns.iter().any(|other| other == found) {
+            if columns.iter().any(|(other, _)| other == found) {
                 let message = format!("`{found}` is in the report already");
                 self.report(Diagnostic::error(codes::TWICE, item.span, message));
             } else {
-                columns.push(found.to_owned());
+                columns.push((found.to_owned(), item.span));
             }
         }
         columns
@@ -230,7 +242,7 @@ impl<'a> Checker<'a> {
         backends
     }
 
-    fn claims(&mut self, parts: &[Part], labels: &Labels) -> Vec<Claim> {
+    fn claims(&mut self, parts: &[Part], labels: &Labels) -> Vec<(Claim, Span)> {
         let mut texts: Vec<&ast::Name> = Vec::new();
         let mut claims = Vec::new();
         for part in parts {
@@ -243,7 +255,8 @@ impl<'a> Checker<'a> {
                 self.report(diagnostic);
             }
             texts.push(&claim.text);
-            claims.extend(self.claimed(Some(&claim.text.text), &claim.condition, Some(labels)));
+            let found = self.claimed(Some(&claim.text.text), &claim.condition, Some(labels));
+            claims.extend(found.map(|found| (found, claim.condition.span)));
         }
         claims
     }

@@ -10,15 +10,10 @@ use crate::check::schedule::{MAX_QUEUE, MAX_SLOTS};
 use crate::check::{Checker, Scope};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::experiment::Setting;
+use crate::experiment::{MAX_NODES, MAX_TASKS, Setting};
 use crate::study::Program;
 use crate::suggest::{self, closest, did_you_mean};
 use crate::types::Value;
-
-/// Most records of a job.
-const MAX_TASKS: u64 = 1_000_000_000;
-/// Most nodes; the twin keeps some memory for each.
-pub(super) const MAX_NODES: u32 = 65_536;
 
 /// Where a setting stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -292,5 +287,20 @@ impl Checker<'_> {
         }
         let count = self.count("concurrency", written, 1, MAX_CONCURRENCY)?;
         Some(Setting::Concurrency(Some(count)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manual;
+
+    #[test]
+    fn every_setting_is_in_the_manual() {
+        let names = |table: &[(&'static str, &str)]| -> Vec<&'static str> {
+            table.iter().map(|(name, _)| *name).collect()
+        };
+        assert_eq!(names(manual::SETTINGS), SETTINGS);
+        assert_eq!(names(manual::ENTRIES), OF_EXPERIMENT);
     }
 }

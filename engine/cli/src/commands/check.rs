@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use sage_dsl::experiment::Experiment;
 use sage_dsl::plan::Plan;
 use sage_lab::results::Outcome;
+use sage_lab::trial::{Overrides, expand};
 use serde_json::{Value, json};
 
+use super::hints;
 use crate::args::{CheckArguments, Format};
-use crate::exit::{Exit, usage};
+use crate::exit::{Exit, usage, usage_of};
 use crate::program;
 use crate::twin::{self, Unknown, Workshop};
 
@@ -31,6 +34,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
                     })),
                 }
             } else {
+                hints::of_schedule(plan).iter().for_each(|hint| hints::warn(hint));
                 right.push((plan.name.clone(), plan.stages().count()));
                 right_plans.push((file.clone(), plan.clone()));
             }
@@ -41,6 +45,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
                 program::show(&compiled);
                 for (name, stages) in right {
                     println!("{}: flow {name} is right, stages: {stages}", file.display());
+                }
+                for experiment in &compiled.experiments {
+                    println!("{}: {}", file.display(), counted(experiment)?);
                 }
             }
             Format::Json => {
@@ -69,6 +76,18 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
+/// An experiment in a line: what there is of it.
+fn counted(experiment: &Experiment) -> anyhow::Result<String> {
+    let design = expand(experiment, false, &Overrides::default()).map_err(usage_of)?;
+    let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+    Ok(format!(
+        "experiment {} is right: {}, {}",
+        experiment.name,
+        count(design.trials.len(), "trial"),
+        count(experiment.claims.len(), "claim")
+    ))
+}
+
 /// What the twin predicts of the objectives of each flow for itself.
 fn objectives(
     plans: Vec<(PathBuf, Plan)>,
@@ -86,6 +105,7 @@ fn objectives(
             continue;
         }
         let run = arguments.twin.of_plans(vec![(file, plan)])?;
+        hints::of_options(&run, &arguments.twin).iter().for_each(|hint| hints::warn(hint));
         let worked = workshop.model(&run).map_err(Unknown::as_usage)?;
         let course = twin::run(&run, &worked, &[])?;
         for report in twin::reports(&run, &worked, &course)? {

@@ -11,6 +11,12 @@ pub(crate) fn doc(name: Option<&str>) -> anyhow::Result<Exit> {
         for (kind, page) in &pages {
             println!("{kind:<9} {:<14} {}", page.signature.name, page.signature.summary);
         }
+        for (name, summary, _) in BLOCKS {
+            println!("{:<9} {name:<14} {summary}", "block");
+        }
+        for (name, doc) in sage_dsl::manual::SETTINGS {
+            println!("{:<9} {name:<14} {doc}", "setting");
+        }
         for function in sage_dsl::FUNCTIONS {
             println!("{:<9} {:<14} {}", "function", function.name, function.doc);
         }
@@ -25,12 +31,24 @@ pub(crate) fn doc(name: Option<&str>) -> anyhow::Result<Exit> {
         println!("function {}\n  {}\n", function.signature, function.doc);
         found = true;
     }
+    for (block, summary, form) in BLOCKS.iter().filter(|(block, ..)| *block == name) {
+        println!("block {block}\n  {summary}\n\nform\n{form}\n");
+        details(block);
+        found = true;
+    }
+    let settings = sage_dsl::manual::SETTINGS.iter();
+    for (setting, doc) in settings.filter(|(setting, _)| *setting == name) {
+        println!("setting {setting} of an experiment\n  {doc}\n");
+        found = true;
+    }
     if found {
         return Ok(Exit::Complete);
     }
     let names = pages.iter().map(|(_, page)| page.signature.name);
     let nearest = names
         .chain(sage_dsl::FUNCTIONS.iter().map(|function| function.name))
+        .chain(BLOCKS.iter().map(|(block, ..)| *block))
+        .chain(sage_dsl::manual::SETTINGS.iter().map(|(setting, _)| *setting))
         .map(|known| (strsim::damerau_levenshtein(known, name), known))
         .min()
         .filter(|(distance, _)| *distance <= 3);
@@ -39,6 +57,60 @@ pub(crate) fn doc(name: Option<&str>) -> anyhow::Result<Exit> {
         |(_, known)| format!(", did you mean `{known}`?"),
     );
     Err(usage(format!("nothing is called `{name}`{hint}")))
+}
+
+/// Blocks about experiments: name, summary, form.
+const BLOCKS: &[(&str, &str, &str)] = &[
+    (
+        "experiment",
+        "flows to run, what is varied, how often, and what is expected to come out",
+        r#"  /// Which scheduling operator is best?
+  experiment schedulers {
+    jobs: [chat = rag { share: 2 }, llm]
+    tasks: 200, nodes: 4, slots: 16
+    sweep policy in [fifo, load_aware(spread), priority]
+    sweep load in [low { tasks: 100 }, high { tasks: 500, nodes: 8 }]
+    repeat: 5, seed: 7, baseline: fifo
+    report: [throughput, latency_p99_ms, balance]
+    quick { tasks: 40, repeat: 1, policy: [fifo] }
+    claim "fifo is slower" { throughput[fifo] < max(throughput) }
+  }
+
+  `sage-flow experiment run FILE` runs it; `sage-flow doc claim` is about claims."#,
+    ),
+    (
+        "claim",
+        "a sentence and a condition over the columns of results, decided by the report",
+        r#"  claim "in words" { p99(latency)[fifo] < 2s and success >= 99% }
+
+  balance[fifo]            at the point with this label
+  throughput[rag][16]      at two labels, of a job and of a sweep
+  max(balance)             over rows: max, min, mean, sum
+  p99(latency)             latency_p99_ms
+  + - * / abs()  < <= > >= == !=  and or not"#,
+    ),
+];
+
+/// What a block is made of.
+fn details(block: &str) {
+    let line = |name: &str, doc: &str| println!("  {name:<12} {doc}");
+    if block == "claim" {
+        println!("columns");
+        for column in sage_lab::results::COLUMNS {
+            let names: Vec<&str> =
+                std::iter::once(column.name).chain(column.aliases.iter().copied()).collect();
+            let unit = if column.unit.is_empty() { "" } else { " in " };
+            println!("  {}: {}{unit}{}", names.join(", "), column.doc, column.unit);
+        }
+        println!();
+        return;
+    }
+    println!("settings: of the experiment, a job, a point of a sweep or a quick run");
+    sage_dsl::manual::SETTINGS.iter().for_each(|(name, doc)| line(name, doc));
+    line("any param", "of the jobs' programs, by its name");
+    println!("\nof the experiment alone");
+    sage_dsl::manual::ENTRIES.iter().for_each(|(name, doc)| line(name, doc));
+    println!();
 }
 
 struct Page {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use sage_dsl::plan::Plan;
 
+use super::hints;
 use crate::args::ExplainArguments;
 use crate::exit::{Exit, usage};
 use crate::program;
@@ -15,6 +16,11 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
         && what.starts_with(['S', 's'])
         && what[1..].bytes().all(|byte| byte.is_ascii_digit());
     if is_code {
+        if arguments.predict || arguments.twin.is_given() {
+            return Err(usage(
+                "these options are of a prediction, and a code has none; give a file",
+            ));
+        }
         let code = what.to_uppercase();
         let known = sage_dsl::CODES.iter().find(|known| known.code == code);
         let known = known.ok_or_else(|| usage(format!("there is no code {code}")))?;
@@ -55,6 +61,7 @@ fn predict(file: &Path, plans: Vec<Plan>, arguments: &ExplainArguments) -> anyho
     let mut workshop = Workshop::new()?;
     for plan in plans {
         let run = arguments.twin.of_plans(vec![(file.to_owned(), plan)])?;
+        hints::show(&run, &arguments.twin);
         let worked = workshop.model(&run).map_err(Unknown::as_usage)?;
         let course = twin::run(&run, &worked, &[])?;
         let Some(job) = run.jobs.first() else { continue };

@@ -7,6 +7,7 @@ mod doc;
 pub(crate) mod experiment;
 mod explain;
 pub(crate) mod gateway;
+mod hints;
 mod list;
 pub(crate) mod replay;
 pub(crate) mod retry;

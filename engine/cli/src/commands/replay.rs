@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use sage_core::metrics::Summary;
 use sage_core::policies;
+use sage_dsl::experiment::MAX_NODES;
 use serde_json::{Value, json};
 
 use crate::exit::{Exit, usage};
@@ -42,28 +43,42 @@ pub(crate) struct ReplayArguments {
     json: bool,
 }
 
+/// Most nodes of a replay.
+const MOST_NODES: usize = MAX_NODES as usize;
+
 /// A run and its figures.
 struct Column {
     title: String,
+    /// Where the figures come from.
+    backend: String,
     summary: Summary,
 }
 
 pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<Exit> {
-    if let Some(workers) = arguments.workers.filter(|workers| !(1..=4096).contains(workers)) {
-        return Err(usage(format!("--workers {workers}: expected 1 to 4096")));
+    if let Some(workers) = arguments.workers.filter(|workers| !(1..=MOST_NODES).contains(workers)) {
+        return Err(usage(format!("--workers {workers}: expected 1 to {MOST_NODES}")));
     }
     if let Some(slots) = arguments.slots.filter(|slots| !(1..=4096).contains(slots)) {
         return Err(usage(format!("--slots {slots}: expected 1 to 4096")));
     }
-    if arguments.schedulers.is_empty() && arguments.workers.is_none() && arguments.slots.is_none() {
-        return Err(usage("what is to be different? Give --scheduler, --workers or --slots"));
-    }
     let recording = Recording::read(&arguments.folder)?;
     let own = scheduler(&recording.plan);
+    if arguments.schedulers.is_empty() && arguments.workers.is_none() && arguments.slots.is_none() {
+        return Err(usage(format!(
+            "what is to be different? The run had --scheduler '{own}', --workers {} and --slots {}; \
+             give another value of one of them",
+            recording.workers, recording.plan.schedule.slots
+        )));
+    }
     let mut columns = vec![
-        Column { title: format!("recorded: {own}"), summary: recording.summary() },
+        Column {
+            title: format!("recorded: {own}"),
+            backend: recording.backend.clone(),
+            summary: recording.summary(),
+        },
         Column {
             title: format!("replayed: {own}"),
+            backend: twin::LABEL.to_owned(),
             summary: twin::replay(&recording, &Change::default())?,
         },
     ];
@@ -91,13 +106,9 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<Exit> {
         if let Some(slots) = arguments.slots {
             title.push_str(&format!(", {slots} slots"));
         }
-        columns.push(Column { title, summary });
+        columns.push(Column { title, backend: twin::LABEL.to_owned(), summary });
     }
     if arguments.json {
-        let entry = |column: &Column| {
-            let summary = serde_json::to_value(&column.summary)?;
-            Ok(json!({"title": column.title, "summary": summary}))
-        };
         let all = columns.iter().map(entry).collect::<anyhow::Result<Vec<Value>>>()?;
         println!("{}", serde_json::to_string_pretty(&all)?);
     } else {
@@ -106,11 +117,45 @@ pub(crate) fn replay(arguments: &ReplayArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Complete)
 }
 
+/// Figures that a replay does not find out: it makes no calls, and what a decision takes is an
+/// assumption of it.
+const UNKNOWN: [&str; 9] = [
+    "decision_p50_us",
+    "decision_p99_us",
+    "dispatch_p50_us",
+    "dispatch_p99_us",
+    "retries",
+    "prompt_tokens",
+    "completion_tokens",
+    "cost",
+    "cached",
+];
+
+/// A column for programs.
+fn entry(column: &Column) -> anyhow::Result<Value> {
+    let mut summary = serde_json::to_value(&column.summary)?;
+    let blank = |fields: &mut Value| {
+        for name in UNKNOWN {
+            if let Some(field) = fields.get_mut(name) {
+                *field = Value::Null;
+            }
+        }
+    };
+    blank(&mut summary);
+    summary["stages"].as_array_mut().into_iter().flatten().for_each(|stage| {
+        blank(stage);
+        stage["failed"] = Value::Null;
+    });
+    Ok(json!({"title": column.title, "backend": column.backend, "summary": summary}))
+}
+
 /// One line of the table: name, digits, figure.
 type Line = (&'static str, usize, fn(&Summary) -> Option<f64>);
 
-const LINES: [Line; 13] = [
+const LINES: [Line; 15] = [
     ("tasks ok", 0, |s| Some(s.counts.tasks_ok as f64)),
+    ("tasks dead", 0, |s| Some(s.counts.tasks_dead as f64)),
+    ("tasks late", 0, |s| Some(s.counts.tasks_late as f64)),
     ("throughput, tasks/s", 2, |s| s.throughput_per_s),
     ("latency mean, ms", 1, |s| s.latency_mean_ms),
     ("latency p50, ms", 1, |s| s.latency_p50_ms),
@@ -130,7 +175,7 @@ fn text(recording: &Recording, columns: &[Column]) -> String {
     let mut text = format!(
         "{}: {} tasks of a run on `{}` with {} workers x {} slots; replays are of the {}\n\n",
         plan.name,
-        recording.tasks.len(),
+        recording.tasks.len() + recording.never_ran.len(),
         recording.backend,
         recording.workers,
         plan.schedule.slots,
@@ -154,17 +199,8 @@ fn text(recording: &Recording, columns: &[Column]) -> String {
     if let [recorded, replayed, ..] = columns {
         text.push_str(&format!("\n{}", closeness(&recorded.summary, &replayed.summary)));
     }
-    if recording.never_ran > 0 {
-        text.push_str(&format!(
-            "note: {} tasks never ran in the recorded run; they are left out, because nobody knows \
-             what they would have taken\n",
-            recording.never_ran
-        ));
-    }
-    if !recording.seen {
-        text.push_str(
-            "note: the run has no decisions.csv with priorities; policies see all tasks alike\n",
-        );
+    for note in &recording.notes {
+        text.push_str(&format!("note: {note}\n"));
     }
     text
 }

@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use super::hints;
 use crate::args::RunArguments;
 use crate::exit::{Exit, usage};
 use crate::program;
@@ -15,6 +16,10 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
     let job = |file: &Path| {
         let mut plan = program::one_plan(file, &arguments.sets, arguments.flow.as_deref())?;
         Changes::of(&arguments)?.apply(&mut plan)?;
+        hints::of_schedule(&plan).iter().for_each(|hint| hints::warn(hint));
+        if arguments.strict_slo && plan.slo.is_empty() {
+            hints::warn(&format!("--strict-slo: flow {} has no `slo` block to hold to", plan.name));
+        }
         Ok(JobRun::new(plan, Options::new(file, &arguments)?))
     };
     let jobs = arguments.files.iter().map(|file| job(file)).collect::<anyhow::Result<Vec<_>>>()?;

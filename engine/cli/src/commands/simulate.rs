@@ -5,9 +5,12 @@ use std::time::Instant;
 
 use clap::Args;
 
-use crate::exit::Exit;
+use super::hints;
+use crate::exit::{Exit, usage, usage_of};
 use crate::run::report::{Folder, new_folder};
-use crate::twin::{self, Course, Report, TwinArguments, TwinRun, Unknown, Worked, Workshop};
+use crate::twin::{
+    self, Course, Report, TwinArguments, TwinRun, Unknown, Worked, Workshop, together,
+};
 
 /// Where predictions go that name no folder.
 const SIMULATED: &str = "results/simulated";
@@ -27,7 +30,7 @@ pub(crate) struct SimulateArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) flow: Option<String>,
     /// Of several programs, each begins so long after the one before it (`2s`)
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_name = "D", allow_hyphen_values = true)]
     pub(crate) stagger: Option<String>,
     /// Output folder, with all that a run writes but its results [default:
     /// results/simulated/PIPELINE-TIME]
@@ -45,8 +48,13 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     let began = Instant::now();
     let SimulateArguments { files, twin, sets, flow, stagger, .. } = arguments;
     let run = twin.run(files, sets, flow.as_deref(), stagger.as_deref())?;
+    hints::show(&run, twin);
     let worked = Workshop::new()?.model(&run).map_err(Unknown::as_usage)?;
+    sage_twin::check(&worked.model).map_err(usage_of)?;
     let ready = began.elapsed();
+    if let Some(out) = &arguments.out {
+        check_out(out, &run)?;
+    }
     let given = arguments.out.clone();
     let out = given.map_or_else(|| new_folder(Path::new(SIMULATED), &name(&run)), Ok)?;
     let done = carry_out(&run, &worked, &out);
@@ -54,7 +62,7 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
         // Nobody asked for it, and there is nothing in it.
         let _ = std::fs::remove_dir_all(&out);
     }
-    let (course, reports) = done?;
+    let (course, reports, table) = done?;
     if arguments.json {
         let metrics: Vec<_> = reports.iter().map(|report| &report.metrics).collect();
         let text = match metrics.as_slice() {
@@ -66,6 +74,9 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
         for report in &reports {
             print!("{}", report.summary);
             println!();
+        }
+        if let Some(table) = &table {
+            println!("{table}");
         }
         let all = began.elapsed();
         println!(
@@ -90,18 +101,45 @@ fn name(run: &TwinRun) -> String {
     names.join("+")
 }
 
+/// A simulated run, the reports on its jobs, and of several jobs the table of all.
+type Done = (Course, Vec<Report>, Option<String>);
+
+/// What a run has measured is not to be replaced by what is only predicted.
+fn check_out(out: &Path, run: &TwinRun) -> anyhow::Result<()> {
+    let of_jobs = run.jobs.iter().map(|job| out.join(&job.name));
+    for folder in std::iter::once(out.to_owned()).chain(of_jobs) {
+        let Ok(setup) = std::fs::read(folder.join("setup.json")) else { continue };
+        let setup: serde_json::Value = serde_json::from_slice(&setup).unwrap_or_default();
+        if setup["backend"] != twin::BACKEND {
+            return Err(usage(format!(
+                "--out {}: the folder holds a real run, which a prediction would replace; choose another",
+                folder.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Simulate, and write what a run writes into `out`.
-fn carry_out(run: &TwinRun, worked: &Worked, out: &Path) -> anyhow::Result<(Course, Vec<Report>)> {
+fn carry_out(run: &TwinRun, worked: &Worked, out: &Path) -> anyhow::Result<Done> {
     // Claimed as long as it is written to.
     let (_claimed, folders) = claim(out, run)?;
+    twin::write_setups(run, worked, &folders)?;
     let course = twin::run(run, worked, &folders)?;
-    let reports = twin::reports(run, worked, &course)?;
+    let mut reports = twin::reports(run, worked, &course)?;
+    let mut table = None;
+    if run.jobs.len() > 1 {
+        let facts = together::facts(run, &course, &mut reports);
+        let text = together::table(&facts, &reports);
+        together::write(out, &facts, &text)?;
+        table = Some(text);
+    }
     twin::write_jobs(run, worked, &reports, &folders)?;
     for folder in &folders {
         // Made for rows of sinks, which a prediction has none of.
         let _ = std::fs::remove_dir(sage_dataflow::sinks::parts_folder(folder));
     }
-    Ok((course, reports))
+    Ok((course, reports, table))
 }
 
 /// The folder of one job, or one for each in the folder of several.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use sage_dsl::experiment::Experiment;
 
+use super::checksum::checksum;
 use crate::exit::usage;
 use crate::program;
 
@@ -66,14 +67,6 @@ fn of_file(path: &Path) -> anyhow::Result<Vec<Found>> {
         files.map(|file| (file.path.clone(), checksum(file.text.as_bytes()))).collect();
     let found = compiled.experiments.into_iter();
     Ok(found.map(|experiment| Found { experiment, sources: sources.clone() }).collect())
-}
-
-/// FNV-1a with 64 bits: tells a changed file from an unchanged one, and no more.
-fn checksum(bytes: &[u8]) -> String {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    format!("{hash:016x}")
 }
 
 /// The experiments that `wanted` names: by name, by file, or `all` of the folder. Files with

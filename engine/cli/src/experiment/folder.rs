@@ -11,7 +11,7 @@ use std::time::SystemTime;
 use rustix::fs::FlockOperation;
 use sage_dsl::experiment::Backend as Place;
 use sage_lab::outputs::METRICS;
-use sage_lab::suite::Suite;
+use sage_lab::suite::{CHANGED_INPUT, Suite};
 
 use crate::exit::{usage, usage_of};
 
@@ -23,6 +23,8 @@ pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     /// Whether a suite goes on that was stopped earlier.
     pub(crate) resumed: bool,
+    /// A suite that was stopped and reads something else now: it could not go on.
+    pub(crate) passed_over: Option<PathBuf>,
     _lock: File,
 }
 
@@ -51,13 +53,21 @@ pub(crate) fn claim(
     }
     let root = results_root(&suite.experiment.name);
     let end = format!("-{}-{}", safe(host), suite.backend.as_str());
+    let mut passed_over = None;
     if !fresh {
         for path in newest_first(&root, &end) {
             let Ok(Some(earlier)) = Suite::open(&path) else { continue };
-            if suite.differs(&earlier).is_some() || earlier.complete(&path).map_err(usage_of)? {
+            let differs = suite.differs(&earlier);
+            if differs.is_some_and(|what| what != CHANGED_INPUT)
+                || earlier.complete(&path).map_err(usage_of)?
+            {
                 continue;
             }
-            return Ok(Folder { resumed: true, _lock: lock(&path)?, path });
+            if differs.is_some() {
+                passed_over.get_or_insert(path);
+                continue;
+            }
+            return Ok(Folder { resumed: true, passed_over: None, _lock: lock(&path)?, path });
         }
     }
     fs::create_dir_all(&root).map_err(|error| refused(&root, &error))?;
@@ -67,7 +77,9 @@ pub(crate) fn claim(
         let more = if number == 1 { String::new() } else { format!("_{number}") };
         let path = root.join(format!("{time}{more}{end}"));
         match fs::create_dir(&path) {
-            Ok(()) => return Ok(Folder { resumed: false, _lock: lock(&path)?, path }),
+            Ok(()) => {
+                return Ok(Folder { resumed: false, passed_over, _lock: lock(&path)?, path });
+            }
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(refused(&path, &error)),
         }
@@ -111,7 +123,7 @@ fn claim_given(suite: &Suite, path: &Path, fresh: bool) -> anyhow::Result<Folder
     if fresh && !matches!(earlier, Ok(None)) {
         clear(path)?;
     }
-    Ok(Folder { path: path.to_owned(), resumed, _lock: lock })
+    Ok(Folder { path: path.to_owned(), resumed, passed_over: None, _lock: lock })
 }
 
 /// Remove an earlier suite with its outputs.

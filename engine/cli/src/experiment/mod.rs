@@ -8,8 +8,10 @@
 //! What an experiment means is `sage-lab`'s business; here are the files, the clock, the terminal
 //! and the two backends.
 
+mod checksum;
 mod find;
 mod folder;
+mod inputs;
 mod machine;
 mod options;
 mod part;
@@ -19,7 +21,9 @@ mod watch;
 pub(crate) use self::find::{FOLDER, Found, Programs, find, programs};
 pub(crate) use self::folder::last;
 pub(crate) use self::options::{Changed, changed};
-pub(crate) use self::part::{Part, Request, Status, folder_of, places, report, run, suite};
+pub(crate) use self::part::{
+    Part, Request, Status, folder_of, missing, places, report, run, suite,
+};
 pub(crate) use self::sim::plan;
 
 /// Cores that this process may use.

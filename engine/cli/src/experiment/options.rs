@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sage_core::policies;
-use sage_dsl::experiment::{Point, Setting, Sweep};
+use sage_dsl::experiment::{MAX_NODES, MAX_TASKS, Point, Setting, Sweep};
 use sage_lab::trial::Overrides;
 
 use crate::exit::usage;
+use crate::twin;
 
 /// Options that take the place of what the experiments say.
 #[derive(Debug, Clone, Default, Args)]
@@ -43,6 +44,10 @@ pub(crate) struct Changed {
     /// On the twin: all nodes on one machine of so many cores [default: a machine for each]
     #[arg(long, value_name = "N")]
     cores: Option<String>,
+    /// On the twin: machine and model that stand in for servers that are not simulated ones, a name
+    /// of `sage-flow list profiles` or a file of `sage-flow calibrate`
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
     /// The short form of the experiment
     #[arg(long)]
     pub(crate) quick: bool,
@@ -69,8 +74,8 @@ pub(crate) fn changed(options: &Changed) -> anyhow::Result<Overrides> {
         let points = given.iter().map(point).collect::<anyhow::Result<Vec<_>>>()?;
         push(&mut vary, option, points)
     };
-    numbers("nodes", &options.nodes, |n| Setting::Nodes(n as u32), 1_000_000)?;
-    numbers("tasks", &options.tasks, Setting::Tasks, 1_000_000_000_000)?;
+    numbers("nodes", &options.nodes, |n| Setting::Nodes(n as u32), MAX_NODES.into())?;
+    numbers("tasks", &options.tasks, Setting::Tasks, MAX_TASKS)?;
     numbers("slots", &options.slots, |n| Setting::Slots(n as u32), 4096)?;
     let concurrency = options.concurrency.iter().map(|text| {
         let limit = match text.trim() {
@@ -101,6 +106,9 @@ pub(crate) fn changed(options: &Changed) -> anyhow::Result<Overrides> {
     }
     let repeat =
         options.repeat.as_deref().map(|text| number("repeat", text, 10_000)).transpose()?;
+    if let Some(name) = &options.profile {
+        twin::stand_in(name)?;
+    }
     let cores = options.cores.as_deref().map(|text| number("cores", text, 100_000)).transpose()?;
     Ok(Overrides {
         vary,
@@ -108,6 +116,7 @@ pub(crate) fn changed(options: &Changed) -> anyhow::Result<Overrides> {
         seed: options.seed,
         only: options.only.clone(),
         cores: cores.map(|cores| cores as f64),
+        profile: options.profile.clone(),
     })
 }
 
@@ -201,6 +210,7 @@ mod tests {
         let none = Changed::default();
         for (options, message) in [
             (Changed { nodes: words(&["0"]), ..none.clone() }, "--nodes 0: expected a number"),
+            (Changed { nodes: words(&["65537"]), ..none.clone() }, "from 1 to 65536"),
             (Changed { tasks: words(&["x"]), ..none.clone() }, "--tasks x: expected"),
             (Changed { slots: words(&["5000"]), ..none.clone() }, "from 1 to 4096"),
             (Changed { nodes: words(&["2", "2"]), ..none.clone() }, "--nodes: `2` is named twice"),
@@ -208,6 +218,7 @@ mod tests {
             (Changed { concurrency: words(&["some"]), ..none.clone() }, "--concurrency some"),
             (Changed { endpoint: Some("ftp://x".into()), ..none.clone() }, "--endpoint ftp://x"),
             (Changed { endpoint: Some("sim:nothing".into()), ..none.clone() }, "--endpoint sim:"),
+            (Changed { profile: Some("no/such".into()), ..none.clone() }, "--profile no/such"),
             (Changed { repeat: Some("0".into()), ..none.clone() }, "--repeat 0"),
             (Changed { cores: Some("-1".into()), ..none }, "--cores -1"),
         ] {

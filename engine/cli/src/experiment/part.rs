@@ -5,15 +5,15 @@ use std::time::Instant;
 
 use sage_dsl::experiment::Backend as Place;
 use sage_lab::results::{Results, gather};
-use sage_lab::suite::Suite;
-use sage_lab::trial::{Backend, Overrides, expand};
+use sage_lab::suite::{CHANGED_INPUT, Outcome, Suite};
+use sage_lab::trial::{Backend, Overrides, Trial, expand};
 use sage_lab::{LabError, outputs};
 use serde_json::{Value, json};
 
 use super::folder::{self, Folder};
 use super::sim::ProcessBackend;
 use super::watch::Display;
-use super::{Found, machine};
+use super::{Found, inputs, machine};
 use crate::exit::{usage, usage_of};
 use crate::run::Interrupts;
 use crate::twin::TwinBackend;
@@ -48,8 +48,10 @@ pub(crate) struct Part {
 /// How a part ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Status {
-    /// Every trial that is possible has a result.
+    /// Every trial has a result.
     Complete,
+    /// Every trial that is possible here has a result, and some are not.
+    Partial(String),
     /// Some trial, or all of it, has none.
     Failed(String),
     /// The experiment does not run on this backend.
@@ -63,6 +65,7 @@ impl Status {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Status::Complete => "complete",
+            Status::Partial(_) => "partial",
             Status::Failed(_) => "failed",
             Status::Skipped(_) => "skipped",
             Status::Interrupted => "interrupted",
@@ -74,6 +77,7 @@ impl Status {
 pub(crate) fn suite(found: &Found, request: &Request<'_>) -> anyhow::Result<Suite> {
     let experiment = &found.experiment;
     let design = expand(experiment, request.quick, request.overrides).map_err(usage_of)?;
+    inputs::check_traces(&design.trials)?;
     let host = machine::host(request.machine);
     let mut setup = machine::describe(&host, Path::new(&experiment.file));
     let trials = &design.trials;
@@ -123,6 +127,10 @@ pub(crate) fn run(found: &Found, request: &Request<'_>) -> anyhow::Result<Part> 
         return Ok(part);
     }
     let mut suite = suite(found, request)?;
+    suite.inputs = inputs::of(&suite.trials, &suite.overrides);
+    if let Some(setup) = suite.setup.as_object_mut() {
+        setup.insert("inputs".into(), json!(suite.inputs));
+    }
     part.trials = suite.trials.len();
     let host = machine::host(request.machine);
     let folder = folder::claim(&suite, request.out, &host, request.fresh)?;
@@ -140,6 +148,11 @@ pub(crate) fn run(found: &Found, request: &Request<'_>) -> anyhow::Result<Part> 
     let course = suite.run(&folder.path, backend(request)?.as_mut(), &mut display);
     display.finish();
     let course = course?;
+    if !request.quiet {
+        for (trial, why) in &course.unreadable {
+            eprintln!("  {trial} was run again, since its result cannot be read: {why}");
+        }
+    }
     part.done = course.done;
     part.folder = Some(folder.path.clone());
     part.seconds = began.elapsed().as_secs_f64();
@@ -149,19 +162,49 @@ pub(crate) fn run(found: &Found, request: &Request<'_>) -> anyhow::Result<Part> 
     }
     let results = report(&suite, &folder.path, request.pictures)?;
     part.status = match (&course.failed[..], &course.not_possible[..]) {
-        ([(trial, reason), ..], _) => Status::Failed(format!(
-            "{} of {} trials failed, first {trial}: {reason}",
-            course.failed.len(),
-            suite.trials.len()
-        )),
+        ([(trial, reason), ..], not_possible) => {
+            let also = match not_possible.len() {
+                0 => String::new(),
+                count => format!(", {count} are not possible there"),
+            };
+            Status::Failed(format!(
+                "{} of {} trials failed{also}; first {trial}: {reason}",
+                course.failed.len(),
+                suite.trials.len()
+            ))
+        }
         ([], [(_, reason), ..]) if course.done == 0 => {
             Status::Failed(format!("no trial is possible: {reason}"))
         }
+        ([], [(trial, reason), ..]) => Status::Partial(format!(
+            "{} of {} trials are not possible there, first {trial}: {reason}",
+            course.not_possible.len(),
+            suite.trials.len()
+        )),
         _ => Status::Complete,
     };
     part.results = Some(results);
     part.seconds = began.elapsed().as_secs_f64();
     Ok(part)
+}
+
+fn is_done(folder: &Path, trial: &Trial) -> bool {
+    let ended = Suite::finished(folder, trial).ok().flatten();
+    ended.is_some_and(|(ended, _)| ended.outcome == Outcome::Done)
+}
+
+/// Trials of a suite that has been run whose results are not there: identity and reason. One that
+/// failed has its reason for a result.
+pub(crate) fn missing(suite: &Suite, folder: &Path) -> Vec<(String, String)> {
+    let unreadable = suite.unreadable(folder);
+    let reason = |trial: &Trial| {
+        if let Some((_, why)) = unreadable.iter().find(|(id, _)| *id == trial.id) {
+            return Some(format!("its result cannot be read: {why}"));
+        }
+        let ended = Suite::finished(folder, trial).ok().flatten();
+        ended.is_none().then(|| "it was not run, or its folder was removed".to_owned())
+    };
+    suite.trials.iter().filter_map(|trial| Some((trial.id.clone(), reason(trial)?))).collect()
 }
 
 /// Write the outputs of a suite into its folder, with or without pictures.
@@ -177,7 +220,10 @@ pub(crate) fn report(suite: &Suite, folder: &Path, pictures: bool) -> Result<Res
 
 fn backend(request: &Request<'_>) -> anyhow::Result<Box<dyn Backend>> {
     Ok(match request.place {
-        Place::Twin => Box::new(TwinBackend::new(request.overrides.cores)?),
+        Place::Twin => {
+            let Overrides { cores, profile, .. } = request.overrides;
+            Box::new(TwinBackend::new(*cores, profile.as_deref())?)
+        }
         place => Box::new(ProcessBackend::new(place)?),
     })
 }
@@ -188,8 +234,16 @@ fn announce(suite: &Suite, folder: &Folder, request: &Request<'_>) {
     }
     let quick = if suite.quick { ", quick" } else { "" };
     let verb = if folder.resumed { "going on with" } else { "running" };
+    let done = suite.trials.iter().filter(|trial| is_done(&folder.path, trial)).count();
+    let done = if folder.resumed { format!(", {done} of them done") } else { String::new() };
+    if let Some(stopped) = &folder.passed_over {
+        eprintln!(
+            "not going on with {}: {CHANGED_INPUT} changed since (its setup.json lists `inputs`)",
+            stopped.display()
+        );
+    }
     eprintln!(
-        "{verb} {} on {}{quick}: {} trials -> {}",
+        "{verb} {} on {}{quick}: {} trials{done} -> {}",
         suite.experiment.name,
         request.place.as_str(),
         suite.trials.len(),

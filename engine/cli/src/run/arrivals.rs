@@ -35,7 +35,8 @@ pub(crate) fn parse(text: &str) -> anyhow::Result<Arrivals> {
             let size = size.replace('_', "").parse().ok().filter(|size| *size > 0);
             let every = humantime::parse_duration(every).ok().filter(|every| !every.is_zero());
             let (Some(size), Some(every)) = (size, every) else { return Err(wrong()) };
-            Ok(Arrivals::Burst { size, every_ns: every.as_nanos() as u64 })
+            let every_ns = u64::try_from(every.as_nanos()).map_err(|_| wrong())?;
+            Ok(Arrivals::Burst { size, every_ns })
         }
         ("trace", [path]) => {
             let path = path.trim_matches(['"', '\'']).to_owned();

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use sage_core::policies;
-use sage_dsl::experiment::NodeFailure;
+use sage_dsl::experiment::{Arrivals, MAX_NODES, NodeFailure};
 use sage_dsl::plan::Plan;
+use sage_twin::model::SPEEDS;
 
 use super::{Cluster, TwinJob, TwinRun};
 use crate::exit::usage;
@@ -13,8 +14,8 @@ use crate::program;
 use crate::run::changes::{Changes, concurrency};
 use crate::run::{arrivals, parse_stagger};
 
-/// Most nodes of a simulated run.
-const MOST_NODES: usize = 4096;
+/// Times of a run are shorter.
+const YEAR_NS: u64 = 365 * 24 * 3600 * 1_000_000_000;
 /// Nodes of a simulated run that is not told how many.
 const USUAL_NODES: usize = 4;
 
@@ -56,13 +57,14 @@ pub(crate) struct TwinArguments {
     /// stages, texts and faults of the simulated endpoint [default: 0]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// All nodes on one host with C cores; without it each node has a host of its own
+    /// All nodes on one host with C cores; without it each node has a host of its own. To compare
+    /// with `run` on this machine, give this and --workers
     #[arg(long, value_name = "C")]
     pub(crate) cores: Option<f64>,
     /// Relative speeds of the nodes, repeated over them (`1,0.5`)
     #[arg(long, value_name = "X,X", value_delimiter = ',')]
     pub(crate) speeds: Vec<f64>,
-    /// A node that is lost on the way: NODE@TIME for good, NODE@TIME+FOR for a while (`3@20s+5s`)
+    /// A node that is lost on the way: NODE@TIME for good, NODE@TIME+FOR for a while (`3@2s+5s`)
     #[arg(long = "fail", value_name = "FAILURE")]
     pub(crate) failures: Vec<String>,
 }
@@ -110,8 +112,8 @@ impl TwinArguments {
     /// The run of plans from these files, all at once.
     pub(crate) fn of_plans(&self, plans: Vec<(PathBuf, Plan)>) -> anyhow::Result<TwinRun> {
         let workers = self.workers.unwrap_or(USUAL_NODES);
-        if !(1..=MOST_NODES).contains(&workers) {
-            return Err(usage(format!("--workers {workers}: expected 1 to {MOST_NODES}")));
+        if !(1..=MAX_NODES as usize).contains(&workers) {
+            return Err(usage(format!("--workers {workers}: expected 1 to {MAX_NODES}")));
         }
         for (name, value) in [("--tasks", self.tasks), ("--limit", self.limit)] {
             if value == Some(0) {
@@ -125,6 +127,9 @@ impl TwinArguments {
             (None, Some(rate)) => Some(arrivals::parse_rate(rate)?),
             (None, None) => None,
         };
+        if let Some(Arrivals::Burst { every_ns: YEAR_NS.., .. }) = &how {
+            return Err(usage("--arrivals: bursts are at most a year (8760h) apart"));
+        }
         let mut jobs: Vec<TwinJob> = Vec::new();
         for (program, mut plan) in plans {
             changes.apply(&mut plan)?;
@@ -145,15 +150,23 @@ impl TwinArguments {
                 start_ns: 0,
             });
         }
-        let profile = self.profile.as_deref().map(profile).transpose()?;
+        let profile = self.profile.as_deref().map(stand_in).transpose()?;
         let cluster = self.cluster(workers)?;
         Ok(TwinRun { jobs, seed: self.seed.unwrap_or(0), fair: true, cluster, profile })
     }
 
     fn changes(&self) -> anyhow::Result<Changes> {
         let policy = self.scheduler.as_deref().map(policies::parse).transpose();
+        let policy = policy.map_err(|error| usage(format!("--scheduler: {error}")))?;
+        for (name, value) in policy.iter().flat_map(|(_, arguments)| arguments) {
+            if value.as_duration_ns().is_some_and(|ns| ns >= YEAR_NS as i64) {
+                return Err(usage(format!(
+                    "--scheduler: `{name}` is too long for a run; give less than a year (8760h)"
+                )));
+            }
+        }
         Ok(Changes {
-            policy: policy.map_err(|error| usage(format!("--scheduler: {error}")))?,
+            policy,
             slots: self.slots,
             endpoint: self.endpoint.clone(),
             concurrency: self.concurrency.as_deref().map(concurrency).transpose()?,
@@ -166,9 +179,10 @@ impl TwinArguments {
         if let Some(cores) = self.cores.filter(|cores| !positive(*cores)) {
             return Err(usage(format!("--cores {cores}: expected a number above 0")));
         }
-        if let Some(speed) = self.speeds.iter().find(|speed| !positive(**speed)) {
+        if let Some(speed) = self.speeds.iter().find(|speed| !SPEEDS.contains(speed)) {
+            let (least, most) = (SPEEDS.start(), SPEEDS.end());
             return Err(usage(format!(
-                "--speeds {speed}: expected numbers above 0, such as 1,0.5"
+                "--speeds {speed:?}: expected numbers from {least} to {most}, such as 1,0.5"
             )));
         }
         let failures = self.failures.iter().map(|text| failure(text, nodes));
@@ -181,18 +195,18 @@ impl TwinArguments {
 }
 
 /// A profile by name or file, in the form of an endpoint's address.
-fn profile(name: &str) -> anyhow::Result<sage_core::vllm::Profile> {
+pub(crate) fn stand_in(name: &str) -> anyhow::Result<sage_core::vllm::Profile> {
     let bare = name.strip_prefix("sim:").unwrap_or(name);
     sage_llm::simulator::parse_url(&format!("sim:{bare}"))
         .map(|(profile, _)| profile)
         .map_err(|error| usage(format!("--profile {name}: {error}")))
 }
 
-/// `3@20s`, `3@20s+5s`.
+/// `3@2s`, `3@2s+5s`.
 fn failure(text: &str, nodes: usize) -> anyhow::Result<NodeFailure> {
     let wrong = |what: &str| {
         usage(format!(
-            "--fail {text}: {what}; expected NODE@TIME or NODE@TIME+FOR, such as 3@20s+5s"
+            "--fail {text}: {what}; expected NODE@TIME or NODE@TIME+FOR, such as 3@2s+5s"
         ))
     };
     let time = |text: &str| {
@@ -226,7 +240,7 @@ mod tests {
         assert_eq!(failure("1@1min", 2).unwrap().for_ns, None);
         for text in ["3", "x@1s", "4@1s", "-1@1s", "1@", "1@5", "1@5s+", "1@5s+x", "0@1s"] {
             let error = failure(text, 4).unwrap_err().to_string();
-            assert!(error.contains("3@20s+5s"), "{text}: {error}");
+            assert!(error.contains("3@2s+5s"), "{text}: {error}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use sage_core::vllm::Profile;
 use sage_dsl::experiment::Backend as Place;
 use sage_dsl::plan::Plan;
 use sage_lab::trial::{Backend, Trial, TrialError, TrialJob};
@@ -10,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::endpoints::Unknown;
 use super::report::reports;
-use super::{Cluster, TwinJob, TwinRun, Workshop, course, write_jobs};
+use super::{Cluster, TwinJob, TwinRun, Workshop, course, stand_in, write_jobs};
 use crate::experiment;
 use crate::run::changes::Changes;
 
@@ -20,13 +21,17 @@ pub(crate) struct TwinBackend {
     /// Compiled plans, by what they were compiled from.
     plans: HashMap<String, Plan>,
     cores: Option<f64>,
+    /// What stands in for servers that are not simulated ones.
+    profile: Option<Profile>,
 }
 
 impl TwinBackend {
     /// A backend that keeps indexes and demands from trial to trial. All nodes are on one host of
     /// `cores` cores, as those of a run on this machine are, or each has a host of its own.
-    pub(crate) fn new(cores: Option<f64>) -> anyhow::Result<Self> {
-        Ok(TwinBackend { workshop: Workshop::new()?, plans: HashMap::new(), cores })
+    /// `profile` names what stands in for servers that are not simulated ones.
+    pub(crate) fn new(cores: Option<f64>, profile: Option<&str>) -> anyhow::Result<Self> {
+        let profile = profile.map(stand_in).transpose()?;
+        Ok(TwinBackend { workshop: Workshop::new()?, plans: HashMap::new(), cores, profile })
     }
 
     fn job(&mut self, job: &TrialJob) -> anyhow::Result<TwinJob> {
@@ -71,7 +76,7 @@ impl TwinBackend {
                 speeds: trial.speeds.clone(),
                 failures: trial.failures.clone(),
             },
-            profile: None,
+            profile: self.profile.clone(),
         };
         let worked = self.workshop.model(&run)?;
         let folders: Vec<PathBuf> = run.jobs.iter().map(|job| folder.join(&job.name)).collect();
@@ -190,15 +195,17 @@ flow ask {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p.sage");
         std::fs::write(&file, PROGRAM).unwrap();
-        let mut backend = TwinBackend::new(None).unwrap();
+        let mut backend = TwinBackend::new(None, None).unwrap();
         let out = folder.path().join("out");
         let both = vec![job(&file, "one", 0), job(&file, "two", 500_000_000)];
         backend.run(&trial(both), &out).unwrap();
         for (name, offset) in [("one", 0.0), ("two", 0.5)] {
             let metrics = metrics(&out, name);
             assert_eq!((&metrics["tasks_ok"], &metrics["offset_s"]), (&60.into(), &offset.into()));
-            assert_eq!(metrics["endpoint_stats"][0]["calls"], 120, "both share one endpoint");
-            assert_eq!(metrics["endpoint_stats"][0]["max_in_flight"], 3);
+            let own = &metrics["endpoint_stats"][0];
+            assert_eq!((&own["calls"], &own["ok"]), (&60.into(), &60.into()), "its own calls");
+            assert_eq!(own["prompt_tokens"], metrics["prompt_tokens"]);
+            assert_eq!((&own["limit"], &own["max_in_flight"]), (&3.into(), &3.into()));
             assert_eq!(metrics["trial"]["jobs"], json!(["one", "two"]));
             for file in ["tasks.csv", "setup.json", "summary.txt", "plan.json"] {
                 assert!(out.join(name).join(file).is_file(), "{name}/{file}");
@@ -218,7 +225,7 @@ flow ask {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p.sage");
         std::fs::write(&file, PROGRAM).unwrap();
-        let mut backend = TwinBackend::new(None).unwrap();
+        let mut backend = TwinBackend::new(None, None).unwrap();
         let mut run = |change: &dyn Fn(&mut TrialJob), seed| {
             let mut job = job(&file, "one", 0);
             change(&mut job);
@@ -243,9 +250,14 @@ flow ask {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("p.sage");
         std::fs::write(&file, PROGRAM.replace("sim:a100/qwen2.5-7b", "http://gpu:8000")).unwrap();
-        let mut backend = TwinBackend::new(None).unwrap();
+        let mut backend = TwinBackend::new(None, None).unwrap();
         let error = backend.run(&trial(vec![job(&file, "one", 0)]), folder.path()).unwrap_err();
         assert!(matches!(&error, TrialError::NotPossible(why) if why.contains("http://gpu:8000")));
+        // Unless something is named that stands in for it.
+        let mut other = TwinBackend::new(None, Some("a100/qwen2.5-7b")).unwrap();
+        let out = folder.path().join("out");
+        other.run(&trial(vec![job(&file, "one", 0)]), &out).unwrap();
+        assert_eq!(metrics(&out, "one")["tasks_ok"], 60);
         let missing = backend.run(&trial(vec![job(Path::new("no.sage"), "one", 0)]), folder.path());
         assert!(matches!(missing.unwrap_err(), TrialError::Failed(_)));
     }

@@ -12,18 +12,22 @@
 
 mod arguments;
 mod backend;
+mod bottleneck;
 mod course;
 mod demands;
 mod endpoints;
 mod indexes;
+mod losses;
 mod model;
 mod predict;
 mod recording;
 mod replay;
 mod report;
 mod setting;
+mod table;
+pub(crate) mod together;
 
-pub(crate) use arguments::TwinArguments;
+pub(crate) use arguments::{TwinArguments, stand_in};
 pub(crate) use backend::TwinBackend;
 pub(crate) use course::{Course, JobCourse, run};
 pub(crate) use endpoints::{Servers, Unknown};
@@ -31,5 +35,5 @@ pub(crate) use model::{Worked, WorkedJob, Workshop};
 pub(crate) use predict::{annotated, as_json};
 pub(crate) use recording::Recording;
 pub(crate) use replay::{Change, replay};
-pub(crate) use report::{LABEL, Report, reports, verdict_lines, write_jobs};
+pub(crate) use report::{BACKEND, LABEL, Report, reports, verdict_lines, write_jobs, write_setups};
 pub(crate) use setting::{Cluster, TwinJob, TwinRun};

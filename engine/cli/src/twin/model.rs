@@ -242,6 +242,7 @@ fn demand_of(
 ) -> (Demand, Option<Gate>) {
     let work = |(work, servers): (&demand::Work<Work>, Option<&Servers>)| match (work, servers) {
         (demand::Work::Cpu(ns), _) => Work::Cpu(*ns),
+        (demand::Work::Drawn(drawn), _) => Work::Drawn(Arc::clone(drawn)),
         (demand::Work::Wait(ns), _) => Work::Wait(*ns),
         (demand::Work::Calls(calls), Some(servers)) => demands::joined(calls, servers),
         (demand::Work::None | demand::Work::Calls(_), _) => Work::None,

@@ -3,62 +3,8 @@
 use sage_dsl::plan::Plan;
 use serde_json::{Value, json};
 
+use super::bottleneck::{Finding, Gain, Resource, find};
 use super::{Course, LABEL, TwinRun, Worked};
-
-/// Something of which there is only so much.
-#[derive(Debug, Clone, PartialEq)]
-struct Resource {
-    name: String,
-    /// Share that is in use, on average over the run.
-    used: f64,
-    /// What more of it would be.
-    remedy: &'static str,
-}
-
-/// A resource that is used less than this holds nobody up.
-const SCARCE: f64 = 0.7;
-
-/// What a run would use up, the scarcest first.
-fn resources(worked: &Worked, course: &Course) -> Vec<Resource> {
-    let outcome = &course.outcome;
-    let end_ns = outcome.end_ns.max(1) as f64;
-    let share = |ns: u64| ns as f64 / end_ns;
-    let mut all = Vec::new();
-    for (job, own) in worked.model.jobs.iter().zip(&course.jobs) {
-        let name = if course.jobs.len() > 1 {
-            format!("slots of `{}`", job.name)
-        } else {
-            "slots".to_owned()
-        };
-        let used = own.summary.utilization.unwrap_or(0.0);
-        all.push(Resource { name, used, remedy: "more slots, or more workers" });
-    }
-    let threads = outcome.nodes.iter().enumerate();
-    let busiest = threads.max_by_key(|(_, node)| node.cpu_busy_ns);
-    if let Some((node, busy)) = busiest {
-        let name = format!("thread of node {node}, the busiest");
-        let used = share(busy.cpu_busy_ns) / course.jobs.len().max(1) as f64;
-        all.push(Resource { name, used, remedy: "more workers" });
-    }
-    all.push(Resource {
-        name: "thread of the gateway".into(),
-        used: share(outcome.gateway_busy_ns),
-        remedy: "larger batches",
-    });
-    for (endpoint, stats) in worked.model.endpoints.iter().zip(&outcome.endpoints) {
-        let (limit, auto) = match endpoint.concurrency {
-            Some(limit) => (limit, false),
-            None => (stats.limit, true),
-        };
-        all.push(Resource {
-            name: format!("limit of `{}` ({limit} calls)", endpoint.name),
-            used: share(stats.held_ns) / f64::from(limit.max(1)),
-            remedy: if auto { "more or faster servers" } else { "a higher `concurrency`" },
-        });
-    }
-    all.sort_by(|a, b| b.used.total_cmp(&a.used));
-    all
-}
 
 /// The tree of `plan` with the prediction of the only job beside it.
 pub(crate) fn annotated(plan: &Plan, run: &TwinRun, worked: &Worked, course: &Course) -> String {
@@ -99,23 +45,41 @@ pub(crate) fn annotated(plan: &Plan, run: &TwinRun, worked: &Worked, course: &Co
         if let Some((endpoint, stats)) = endpoint {
             let end_ns = course.outcome.end_ns.max(1) as f64;
             text.push_str(&format!(
-                "{}~ {:.1} calls at once on average, at most {}; limit {} at the end; servers \
+                "{}~ {:.1} calls at once on average, at most {}; limit {:.0} on average; servers \
                  compute {:.0} % of the time; {:.0} % of the prompt tokens are found in their caches\n",
                 " ".repeat(margin + 2),
                 stats.held_ns as f64 / end_ns,
                 stats.max_in_flight,
-                stats.limit,
+                stats.mean_limit,
                 stats.busy_ns as f64 / end_ns / endpoint.servers.len().max(1) as f64 * 100.0,
                 stats.cached_tokens as f64 / stats.prompt_tokens.max(1) as f64 * 100.0,
             ));
         }
     }
     text.push_str(&figures(run, summary));
-    let resources = resources(worked, course);
-    for resource in &resources {
-        text.push_str(&format!("  {:>5.1} %  {}\n", resource.used * 100.0, resource.name));
+    let finding = find(worked, course);
+    let mut known: Vec<&Resource> = finding.resources.iter().collect();
+    known.sort_by(|a, b| b.used.total_cmp(&a.used));
+    for resource in known {
+        let gain = match resource.gain {
+            None => String::new(),
+            Some(Gain::Throughput(part)) => {
+                format!("; with twice as much {} throughput", percent(part))
+            }
+            Some(Gain::Losses(part)) => {
+                format!("; with twice as much {} records that succeed", percent(part))
+            }
+        };
+        text.push_str(&format!("  {:>5.1} %  {}{gain}\n", resource.used * 100.0, resource.name));
     }
-    text + &bottleneck(&resources)
+    text + &bottleneck(&finding)
+}
+
+/// A change in percent, with its sign.
+fn percent(gain: f64) -> String {
+    let percent = (gain * 100.0).round();
+    // No sign where nothing changes.
+    if percent == 0.0 { "0 %".into() } else { format!("{percent:+} %") }
 }
 
 fn figures(run: &TwinRun, summary: &sage_core::metrics::Summary) -> String {
@@ -140,12 +104,20 @@ fn figures(run: &TwinRun, summary: &sage_core::metrics::Summary) -> String {
     )
 }
 
-fn bottleneck(resources: &[Resource]) -> String {
-    match resources.first() {
-        Some(first) if first.used >= SCARCE => {
-            format!("bottleneck: {}; it would take {}\n", first.name, first.remedy)
+fn bottleneck(finding: &Finding) -> String {
+    let named: Vec<&Resource> = finding.named.iter().map(|at| &finding.resources[*at]).collect();
+    match named.as_slice() {
+        [one] => format!("bottleneck: {}; it would take {}\n", one.name, one.remedy),
+        [one, other] => format!(
+            "bottleneck: {} and {} together; it would take {} and {}\n",
+            one.name, other.name, one.remedy, other.remedy
+        ),
+        _ if finding.paced => {
+            "bottleneck: none; records come slower than they could be worked off\n".into()
         }
-        _ => "bottleneck: none; records come slower than they could be worked off\n".into(),
+        _ => "bottleneck: none; twice as much of anything above would not help, so what counts is \
+              how long single records take, or what the policy holds back\n"
+            .into(),
     }
 }
 
@@ -161,13 +133,20 @@ fn ms(value: Option<f64>) -> String {
 
 /// The same for programs: the run's metrics and what is used up.
 pub(crate) fn as_json(metrics: &Value, worked: &Worked, course: &Course) -> Value {
-    let resources = resources(worked, course);
-    let entry = |resource: &Resource| json!({"name": resource.name, "used": resource.used});
-    let bottleneck = resources.first().filter(|first| first.used >= SCARCE);
+    let finding = find(worked, course);
+    let entry = |resource: &Resource| {
+        json!({
+            "name": resource.name,
+            "used": resource.used,
+            "gain_of_twice_as_much": resource.gain.map(Gain::part),
+        })
+    };
+    let names: Vec<&str> =
+        finding.named.iter().map(|at| finding.resources[*at].name.as_str()).collect();
     json!({
         "prediction": metrics,
         "stage_p50_ms": course.jobs.first().map(|job| &job.stage_p50_ms),
-        "resources": resources.iter().map(entry).collect::<Vec<_>>(),
-        "bottleneck": bottleneck.map(|resource| &resource.name),
+        "resources": finding.resources.iter().map(entry).collect::<Vec<_>>(),
+        "bottleneck": (!names.is_empty()).then(|| names.join(" and ")),
     })
 }

@@ -1,15 +1,17 @@
 //! The record of an earlier run: its plan, its tasks, and what its policy could see of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
-use anyhow::Context;
 use sage_core::event::{Event, Kind};
-use sage_core::metrics::{Recorder, RecorderConfig, Summary};
+use sage_core::metrics::{Recorder, RecorderConfig, Summary, TaskOutcome};
+use sage_dataflow::demand::{Part, outline};
 use sage_dataflow::{DECISIONS, TASKS};
+use sage_dsl::experiment::MAX_NODES;
 use sage_dsl::plan::Plan;
 use serde_json::Value;
 
+use super::table::Table;
 use crate::exit::usage;
 
 /// A run as it left it.
@@ -20,18 +22,19 @@ pub(crate) struct Recording {
     pub(crate) seed: u64,
     /// `live`, `sim` or `twin`.
     pub(crate) backend: String,
-    /// Tasks that ran, in order of arrival.
+    /// Tasks whose times are known, in order of arrival.
     pub(crate) tasks: Vec<Recorded>,
-    /// Tasks that never ran: nobody knows what they would have taken.
-    pub(crate) never_ran: usize,
-    /// Whether what the policy could see of the tasks is known.
-    pub(crate) seen: bool,
+    /// Tasks that were late before they ran: when they arrived and when they were given up. Nobody
+    /// knows what they would have taken.
+    pub(crate) never_ran: Vec<(u64, u64)>,
     /// Median of the time inside the policy and from decision to worker, microseconds.
     pub(crate) overhead_us: (Option<f64>, Option<f64>),
+    /// For people: what the folder does not hold, and what follows from that.
+    pub(crate) notes: Vec<String>,
 }
 
 /// One task of it.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Recorded {
     pub(crate) id: u64,
     pub(crate) node: u32,
@@ -39,11 +42,19 @@ pub(crate) struct Recorded {
     pub(crate) decided_ns: u64,
     pub(crate) started_ns: u64,
     pub(crate) finished_ns: u64,
-    /// Whether any of its records succeeded.
-    pub(crate) ok: bool,
+    pub(crate) outcome: TaskOutcome,
+    /// Whether all its records ended in what stands before the scheduler, which never saw it.
+    pub(crate) unscheduled: bool,
     /// Time in each stage; `None` for one it did not come to.
     pub(crate) stages_ns: Vec<Option<u64>>,
     pub(crate) seen: Seen,
+}
+
+impl Recorded {
+    /// Whether any of its records succeeded.
+    pub(crate) fn is_ok(&self) -> bool {
+        matches!(self.outcome, TaskOutcome::Ok | TaskOutcome::Partial)
+    }
 }
 
 /// What the policy could see of a task.
@@ -57,138 +68,174 @@ pub(crate) struct Seen {
     pub(crate) critical_ns: Option<u64>,
 }
 
-/// A table with a head line, as runs write them: no value holds a comma.
-struct Table {
-    name: String,
-    columns: HashMap<String, usize>,
-    rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    fn read(folder: &Path, name: &str) -> anyhow::Result<Table> {
-        let path = folder.join(name);
-        let text = std::fs::read_to_string(&path).map_err(|error| {
-            usage(format!("`{}` is no folder of a run: {name}: {error}", folder.display()))
-        })?;
-        let split = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();
-        let mut lines = text.lines();
-        let head = lines.next().map(split).unwrap_or_default();
-        let rows: Vec<Vec<String>> = lines.map(split).collect();
-        if let Some(at) = rows.iter().position(|row| row.len() != head.len()) {
-            let (line, found, columns) = (at + 2, rows[at].len(), head.len());
-            let path = path.display();
-            return Err(usage(format!("{path}:{line}: {found} values, the head has {columns}")));
-        }
-        let columns = head.into_iter().enumerate().map(|(at, name)| (name, at)).collect();
-        Ok(Table { name: path.display().to_string(), columns, rows })
-    }
-
-    fn has(&self, column: &str) -> bool {
-        self.columns.contains_key(column)
-    }
-
-    /// The text of a cell; empty when there is none.
-    fn cell<'t>(&self, row: &'t [String], column: &str) -> &'t str {
-        self.columns.get(column).and_then(|at| row.get(*at)).map_or("", String::as_str)
-    }
-
-    /// A cell that must be there.
-    fn need<T: std::str::FromStr>(&self, at: usize, column: &str) -> anyhow::Result<T> {
-        let cell = self.cell(&self.rows[at], column);
-        cell.parse().map_err(|_| {
-            let line = at + 2;
-            usage(format!("{}:{line}: column `{column}`: cannot read `{cell}`", self.name))
-        })
-    }
-
-    /// Milliseconds as nanoseconds; `None` for an empty cell.
-    fn ns(&self, at: usize, column: &str) -> anyhow::Result<Option<u64>> {
-        let cell = self.cell(&self.rows[at], column);
-        if cell.is_empty() {
-            return Ok(None);
-        }
-        nanoseconds(cell).map(Some).ok_or_else(|| {
-            let line = at + 2;
-            usage(format!("{}:{line}: column `{column}`: `{cell}` is no time", self.name))
-        })
-    }
-}
-
-/// Whole nanoseconds of milliseconds in digits, exactly.
-fn nanoseconds(text: &str) -> Option<u64> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let part: String = part.chars().chain("000000".chars()).take(6).collect();
-    let whole: u64 = whole.parse().ok()?;
-    whole.checked_mul(1_000_000)?.checked_add(part.parse().ok()?)
-}
-
-fn json(folder: &Path, name: &str) -> anyhow::Result<Value> {
+/// A file of JSON; `None` when it is not there.
+fn json(folder: &Path, name: &str) -> anyhow::Result<Option<Value>> {
     let path = folder.join(name);
-    let text = std::fs::read_to_string(&path).map_err(|error| {
-        usage(format!("`{}` is no folder of a run: {name}: {error}", folder.display()))
-    })?;
-    serde_json::from_str(&text).with_context(|| format!("cannot read `{}`", path.display()))
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(usage(format!("`{}`: {error}", path.display()))),
+    };
+    let damaged = |error| usage(format!("`{}` is damaged: {error}", path.display()));
+    serde_json::from_str(&text).map(Some).map_err(damaged)
+}
+
+/// A file of JSON without which a folder is none of a run.
+fn needed(folder: &Path, name: &str) -> anyhow::Result<Value> {
+    json(folder, name)?.ok_or_else(|| {
+        let mut text = format!("`{}` is no folder of a run: it has no {name}", folder.display());
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut runs: Vec<String> = entries
+            .filter(|entry| entry.path().join(name).is_file())
+            .map(|entry| entry.path().display().to_string())
+            .collect();
+        runs.sort();
+        if !runs.is_empty() {
+            text.push_str(&format!("; there are runs in {}", runs.join(", ")));
+        }
+        usage(text)
+    })
+}
+
+/// What the policy could see, by task.
+type Sights = HashMap<u64, Seen>;
+
+/// What the policy could see, and what is to be said of it.
+fn seen(folder: &Path) -> anyhow::Result<(Option<Sights>, Option<String>)> {
+    let alike = "policies see all tasks alike";
+    if !folder.join(DECISIONS).exists() {
+        return Ok((None, Some(format!("the run has no {DECISIONS}; {alike}"))));
+    }
+    let table = Table::read(folder, DECISIONS)?;
+    if !table.has("priority") {
+        let text = format!("{DECISIONS} does not say what the policy saw of the tasks; {alike}");
+        return Ok((None, Some(text)));
+    }
+    let mut seen = HashMap::new();
+    for at in 0..table.rows() {
+        let one = Seen {
+            priority: table.need(at, "priority")?,
+            due_ns: table.ns(at, "due_ms")?,
+            flow: table.need(at, "flow")?,
+            affinity: table.need(at, "affinity")?,
+            expected_ns: table.ns(at, "expected_ms")?,
+            critical_ns: table.ns(at, "critical_ms")?,
+        };
+        seen.insert(table.need(at, "task_id")?, one);
+    }
+    Ok((Some(seen), None))
+}
+
+fn outcome(table: &Table, at: usize) -> anyhow::Result<TaskOutcome> {
+    let all = [TaskOutcome::Ok, TaskOutcome::Partial, TaskOutcome::Dead, TaskOutcome::Late];
+    let found = table.cell(at, "outcome");
+    all.into_iter().find(|outcome| outcome.as_str() == found).ok_or_else(|| {
+        let words = all.map(TaskOutcome::as_str).join(", ");
+        table.wrong(at, format!("column `outcome`: `{found}` is none of {words}"))
+    })
+}
+
+/// The tasks of a run, as its table has them.
+#[derive(Default)]
+struct Tasks {
+    ran: Vec<Recorded>,
+    never_ran: Vec<(u64, u64)>,
+    /// Tasks that ran, without a decision.
+    undecided: usize,
+}
+
+impl Tasks {
+    fn read(
+        table: &Table,
+        plan: &Plan,
+        workers: usize,
+        seen: Option<&Sights>,
+    ) -> anyhow::Result<Tasks> {
+        let names: Vec<String> = plan.stages().map(|stage| format!("{}_ms", stage.name)).collect();
+        let usual = ["task_id", "node", "arrived_ms", "decided_ms", "started_ms", "finished_ms"];
+        let columns = usual.into_iter().chain(["outcome"]);
+        table.must_have(columns.chain(names.iter().map(String::as_str)))?;
+        let mut behind: Vec<usize> = Vec::new();
+        for part in outline(plan).behind {
+            match part {
+                Part::Local(stages) => behind.extend(stages.iter().map(|at| usize::from(*at))),
+                Part::Ask(members) => {
+                    behind.extend(members.iter().map(|member| usize::from(member.stage)));
+                }
+            }
+        }
+        let mut tasks = Tasks::default();
+        let mut ids = HashSet::new();
+        for at in 0..table.rows() {
+            let id: u64 = table.need(at, "task_id")?;
+            if !ids.insert(id) {
+                return Err(table.wrong(at, format!("task {id} was there before")));
+            }
+            let outcome = outcome(table, at)?;
+            let arrived_ns = table.need_ns(at, "arrived_ms")?;
+            let finished_ns = table.need_ns(at, "finished_ms")?;
+            let decided = table.ns(at, "decided_ms")?;
+            let started = table.ns(at, "started_ms")?;
+            let times = [Some(arrived_ns), decided, started, Some(finished_ns)];
+            if !times.iter().flatten().is_sorted() {
+                return Err(table.wrong(
+                    at,
+                    "times go back: a task arrives, is decided on, starts \
+                     and finishes in this order",
+                ));
+            }
+            let (Some(decided_ns), Some(started_ns)) = (decided, started) else {
+                tasks.never_ran.push((arrived_ns, finished_ns));
+                continue;
+            };
+            // A task that was only passed on, because nothing of it was left, ran nowhere.
+            let node =
+                if table.cell(at, "node").is_empty() { 0 } else { table.need(at, "node")? };
+            if node as usize >= workers {
+                let text = format!("node {node}; the run had nodes 0 to {}", workers - 1);
+                return Err(table.wrong(at, text));
+            }
+            let stages_ns: Vec<Option<u64>> =
+                names.iter().map(|name| table.ns(at, name)).collect::<anyhow::Result<_>>()?;
+            let came = behind.iter().any(|stage| stages_ns[*stage].is_some());
+            let own = seen.and_then(|seen| seen.get(&id)).copied();
+            tasks.undecided += usize::from(seen.is_some() && own.is_none() && came);
+            tasks.ran.push(Recorded {
+                id,
+                node,
+                arrived_ns,
+                decided_ns,
+                started_ns,
+                finished_ns,
+                outcome,
+                // Late is what the scheduler, or a stage behind it, says of a task.
+                unscheduled: own.is_none()
+                    && !came
+                    && !behind.is_empty()
+                    && outcome != TaskOutcome::Late,
+                stages_ns,
+                seen: own.unwrap_or_default(),
+            });
+        }
+        tasks.ran.sort_by_key(|task| (task.arrived_ns, task.id));
+        Ok(tasks)
+    }
 }
 
 impl Recording {
     /// Read the folder that a run, on whatever backend, has left.
     pub(crate) fn read(folder: &Path) -> anyhow::Result<Recording> {
-        let plan: Plan = serde_json::from_value(json(folder, "plan.json")?)
-            .with_context(|| format!("cannot read the plan in `{}`", folder.display()))?;
-        let setup = json(folder, "setup.json")?;
-        let metrics = json(folder, "metrics.json").unwrap_or_default();
-        let table = Table::read(folder, TASKS)?;
-        let decisions = Table::read(folder, DECISIONS).ok().filter(|table| table.has("priority"));
-        let mut seen = HashMap::new();
-        for at in 0..decisions.as_ref().map_or(0, |table| table.rows.len()) {
-            let Some(table) = &decisions else { break };
-            let id: u64 = table.need(at, "task_id")?;
-            seen.insert(
-                id,
-                Seen {
-                    priority: table.need(at, "priority")?,
-                    due_ns: table.ns(at, "due_ms")?,
-                    flow: table.need(at, "flow")?,
-                    affinity: table.need(at, "affinity")?,
-                    expected_ns: table.ns(at, "expected_ms")?,
-                    critical_ns: table.ns(at, "critical_ms")?,
-                },
-            );
-        }
-        let names: Vec<String> = plan.stages().map(|stage| format!("{}_ms", stage.name)).collect();
-        let (mut tasks, mut never_ran) = (Vec::new(), 0);
-        for at in 0..table.rows.len() {
-            let (Some(decided_ns), Some(started_ns)) =
-                (table.ns(at, "decided_ms")?, table.ns(at, "started_ms")?)
-            else {
-                never_ran += 1;
-                continue;
-            };
-            let id = table.need(at, "task_id")?;
-            let time = |column: &str| table.ns(at, column).map(Option::unwrap_or_default);
-            let outcome = table.cell(&table.rows[at], "outcome");
-            tasks.push(Recorded {
-                id,
-                // A task that was only passed on, because nothing of it was left, ran nowhere.
-                node: table.need(at, "node").unwrap_or(0),
-                arrived_ns: time("arrived_ms")?,
-                decided_ns,
-                started_ns,
-                finished_ns: time("finished_ms")?,
-                ok: matches!(outcome, "ok" | "partial"),
-                stages_ns: names
-                    .iter()
-                    .map(|name| table.ns(at, name))
-                    .collect::<anyhow::Result<_>>()?,
-                seen: seen.get(&id).copied().unwrap_or_default(),
-            });
-        }
-        if tasks.is_empty() {
-            return Err(usage(format!("`{}` has no task that ran", folder.display())));
-        }
-        tasks.sort_by_key(|task| (task.arrived_ns, task.id));
+        let plan: Plan = serde_json::from_value(needed(folder, "plan.json")?).map_err(|error| {
+            usage(format!("`{}` is damaged: {error}", folder.join("plan.json").display()))
+        })?;
+        let setup = needed(folder, "setup.json")?;
         let number = |name: &str| setup.get(name).and_then(Value::as_u64);
-        let workers = number("workers").unwrap_or(1).max(1) as usize;
+        let most = u64::from(MAX_NODES);
+        let workers = number("workers").filter(|workers| (1..=most).contains(workers));
+        let workers = workers.ok_or_else(|| {
+            let (path, found) = (folder.join("setup.json"), &setup["workers"]);
+            usage(format!("`{}`: workers {found}: expected 1 to {most}", path.display()))
+        })? as usize;
         let threads = number("threads").unwrap_or(1);
         if threads > 1 {
             return Err(usage(format!(
@@ -196,17 +243,59 @@ impl Recording {
                 folder.display()
             )));
         }
-        let figure = |name: &str| metrics.get(name).and_then(Value::as_f64);
+        let mut notes = Vec::new();
+        let metrics = json(folder, "metrics.json")?;
+        if metrics.is_none() {
+            notes.push(
+                "the run has no metrics.json, so it did not end by itself; what a decision takes is \
+                 the twin's own figure"
+                    .to_owned(),
+            );
+        }
+        let (seen, note) = seen(folder)?;
+        notes.extend(note);
+        let table = Table::read(folder, TASKS)?;
+        let tasks = Tasks::read(&table, &plan, workers, seen.as_ref())?;
+        if tasks.ran.is_empty() {
+            return Err(usage(format!("`{}` has no task that ran", folder.display())));
+        }
+        if tasks.undecided > 0 {
+            notes.push(format!(
+                "{DECISIONS} is not whole: {} tasks ran and are not in it; policies see these alike",
+                tasks.undecided
+            ));
+        }
+        if !tasks.never_ran.is_empty() {
+            notes.push(format!(
+                "{} tasks never ran in the recorded run, and count as late under every policy: \
+                 nobody knows what they would have taken",
+                tasks.never_ran.len()
+            ));
+        }
+        let figure = |name: &str| metrics.as_ref()?.get(name).and_then(Value::as_f64);
         Ok(Recording {
             plan,
             workers,
             seed: number("seed").unwrap_or(0),
             backend: setup["backend"].as_str().unwrap_or("live").to_owned(),
-            tasks,
-            never_ran,
-            seen: decisions.is_some(),
+            tasks: tasks.ran,
+            never_ran: tasks.never_ran,
             overhead_us: (figure("decision_p50_us"), figure("dispatch_p50_us")),
+            notes,
         })
+    }
+
+    /// Tell `recorder` what became of the tasks that no policy decides on: those that ended before
+    /// the scheduler, and those that never ran.
+    pub(crate) fn note_undecided(&self, recorder: &mut Recorder) {
+        for (id, task) in (0..).zip(&self.tasks).filter(|(_, task)| task.unscheduled) {
+            task.note(id, recorder);
+        }
+        let first = self.tasks.len() as u64;
+        for (id, (arrived_ns, finished_ns)) in (first..).zip(&self.never_ran) {
+            recorder.observe(&Event::new(Kind::Arrived, id, *arrived_ns));
+            recorder.observe(&Event::new(Kind::Shed, id, *finished_ns));
+        }
     }
 
     /// The figures of the recorded run, by the same recorder as those of its replays, and likewise
@@ -215,35 +304,29 @@ impl Recording {
         let stages = self.plan.stages().map(|stage| stage.name.clone()).collect();
         let slots = self.plan.schedule.slots;
         let mut recorder = Recorder::new(RecorderConfig::new(self.workers, slots, stages));
-        for (number, task) in self.tasks.iter().enumerate() {
-            let event =
-                |kind, at_ns| Event { node: task.node, ..Event::new(kind, number as u64, at_ns) };
-            recorder.observe(&event(Kind::Arrived, task.arrived_ns));
-            recorder.observe(&event(Kind::Decided, task.decided_ns));
-            recorder.observe(&event(Kind::Started, task.started_ns));
-            for (stage, ns) in task.stages_ns.iter().enumerate() {
-                let Some(ns) = ns else { continue };
-                let done = event(Kind::StageDone, task.finished_ns);
-                recorder.observe(&Event { stage: stage as u16, value: *ns, ..done });
-            }
-            let (value, extra) = if task.ok { (1, 0) } else { (0, 1) };
-            let ended = event(Kind::Completed, task.finished_ns);
-            recorder.observe(&Event { value, extra, ..ended });
+        for (id, task) in (0..).zip(&self.tasks).filter(|(_, task)| !task.unscheduled) {
+            task.note(id, &mut recorder);
         }
+        self.note_undecided(&mut recorder);
         recorder.finish()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read_to_the_nanosecond() {
-        for (text, ns) in [("0", 0), ("1.5", 1_500_000), ("12.000001", 12_000_001)] {
-            assert_eq!(nanoseconds(text), Some(ns));
+impl Recorded {
+    /// Tell `recorder` what became of it, as task `id`.
+    fn note(&self, id: u64, recorder: &mut Recorder) {
+        let event = |kind, at_ns| Event { node: self.node, ..Event::new(kind, id, at_ns) };
+        recorder.observe(&event(Kind::Arrived, self.arrived_ns));
+        let detail = u16::from(self.unscheduled);
+        recorder.observe(&Event { detail, ..event(Kind::Decided, self.decided_ns) });
+        recorder.observe(&event(Kind::Started, self.started_ns));
+        for (stage, ns) in self.stages_ns.iter().enumerate() {
+            let Some(ns) = ns else { continue };
+            let done = event(Kind::StageDone, self.finished_ns);
+            recorder.observe(&Event { stage: stage as u16, value: *ns, ..done });
         }
-        assert_eq!(nanoseconds("-1"), None);
-        assert_eq!(nanoseconds("1.x"), None);
+        let kind = if self.outcome == TaskOutcome::Late { Kind::Shed } else { Kind::Completed };
+        let (value, extra) = if self.is_ok() { (1, 0) } else { (0, 1) };
+        recorder.observe(&Event { value, extra, ..event(kind, self.finished_ns) });
     }
 }

@@ -3,9 +3,11 @@
 //!
 //! Stages that computed compute again, stages that waited wait as long as they did. So the answer is
 //! to "what if the tasks had been placed otherwise", and not to "what if the endpoint had been asked
-//! otherwise": how long a call took is taken as given.
+//! otherwise": how long a call took is taken as given, and so is how each task ended. A task whose
+//! records all ended before the scheduler saw them does so again.
 
-use sage_core::metrics::Summary;
+use sage_core::event::{Event, Kind};
+use sage_core::metrics::{Recorder, RecorderConfig, Summary, TaskOutcome};
 use sage_core::policies;
 use sage_dataflow::demand::{Part, outline};
 use sage_dsl::experiment::Arrivals;
@@ -30,10 +32,25 @@ pub(crate) fn replay(recording: &Recording, change: &Change) -> anyhow::Result<S
     let model = model(recording, change)?;
     let job = &model.jobs[0];
     let stages = recording.plan.stages().map(|stage| stage.name.clone()).collect();
-    let config = sage_core::metrics::RecorderConfig::new(job.nodes, job.slots, stages);
-    let mut recorder = sage_core::metrics::Recorder::new(config);
-    let mut observe = |event: &sage_core::event::Event| drop(recorder.observe(event));
+    let config = RecorderConfig::new(job.nodes, job.slots, stages);
+    let mut recorder = Recorder::new(config);
+    let mut observe = |event: &Event| {
+        let mut event = *event;
+        // The twin lets a task fail that the run gave up; why, only the run knows.
+        let task = usize::try_from(event.task).ok().and_then(|at| recording.tasks.get(at));
+        if task.is_some_and(|task| task.unscheduled) {
+            // In the twin it takes what time it took; when it ended does not hang on any policy.
+            return;
+        }
+        if event.kind() == Some(Kind::Completed)
+            && task.is_some_and(|task| task.outcome == TaskOutcome::Late)
+        {
+            event.kind = Kind::Shed as u16;
+        }
+        recorder.observe(&event);
+    };
     sage_twin::simulate(&model, &mut observe).map_err(usage_of)?;
+    recording.note_undecided(&mut recorder);
     Ok(recorder.finish())
 }
 
@@ -44,7 +61,7 @@ fn model(recording: &Recording, change: &Change) -> anyhow::Result<Model> {
     policies::build(&policy, &policy_args)
         .map_err(|error| usage(format!("--scheduler: {error}")))?;
     let nodes = change.workers.unwrap_or(recording.workers);
-    let stages: Vec<String> = recording.plan.stages().map(|stage| stage.name.clone()).collect();
+    let mut stages: Vec<String> = recording.plan.stages().map(|stage| stage.name.clone()).collect();
     let shape = outline(&recording.plan);
     let segment = |part: &Part| match part {
         Part::Local(stages) => Segment::Local { stages: stages.clone() },
@@ -53,17 +70,27 @@ fn model(recording: &Recording, change: &Change) -> anyhow::Result<Model> {
             Segment::Ask { members: members.iter().map(|one| member(one.stage)).collect() }
         }
     };
-    // What came before the decision is part of the recorded arrival of tasks in the queue.
-    let behind: Vec<Segment> = shape.behind.iter().map(segment).collect();
     let mut waits = vec![None; stages.len()];
     let mut set = |stage: u16, waiting| waits[usize::from(stage)] = Some(waiting);
-    for part in &shape.behind {
+    for part in shape.before.iter().chain(&shape.behind) {
         match part {
             Part::Local(stages) => stages.iter().for_each(|stage| set(*stage, false)),
             Part::Ask(members) => members.iter().for_each(|member| set(member.stage, true)),
         }
     }
-    let demands: Vec<Demand> = recording.tasks.iter().map(|task| demand(task, &waits)).collect();
+    let gates = Gates { before: stages.len() as u16, behind: stages.len() as u16 + 1 };
+    let demands: Vec<Demand> =
+        recording.tasks.iter().map(|task| demand(task, &waits, gates)).collect();
+    let end_at = |gate| {
+        let ends = |demand: &Demand| [demand.dropped_at, demand.fails_at].contains(&Some(gate));
+        demands.iter().any(ends).then(|| Segment::Local { stages: vec![gate] })
+    };
+    let before: Vec<Segment> =
+        shape.before.iter().map(segment).chain(end_at(gates.before)).collect();
+    let behind: Vec<Segment> =
+        shape.behind.iter().map(segment).chain(end_at(gates.behind)).collect();
+    // The figures of stages leave them out.
+    stages.extend(["before".to_owned(), "behind".to_owned()]);
     let trace: Vec<u64> = recording.tasks.iter().map(|task| task.arrived_ns).collect();
     let mut overheads = Overheads::default();
     let (decision, dispatch) = recording.overhead_us;
@@ -85,7 +112,7 @@ fn model(recording: &Recording, change: &Change) -> anyhow::Result<Model> {
         queue: u32::try_from(recording.tasks.len()).unwrap_or(u32::MAX).max(schedule.queue),
         deadline_ns: schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok()),
         stages,
-        before: Vec::new(),
+        before,
         behind,
         demands: demands.into(),
         share: 1.0,
@@ -102,14 +129,21 @@ fn model(recording: &Recording, change: &Change) -> anyhow::Result<Model> {
     })
 }
 
-fn demand(task: &Recorded, waits: &[Option<bool>]) -> Demand {
+/// Steps at which tasks end that the run let end, behind all stages on either side of the scheduler:
+/// what they did until then, they do.
+#[derive(Debug, Clone, Copy)]
+struct Gates {
+    before: u16,
+    behind: u16,
+}
+
+fn demand(task: &Recorded, waits: &[Option<bool>], gates: Gates) -> Demand {
     let work = |(ns, waits): (&Option<u64>, &Option<bool>)| match (ns, waits) {
         (Some(ns), Some(true)) => Work::Wait(*ns),
         (Some(ns), Some(false)) => Work::Cpu(*ns),
         _ => Work::None,
     };
-    let last = task.stages_ns.iter().rposition(Option::is_some).unwrap_or(0) as u16;
-    let fails = !task.ok && waits.get(usize::from(last)).is_some_and(Option::is_some);
+    let gate = if task.unscheduled { gates.before } else { gates.behind };
     let seen = task.seen;
     Demand {
         priority: seen.priority,
@@ -118,8 +152,8 @@ fn demand(task: &Recorded, waits: &[Option<bool>]) -> Demand {
         due_ns: seen.due_ns.map(|due| due.saturating_sub(task.arrived_ns)),
         flow: seen.flow,
         affinity: seen.affinity,
-        dropped_at: None,
-        fails_at: fails.then_some(last),
+        dropped_at: (task.unscheduled && task.is_ok()).then_some(gate),
+        fails_at: (!task.is_ok()).then_some(gate),
         work: task.stages_ns.iter().zip(waits).map(work).collect(),
     }
 }

@@ -10,7 +10,7 @@ use sage_lab::results::Verdict;
 use sage_twin::station::StationStats;
 use serde_json::{Map, Value, json};
 
-use super::{Course, JobCourse, Servers, TwinJob, TwinRun, Worked};
+use super::{Course, JobCourse, Servers, TwinJob, TwinRun, Worked, losses};
 use crate::exit::Exit;
 use crate::run::VERSION;
 use crate::run::report::{SCHEMA, host, objectives, scheduler, shown, write_json};
@@ -41,6 +41,25 @@ pub(crate) fn reports(
     Ok(reports)
 }
 
+/// Write what is known of all jobs beforehand. From then on their folders are known as those of
+/// predictions, also when nothing more comes of it.
+pub(crate) fn write_setups(
+    run: &TwinRun,
+    worked: &Worked,
+    folders: &[PathBuf],
+) -> anyhow::Result<()> {
+    for (at, folder) in folders.iter().enumerate() {
+        let (Some(job), Some(own)) = (run.jobs.get(at), worked.jobs.get(at)) else { continue };
+        write_json(folder, "setup.json", &setup(run, job, &own.servers))?;
+        let mut plan = serde_json::to_value(&job.plan)?;
+        if let Some(plan) = plan.as_object_mut() {
+            plan.insert("backend".into(), json!(BACKEND));
+        }
+        write_json(folder, "plan.json", &plan)?;
+    }
+    Ok(())
+}
+
 /// Write the folders of all jobs; the tables of tasks are there already.
 pub(crate) fn write_jobs(
     run: &TwinRun,
@@ -48,10 +67,8 @@ pub(crate) fn write_jobs(
     reports: &[Report],
     folders: &[PathBuf],
 ) -> anyhow::Result<()> {
-    for (at, (report, folder)) in reports.iter().zip(folders).enumerate() {
-        let (Some(job), Some(own)) = (run.jobs.get(at), worked.jobs.get(at)) else { continue };
-        write_json(folder, "setup.json", &setup(run, job, &own.servers))?;
-        write_json(folder, "plan.json", &serde_json::to_value(&job.plan)?)?;
+    write_setups(run, worked, folders)?;
+    for (report, folder) in reports.iter().zip(folders) {
         write_json(folder, "metrics.json", &report.metrics)?;
         write(folder, "summary.txt", &report.summary)?;
     }
@@ -138,10 +155,15 @@ fn report(
     let Value::Object(mut fields) = serde_json::to_value(summary)? else {
         anyhow::bail!("the summary is no object");
     };
+    let outcome = &course.outcome;
+    let busy = outcome.jobs.get(at).map_or(&[][..], |job| &job.cpu_busy_ns);
     if let Some(Value::Array(nodes)) = fields.get_mut("nodes") {
-        for (node, used) in nodes.iter_mut().zip(&course.outcome.nodes) {
+        for (number, (node, busy_ns)) in nodes.iter_mut().zip(busy).enumerate() {
             if let Some(node) = node.as_object_mut() {
-                node.insert("cpu_s".into(), json!(seconds(used.cpu_busy_ns)));
+                let (attempts, busy_s) = losses::of_node(run, course, at, number);
+                node.insert("cpu_s".into(), json!(seconds(*busy_ns)));
+                node.insert("attempts_lost".into(), json!(attempts));
+                node.insert("busy_lost_s".into(), json!(busy_s));
             }
         }
     }
@@ -172,18 +194,21 @@ fn report(
         .endpoints
         .iter()
         .zip(endpoints)
-        .filter_map(|(plan, at)| course.outcome.endpoints.get(*at).map(|stats| (plan, stats)))
-        .map(|(plan, stats)| endpoint(&plan.name, stats))
+        .filter_map(|(plan, of)| course.outcome.endpoints.get(*of).map(|stats| (plan, stats)))
+        .map(|(plan, stats)| endpoint(&plan.name, stats, at))
         .collect();
     head.insert("endpoint_stats".into(), Value::Array(stats));
-    let nodes: u64 = course.outcome.nodes.iter().map(|node| node.cpu_busy_ns).sum();
-    let gateway = course.outcome.gateway_busy_ns;
+    // The gateway works for all jobs; each is booked the same part, so that their sum is right.
+    let nodes: u64 = busy.iter().sum();
+    let gateway = outcome.gateway_busy_ns / run.jobs.len().max(1) as u64;
     head.insert("cpu_s".into(), json!(seconds(nodes + gateway)));
     head.insert("supervisor_cpu_s".into(), json!(seconds(gateway)));
     head.insert("workers_cpu_s".into(), json!(seconds(nodes)));
     head.insert("rss_peak_mb".into(), Value::Null);
     head.insert("supervisor_rss_peak_mb".into(), Value::Null);
-    head.insert("violations".into(), json!(course.outcome.violations));
+    head.insert("violations".into(), json!(outcome.violations));
+    head.insert("speeds".into(), json!(run.cluster.speeds));
+    head.insert("failures".into(), losses::figures(run, course, at));
     if run.jobs.len() > 1 {
         head.insert("offset_s".into(), json!(own.started_s));
     }
@@ -192,25 +217,30 @@ fn report(
     if let Some(fields) = metrics.as_object_mut().filter(|_| !verdicts.is_empty()) {
         fields.insert("slo".into(), serde_json::to_value(&verdicts)?);
     }
-    let summary =
-        text(run, job, servers, summary, &metrics, &verdicts, known.map(|job| &job.notes));
+    let mut notes = losses::lines(run, course, at);
+    for note in known.into_iter().flat_map(|job| &job.notes) {
+        notes.push_str(&format!("note        {note}\n"));
+    }
+    let summary = text(run, job, servers, summary, &metrics, &notes) + &verdict_lines(&verdicts);
     Ok(Report { metrics, summary, verdicts, exit })
 }
 
-/// With several jobs these are the figures of all of them.
-fn endpoint(name: &str, stats: &StationStats) -> Value {
+/// What job `at` has asked of an endpoint. As in a real run, the limit is that of all jobs, and so
+/// is what can only be said of the servers.
+fn endpoint(name: &str, stats: &StationStats, at: usize) -> Value {
+    let own = stats.jobs.get(at).cloned().unwrap_or_default();
     json!({
         "name": name,
         "limit": stats.limit,
         "limit_reason": null,
-        "calls": stats.calls,
-        "ok": stats.ok,
-        "errors": stats.errors,
-        "attempts": stats.attempts,
-        "retries": stats.retries,
-        "max_in_flight": stats.max_in_flight,
-        "prompt_tokens": stats.prompt_tokens,
-        "completion_tokens": stats.completion_tokens,
+        "calls": own.calls,
+        "ok": own.ok,
+        "errors": own.errors,
+        "attempts": own.attempts,
+        "retries": own.retries,
+        "max_in_flight": own.max_in_flight,
+        "prompt_tokens": own.prompt_tokens,
+        "completion_tokens": own.completion_tokens,
         "cached_tokens": stats.cached_tokens,
         "preemptions": stats.preemptions,
         "busy_s": seconds(stats.busy_ns),
@@ -237,21 +267,24 @@ fn text(
     servers: &[Servers],
     summary: &Summary,
     metrics: &Value,
-    verdicts: &[Verdict],
-    notes: Option<&Vec<String>>,
+    notes: &str,
 ) -> String {
     let plan = &job.plan;
     let hosts = match run.cluster.cores {
         Some(cores) => format!("on one host of {cores} core(s)"),
         None => "each on a host of its own".into(),
     };
-    let heading = vec![
+    let mut heading = vec![
         ("pipeline", plan.name.clone()),
         ("backend", format!("{LABEL}: predicted, nothing was run")),
         ("endpoint", label(plan, servers).unwrap_or_else(|| "none".into())),
         ("cluster", format!("{} worker(s) x {} slots, {hosts}", job.workers, plan.schedule.slots)),
         ("scheduler", scheduler(plan)),
     ];
+    if !run.cluster.speeds.is_empty() {
+        let speeds: Vec<String> = run.cluster.speeds.iter().map(f64::to_string).collect();
+        heading.push(("speeds", format!("{}, repeated over the nodes", speeds.join(", "))));
+    }
     let mut text = summary_text(summary, &heading);
     text.push('\n');
     for endpoint in metrics["endpoint_stats"].as_array().into_iter().flatten() {
@@ -262,23 +295,14 @@ fn text(
             endpoint["max_in_flight"]
         ));
     }
-    for note in notes.into_iter().flatten() {
-        text.push_str(&format!("note        {note}\n"));
-    }
-    text + &verdict_lines(verdicts)
+    text + notes
 }
 
 /// The objectives of the program, one a line.
 pub(crate) fn verdict_lines(verdicts: &[Verdict]) -> String {
-    use sage_lab::results::Outcome;
     let line = |verdict: &Verdict| {
-        let word = match verdict.outcome {
-            Outcome::Holds => "holds",
-            Outcome::Fails => "FAILS",
-            Outcome::NotMeasurable => "not measurable",
-        };
         let detail = verdict.detail.join("; ");
-        format!("slo         {word:<6} {} ({detail}; predicted)\n", verdict.condition)
+        format!("objective   {}: {detail} (predicted)\n", verdict.condition)
     };
     verdicts.iter().map(line).collect()
 }

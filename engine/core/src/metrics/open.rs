@@ -23,6 +23,8 @@ pub(super) struct Open {
     pub(super) dispatched_ns: Option<u64>,
     pub(super) started_ns: Option<u64>,
     pub(super) node: Option<u32>,
+    /// Whether it passed the scheduler by, and so took no slot.
+    pub(super) bypassed: bool,
     pub(super) end: Option<End>,
     /// What its calls cost so far; what was paid for a lost attempt was paid.
     pub(super) spent: Spent,
@@ -50,6 +52,7 @@ impl Open {
                     self.stages_ns.fill(None);
                 }
                 self.node = Some(event.node);
+                self.bypassed = event.detail == 1;
             }
             Kind::Dispatched => {
                 self.dispatched_ns.get_or_insert(event.at_ns);

@@ -184,9 +184,10 @@ impl Recorder {
         if let (Some(decided), Some(dispatched)) = (open.decided_ns, open.dispatched_ns) {
             self.totals.dispatch.record(dispatched.saturating_sub(decided), 1);
         }
+        let in_slot = !open.bypassed;
         self.open.remove(&key);
         self.done.entry(event.job).or_default().insert(event.task);
-        self.ended(&row, ok);
+        self.ended(&row, ok, in_slot);
         Some(row)
     }
 
@@ -219,7 +220,7 @@ impl Recorder {
         }
     }
 
-    fn ended(&mut self, row: &TaskRow, ok: u64) {
+    fn ended(&mut self, row: &TaskRow, ok: u64, in_slot: bool) {
         let totals = &mut self.totals;
         totals.last_end_ns = totals.last_end_ns.max(Some(row.finished_ns));
         if row.outcome == super::TaskOutcome::Late {
@@ -230,7 +231,8 @@ impl Recorder {
         }
         if let Some(node) = row.node.and_then(|node| totals.nodes.get_mut(node as usize)) {
             node.tasks += ok;
-            node.busy_ns += row.started_ns.map_or(0, |started| row.finished_ns - started);
+            let began_ns = row.started_ns.filter(|_| in_slot);
+            node.busy_ns += began_ns.map_or(0, |started| row.finished_ns - started);
         }
         // An empty morsel has an outcome but nothing to weigh.
         if ok == 0 {

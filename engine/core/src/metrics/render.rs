@@ -2,9 +2,13 @@
 
 use std::fmt::{self, Display, Write};
 
-use super::Summary;
+use super::{NodeSummary, Summary};
 
 const BAR: usize = 40;
+/// Nodes that have a line each, if there are no more.
+const MOST_NODES: usize = 32;
+/// Lines of more nodes than that.
+const SHOWN: usize = 9;
 
 /// Renders a summary below a heading of names and values (pipeline, endpoint, scheduler). The
 /// endpoint's value must say so when it is a simulated one; nothing here can know.
@@ -108,7 +112,13 @@ fn latency(out: &mut String, summary: &Summary) -> fmt::Result {
 fn nodes(out: &mut String, summary: &Summary) -> fmt::Result {
     let most = summary.nodes.iter().map(|node| node.tasks).max().unwrap_or(0).max(1);
     writeln!(out, "\n{:<6}{:>10}{:>12}", "node", "records", "busy, s")?;
-    for node in &summary.nodes {
+    let mut shown: Vec<&NodeSummary> = summary.nodes.iter().collect();
+    if shown.len() > MOST_NODES {
+        shown.sort_by_key(|node| (node.tasks, node.node));
+        let last = shown.len() - 1;
+        shown = (0..SHOWN).map(|at| shown[last * at / (SHOWN - 1)]).collect();
+    }
+    for node in &shown {
         // Rounded up: a node that did anything shows a mark.
         let marks = (u128::from(node.tasks) * BAR as u128).div_ceil(u128::from(most)) as usize;
         let line = format!(
@@ -119,6 +129,13 @@ fn nodes(out: &mut String, summary: &Summary) -> fmt::Result {
             "#".repeat(marks)
         );
         writeln!(out, "{}", line.trim_end())?;
+    }
+    if shown.len() < summary.nodes.len() {
+        let (all, some) = (summary.nodes.len(), shown.len());
+        writeln!(
+            out,
+            "  {some} of {all} nodes, from the fewest records to the most; all are in metrics.json"
+        )?;
     }
     Ok(())
 }

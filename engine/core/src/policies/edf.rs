@@ -30,7 +30,7 @@
 use rand::Rng;
 use sage_dsl::catalog::Signature;
 
-use super::{PolicySpec, Promises};
+use super::{PolicySpec, Promises, Wants};
 use crate::schedule::{Fleet, Policy, Rank, Task, Verdict};
 
 pub(super) const SPEC: PolicySpec = PolicySpec {
@@ -47,6 +47,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: false,
         starves_nobody: false,
     },
+    wants: Some(Wants::Due),
     build: |_| Ok(Box::new(EarliestDeadline)),
 };
 

@@ -8,7 +8,7 @@ use sage_dsl::catalog::Kind;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PolicyError {
     /// No policy has this name.
-    #[error("unknown policy `{name}`{}", did_you_mean(*hint))]
+    #[error("unknown policy `{name}`{}", hint.map_or_else(known, |hint| did_you_mean(Some(hint))))]
     UnknownPolicy {
         /// What was asked for.
         name: String,
@@ -77,6 +77,12 @@ pub enum PolicyError {
         /// Where, in characters from 1.
         column: usize,
     },
+}
+
+/// All there are, for somebody who is far from any of them.
+fn known() -> String {
+    let names: Vec<&str> = super::POLICIES.iter().map(|spec| spec.signature.name).collect();
+    format!("; there are {} (see `sage-flow list policies`)", names.join(", "))
 }
 
 fn did_you_mean(hint: Option<&str>) -> String {

@@ -40,6 +40,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: true,
         starves_nobody: true,
     },
+    wants: None,
     build: |_| Ok(Box::new(Fifo)),
 };
 

@@ -45,6 +45,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: true,
         starves_nobody: true,
     },
+    wants: None,
     build: |_| Ok(Box::new(LeastWork)),
 };
 

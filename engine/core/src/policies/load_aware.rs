@@ -55,6 +55,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: true,
         starves_nobody: true,
     },
+    wants: None,
     build: |args| {
         let mode = match args.word("mode")? {
             "balanced" => Mode::Balanced,

@@ -1,6 +1,6 @@
 //! The scheduling policies, one file each.
 //!
-//! A new policy is a new file with a `SPEC` and one line in [`POLICIES`]. From there the checker,
+//! A new policy is a new file with a `SPEC`, and here its `mod` and a line in [`POLICIES`]. From there the checker,
 //! `list`, `doc`, the command line, the property tests and the bench know it.
 
 mod args;
@@ -42,6 +42,31 @@ pub struct Promises {
     pub starves_nobody: bool,
 }
 
+/// The entry of the schedule block without which a policy sees all tasks alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wants {
+    /// `priority`.
+    Priority,
+    /// `due`, or else `deadline`.
+    Due,
+    /// `fair`.
+    Fair,
+    /// `affinity`.
+    Affinity,
+}
+
+impl Wants {
+    /// Its name in the schedule block.
+    pub fn entry(self) -> &'static str {
+        match self {
+            Wants::Priority => "priority",
+            Wants::Due => "due",
+            Wants::Fair => "fair",
+            Wants::Affinity => "affinity",
+        }
+    }
+}
+
 /// A policy as the registry knows it.
 #[derive(Debug)]
 pub struct PolicySpec {
@@ -49,6 +74,8 @@ pub struct PolicySpec {
     pub signature: Signature,
     /// What it promises.
     pub promises: Promises,
+    /// What it goes by, if that is for the program to say.
+    pub wants: Option<Wants>,
     /// Builds one for a run, from arguments that are complete and of the right kind. The error says
     /// which value is out of range.
     pub build: fn(&PolicyArgs) -> Result<Box<dyn Policy>, String>,
@@ -110,7 +137,10 @@ pub fn find(name: &str) -> Result<&'static PolicySpec, PolicyError> {
     POLICIES.iter().copied().find(|spec| spec.signature.name == name).ok_or_else(|| {
         PolicyError::UnknownPolicy {
             name: name.to_owned(),
-            hint: error::nearest(name, POLICIES.iter().map(|spec| spec.signature.name)),
+            hint: error::nearest(
+                &name.to_ascii_lowercase(),
+                POLICIES.iter().map(|spec| spec.signature.name),
+            ),
         }
     })
 }

@@ -46,6 +46,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: true,
         starves_nobody: true,
     },
+    wants: None,
     build: |args| Ok(Box::new(PowerOfTwo { mask: spread_seed(args.int("seed")?) })),
 };
 

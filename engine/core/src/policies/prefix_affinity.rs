@@ -1,9 +1,9 @@
 //! `prefix_affinity`: tasks that have something in common go to the same worker.
 //!
 //! What they have in common is the `affinity` entry of the schedule block: a document, a
-//! conversation, the beginning of a prompt. Each key has a home, and stays there while the home is
-//! not busier than the least loaded worker by more than `spread` tasks; beyond that it goes to the
-//! next worker in the key's own order that is not. So a popular key has a second home and a third,
+//! conversation, the beginning of a prompt. Each key has a home, and stays there while the home has
+//! a free place and is not busier than the least loaded worker by more than `spread` tasks; beyond
+//! that it goes to the next worker in the key's own order that is not. So a popular key has a second home and a third,
 //! always the same ones, instead of burying one worker, and what a worker has in its caches is used
 //! again. Tasks without a key are spread by load.
 //!
@@ -35,7 +35,7 @@
 use rand::Rng;
 use sage_dsl::catalog::{Kind, Param, Signature};
 
-use super::{PolicySpec, Promises, below, mixed};
+use super::{PolicySpec, Promises, Wants, below, mixed};
 use crate::schedule::{Fleet, Policy, Task, Verdict};
 
 pub(super) const SPEC: PolicySpec = PolicySpec {
@@ -46,7 +46,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
             name: "spread",
             kind: Kind::Int,
             default: Some("2"),
-            doc: "tasks by which a key's worker may be busier than the least loaded one",
+            doc: "tasks by which a key's worker may be busier than the least loaded one; a full one is left",
         }],
         example: "schedule { policy: prefix_affinity(spread: 2) }",
         takes_fields: false,
@@ -57,6 +57,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: true,
         starves_nobody: true,
     },
+    wants: Some(Wants::Affinity),
     build: |args| match u32::try_from(args.int("spread")?) {
         Ok(spread) => Ok(Box::new(PrefixAffinity { spread: f64::from(spread), reason: BY_LOAD })),
         Err(_) => Err("`spread` must be from 0 to 4294967295".to_owned()),

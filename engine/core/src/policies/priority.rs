@@ -25,7 +25,7 @@
 use rand::Rng;
 use sage_dsl::catalog::{Kind, Param, Signature};
 
-use super::{PolicySpec, Promises};
+use super::{PolicySpec, Promises, Wants};
 use crate::schedule::{Fleet, Policy, Rank, Task, Verdict};
 
 pub(super) const SPEC: PolicySpec = PolicySpec {
@@ -47,6 +47,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: false,
         starves_nobody: true,
     },
+    wants: Some(Wants::Priority),
     build: |args| match args.duration_ns("aging")? {
         aging_ns if aging_ns > 0 => Ok(Box::new(Priority { aging_ns })),
         _ => Err("`aging` must be longer than 0s".to_owned()),

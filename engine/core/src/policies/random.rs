@@ -44,6 +44,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: true,
         starves_nobody: true,
     },
+    wants: None,
     build: |args| Ok(Box::new(Random { mask: spread_seed(args.int("seed")?) })),
 };
 

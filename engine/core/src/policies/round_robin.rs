@@ -38,6 +38,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: true,
         starves_nobody: true,
     },
+    wants: None,
     build: |_| Ok(Box::new(RoundRobin { next: 0 })),
 };
 

@@ -59,6 +59,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: false,
         starves_nobody: true,
     },
+    wants: None,
     build: |args| match args.duration_ns("aging")? {
         aging_ns if aging_ns > 0 => {
             Ok(Box::new(ShortestFirst { aging_ns, service: Average::new(HALF_LIFE) }))

@@ -38,7 +38,7 @@
 use rand::Rng;
 use sage_dsl::catalog::Signature;
 
-use super::{HALF_LIFE, PolicySpec, Promises};
+use super::{HALF_LIFE, PolicySpec, Promises, Wants};
 use crate::schedule::{Average, Fleet, Observation, Policy, Rank, Task, Verdict};
 
 pub(super) const SPEC: PolicySpec = PolicySpec {
@@ -55,6 +55,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: false,
         starves_nobody: false,
     },
+    wants: Some(Wants::Due),
     build: |_| Ok(Box::new(LeastSlack { service: Average::new(HALF_LIFE) })),
 };
 

@@ -64,6 +64,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: true,
         starves_nobody: true,
     },
+    wants: None,
     build: |args| {
         let gap = u64::try_from(args.duration_ns("gap")?).unwrap_or(0);
         let burst = u64::try_from(args.int("burst")?).unwrap_or(0);

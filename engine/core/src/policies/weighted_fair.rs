@@ -38,7 +38,7 @@ use rand::Rng;
 use rustc_hash::FxHashMap;
 use sage_dsl::catalog::{Kind, Param, Signature};
 
-use super::{HALF_LIFE, PolicySpec, Promises};
+use super::{HALF_LIFE, PolicySpec, Promises, Wants};
 use crate::record::Datum;
 use crate::schedule::{Average, Fleet, Observation, Policy, Rank, Task, Verdict, key};
 
@@ -61,6 +61,7 @@ pub(super) const SPEC: PolicySpec = PolicySpec {
         keeps_order: false,
         starves_nobody: true,
     },
+    wants: Some(Wants::Fair),
     build: |args| {
         Ok(Box::new(WeightedFair {
             weights: weights(args.text("weights")?)?,

@@ -16,6 +16,9 @@ pub const MAX_TEXTS: usize = 2048;
 
 /// Time of a call that brings no deadline.
 pub const DEFAULT_DEADLINE_NS: u64 = 120 * SECOND;
+/// What the next on a call's way is told less than there is, at most: its word that the time is up
+/// says more than that of the one who waits, so it should come first.
+const HOP_MARGIN_NS: u64 = 50 * MS;
 /// Longest time until a connection is made.
 pub const CONNECT_TIMEOUT_NS: u64 = 5 * SECOND;
 
@@ -80,4 +83,23 @@ pub fn retry_burst(fixed: Option<u32>, max: u32) -> f64 {
 pub fn limiter(max: u32, latency_target_ns: Option<u64>) -> LimiterConfig {
     let max = max.max(1);
     LimiterConfig { min: 1, initial: INITIAL_LIMIT.min(max), max, latency_target_ns }
+}
+
+/// How long the next on a call's way is told that the call may take, of `left_ns`: whole
+/// milliseconds, at least one.
+pub fn told_ms(left_ns: u64) -> u64 {
+    (left_ns.saturating_sub(HOP_MARGIN_NS.min(left_ns / 10)) / MS).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told_ms;
+
+    #[test]
+    fn the_next_hop_has_less_time_but_some() {
+        assert_eq!(told_ms(6_000 * super::MS), 5_950);
+        assert_eq!(told_ms(100 * super::MS), 90);
+        assert_eq!((told_ms(1), told_ms(0)), (1, 1));
+        assert_eq!(told_ms(u64::MAX), (u64::MAX - 50 * super::MS) / super::MS);
+    }
 }

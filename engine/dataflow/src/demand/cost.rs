@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use rand::SeedableRng;
-use rand_pcg::Pcg64Mcg;
-use sage_core::arrivals::seed_of;
+use sage_core::distribution::{Distribution, Drawn};
 use sage_core::expr::{CompileError, Program};
 use sage_core::index::Index;
 use sage_core::record::Datum;
@@ -12,7 +10,7 @@ use sage_dsl::catalog::StageClass;
 use sage_dsl::plan::{Argument, Expr, StagePlan};
 use sage_dsl::types::Value;
 
-use crate::distribution::Distribution;
+use super::Work;
 use crate::seeds;
 use crate::stages::{Row, STAGES};
 
@@ -27,12 +25,8 @@ enum Units {
     None,
     /// A number that is computed from the record, and nanoseconds per unit.
     Computed(Program, f64),
-    /// A time that is drawn by the number of the task.
-    Drawn {
-        from: Distribution,
-        factor: f64,
-        seed: u64,
-    },
+    /// A time that every task draws.
+    Drawn(Arc<Drawn>),
 }
 
 impl StageCost {
@@ -56,11 +50,11 @@ impl StageCost {
                 Argument::Expr(Expr::Literal(value @ (Value::Call { .. } | Value::Duration(_)))),
             )) => {
                 if let Ok(distribution) = Distribution::from_value(value) {
-                    cost.units = Units::Drawn {
-                        from: distribution,
+                    cost.units = Units::Drawn(Arc::new(Drawn {
                         factor: us_per_unit,
-                        seed: seeds::of_stage(stage),
-                    };
+                        fixed_ns: cost.fixed_ns,
+                        ..Drawn::plain(distribution, seeds::of_stage(stage))
+                    }));
                 }
             }
             Some((_, Argument::Expr(expr))) => {
@@ -75,21 +69,18 @@ impl StageCost {
         Ok(cost)
     }
 
-    /// Nanoseconds for the record in `row`. What cannot be evaluated costs nothing: the stage itself
-    /// will say what is wrong.
-    pub(super) fn ns(&self, row: Row<'_, '_>) -> u64 {
+    /// What it takes for the record in `row`. What cannot be evaluated costs nothing: the stage
+    /// itself will say what is wrong.
+    pub(super) fn work<C>(&self, row: Row<'_, '_>) -> Work<C> {
         let scaled = match &self.units {
             Units::None => 0.0,
             Units::Computed(program, ns) => {
                 let units = row.get(program).ok().and_then(Datum::as_float);
                 units.unwrap_or(0.0).max(0.0) * ns
             }
-            Units::Drawn { from, factor, seed } => {
-                let seed = seed_of(*seed, row.task as usize);
-                from.sample(&mut Pcg64Mcg::seed_from_u64(seed)) as f64 * factor
-            }
+            Units::Drawn(drawn) => return Work::Drawn(Arc::clone(drawn)),
         };
-        (self.fixed_ns + scaled).clamp(0.0, 1e15) as u64
+        Work::Cpu((self.fixed_ns + scaled).clamp(0.0, 1e15) as u64)
     }
 }
 

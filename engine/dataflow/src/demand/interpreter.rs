@@ -179,7 +179,7 @@ impl Interpreter {
             let row = Row { columns, templates: &self.templates, arena, task: *task };
             let mut cost = None;
             if let Some(stage) = step.stage() {
-                cost = self.costs.get(usize::from(stage)).map(|cost| cost.ns(row));
+                cost = self.costs.get(usize::from(stage)).map(|cost| cost.work(row));
             }
             let value = match step {
                 Step::Filter(program) | Step::Keep { program, .. } | Step::Map { program, .. } => {
@@ -199,10 +199,10 @@ impl Interpreter {
             };
             if let Some(stage) = step.stage() {
                 course.stage = Some(stage);
-                if let (Some(work), Some(ns)) =
+                if let (Some(work), Some(cost)) =
                     (course.demand.work.get_mut(usize::from(stage)), cost)
                 {
-                    *work = Work::Cpu(ns);
+                    *work = cost;
                 }
             }
             let value = match value {

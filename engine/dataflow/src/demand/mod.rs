@@ -17,6 +17,9 @@ mod reading;
 mod reads;
 mod shape;
 
+use std::sync::Arc;
+
+use sage_core::distribution::Drawn;
 use sage_core::endpoint::{Answer, CallError, Request};
 
 pub use interpreter::Interpreter;
@@ -57,6 +60,8 @@ pub enum Work<C> {
     None,
     /// Computing, nanoseconds.
     Cpu(u64),
+    /// Computing for a time that every task draws, also those that are taken to be like this one.
+    Drawn(Arc<Drawn>),
     /// Waiting for a timer, nanoseconds.
     Wait(u64),
     /// Calls one after the other: the first, and those that mend an answer that does not fit.

@@ -59,6 +59,8 @@ pub(super) fn can_fail(expr: &Expr) -> bool {
 /// first.
 pub(super) fn rounds_differ(plan: &Plan) -> bool {
     let Some(source) = plan.source() else { return false };
+    let needed = needed(plan);
+    let is_needed = |stage: &StagePlan| needed.get(stage.column).copied().unwrap_or(true);
     let mut read = vec![false; plan.columns.len()];
     for expr in wants(plan) {
         mark(&mut read, expr);
@@ -68,7 +70,8 @@ pub(super) fn rounds_differ(plan: &Plan) -> bool {
             // A key that is only written down is no matter.
             Node::Source(_) | Node::Schedule | Node::Emit(_) => {}
             Node::Filter(filter) => mark(&mut read, &filter.predicate),
-            Node::Stage(stage) if stage.kind == "burn" => return true,
+            // What it costs is drawn for every task anyway; what it says decides on outcomes.
+            Node::Stage(stage) if stage.kind == "burn" && is_needed(stage) => return true,
             Node::Stage(stage) => stage.reads.iter().for_each(|column| set(&mut read, *column)),
         }
     }

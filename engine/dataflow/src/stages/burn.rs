@@ -5,9 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use rand::SeedableRng;
-use rand_pcg::Pcg64Mcg;
-use sage_core::arrivals::seed_of;
+use sage_core::distribution::{Distribution, Drawn};
 use sage_core::expr::EvalError;
 use sage_core::record::{Datum, pack};
 use sage_dsl::catalog::{Cost, EndpointUse, Kind, Param, Signature, StageClass, StageSpec};
@@ -15,7 +13,6 @@ use sage_dsl::plan::{Argument, Expr};
 use sage_dsl::types::Type;
 
 use super::{Build, LocalStage, Row, Stage, StageEntry};
-use crate::distribution::Distribution;
 use crate::error::DataflowError;
 use crate::seeds;
 
@@ -48,8 +45,7 @@ pub(super) static ENTRY: StageEntry = StageEntry {
 };
 
 struct Burn {
-    cost: Distribution,
-    seed: u64,
+    cost: Drawn,
 }
 
 fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
@@ -58,19 +54,13 @@ fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
         return Err(build.broken("`cost` is no constant"));
     };
     let distribution = Distribution::from_value(value).map_err(|message| build.broken(&message))?;
-    Ok(Stage::Local(Box::new(Burn { cost: distribution, seed: seeds::of_stage(build.stage) })))
-}
-
-impl Burn {
-    /// The time of a task.
-    fn cost_ns(&self, task: u64) -> u64 {
-        self.cost.sample(&mut Pcg64Mcg::seed_from_u64(seed_of(self.seed, task as usize)))
-    }
+    let cost = Drawn::plain(distribution, seeds::of_stage(build.stage));
+    Ok(Stage::Local(Box::new(Burn { cost })))
 }
 
 impl LocalStage for Burn {
     fn apply(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError> {
-        let end = Instant::now() + Duration::from_nanos(self.cost_ns(row.task));
+        let end = Instant::now() + Duration::from_nanos(self.cost.ns(row.task));
         while Instant::now() < end {
             std::hint::spin_loop();
         }
@@ -78,7 +68,7 @@ impl LocalStage for Burn {
     }
 
     fn foresee(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError> {
-        pack(out, Datum::Int(i64::try_from(self.cost_ns(row.task)).unwrap_or(i64::MAX)));
+        pack(out, Datum::Int(i64::try_from(self.cost.ns(row.task)).unwrap_or(i64::MAX)));
         Ok(())
     }
 }

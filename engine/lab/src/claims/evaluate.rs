@@ -132,7 +132,11 @@ impl<'a> Evaluator<'a> {
         let Some(column) = column else {
             return Err(format!("`{}` names no column", text::condition(inner)));
         };
-        let bindings = self.groups.spread(binding, &free, &column);
+        let mut within = binding.clone();
+        if free.is_empty() && self.groups.over_all {
+            (within, free) = self.groups.all_points(binding);
+        }
+        let bindings = self.groups.spread(&within, &free, &column);
         let mut values = Vec::with_capacity(bindings.len());
         for binding in &bindings {
             values.push(self.number(inner, binding)?);

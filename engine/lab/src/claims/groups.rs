@@ -1,7 +1,8 @@
 //! Which rows a condition is said of.
 //!
 //! Labels are matched with dimensions, the job being one of them; dimensions that the condition
-//! names vary within a group, the others tell groups apart.
+//! names vary within a group, the others tell groups apart. If it names no dimension of a sweep,
+//! aggregates range over all points of the sweeps; jobs stay apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,8 @@ pub(super) struct Groups {
     rows: Vec<(usize, Vec<String>)>,
     /// The groups, in order of the rows.
     pub(super) bindings: Vec<Binding>,
+    /// Whether aggregates range over all points, since no dimension of a sweep is named.
+    pub(super) over_all: bool,
 }
 
 /// The dimension of jobs, in turn or together.
@@ -46,17 +49,22 @@ impl Groups {
         };
         let rows = rows.iter().enumerate().filter(|(_, row)| !row.solo);
         let rows = rows.map(|(number, row)| (number, labels(row))).collect();
-        let mut groups = Groups { dimensions, rows, bindings: Vec::new() };
+        let mut groups = Groups { dimensions, rows, bindings: Vec::new(), over_all: false };
 
-        let (mut named, mut columns) = (BTreeSet::new(), BTreeSet::new());
-        groups.read(condition, &mut named, &mut columns);
+        let mut named = BTreeSet::new();
+        groups.read(condition, &mut named);
+        let columns = columns(condition);
         let together = !columns.is_empty() && columns.iter().all(|name| is_together(name));
         let job = groups.dimensions.len() - 1;
+        groups.over_all = named.iter().all(|dimension| *dimension == job);
+        // Where every figure is one of all points, the points are no groups.
+        let one = groups.over_all && groups.is_of_all(condition, named.contains(&job));
         for (_, labels) in &groups.rows {
             if (labels[job] == ALL) != together && !named.contains(&job) {
                 continue;
             }
-            let apart = (0..labels.len()).filter(|dimension| !named.contains(dimension));
+            let apart = (0..labels.len())
+                .filter(|dimension| !named.contains(dimension) && (!one || *dimension == job));
             let binding: Binding =
                 apart.map(|dimension| (dimension, labels[dimension].clone())).collect();
             if !groups.bindings.contains(&binding) {
@@ -66,29 +74,50 @@ impl Groups {
         groups
     }
 
-    /// Gather the dimensions and columns that a condition names.
-    fn read(
-        &self,
-        condition: &Condition,
-        named: &mut BTreeSet<usize>,
-        columns: &mut BTreeSet<String>,
-    ) {
+    /// Gather the dimensions that a condition names.
+    fn read(&self, condition: &Condition, named: &mut BTreeSet<usize>) {
         match condition {
-            Condition::Number(_) | Condition::Bool(_) => {}
-            Condition::Column(column) => {
-                columns.insert(column.clone());
-            }
-            Condition::At { column, labels } => {
-                columns.insert(column.clone());
+            Condition::Number(_) | Condition::Bool(_) | Condition::Column(_) => {}
+            Condition::At { labels, .. } => {
                 named.extend(self.bind(labels).unwrap_or_default().keys());
             }
             Condition::Over(_, inner) | Condition::Unary(_, inner) | Condition::Abs(inner) => {
-                self.read(inner, named, columns);
+                self.read(inner, named);
             }
             Condition::Binary(_, left, right) => {
-                self.read(left, named, columns);
-                self.read(right, named, columns);
+                self.read(left, named);
+                self.read(right, named);
             }
+        }
+    }
+
+    /// Whether `condition` looks at rows only within aggregates, and there only at rows of a named
+    /// job if it names jobs at all.
+    fn is_of_all(&self, condition: &Condition, jobs: bool) -> bool {
+        match condition {
+            Condition::Number(_) | Condition::Bool(_) => true,
+            Condition::Column(_) | Condition::At { .. } => false,
+            Condition::Over(_, inner) => !jobs || self.names_job(inner),
+            Condition::Unary(_, inner) | Condition::Abs(inner) => self.is_of_all(inner, jobs),
+            Condition::Binary(_, left, right) => {
+                self.is_of_all(left, jobs) && self.is_of_all(right, jobs)
+            }
+        }
+    }
+
+    /// Whether every column of `condition` is that of a named job.
+    fn names_job(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::Number(_) | Condition::Bool(_) => true,
+            Condition::Column(_) => false,
+            Condition::At { labels, .. } => {
+                let job = self.dimensions.len() - 1;
+                self.bind(labels).is_ok_and(|binding| binding.contains_key(&job))
+            }
+            Condition::Over(_, inner) | Condition::Unary(_, inner) | Condition::Abs(inner) => {
+                self.names_job(inner)
+            }
+            Condition::Binary(_, left, right) => self.names_job(left) && self.names_job(right),
         }
     }
 
@@ -160,6 +189,13 @@ impl Groups {
         found
     }
 
+    /// `binding` without the dimensions of sweeps, and those.
+    pub(super) fn all_points(&self, binding: &Binding) -> (Binding, Vec<usize>) {
+        let job = self.dimensions.len() - 1;
+        let wide = binding.iter().filter(|(dimension, _)| **dimension == job);
+        (wide.map(|(dimension, label)| (*dimension, label.clone())).collect(), (0..job).collect())
+    }
+
     /// Numbers of the dimensions that `binding` leaves open.
     pub(super) fn open(&self, binding: &Binding) -> Vec<usize> {
         (0..self.dimensions.len()).filter(|dimension| !binding.contains_key(dimension)).collect()
@@ -188,4 +224,16 @@ fn short(label: &str) -> &str {
 
 fn is_together(name: &str) -> bool {
     column(name).is_some_and(|column| column.together)
+}
+
+/// Names of the columns of `condition`.
+pub(super) fn columns(condition: &Condition) -> BTreeSet<&str> {
+    match condition {
+        Condition::Number(_) | Condition::Bool(_) => BTreeSet::new(),
+        Condition::Column(column) | Condition::At { column, .. } => BTreeSet::from([&column[..]]),
+        Condition::Over(_, inner) | Condition::Unary(_, inner) | Condition::Abs(inner) => {
+            columns(inner)
+        }
+        Condition::Binary(_, left, right) => &columns(left) | &columns(right),
+    }
 }

@@ -9,14 +9,33 @@ mod text;
 
 use std::collections::BTreeMap;
 
-use sage_dsl::experiment::Claim;
+use sage_dsl::experiment::{Backend, Claim};
 use serde_json::{Map, Value};
 
-use crate::results::{COLUMNS, Estimate, Outcome, Row, Verdict, value};
+use crate::results::{COLUMNS, Estimate, Outcome, Row, Verdict, column, value};
 
 use self::evaluate::{Evaluator, Truth};
 use self::groups::Groups;
 pub(crate) use self::text::number;
+
+/// The verdict on `claim` over `rows` of `backend`. What the backend only assumes cannot confirm a
+/// claim about it.
+pub fn decide_on(claim: &Claim, rows: &[Row], backend: Backend) -> Verdict {
+    let mut verdict = decide(claim, rows);
+    let named = groups::columns(&claim.condition);
+    let assumed = named.iter().filter_map(|name| column(name)).find(|it| it.assumed(backend));
+    if let Some(column) = assumed {
+        let why = format!(
+            "{} is assumed on the {}, not measured: see docs/twin.md",
+            column.name,
+            backend.as_str()
+        );
+        verdict.outcome = Outcome::NotMeasurable;
+        verdict.repeats = None;
+        verdict.detail = vec![why];
+    }
+    verdict
+}
 
 /// The verdict on `claim` over `rows`, those of solo runs left out.
 pub fn decide(claim: &Claim, rows: &[Row]) -> Verdict {

@@ -80,6 +80,18 @@ pub fn compare(first: &Results, second: &Results) -> Result<Comparison, LabError
             reason: format!("cannot be compared with another one, `{}`", second.experiment),
         });
     }
+    for results in [first, second] {
+        if results.asked().all(|row| row.figures.is_empty()) {
+            return Err(LabError::Design {
+                experiment: results.experiment.clone(),
+                reason: format!(
+                    "no trial of it has a result in one of the two folders ({}): there is nothing \
+                     to compare; see its summary.txt for the reasons",
+                    name(results)
+                ),
+            });
+        }
+    }
     let mut columns: Vec<&'static str> = Vec::new();
     let asked = first.report.iter().chain(&second.report).map(String::as_str);
     for name in asked.chain(COLUMNS) {

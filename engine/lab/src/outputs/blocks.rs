@@ -62,7 +62,8 @@ pub(crate) fn columns(results: &Results, block: &Block<'_>) -> Vec<&'static Colu
         |column: &&Column| block.rows.iter().any(|row| row.figures.contains_key(column.name));
     if block.job != crate::results::ALL {
         let own = asked.into_iter().filter(|column| !column.together);
-        return own.filter(|column| !block.solo || known(column)).collect();
+        let own = own.filter(|column| !block.solo || known(column)).collect();
+        return with_success(results, own);
     }
     let together = crate::results::COLUMNS.iter().filter(|column| column.together);
     let mut columns = asked;
@@ -72,14 +73,30 @@ pub(crate) fn columns(results: &Results, block: &Block<'_>) -> Vec<&'static Colu
         }
     }
     columns.retain(known);
+    with_success(results, columns)
+}
+
+/// `columns`, with the share of records that succeeded if that is not all of them somewhere: figures
+/// of the others are only of those records.
+pub(crate) fn with_success(
+    results: &Results,
+    mut columns: Vec<&'static Column>,
+) -> Vec<&'static Column> {
+    let lost = results.rows.iter().any(|row| row.mean("success").is_some_and(|share| share < 1.0));
+    if lost && !columns.iter().any(|column| column.name == "success") {
+        columns.extend(column("success"));
+    }
     columns
 }
 
-/// `Throughput (tasks/s)`.
-pub(crate) fn heading(column: &Column) -> String {
-    if column.unit.is_empty() {
+/// `Throughput (tasks/s)`, or `P50 decision (µs, assumed)`.
+pub(crate) fn heading(results: &Results, column: &Column) -> String {
+    let assumed = if column.assumed(results.backend) { "assumed" } else { "" };
+    let notes: Vec<&str> =
+        [column.unit, assumed].into_iter().filter(|note| !note.is_empty()).collect();
+    if notes.is_empty() {
         column.title.to_owned()
     } else {
-        format!("{} ({})", column.title, column.unit)
+        format!("{} ({})", column.title, notes.join(", "))
     }
 }

@@ -2,7 +2,7 @@
 //! baseline.
 
 use super::blocks::{Block, blocks, columns, heading};
-use super::summary::word;
+use super::summary::{repeats, word};
 use super::table;
 use crate::claims::number;
 use crate::results::{Column, Direction, Results, Row};
@@ -10,6 +10,9 @@ use crate::results::{Column, Direction, Results, Row};
 pub(super) fn text(results: &Results) -> String {
     let quick = if results.quick { ", quick run" } else { "" };
     let mut text = format!("{}: {}{quick}\n", results.experiment, results.label());
+    if let Some(changed) = &results.changed {
+        text.push_str(&format!("changed: {changed}\n"));
+    }
     for block in blocks(results).iter().filter(|block| !block.solo) {
         text.push_str(&format!("\n{}\n", block.title()));
         text.push_str(&best(results, block));
@@ -20,13 +23,16 @@ pub(super) fn text(results: &Results) -> String {
     if !results.claims.is_empty() {
         text.push_str("\nclaims\n");
         for claim in &results.claims {
-            text.push_str(&format!("  {:<15}{}\n", word(claim.outcome), claim.text));
+            let (word, repeats) = (word(claim.outcome), repeats(claim));
+            text.push_str(&format!("  {word:<15}{}{repeats}\n", claim.text));
         }
     }
     text.push_str(
         "\nDifferences are means over pairs of repeats with the same seed, with their 95 % interval \
          (percentile bootstrap); one that holds 0 says that there may be no difference.\n",
     );
+    text.push_str("\nnotes\n");
+    results.notes.iter().for_each(|note| text.push_str(&format!("  - {note}\n")));
     text
 }
 
@@ -51,7 +57,7 @@ fn best(results: &Results, block: &Block<'_>) -> String {
             _ => format!("not clearly: intervals overlap with {}", near.join("; ")),
         };
         rows.push(vec![
-            heading(column),
+            heading(results, column),
             name(block, best),
             number(best.mean(column.name).unwrap_or_default()),
             near,

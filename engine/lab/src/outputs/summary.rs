@@ -60,6 +60,9 @@ fn head(results: &Results) -> String {
     ] {
         text.push_str(&format!("{name:<10}{value}\n"));
     }
+    if let Some(changed) = &results.changed {
+        text.push_str(&format!("{:<10}{changed}\n", "changed"));
+    }
     text
 }
 
@@ -71,7 +74,7 @@ pub(super) fn short(results: &Results) -> String {
         let mut rows: Vec<Vec<String>> = Vec::new();
         let mut head: Vec<String> =
             block.dimensions.iter().map(|name| (*name).to_owned()).collect();
-        head.extend(columns.iter().map(|column| heading(column)));
+        head.extend(columns.iter().map(|column| heading(results, column)));
         rows.push(head);
         for row in &block.rows {
             let mut cells = block.labels(row);
@@ -107,16 +110,20 @@ fn first_line(reason: &str) -> &str {
 
 /// A claim in lines of its own.
 fn verdict(claim: &Verdict) -> String {
-    let repeats = match claim.repeats {
-        Some((held, of)) if of > 1 => format!(" (in {held} of {of} repeats)"),
-        _ => String::new(),
-    };
-    let mut text = format!("  {:<15}{}{repeats}\n", word(claim.outcome), claim.text);
+    let mut text = format!("  {:<15}{}{}\n", word(claim.outcome), claim.text, repeats(claim));
     text.push_str(&format!("  {:<15}{}\n", "", claim.condition));
     for line in &claim.detail {
         text.push_str(&format!("  {:<15}  {line}\n", ""));
     }
     text
+}
+
+/// In how many repeats a claim held, where there are several: ` (in 3 of 5 repeats)`.
+pub(super) fn repeats(claim: &Verdict) -> String {
+    match claim.repeats {
+        Some((held, of)) if of > 1 => format!(" (in {held} of {of} repeats)"),
+        _ => String::new(),
+    }
 }
 
 /// An outcome in words.

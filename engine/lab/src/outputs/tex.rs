@@ -1,7 +1,7 @@
 //! `tables.tex`: the tables of the plan (1 to 6), and one of the report's columns for any other
 //! experiment, for LaTeX with the package `booktabs`.
 
-use super::blocks::{Block, blocks, columns};
+use super::blocks::{Block, blocks, columns, heading, with_success};
 use crate::claims::number;
 use crate::results::{Column, Estimate, Results, column};
 
@@ -80,8 +80,10 @@ pub(super) fn text(results: &Results) -> String {
     let specs: Vec<&Spec> =
         SPECS.iter().filter(|spec| spec.experiment == results.experiment).collect();
     for spec in &specs {
-        let columns: Vec<_> = spec.columns.iter().filter_map(|name| column(name)).collect();
-        let title = format!("Table {} of the plan: {}", spec.number, spec.title);
+        let columns = spec.columns.iter().filter_map(|name| column(name)).collect();
+        let columns = with_success(results, columns);
+        let whose = if results.changed.is_some() { ", changed" } else { " of the plan" };
+        let title = format!("Table {}{whose}: {}", spec.number, spec.title);
         let label = format!("{}-{}", results.experiment, spec.number);
         text.push_str(&table(results, &blocks, &columns, &title, &label));
     }
@@ -117,10 +119,7 @@ fn table(
     heads.extend(with_job.then(|| "Job".to_owned()));
     heads.extend(dimensions.iter().map(|name| escape(name)));
     let left = heads.len();
-    heads.extend(columns.iter().map(|column| match column.unit {
-        "" => escape(column.title),
-        unit => format!("{} ({})", escape(column.title), escape(unit)),
-    }));
+    heads.extend(columns.iter().map(|column| escape(&heading(results, column))));
     let mut lines = Vec::new();
     for (number, block) in blocks.iter().enumerate() {
         if number > 0 {
@@ -140,7 +139,7 @@ fn table(
         "\n\\begin{{table}}[t]\n  \\centering\n  \\caption{{{}}}\n  \\label{{tab:{label}}}\n  \
          \\begin{{tabular}}{{{}{}}}\n    \\toprule\n    {} \\\\\n    \\midrule\n{}    \
          \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}\n",
-        caption(results, title),
+        caption(results, title, columns),
         "l".repeat(left),
         "r".repeat(columns.len()),
         heads.join(" & "),
@@ -148,7 +147,7 @@ fn table(
     )
 }
 
-fn caption(results: &Results, title: &str) -> String {
+fn caption(results: &Results, title: &str, columns: &[&Column]) -> String {
     let repeats = results.rows.iter().map(|row| row.runs.len()).max().unwrap_or(0);
     let mut text = escape(title);
     if !title.ends_with(['.', '?', '!']) {
@@ -159,6 +158,13 @@ fn caption(results: &Results, title: &str) -> String {
         text.push_str(", quick run");
     }
     text.push('.');
+    if let Some(changed) = &results.changed {
+        text.push_str(&format!(" Changed: {}.", escape(changed)));
+    }
+    let relative = columns.iter().any(|column| matches!(column.name, "speedup" | "efficiency"));
+    if let Some(base) = results.speedup_base().filter(|_| relative) {
+        text.push_str(&format!(" {}.", escape(&capital(&base))));
+    }
     if repeats > 1 {
         text.push_str(&format!(
             " Means over {repeats} repeats{}.",
@@ -183,6 +189,12 @@ fn caption(results: &Results, title: &str) -> String {
         ));
     }
     text
+}
+
+/// `text` with a large first letter.
+fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
 fn cell(found: Option<&Estimate>) -> String {

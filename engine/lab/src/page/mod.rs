@@ -64,6 +64,9 @@ fn head(results: &Results) -> String {
     if results.quick {
         text.push_str("<span>quick run</span>");
     }
+    if let Some(changed) = &results.changed {
+        text.push_str(&format!("<span>changed: {}</span>", escape(changed)));
+    }
     if let Some(baseline) = &results.baseline {
         text.push_str(&format!("<span>baseline: {}</span>", escape(baseline)));
     }

@@ -42,7 +42,7 @@ fn table(results: &Results, block: &Block<'_>) -> String {
         text.push_str(&format!(
             "<th title=\"{}\">{}</th>",
             escape(column.doc),
-            escape(&heading(column))
+            escape(&heading(results, column))
         ));
     }
     text.push_str("</tr></thead>\n<tbody>\n");
@@ -120,7 +120,7 @@ pub(super) fn glossary(results: &Results) -> String {
         .map(|column| {
             format!(
                 "<dt>{}</dt><dd><code>{}</code>: {}</dd>\n",
-                escape(&heading(column)),
+                escape(&heading(results, column)),
                 escape(column.name),
                 escape(column.doc)
             )

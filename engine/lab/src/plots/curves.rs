@@ -128,7 +128,8 @@ impl<'r> Along<'r> {
     }
 }
 
-fn capital(words: &str) -> String {
+/// `words` with a large first letter.
+pub(super) fn capital(words: &str) -> String {
     let mut letters = words.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }

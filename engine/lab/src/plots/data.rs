@@ -193,9 +193,9 @@ pub(super) fn interval(row: &Row, column: &str) -> Option<(f64, f64)> {
     sound(figure(row, column)?.interval)
 }
 
-/// An interval that can be drawn.
+/// An interval that can be drawn. One of repeats that are all the same is none.
 pub(super) fn sound(interval: Option<(f64, f64)>) -> Option<(f64, f64)> {
-    interval.filter(|(low, high)| drawable(*low) && drawable(*high) && low <= high)
+    interval.filter(|(low, high)| drawable(*low) && drawable(*high) && low < high)
 }
 
 /// At most `most` of `names`, in their order: the baseline, and those with the largest and the

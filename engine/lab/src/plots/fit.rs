@@ -28,6 +28,9 @@ pub(super) enum Side {
 const STRETCH: f64 = 1.7;
 /// Smaller values than this have no place on a logarithmic axis.
 const LEAST: f64 = 1e-100;
+/// An axis around values is at least so long, as a share of the largest: a gap of a few thousandths
+/// between two values must not look like opposite ends.
+const LEAST_SPAN: f64 = 0.05;
 /// Axes become one if that makes none longer by more than this factor.
 const ALIKE: f64 = 2.5;
 
@@ -115,6 +118,10 @@ fn scale(values: &[f64], fit: Fit, log: bool) -> Scale {
     if free {
         let pad = 0.08 * (high - low);
         (low, high) = (low - pad, high + pad);
+        let missing = LEAST_SPAN * low.abs().max(high.abs()) - (high - low);
+        if missing > 0.0 {
+            (low, high) = (low - missing / 2.0, high + missing / 2.0);
+        }
     } else {
         let (bottom, top) = (low.min(0.0), high.max(0.0));
         let pad = 0.06 * (top - bottom);
@@ -208,6 +215,17 @@ mod tests {
         let scales =
             cut(&mut [panel(&[2.0, 30.0], &[]), panel(&[1.0, 90.0], &[])], Fit::Spread(20));
         assert!(scales[0].2 && scales[0] == scales[1], "both logarithmic");
+    }
+
+    #[test]
+    fn a_small_gap_is_not_as_long_as_the_axis() {
+        for fit in [Fit::Free, Fit::Loose(20)] {
+            let (low, high, _) = cut(&mut [panel(&[1000.0, 1000.05], &[])], fit)[0];
+            assert!((high - low) > 49.0 && low < 990.0 && high > 1010.0, "{low}..{high}");
+            // What differs enough has the axis for itself.
+            let (low, high, _) = cut(&mut [panel(&[900.0, 1000.0], &[])], fit)[0];
+            assert!(low > 880.0 && high < 1020.0, "{low}..{high}");
+        }
     }
 
     #[test]

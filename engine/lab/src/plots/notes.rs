@@ -36,7 +36,9 @@ pub(super) fn source(data: &Data<'_>) -> Vec<String> {
     if data.results.quick {
         label.push_str(", quick run");
     }
-    vec![format!("{label}.")]
+    let mut notes = vec![format!("{label}.")];
+    notes.extend(data.results.changed.as_ref().map(|changed| format!("Changed: {changed}.")));
+    notes
 }
 
 /// How many trials have no result.

@@ -4,6 +4,7 @@
 //! are computed in `value.rs`, those that follow from several runs in `derive.rs`.
 
 use Direction::{Down, Neutral, Up};
+use sage_dsl::experiment::Backend;
 
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,13 @@ pub struct Column {
 }
 
 impl Column {
+    /// Whether it is assumed on this backend and not measured: the twin takes fixed times for what
+    /// a decision and its way to the node cost.
+    pub fn assumed(&self, backend: Backend) -> bool {
+        let cost = ["decision_", "dispatch_"].iter().any(|start| self.name.starts_with(start));
+        backend == Backend::Twin && cost
+    }
+
     const fn together(self) -> Column {
         Column { together: true, ..self }
     }
@@ -83,7 +91,7 @@ pub const COLUMNS: &[Column] = &[
         "Speedup",
         "",
         Up,
-        "throughput over that of 1 node, or of the fewest nodes of the sweep",
+        "throughput over that of 1 node, or of the fewest nodes that were run",
     ),
     col("efficiency", &[], "Efficiency", "", Up, "speedup over the ratio of the numbers of nodes"),
     col("success", &[], "Success", "", Up, "share of the records that succeeded"),

@@ -9,16 +9,11 @@ use crate::stats;
 const NODES: &str = "nodes";
 
 /// Speedup and efficiency of each repeat: throughput over that of the same repeat on 1 node, or on
-/// the fewest nodes of the sweep, N0. Efficiency is speedup * N0 / N.
+/// the fewest nodes that were run, N0. Efficiency is speedup * N0 / N.
 pub(super) fn speedup(more: &mut [Vec<BTreeMap<&'static str, f64>>], rows: &[Row]) {
     for (row, more) in rows.iter().zip(more) {
         let Some(nodes) = nodes_of(row) else { continue };
-        let fewest = rows
-            .iter()
-            .filter(|other| same_but(row, other, NODES))
-            .filter_map(|other| Some((nodes_of(other)?, other)))
-            .min_by(|(a, _), (b, _)| a.total_cmp(b));
-        let Some((least, base)) = fewest else { continue };
+        let Some((least, base)) = base_of(rows, row) else { continue };
         for (repeat, more) in more.iter_mut().enumerate() {
             let throughput = |row: &Row| value("throughput_per_s", row.runs.get(repeat)?);
             if let (Some(this), Some(base)) = (throughput(row), throughput(base))
@@ -29,6 +24,33 @@ pub(super) fn speedup(more: &mut [Vec<BTreeMap<&'static str, f64>>], rows: &[Row
             }
         }
     }
+}
+
+/// The row of the same other labels with the fewest nodes that has any result, and these nodes.
+fn base_of<'r>(rows: &'r [Row], row: &Row) -> Option<(f64, &'r Row)> {
+    let ran = |row: &Row| row.runs.iter().any(|run| value("throughput_per_s", run).is_some());
+    let same = rows.iter().filter(|other| same_but(row, other, NODES) && ran(other));
+    let counted = same.filter_map(|other| Some((nodes_of(other)?, other)));
+    counted.min_by(|(a, _), (b, _)| a.total_cmp(b))
+}
+
+/// What speedup and efficiency are relative to, where that is not one node: `speedup and efficiency
+/// are relative to 16 nodes, the fewest that were run`.
+pub(super) fn base_words(rows: &[Row]) -> Option<String> {
+    let shown = rows.iter().filter(|row| row.figures.contains_key("speedup") && !row.solo);
+    let mut bases: Vec<f64> = shown.filter_map(|row| Some(base_of(rows, row)?.0)).collect();
+    bases.sort_by(f64::total_cmp);
+    bases.dedup();
+    if bases.iter().all(|nodes| *nodes <= 1.0) {
+        return None;
+    }
+    // Rows may have lost different ones.
+    let nodes: Vec<String> = bases.iter().map(f64::to_string).collect();
+    let each = if nodes.len() > 1 { " of the same other settings" } else { "" };
+    let nodes = nodes.join(" or ");
+    Some(format!(
+        "speedup and efficiency are relative to {nodes} nodes, the fewest that were run{each}"
+    ))
 }
 
 /// Number of nodes that a row is labelled with.

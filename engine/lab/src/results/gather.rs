@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use sage_dsl::experiment::{Arrivals, Backend as Place};
+use sage_dsl::experiment::Backend as Place;
 use serde_json::{Map, Value};
 
+use super::notes::{Lost, notes};
 use super::tasks::Times;
 use super::together::{self, Member};
 use super::{ALL, COLUMNS, Results, Row, SCHEMA, derive, value};
@@ -24,25 +25,29 @@ type More = Vec<BTreeMap<&'static str, f64>>;
 pub fn gather(suite: &Suite, folder: &Path) -> Result<Results, LabError> {
     let repeats = suite.trials.iter().map(|trial| trial.repeat + 1).max().unwrap_or(0) as usize;
     let mut gathering = Gathering { repeats, rows: Vec::new(), more: Vec::new() };
-    let mut failed = Vec::new();
+    let (mut failed, mut not_possible) = (Vec::new(), Vec::new());
+    let mut lost = Lost::default();
     let mut runs: Vec<(&Trial, Vec<Map<String, Value>>)> = Vec::new();
     for trial in &suite.trials {
-        let why = match Suite::finished(folder, trial)? {
-            None => "it was not run".into(),
-            Some((ended, metrics)) if ended.outcome == Outcome::Done => {
+        let why = match Suite::look(folder, trial) {
+            Ok(None) => "it was not run".into(),
+            Err(why) => format!("its result cannot be read: {why}"),
+            Ok(Some((ended, metrics))) if ended.outcome == Outcome::Done => {
+                lost.add(trial, &metrics, folder);
                 runs.push((trial, metrics));
                 continue;
             }
-            Some((ended, _)) => {
+            Ok(Some((ended, _))) => {
                 let reason = ended.reason.unwrap_or_default();
                 if ended.outcome == Outcome::NotPossible {
-                    failed.push((trial.id.clone(), format!("not possible: {reason}")));
-                    continue;
+                    not_possible.push((trial.id.clone(), reason.clone()));
+                    format!("not possible: {reason}")
+                } else {
+                    reason
                 }
-                reason
             }
         };
-        // A setting that could be run has its row, so that it is seen to be missing.
+        // Every setting that was asked for has its row, so that it is seen to be missing.
         gathering.rows_of(trial);
         failed.push((trial.id.clone(), why));
     }
@@ -96,7 +101,8 @@ pub fn gather(suite: &Suite, folder: &Path) -> Result<Results, LabError> {
             .iter()
             .any(|run| matches!(run.get("backend").and_then(Value::as_str), Some("sim" | "twin")))
     };
-    let claims = suite.experiment.claims.iter().map(|claim| claims::decide(claim, &rows));
+    let claims = suite.experiment.claims.iter();
+    let claims = claims.map(|claim| claims::decide_on(claim, &rows, suite.backend));
     Ok(Results {
         schema: SCHEMA,
         experiment: suite.experiment.name.clone(),
@@ -104,66 +110,16 @@ pub fn gather(suite: &Suite, folder: &Path) -> Result<Results, LabError> {
         backend: suite.backend,
         simulated: suite.backend == Place::Twin || rows.iter().any(backend),
         quick: suite.quick,
+        changed: suite.overrides.words(),
         setup: suite.setup.clone(),
         dimensions: dimension,
         report: suite.experiment.report.clone(),
         baseline,
         claims: claims.collect(),
-        notes: notes(suite, repeats, &rows),
+        notes: notes(suite, repeats, &rows, &lost, &not_possible),
         rows,
         failed,
     })
-}
-
-/// What has to be known to read the figures.
-fn notes(suite: &Suite, repeats: usize, rows: &[Row]) -> Vec<String> {
-    let mut notes = suite.notes.clone();
-    let mut jobs = suite.trials.iter().flat_map(|trial| &trial.jobs);
-    if jobs.any(|job| job.arrivals == Arrivals::Batch) {
-        notes.push(
-            "latency under batch arrivals is the draining of a backlog: it grows with the number of \
-             tasks and is not what a user would wait"
-                .into(),
-        );
-    }
-    notes.push(
-        "warm-up is left out of latency figures: the first 5 % of a run's tasks, or those of its \
-         first 5 s if that is fewer; throughput and balance count all"
-            .into(),
-    );
-    notes.push(match repeats {
-        0 | 1 => "every setting ran once: there are no intervals".into(),
-        2 => "every setting ran twice: too few for intervals".into(),
-        _ => format!(
-            "[low, high] is the 95 % interval of the mean over {repeats} repeats (percentile \
-             bootstrap, {} samples; Efron and Tibshirani 1993); of few repeats it is rather too \
-             narrow",
-            stats::RESAMPLES
-        ),
-    });
-    if rows.iter().any(|row| row.job == ALL && !row.figures.contains_key("isolation_spread")) {
-        notes.push(
-            "isolation spread is of the time when all jobs run; where it is missing, one was over \
-             before the last began"
-                .into(),
-        );
-    }
-    notes.push(
-        "run r of every setting has the same seed; trials go repeat by repeat, in random order \
-         within a repeat, so that a drift of the machine meets all settings alike"
-            .into(),
-    );
-    if suite.backend == Place::Twin {
-        let machine = match suite.overrides.cores {
-            Some(cores) => format!("all nodes are on one machine of {cores} cores"),
-            None => "every node has a machine of its own".into(),
-        };
-        notes.push(format!(
-            "twin: the same decisions in virtual time; service times are modelled, not measured; \
-             {machine}"
-        ));
-    }
-    notes
 }
 
 struct Gathering {

@@ -4,6 +4,7 @@
 mod column;
 mod derive;
 mod gather;
+mod notes;
 mod tasks;
 mod together;
 mod value;
@@ -41,6 +42,9 @@ pub struct Results {
     pub simulated: bool,
     /// Whether it was a quick run.
     pub quick: bool,
+    /// What the command line changed of the experiment, as its options; `None` if nothing.
+    #[serde(default)]
+    pub changed: Option<String>,
     /// Machine, commit, versions, seed, parameters: `setup.json`.
     pub setup: Value,
     /// Names of the dimensions, in order.
@@ -69,6 +73,11 @@ impl Results {
             (Backend::Live, false) => "live",
             (Backend::Sim, false) => "real processes, no endpoint",
         }
+    }
+
+    /// What speedup and efficiency are relative to, where that is not one node.
+    pub(crate) fn speedup_base(&self) -> Option<String> {
+        derive::base_words(&self.rows)
     }
 
     /// Rows of jobs as they were asked for: not those that ran alone for comparison.

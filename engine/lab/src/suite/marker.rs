@@ -6,9 +6,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::losses::{LETTERS, Losses};
 use crate::LabError;
 use crate::files;
-use crate::trial::TrialError;
+use crate::trial::{Trial, TrialError};
 
 /// The marker's file.
 const MARKER: &str = "ended.json";
@@ -23,7 +24,7 @@ const KEPT: [&str; 8] = [
     "tasks.csv",
     "decisions.csv",
     "timeline.csv",
-    "dead_letters.jsonl",
+    LETTERS,
 ];
 
 /// How a trial ended.
@@ -60,9 +61,20 @@ impl Ended {
     }
 }
 
-/// The figures of a run.
+/// Version of a run's `metrics.json` that is understood.
+const SCHEMA: u64 = 1;
+
+/// The figures of a run; an error says what is wrong with them.
 pub(super) fn metrics(run: &Path) -> Result<Map<String, Value>, LabError> {
-    files::read_json(&run.join("metrics.json"))
+    let path = run.join("metrics.json");
+    let metrics: Map<String, Value> = files::read_json(&path)?;
+    match metrics.get("schema").and_then(Value::as_u64) {
+        Some(SCHEMA) => Ok(metrics),
+        Some(other) => {
+            Err(LabError::content(&path, format!("it is of version {other}, not {SCHEMA}")))
+        }
+        None => Err(LabError::content(&path, "it is no figures of a run: it has no `schema`")),
+    }
 }
 
 /// Whether a run that ended without an error has figures that may be counted.
@@ -81,6 +93,23 @@ pub(super) fn sound(run: &Path, job: &str) -> Result<(), TrialError> {
     }
 }
 
+/// Whether any record of a trial came to something. Late records alone are a result: of a deadline
+/// that is too short for the load. Dead ones alone say that the program or the endpoint is broken,
+/// and what was measured is how fast it breaks.
+pub(super) fn any_succeeded(run: &Path, trial: &Trial) -> Result<(), TrialError> {
+    let mut losses = Losses::default();
+    for job in &trial.jobs {
+        let folder = run.join(&job.name);
+        let metrics = metrics(&folder).map_err(|error| TrialError::Failed(error.to_string()))?;
+        losses.add(&metrics, &folder);
+    }
+    if losses.ok > 0 || losses.dead == 0 {
+        return Ok(());
+    }
+    let why = losses.commonest().map_or(String::new(), |why| format!("; most often: {why}"));
+    Err(TrialError::Failed(format!("no record succeeded: {}{why}", losses.counts())))
+}
+
 /// Remove from the folder of a run what is no result.
 pub(super) fn keep_results(run: &Path) -> Result<(), LabError> {
     let entries = fs::read_dir(run).map_err(LabError::file("read", run))?;
@@ -88,7 +117,7 @@ pub(super) fn keep_results(run: &Path) -> Result<(), LabError> {
         let entry = entry.map_err(LabError::file("read", run))?;
         let (path, name) = (entry.path(), entry.file_name());
         // An empty list of dead letters says what `tasks_dead` says.
-        let empty = name == "dead_letters.jsonl" && entry.metadata().is_ok_and(|it| it.len() == 0);
+        let empty = name == LETTERS && entry.metadata().is_ok_and(|it| it.len() == 0);
         if !empty && KEPT.iter().any(|kept| name == *kept) {
             continue;
         }

@@ -11,6 +11,7 @@
 //! read; anything else is removed and run again. So a suite that was stopped, even by a power cut,
 //! goes on with the first trial that is missing.
 
+mod losses;
 mod marker;
 
 use std::collections::BTreeMap;
@@ -26,8 +27,11 @@ use crate::LabError;
 use crate::files;
 use crate::trial::{Backend, Design, Overrides, Trial, TrialError, shuffled};
 
+pub(crate) use losses::Losses;
 pub use marker::{Ended, Outcome};
 
+/// What [`Suite::differs`] says of other plans from the same programs, or of other data.
+pub const CHANGED_INPUT: &str = "a file that it reads, or a variable of the environment,";
 /// Version of `suite.json`.
 const SCHEMA: u32 = 1;
 /// What is run.
@@ -52,6 +56,9 @@ pub struct Suite {
     pub overrides: Overrides,
     /// Checksum of every program file, by path.
     pub sources: BTreeMap<String, String>,
+    /// Checksum of everything else it is made of, by name: compiled plans, files that are read.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
     /// Which build of the program runs it.
     pub build: String,
     /// Machine, commit, versions, seed, parameters.
@@ -78,6 +85,9 @@ pub struct Course {
     pub failed: Vec<(String, String)>,
     /// Trials that this backend cannot run: identity and reason.
     pub not_possible: Vec<(String, String)>,
+    /// Trials that were run again because the result of an earlier start cannot be read: identity
+    /// and reason.
+    pub unreadable: Vec<(String, String)>,
     /// Whether the user stopped it.
     pub interrupted: bool,
 }
@@ -106,6 +116,7 @@ impl Suite {
             quick: false,
             overrides: Overrides::default(),
             sources: BTreeMap::new(),
+            inputs: BTreeMap::new(),
             build: String::new(),
             setup: Value::Null,
             dimensions: design.dimensions,
@@ -145,6 +156,7 @@ impl Suite {
             (self.sources != earlier.sources, "a program of it"),
             (self.trials != earlier.trials, "its settings"),
             (self.overrides != earlier.overrides, "its settings"),
+            (self.inputs != earlier.inputs, CHANGED_INPUT),
             (self.build != earlier.build, "the build of sage-flow"),
         ];
         pairs.into_iter().find(|(differs, _)| *differs).map(|(_, what)| what)
@@ -165,16 +177,28 @@ impl Suite {
 
     /// How `trial` ended, if it did and its figures are there: those of each job.
     pub fn finished(folder: &Path, trial: &Trial) -> Result<Option<Finished>, LabError> {
+        Ok(Suite::look(folder, trial).unwrap_or_default())
+    }
+
+    /// The same; an error where it ended with a result that cannot be read: such a trial is not
+    /// done, and [`Suite::run`] runs it again.
+    pub(crate) fn look(folder: &Path, trial: &Trial) -> Result<Option<Finished>, LabError> {
         let run = Suite::run_folder(folder, trial);
         let Some(ended) = Ended::read(&run)? else { return Ok(None) };
         if ended.outcome != Outcome::Done {
             return Ok(Some((ended, Vec::new())));
         }
         let metrics = trial.jobs.iter().map(|job| marker::metrics(&run.join(&job.name)));
-        match metrics.collect::<Result<Vec<_>, _>>() {
-            Ok(metrics) => Ok(Some((ended, metrics))),
-            Err(_) => Ok(None),
-        }
+        Ok(Some((ended, metrics.collect::<Result<Vec<_>, _>>()?)))
+    }
+
+    /// Trials that ended with a result that cannot be read: identity, and what is wrong with it.
+    pub fn unreadable(&self, folder: &Path) -> Vec<(String, String)> {
+        let wrong = |trial: &Trial| {
+            let why = Suite::look(folder, trial).err()?;
+            Some((trial.id.clone(), why.to_string()))
+        };
+        self.trials.iter().filter_map(wrong).collect()
     }
 
     /// Whether every trial has been run.
@@ -200,12 +224,14 @@ impl Suite {
         for (number, index) in (1..).zip(shuffled(&self.trials)) {
             let trial = &self.trials[index];
             // What failed is tried again: the reason may have gone.
-            if let Some((ended, _)) = Suite::finished(folder, trial)?
-                && ended.outcome == Outcome::Done
-            {
-                course.done += 1;
-                course.kept += 1;
-                continue;
+            match Suite::look(folder, trial) {
+                Ok(Some((ended, _))) if ended.outcome == Outcome::Done => {
+                    course.done += 1;
+                    course.kept += 1;
+                    continue;
+                }
+                Err(why) => course.unreadable.push((trial.id.clone(), why.to_string())),
+                _ => {}
             }
             if watcher.stop() {
                 course.interrupted = true;
@@ -236,7 +262,8 @@ fn one(folder: &Path, trial: &Trial, backend: &mut dyn Backend) -> Result<Option
     let began = Instant::now();
     let result = backend.run(trial, &run).and_then(|()| {
         let mut jobs = trial.jobs.iter();
-        jobs.try_for_each(|job| marker::sound(&run.join(&job.name), &job.name))
+        jobs.try_for_each(|job| marker::sound(&run.join(&job.name), &job.name))?;
+        marker::any_succeeded(&run, trial)
     });
     let seconds = began.elapsed().as_secs_f64();
     let ended = match result {

@@ -32,6 +32,27 @@ pub struct Overrides {
     pub only: Option<String>,
     /// Cores of the one machine on which the twin puts all nodes; each has its own without it.
     pub cores: Option<f64>,
+    /// Profile that stands in on the twin for servers that are not simulated ones.
+    #[serde(default)]
+    pub profile: Option<String>,
+}
+
+impl Overrides {
+    /// What was changed, as the options that say it; `None` if nothing was.
+    pub fn words(&self) -> Option<String> {
+        let mut words: Vec<String> = Vec::new();
+        for vary in &self.vary {
+            let option = if vary.name == "policy" { "scheduler" } else { &vary.name };
+            let labels: Vec<&str> = vary.points.iter().map(|point| point.label.as_str()).collect();
+            words.push(format!("--{option} {}", labels.join(",")));
+        }
+        words.extend(self.repeat.map(|repeat| format!("--repeat {repeat}")));
+        words.extend(self.seed.map(|seed| format!("--seed {seed}")));
+        words.extend(self.only.as_ref().map(|only| format!("--only {only}")));
+        words.extend(self.cores.map(|cores| format!("--cores {cores}")));
+        words.extend(self.profile.as_ref().map(|profile| format!("--profile {profile}")));
+        (!words.is_empty()).then(|| words.join(" "))
+    }
 }
 
 /// The trials of an experiment.

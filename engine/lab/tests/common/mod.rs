@@ -125,6 +125,8 @@ pub struct Fake {
     pub ran: Vec<String>,
     /// Decides what becomes of a trial before it runs.
     pub verdict: Judge,
+    /// Of these runs (part of their trial's identity) so many records are dead and so many late.
+    pub lost: Vec<(&'static str, u64, u64)>,
 }
 
 impl Fake {
@@ -134,6 +136,7 @@ impl Fake {
             plan: Box::new(steady),
             ran: Vec::new(),
             verdict: Box::new(|_| Ok(())),
+            lost: Vec::new(),
         }
     }
 }
@@ -165,6 +168,11 @@ impl Backend for Fake {
         for (number, job) in trial.jobs.iter().enumerate() {
             let tasks = (self.plan)(trial, number);
             leave(&folder.join(&job.name), job.nodes, &tasks);
+            for (part, dead, late) in &self.lost {
+                if trial.id.contains(part) {
+                    lose(&folder.join(&job.name), *dead, *late);
+                }
+            }
         }
         Ok(())
     }
@@ -198,6 +206,24 @@ pub fn leave(folder: &Path, nodes: u32, tasks: &[(f64, f64, f64, u32)]) {
     }
     std::fs::write(folder.join("tasks.csv"), table).unwrap();
     std::fs::write(folder.join("metrics.json"), metrics(nodes, tasks).to_string()).unwrap();
+}
+
+/// Make `dead` and `late` of the records that succeeded in `run` such.
+pub fn lose(run: &Path, dead: u64, late: u64) {
+    let path = run.join("metrics.json");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let mut metrics: Map<String, Value> = serde_json::from_str(&text).unwrap();
+    let ok = metrics["tasks_ok"].as_u64().unwrap() - dead - late;
+    for (name, count) in [("tasks_ok", ok), ("tasks_dead", dead), ("tasks_late", late)] {
+        metrics.insert(name.into(), json!(count));
+    }
+    std::fs::write(path, json!(metrics).to_string()).unwrap();
+    let letter = |class: &str, message: &str| {
+        json!({"class": class, "message": message, "record": {"id": "x"}}).to_string() + "\n"
+    };
+    let letters = letter("expression", "division by zero").repeat(dead as usize)
+        + &letter("deadline", "the deadline passed while it waited").repeat(late as usize);
+    std::fs::write(run.join("dead_letters.jsonl"), letters).unwrap();
 }
 
 /// The figures of these tasks, computed in the plainest way.

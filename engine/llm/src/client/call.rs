@@ -9,6 +9,7 @@ use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
 use hyper::http::response::Parts;
 use hyper::{Method, Uri};
 use sage_core::endpoint::{Answer, Call, CallError, CallOutcome, ErrorClass, Lane, Request};
+use sage_core::upstream::settings::told_ms;
 
 use super::body::{self, Operation};
 use super::connection::{Connections, TransportError};
@@ -16,10 +17,6 @@ use super::stream::Stream;
 use super::{ClientConfig, ClientError};
 use crate::gateway::header::{self, CallId};
 use crate::gateway::problem;
-
-/// What the gateway gets less than the caller has: its answer that the time is up says more than
-/// the client's own, so it should arrive first.
-const HOP_MARGIN: Duration = Duration::from_millis(50);
 
 /// Longest time for telling the gateway that calls are given up.
 const ANNOUNCE: Duration = Duration::from_millis(500);
@@ -208,8 +205,8 @@ impl Caller {
                 CallError::new(ErrorClass::Rejected, format!("a header cannot be written: {error}"))
             })
         };
-        let deadline_ms = left.saturating_sub(HOP_MARGIN.min(left / 10)).as_millis() as u64;
-        headers.insert(header::DEADLINE_MS, HeaderValue::from(deadline_ms.max(1)));
+        let left_ns = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+        headers.insert(header::DEADLINE_MS, HeaderValue::from(told_ms(left_ns)));
         headers.insert(header::STAGE, HeaderValue::from(call.stage));
         headers.insert(header::TASK, HeaderValue::from(call.task));
         headers.insert(header::CACHE, HeaderValue::from_static(call.cache.as_str()));

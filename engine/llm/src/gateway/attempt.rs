@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
@@ -26,8 +26,6 @@ use super::transport;
 const MAX_ANSWER: usize = 64 << 20;
 /// Characters of what is no answer that are shown.
 const QUOTED: usize = 200;
-/// What an upstream gateway gets less than the call has here, as the workers' client does it.
-const HOP_MARGIN: Duration = Duration::from_millis(50);
 
 /// What came of a try.
 pub(super) enum Tried {
@@ -166,8 +164,9 @@ fn tell_gateway(headers: &mut HeaderMap, order: &Order) {
         headers.insert(header::RECORD, records);
     }
     let left = order.deadline.saturating_duration_since(Instant::now());
-    let left = left.saturating_sub(HOP_MARGIN.min(left / 10)).as_millis() as u64;
-    headers.insert(header::DEADLINE_MS, HeaderValue::from(left.max(1)));
+    let left_ns = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+    let told_ms = upstream::settings::told_ms(left_ns);
+    headers.insert(header::DEADLINE_MS, HeaderValue::from(told_ms));
 }
 
 fn failed(replica: &Replica, error: reqwest::Error) -> Tried {

@@ -1,6 +1,6 @@
 //! What a job must fulfil.
 
-use std::mem::discriminant;
+use std::mem::{Discriminant, discriminant};
 
 use sage_dsl::experiment::Arrivals;
 
@@ -34,7 +34,7 @@ pub(super) fn check(model: &Model, job: &Job) -> Result<(), TwinError> {
     for (at, demand) in job.demands.iter().enumerate() {
         self::demand(job, at, demand, &uses)?;
         for (kind, work) in kinds.iter_mut().zip(&demand.work).filter(|(_, w)| **w != Work::None) {
-            let own = discriminant(work);
+            let own = kind_of(work);
             require(*kind.get_or_insert(own) == own, place, || {
                 format!(
                     "demand {at} has {work:?} for a stage that has another kind of work in an earlier one; a call holds one kind"
@@ -43,6 +43,14 @@ pub(super) fn check(model: &Model, job: &Job) -> Result<(), TwinError> {
         }
     }
     Ok(())
+}
+
+/// Costs of one stage may be drawn for some records and known for others.
+fn kind_of(work: &Work) -> Discriminant<Work> {
+    match work {
+        Work::Drawn(_) => discriminant(&Work::Cpu(0)),
+        other => discriminant(other),
+    }
 }
 
 fn arrivals(job: &Job) -> Result<(), TwinError> {
@@ -140,7 +148,7 @@ fn demand(job: &Job, at: usize, demand: &Demand, uses: &[Use]) -> Result<(), Twi
         let fits = matches!(
             (work, use_),
             (Work::None, _)
-                | (Work::Cpu(_), Use::Computes)
+                | (Work::Cpu(_) | Work::Drawn(_), Use::Computes)
                 | (Work::Wait(_), Use::Waits | Use::Calls(true))
                 | (Work::Embed { .. } | Work::Generate { .. }, Use::Calls(_))
         );

@@ -3,7 +3,7 @@
 mod job;
 
 use crate::error::TwinError;
-use crate::model::Model;
+use crate::model::{Model, SPEEDS};
 
 /// Check all of a model but what policies and endpoints say of themselves when they are built.
 pub(crate) fn check(model: &Model) -> Result<(), TwinError> {
@@ -42,8 +42,12 @@ fn places(model: &Model) -> Result<(), TwinError> {
         require(node.host < model.hosts.len(), place, || {
             format!("it is on host {}, and there are {}", node.host, model.hosts.len())
         })?;
-        require(is_positive(node.speed), place, || {
-            format!("speed {}; give a number above 0, 1 for the measured machine", node.speed)
+        require(SPEEDS.contains(&node.speed), place, || {
+            let (least, most) = (SPEEDS.start(), SPEEDS.end());
+            format!(
+                "speed {:?}; give a number from {least} to {most}, 1 for the measured machine",
+                node.speed
+            )
         })?;
     }
     Ok(())

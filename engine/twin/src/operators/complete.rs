@@ -31,7 +31,7 @@ impl Complete {
 fn finish(entry: u32, cx: &mut Cx<'_, '_, '_>) {
     let now = cx.now;
     let task = cx.tasks.get_mut(entry);
-    task.service_ns = now.saturating_sub(task.started_ns);
+    task.service_ns = task.held_ns(now);
     let (id, scheduled) = (task.id, task.scheduled);
     let Fate { rows, dead, late, attempts } = &task.fate;
     let (records, dead, attempts) = (rows.all, *dead, *attempts);

@@ -88,6 +88,7 @@ impl Fused {
         for (stage, spent) in self.stages.iter().zip(&mut self.spent) {
             let work = match demand.work.get(usize::from(*stage)) {
                 Some(Work::Cpu(ns)) => *ns,
+                Some(Work::Drawn(drawn)) => drawn.ns(task.id),
                 _ => 0,
             };
             if demand.fails_at == Some(*stage) {

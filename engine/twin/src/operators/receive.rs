@@ -62,7 +62,7 @@ impl Receive {
             self.waiting.pop_front();
             cx.slots.admitted += 1;
             let task = cx.tasks.get_mut(entry);
-            task.started_ns = cx.now;
+            task.started_ns = Some(cx.now);
             let (id, records) = (task.id, task.fate.rows.all);
             cx.note(Kind::Started, id, |event| event.records = records);
             cx.out.push(entry);

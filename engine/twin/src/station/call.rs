@@ -30,7 +30,7 @@ impl Kind {
         match work {
             Work::Generate { .. } => Kind::Generate,
             Work::Embed { .. } => Kind::Embed,
-            Work::None | Work::Cpu(_) | Work::Wait(_) => Kind::Time,
+            Work::None | Work::Cpu(_) | Work::Drawn(_) | Work::Wait(_) => Kind::Time,
         }
     }
 
@@ -115,7 +115,7 @@ impl Size {
                     input += f64::from(*prompt_tokens);
                     limit += f64::from(*max_tokens);
                 }
-                Work::None | Work::Cpu(_) | Work::Wait(_) => input += 1.0,
+                Work::None | Work::Cpu(_) | Work::Drawn(_) | Work::Wait(_) => input += 1.0,
             }
         }
         let tokens = match kind {

@@ -33,6 +33,7 @@ impl Station {
             call.beside = Some((second, extra));
         }
         self.stats.attempts += 1;
+        self.books.count(job, |job| job.attempts += 1);
         self.launch(second);
     }
 

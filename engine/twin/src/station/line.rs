@@ -16,7 +16,11 @@ pub(super) struct Line {
     /// Which call a ticket is.
     calls: FxHashMap<Ticket, u64>,
     usual: UsualTime,
+    /// Up to when permits are counted.
+    counted_ns: u64,
+    /// Permits that are out, and permits that there are, summed over time.
     held_ns: u64,
+    limit_ns: u64,
 }
 
 /// What the line must know of a call.
@@ -66,8 +70,19 @@ impl Line {
             flows,
             calls: FxHashMap::default(),
             usual: UsualTime::default(),
+            counted_ns: 0,
             held_ns: 0,
+            limit_ns: 0,
         }
+    }
+
+    /// Count the time up to now, before anything changes.
+    fn count(&mut self, now_ns: u64) {
+        let passed_ns = now_ns.saturating_sub(self.counted_ns);
+        let times = |permits: usize| passed_ns.saturating_mul(permits as u64);
+        self.held_ns = self.held_ns.saturating_add(times(self.queue.in_flight()));
+        self.limit_ns = self.limit_ns.saturating_add(times(self.queue.limit()));
+        self.counted_ns = self.counted_ns.max(now_ns);
     }
 
     /// Number of jobs.
@@ -78,6 +93,7 @@ impl Line {
     /// A call comes.
     pub(super) fn enter(&mut self, visitor: Visitor, now_ns: u64) -> Place {
         let Visitor { call, job, lane, key, input, limit } = visitor;
+        self.count(now_ns);
         let cost = self.costs.estimate(key, input, Some(limit));
         let Some(&flow) = self.flows.get(job) else { return Place::Full };
         match self.queue.request(flow, lane, cost, now_ns) {
@@ -105,6 +121,7 @@ impl Line {
         if self.queue.waiting() > 0 || self.queue.in_flight() >= self.queue.limit() {
             return None;
         }
+        self.count(now_ns);
         match self.queue.request(*self.flows.get(job)?, lane, input.max(1.0), now_ns) {
             Admission::Granted(ticket) => Some(ticket),
             Admission::Queued(ticket) => {
@@ -118,6 +135,7 @@ impl Line {
     /// A call that holds a permit is over, with what it used if that is known. The calls that have a
     /// permit now.
     pub(super) fn release(&mut self, ticket: Ticket, cost: Option<f64>, now_ns: u64) -> Vec<u64> {
+        self.count(now_ns);
         self.calls.remove(&ticket);
         let granted = self.queue.release(ticket, cost, now_ns);
         self.named(&granted)
@@ -125,6 +143,7 @@ impl Line {
 
     /// A call that has no permit, or does not know of it yet, goes away.
     pub(super) fn go_away(&mut self, ticket: Ticket, now_ns: u64) -> Vec<u64> {
+        self.count(now_ns);
         if self.queue.cancel(ticket) {
             self.calls.remove(&ticket);
             return Vec::new();
@@ -140,12 +159,14 @@ impl Line {
 
     /// A call gives its permit back until it [resumes](Self::resume).
     pub(super) fn pause(&mut self, ticket: Ticket, now_ns: u64) -> Vec<u64> {
+        self.count(now_ns);
         let granted = self.queue.pause(ticket, now_ns);
         self.named(&granted)
     }
 
     /// A paused call wants a permit again; true if it has one.
     pub(super) fn resume(&mut self, ticket: Ticket, now_ns: u64) -> bool {
+        self.count(now_ns);
         matches!(self.queue.resume(ticket, now_ns), Admission::Granted(_))
     }
 
@@ -155,6 +176,7 @@ impl Line {
         if limit == self.limit() {
             return Vec::new();
         }
+        self.count(now_ns);
         let granted = self.queue.set_limit(limit, now_ns);
         self.named(&granted)
     }
@@ -170,7 +192,6 @@ impl Line {
 
     /// A call of `key` was answered and held its permit for `held_ns`.
     pub(super) fn served(&mut self, held_ns: u64) {
-        self.held_ns = self.held_ns.saturating_add(held_ns);
         self.usual.observe(held_ns as f64 / 1e9);
     }
 
@@ -194,9 +215,17 @@ impl Line {
         (self.queue.in_flight() as u32, self.queue.waiting() as u32)
     }
 
-    /// For how long answered calls held their permits, all together.
+    /// For how long permits were out, all together, whatever became of their calls.
     pub(super) fn held_ns(&self) -> u64 {
         self.held_ns
+    }
+
+    /// The limit, on average over the time in which there was something to count.
+    pub(super) fn mean_limit(&self) -> f64 {
+        match self.counted_ns {
+            0 => f64::from(self.limit()),
+            ns => self.limit_ns as f64 / ns as f64,
+        }
     }
 
     pub(super) fn max_in_flight(&self) -> u64 {

@@ -25,6 +25,7 @@
 //!   in the model.
 
 mod agenda;
+mod books;
 mod call;
 mod check;
 mod choice;
@@ -56,6 +57,8 @@ use sage_core::upstream::settings::{limiter, retry_burst};
 use crate::model::{EndpointModel, ServerKind, Work};
 
 use agenda::Agenda;
+use books::Books;
+pub use books::JobStats;
 use call::{Attempt, Call, Kind, Size, key};
 use check::check;
 use choice::Seekers;
@@ -126,9 +129,14 @@ pub struct StationStats {
     /// Time during which a server computed, nanoseconds, all servers together. Of servers without a
     /// model it is the time of each place in use.
     pub busy_ns: u64,
-    /// Time for which answered calls had a place, nanoseconds, all calls together: over the length of
-    /// a run it is how many places were taken on average.
+    /// Time for which calls had a place, whatever became of them, nanoseconds, all calls together:
+    /// over the length of a run it is how many places were taken on average.
     pub held_ns: u64,
+    /// The limit, on average over time.
+    pub mean_limit: f64,
+    /// What each job has asked for, in the order of their shares; all else here is of all jobs
+    /// together.
+    pub jobs: Vec<JobStats>,
 }
 
 /// One endpoint; see the module.
@@ -191,6 +199,7 @@ pub struct Station {
     ready: VecDeque<Wake>,
     replies: VecDeque<Reply>,
     stats: StationStats,
+    books: Books,
 }
 
 impl Station {
@@ -230,6 +239,7 @@ impl Station {
             ready: VecDeque::new(),
             replies: VecDeque::new(),
             stats: StationStats::default(),
+            books: Books::new(shares.len()),
         };
         station.adjust();
         Ok(station)
@@ -244,16 +254,17 @@ impl Station {
         self.run(now_ns, false);
         self.now_ns = self.now_ns.max(now_ns);
         self.stats.calls += 1;
+        self.books.count(call.job, |job| job.calls += 1);
         let known = self.ids.contains_key(&call.id) || call.job >= self.line.jobs();
         let kind = Kind::of_all(&call.items).filter(|_| !known);
-        let Some(kind) = kind else { return self.turn_away(call.id, ErrorClass::Rejected) };
+        let Some(kind) = kind else { return self.turn_away(&call, ErrorClass::Rejected) };
         let number = self.number();
         let size = Size::of(&call.items, kind, number, self.block_size);
         let Size { input, limit, .. } = size;
-        let StationCall { id, job, lane, stage, .. } = call;
+        let &StationCall { id, job, lane, stage, .. } = &call;
         let visitor = Visitor { call: number, job, lane, key: key(job, stage), input, limit };
         let ticket = match self.line.enter(visitor, self.now_ns) {
-            Place::Full => return self.turn_away(id, ErrorClass::Throttled),
+            Place::Full => return self.turn_away(&call, ErrorClass::Throttled),
             Place::Queued(ticket) => ticket,
             Place::Granted(ticket) => {
                 self.ready.push_back(Wake::Permit(number));
@@ -303,6 +314,8 @@ impl Station {
             max_in_flight: self.line.max_in_flight(),
             limit: self.line.limit(),
             held_ns: self.line.held_ns(),
+            mean_limit: self.line.mean_limit(),
+            jobs: self.books.jobs(),
             ..self.stats.clone()
         };
         for server in &self.servers {
@@ -317,11 +330,12 @@ impl Station {
     }
 
     /// A call that does not come in.
-    fn turn_away(&mut self, id: u64, class: ErrorClass) {
+    fn turn_away(&mut self, call: &StationCall, class: ErrorClass) {
         self.stats.errors += 1;
+        self.books.count(call.job, |job| job.errors += 1);
         let at_ns = self.now_ns;
         self.replies.push_back(Reply {
-            id,
+            id: call.id,
             at_ns,
             result: Err(class),
             attempts: 0,

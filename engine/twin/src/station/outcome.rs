@@ -87,6 +87,7 @@ impl Station {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let at_ns = now_ns.saturating_add(delay_ns);
         call.phase = Phase::Backoff(at_ns);
+        self.books.lets_go(call.job);
         self.agenda.plan(at_ns, Event::Retry { call: number });
         let granted = self.line.pause(call.ticket, now_ns);
         self.granted(granted);
@@ -193,6 +194,9 @@ impl Station {
             let input = if prompt > 0 { prompt as f64 } else { call.input };
             self.line.learn(call.key, input, completion as f64)
         });
+        if !matches!(call.phase, Phase::Line | Phase::Backoff(_)) {
+            self.books.lets_go(call.job);
+        }
         let granted = match call.phase {
             Phase::Backoff(_) => {
                 self.line.forget(call.ticket);
@@ -207,8 +211,14 @@ impl Station {
             self.stats.ok += 1;
             self.stats.prompt_tokens += prompt;
             self.stats.completion_tokens += completion;
+            self.books.count(call.job, |job| {
+                job.ok += 1;
+                job.prompt_tokens += prompt;
+                job.completion_tokens += completion;
+            });
         } else {
             self.stats.errors += 1;
+            self.books.count(call.job, |job| job.errors += 1);
         }
         if result == Err(ErrorClass::Cancelled) {
             return;

@@ -98,7 +98,9 @@ impl Server {
                                 agenda.plan(now_ns, Event::Generated { server });
                             }
                         }
-                        Work::None | Work::Cpu(_) | Work::Wait(_) => return Err(Refused),
+                        Work::None | Work::Cpu(_) | Work::Drawn(_) | Work::Wait(_) => {
+                            return Err(Refused);
+                        }
                     }
                 }
             }
@@ -177,7 +179,7 @@ fn check(items: &[Work], generator: &Generator, texts: &Texts) -> Result<(), Ref
         Work::Generate { prompt_tokens, max_tokens, .. } => {
             generator.fits(*prompt_tokens, *max_tokens)
         }
-        Work::None | Work::Cpu(_) | Work::Wait(_) => false,
+        Work::None | Work::Cpu(_) | Work::Drawn(_) | Work::Wait(_) => false,
     });
     if fits { Ok(()) } else { Err(Refused) }
 }
@@ -188,6 +190,8 @@ fn service_ns(work: &Work) -> u64 {
     match work {
         Work::None => 0,
         Work::Cpu(ns) | Work::Wait(ns) => *ns,
+        // Refused by the check of the model: nothing that calls computes.
+        Work::Drawn(drawn) => drawn.mean_ns(),
         Work::Embed { .. } | Work::Generate { .. } => {
             let (prompt, answer) = usage(work);
             (u64::from(prompt) + u64::from(answer)) * TOKEN_NS
@@ -198,7 +202,7 @@ fn service_ns(work: &Work) -> u64 {
 /// Prompt and generated tokens of an item that is answered without a model.
 fn usage(work: &Work) -> (u32, u32) {
     match work {
-        Work::None | Work::Cpu(_) | Work::Wait(_) => (0, 0),
+        Work::None | Work::Cpu(_) | Work::Drawn(_) | Work::Wait(_) => (0, 0),
         Work::Embed { tokens } => (*tokens, 0),
         Work::Generate { prompt_tokens, max_tokens, target_tokens, .. } => {
             (*prompt_tokens, (*max_tokens).min(*target_tokens).max(1))

@@ -68,6 +68,7 @@ impl Station {
         let Some(call) = self.calls.get_mut(&number) else { return };
         call.held_ns = now_ns;
         call.phase = Phase::Down;
+        self.books.holds(call.job);
         self.choose(number);
     }
 
@@ -90,8 +91,13 @@ impl Station {
         let Some(call) = self.calls.get_mut(&number) else { return };
         let Some(attempt_number) = call.attempt else { return };
         call.phase = Phase::Upstream;
+        let again = u64::from(call.tries > 0);
         self.stats.attempts += 1;
-        self.stats.retries += u64::from(call.tries > 0);
+        self.stats.retries += again;
+        self.books.count(call.job, |job| {
+            job.attempts += 1;
+            job.retries += again;
+        });
         call.tries += 1;
         if let Some(hedger) = self.hedger.as_mut().filter(|_| call.is_idempotent()) {
             hedger.on_call();

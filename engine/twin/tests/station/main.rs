@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
 
 mod analytic;
+mod books;
 mod common;
 mod engine;
 mod hedge;

@@ -7,9 +7,10 @@ use sage_dsl::experiment::Backend as Place;
 use sage_lab::compare::{Comparison, compare as set_beside};
 use sage_lab::outputs::{self, METRICS};
 use sage_lab::results::{Results, gather};
-use sage_lab::suite::Suite;
+use sage_lab::suite::{RUNS, Suite};
 use serde_json::json;
 
+use super::report::tell_missing;
 use super::run::{How, run_parts};
 use crate::exit::{Exit, usage, usage_of};
 use crate::experiment::{self, Part, Status, changed};
@@ -31,7 +32,16 @@ pub(super) fn compare(
         }
     }
     show(&comparison, json)?;
-    Ok(Exit::Complete)
+    let mut exit = Exit::Complete;
+    for folder in [first, second] {
+        // Results may also be given away without their runs.
+        if let (Ok(Some(suite)), true) = (Suite::open(folder), folder.join(RUNS).is_dir())
+            && tell_missing(&suite, folder)
+        {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
 }
 
 fn show(comparison: &Comparison, json: bool) -> anyhow::Result<()> {
@@ -94,7 +104,7 @@ pub(super) fn fidelity(what: &[String], how: &How) -> anyhow::Result<Exit> {
         if parts.iter().any(|part| part.status == Status::Interrupted) {
             return Ok(Exit::Interrupted);
         }
-        if parts.iter().any(|part| part.status != Status::Complete) {
+        if parts.iter().any(|part| matches!(part.status, Status::Failed(_) | Status::Skipped(_))) {
             exit = Exit::Failed;
         }
         match beside(&parts)? {

@@ -31,7 +31,7 @@ pub(crate) struct How {
     pub(super) places: Vec<String>,
     #[command(flatten)]
     pub(super) changed: Changed,
-    /// Exit with 3 when a claim does not hold
+    /// Exit with 3 unless every claim holds; one that is not measurable does not
     #[arg(long)]
     pub(super) strict: bool,
     /// Show the trials and run nothing
@@ -158,6 +158,9 @@ fn show(part: &Part, how: &How) {
         (Status::Skipped(reason), _) if !how.quiet => {
             eprintln!("skipped: {} on {}: {reason}", part.experiment, part.place.as_str());
         }
+        (Status::Partial(reason), _) if !how.quiet => {
+            eprintln!("partial: {} on {}: {reason}", part.experiment, part.place.as_str());
+        }
         (Status::Interrupted, Some(folder)) => eprintln!(
             "interrupted: {} of {} trials are done; the same command goes on, and `sage-flow \
              experiment report {}` shows what is there",
@@ -196,7 +199,8 @@ fn finish(all: &[Part], programs: &Programs, how: &How) -> anyhow::Result<Exit> 
         eprintln!("error: {} failed: {}", plural(names.len(), "part"), names.join(", "));
         return Ok(Exit::Failed);
     }
-    let lost = all.iter().map(|part| counted(part)[1]).sum::<usize>();
+    let lost = all.iter().map(counted).map(|[_, fails, unknown]| fails + unknown);
+    let lost = lost.sum::<usize>();
     if how.strict && lost > 0 {
         eprintln!("error: {} not hold (--strict)", plural_verb(lost));
         return Ok(Exit::Incomplete);
@@ -254,7 +258,9 @@ fn table(all: &[Part]) -> String {
 fn described(part: &Part) -> Value {
     let (reason, results) = (
         match &part.status {
-            Status::Failed(reason) | Status::Skipped(reason) => Some(reason),
+            Status::Failed(reason) | Status::Skipped(reason) | Status::Partial(reason) => {
+                Some(reason)
+            }
             _ => None,
         },
         part.results.as_ref(),

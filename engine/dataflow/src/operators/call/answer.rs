@@ -8,8 +8,8 @@
 use sage_core::endpoint::{Answer, CallError, CallOutcome, ErrorClass, Generation};
 use sage_core::event::{Event, Kind};
 
-use super::Window;
 use super::open::{Asked, Failure};
+use super::{InFlight, Window};
 use crate::stages::{Received, Stage, pack_generation};
 use crate::task::DEADLINE;
 
@@ -23,7 +23,8 @@ const KEPT: usize = 300;
 impl Window {
     /// A call came back.
     pub(super) fn answered(&mut self, call: u64, outcome: CallOutcome) {
-        let Some((member, mut asked)) = self.calls.remove(&call) else { return };
+        let Some(call) = self.calls.remove(&call) else { return };
+        let InFlight { member, mut asked, until_ns } = call;
         let now = self.context.clock.now_ns();
         let tries = u16::try_from(outcome.attempts).unwrap_or(u16::MAX);
         asked.iter_mut().for_each(|item| item.attempts = item.attempts.saturating_add(tries));
@@ -42,7 +43,9 @@ impl Window {
             }
             Err(CallError { class, status, message }) => {
                 for item in &asked {
-                    let late = class == ErrorClass::Timeout && item.deadline_ns <= now;
+                    // By the time that the call had, not by the clock: the gateway answers a little
+                    // earlier, so that its word is here in time.
+                    let late = class == ErrorClass::Timeout && item.deadline_ns <= until_ns;
                     let class = if late { DEADLINE } else { class.as_str() };
                     let failure = Failure { status, ..Failure::new(class, message.clone()) };
                     self.fail(member, *item, failure);

@@ -6,8 +6,8 @@ use sage_core::endpoint::{CacheMode, Call, Completion, Request};
 use sage_core::expr::EvalError;
 use sage_core::record::Datum;
 
-use super::Window;
 use super::open::{Asked, Failure, Item, Place};
+use super::{InFlight, Window};
 use crate::stages::{Ask, CallStage, Row, Stage};
 use crate::task::DEADLINE;
 
@@ -40,7 +40,7 @@ impl Window {
         }
         if let Some(first) = asked.first() {
             let task = first.place.task;
-            let left_ns = oldest_ns.saturating_add(timeout_ns).min(latest_ns) - now;
+            let until_ns = oldest_ns.saturating_add(timeout_ns).min(latest_ns);
             let request = match ask {
                 Ask::Generate(options) => {
                     Request::Generate { prompts: texts, options: options.clone() }
@@ -50,11 +50,19 @@ impl Window {
             let stage = usize::from(self.members[member].stage);
             // By content alone one repair would be answered with the answer to another.
             let cache = if again && cache == CacheMode::Content { CacheMode::Run } else { cache };
-            let call =
-                Call { endpoint, request, timeout_ns: left_ns, stage, task, records, lane, cache };
+            let call = Call {
+                endpoint,
+                request,
+                timeout_ns: until_ns - now,
+                stage,
+                task,
+                records,
+                lane,
+                cache,
+            };
             let id = self.next_call;
             self.next_call += 1;
-            self.calls.insert(id, (member, asked));
+            self.calls.insert(id, InFlight { member, asked, until_ns });
             let inbox = Arc::clone(&self.inbox);
             let completion = Completion::new(move |outcome| inbox.put(id, outcome));
             self.context.endpoint.submit(call, completion);

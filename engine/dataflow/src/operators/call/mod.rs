@@ -92,6 +92,15 @@ pub(crate) fn call<'s>(tasks: Tasks<'s>, context: &Rc<Context>, members: Vec<Mem
     stream
 }
 
+/// A call in flight.
+struct InFlight {
+    /// Position of the stage within the group.
+    member: usize,
+    asked: Vec<Asked>,
+    /// When its time is up.
+    until_ns: u64,
+}
+
 /// Everything the operator holds.
 struct Window {
     context: Rc<Context>,
@@ -103,8 +112,7 @@ struct Window {
     /// Tasks that have come here so far.
     entered: u64,
     batchers: Vec<Batcher<Item>>,
-    /// Calls in flight: the stage and the items of each.
-    calls: FxHashMap<u64, (usize, Vec<Asked>)>,
+    calls: FxHashMap<u64, InFlight>,
     next_call: u64,
     timers: BinaryHeap<Reverse<(u64, usize, Place)>>,
     arena: Bump,

@@ -30,6 +30,7 @@ pub(crate) fn results(experiment: &str, dimensions: &[&str], rows: Vec<Row>) -> 
         backend: Backend::Twin,
         simulated: true,
         quick: false,
+        changed: None,
         setup: json!({"host": "gallery", "cores": 2, "seed": 7, "version": "0.1.0", "commit": "none"}),
         dimensions: dimensions.iter().map(|name| (*name).to_owned()).collect(),
         report: ["throughput_per_s", "latency_mean_ms", "latency_p99_ms", "balance"]

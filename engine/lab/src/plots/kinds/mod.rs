@@ -1,6 +1,7 @@
 //! The kinds of plots, one a file.
 
 mod admission;
+mod bars;
 mod distribution;
 mod latency;
 mod nodes;

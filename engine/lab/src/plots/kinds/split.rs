@@ -4,6 +4,7 @@
 //! which one part is missing is not drawn, since the rest would look like the whole.
 
 use super::Kind;
+use super::bars::{Cut, NOTE};
 use crate::plots::data::{Data, Shown, mean};
 use crate::plots::fit::{Fit, Side, fit};
 use crate::plots::model::{Axis, Key, Mark, Panel, Picture, Sign};
@@ -23,11 +24,16 @@ fn parts(row: &Row) -> Option<[f64; 3]> {
 }
 
 fn split(data: &Data<'_>) -> Option<Picture> {
-    let top = data.rows.iter().filter_map(|row| parts(row)).map(|parts| parts.iter().sum());
-    let shown = Shown::of(COLUMNS[0], top.reduce(f64::max)?)?;
     let table = Table::of(data).with(|row| parts(row).is_some());
+    let cuts = table.panels.iter().map(|(_, cells)| {
+        let sums = cells.iter().flatten().filter_map(|row| parts(row));
+        Cut::of(sums.map(|parts| parts.iter().sum()))
+    });
+    let cuts: Vec<Cut> = cuts.collect();
+    let shown = Shown::of(COLUMNS[0], cuts.iter().map(|cut| cut.whole).reduce(f64::max)?)?;
+    let mut cut_off = false;
     let mut panels = Vec::new();
-    for (name, cells) in &table.panels {
+    for ((name, cells), cut) in table.panels.iter().zip(&cuts) {
         let mut marks = Vec::new();
         for (row, cell) in cells.iter().enumerate() {
             let at = row as f64;
@@ -37,10 +43,13 @@ fn split(data: &Data<'_>) -> Option<Picture> {
             };
             let mut begin = 0.0;
             for (part, look) in parts.into_iter().zip(PARTS) {
-                let end = begin + part * shown.factor;
-                marks.push(Mark::Bar { from: (begin, at - 0.34), to: (end, at + 0.34), look });
+                let end = begin + part;
+                let [from, to] = [begin, end].map(|length| cut.to(length) * shown.factor);
+                marks.push(Mark::Bar { from: (from, at - 0.34), to: (to, at + 0.34), look });
                 begin = end;
             }
+            cut_off |= cut.cuts(begin);
+            marks.extend(cut.words(at, begin, shown.factor));
         }
         let x = Axis::of(shown.titled("Mean latency"));
         let y = table.axis();
@@ -49,6 +58,7 @@ fn split(data: &Data<'_>) -> Option<Picture> {
     fit(&mut panels, Side::X, Fit::Zero);
     let legend = PARTS.into_iter().zip(["scheduling", "queueing", "execution"]);
     let legend = legend.map(|(look, words)| Key { sign: Sign::Box(look), label: words.into() });
-    let notes = notes(data, &COLUMNS, false);
+    let mut notes = notes(data, &COLUMNS, false);
+    notes.extend(cut_off.then(|| NOTE.to_owned()));
     Some(picture(data, "split", "where time goes", legend.collect(), panels, notes))
 }

@@ -4,7 +4,8 @@
 //! fewest nodes of each job.
 
 use super::Kind;
-use crate::plots::curves::{Along, groups};
+use super::bars::{Cut, NOTE};
+use crate::plots::curves::{Along, capital, groups};
 use crate::plots::data::{Data, Series, Shown, figure, interval, largest, mean};
 use crate::plots::fit::{Fit, Side, fit};
 use crate::plots::model::{Axis, Beads, Key, Mark, Panel, Picture, Sign, side_by_side};
@@ -58,6 +59,10 @@ fn curves<'r>(data: &Data<'r>, axis: &'r str) -> Picture {
     }
     let mut notes = notes(data, &[COLUMN], whiskers);
     notes.extend(super::left_out(left_out));
+    if axis == "nodes" {
+        let base = data.results.speedup_base();
+        notes.extend(base.map(|base| format!("{}; so is the ideal line.", capital(&base))));
+    }
     Picture {
         name: file_name(data, "throughput"),
         title: title(data, "throughput"),
@@ -85,9 +90,10 @@ fn bars(data: &Data<'_>) -> Option<Picture> {
     let top = largest(&data.rows, &[COLUMN])?;
     let table = Table::of(data).with(|row| mean(row, COLUMN).is_some());
     let title = Shown::of(COLUMN, top)?.title();
-    let mut whiskers = false;
+    let (mut whiskers, mut cut_off) = (false, false);
     let mut panels = Vec::new();
     for (name, cells) in &table.panels {
+        let cut = Cut::of(cells.iter().flatten().filter_map(|row| mean(row, COLUMN)));
         let mut marks = Vec::new();
         for (row, cell) in cells.iter().enumerate() {
             let at = row as f64;
@@ -95,8 +101,13 @@ fn bars(data: &Data<'_>) -> Option<Picture> {
                 marks.push(super::words(at, "n/a"));
                 continue;
             };
-            let (from, to) = ((0.0, at - 0.32), (found.mean, at + 0.32));
+            let (from, to) = ((0.0, at - 0.32), (cut.to(found.mean), at + 0.32));
             marks.push(Mark::Bar { from, to, look: super::BAR });
+            marks.extend(cut.words(at, found.mean, 1.0));
+            if cut.cuts(found.mean) {
+                cut_off = true;
+                continue;
+            }
             if let Some((low, high)) = cell.and_then(|row| interval(row, COLUMN)) {
                 let (from, to) = ((low, at), (high, at));
                 marks.push(Mark::Whisker { from, to, look: super::INK_LOOK });
@@ -108,6 +119,7 @@ fn bars(data: &Data<'_>) -> Option<Picture> {
         panels.push(Panel { title: name.clone(), x, y, marks, height: ROW });
     }
     fit(&mut panels, Side::X, Fit::Zero);
-    let notes = notes(data, &[COLUMN], whiskers);
+    let mut notes = notes(data, &[COLUMN], whiskers);
+    notes.extend(cut_off.then(|| NOTE.to_owned()));
     Some(picture(data, "throughput", "throughput", Vec::new(), panels, notes))
 }

@@ -42,6 +42,8 @@ fn versus(whole: &Data<'_>, data: &Data<'_>) -> Option<Picture> {
     let compared = |row: &Row| columns.iter().any(|column| difference(row, column.name).is_some());
     let table = rows(data).only(compared);
     let jobs = table.panels.len().min(MOST_JOBS);
+    let far = columns.iter().any(|column| is_far(&table, column.name));
+    let height = ROW.max(pt(if far { 10.0 } else { 6.5 }) * jobs as f64);
     let mut whiskers = false;
     let mut panels = Vec::new();
     for column in &columns {
@@ -82,7 +84,7 @@ fn versus(whole: &Data<'_>, data: &Data<'_>) -> Option<Picture> {
             x: Axis::of(title),
             y: table.axis(),
             marks,
-            height: ROW.max(pt(6.5) * jobs as f64),
+            height,
         });
     }
     fit(&mut panels, Side::X, Fit::Free);
@@ -115,6 +117,14 @@ fn most(table: &Table<'_>, column: &str) -> f64 {
     sizes.sort_by(f64::total_cmp);
     let usual = sizes.get(sizes.len() * 3 / 4).copied().unwrap_or(0.0);
     f64::max(FAR * usual, 1.0)
+}
+
+/// Whether some difference is written instead of drawn. Its words need a line of their own, clear of
+/// the marks of other jobs.
+fn is_far(table: &Table<'_>, column: &str) -> bool {
+    let most = most(table, column);
+    let mut cells = table.panels.iter().flat_map(|(_, cells)| cells.iter().flatten());
+    cells.any(|row| difference(row, column).is_some_and(|found| found.relative.abs() > most))
 }
 
 /// Points by jobs, the job's name as the title of every panel.

@@ -53,17 +53,11 @@ pub(super) fn over(plane: &Plane<'_, '_>, panel: &Panel, place: &Place) -> Paint
 
 fn horizontal(plane: &Plane<'_, '_>, panel: &Panel, place: &Place) -> Painted {
     let baseline = place.bottom + TICK + 4.0 + 0.8 * TEXT;
-    let mut free = f64::NEG_INFINITY;
     for (at, words) in &place.x_ticks {
         let Some(x) = plane.tick(*at, true) else { continue };
         stroke(plane.area, [(x, place.bottom), (x, place.bottom + TICK)], INK, 2)?;
-        let half = font::width(words, TEXT) / 2.0;
-        let middle = x.min(place.to - half).max(place.from + half);
-        // A label that would run into the one before is left out; its tick stays.
-        if middle - half < free {
-            continue;
-        }
-        free = middle + half + 0.35 * TEXT;
+        let (begin, end) = place.words_at(x, font::width(words, TEXT));
+        let middle = f64::midpoint(begin, end);
         text::write(plane.area, words, (middle, baseline), Anchor::Middle, TEXT, INK, false)?;
     }
     let title = titled(&panel.x);

@@ -41,13 +41,15 @@ pub(super) fn draw(plane: &Plane<'_, '_>, marks: &[Mark]) -> Painted {
         }
     }
     let place = plane.place;
-    let bounds = [place.left + 4.0, place.top - 6.0, place.to, place.bottom - 4.0];
+    let bounds = [place.left + 4.0, place.top - 6.0, place.right, place.bottom - 4.0];
     for mark in marks {
         let Mark::Dot { at, label: Some(label), .. } = mark else { continue };
         let Some(at) = plane.map(*at) else { continue };
+        let label = &text::shorten(label, TEXT, bounds[2] - bounds[0]);
         let size = (font::width(label, TEXT), 0.8 * TEXT);
         let best = candidates(at, size)
             .into_iter()
+            .map(|rect| inside(rect, &bounds))
             .enumerate()
             .map(|(rank, rect)| (cost(&rect, &taken, &bounds) + rank as f64, rect))
             .min_by(|(one, _), (other, _)| one.total_cmp(other));
@@ -66,8 +68,8 @@ fn square(x: f64, y: f64, half: f64) -> Rect {
 /// Where a name may stand, the best first: beside, above, below, then further off.
 fn candidates((x, y): (f64, f64), (width, height): (f64, f64)) -> Vec<Rect> {
     let mut all = Vec::new();
-    for far in [0.0, 0.5 * LEADING * TEXT, LEADING * TEXT] {
-        let gap = RADIUS + 5.0 + far;
+    for lines in [0.0, 0.5, 1.0, 2.0, 3.0] {
+        let gap = RADIUS + 5.0 + lines * LEADING * TEXT;
         for (dx, dy) in [
             (gap, -height / 2.0),
             (-gap - width, -height / 2.0),
@@ -82,6 +84,15 @@ fn candidates((x, y): (f64, f64), (width, height): (f64, f64)) -> Vec<Rect> {
         }
     }
     all
+}
+
+/// `rect`, moved into `bounds`, which are no smaller.
+fn inside(rect: Rect, bounds: &Rect) -> Rect {
+    let shift =
+        |from: f64, to: f64, low: f64, high: f64| (low - from).max(0.0) + (high - to).min(0.0);
+    let dx = shift(rect[0], rect[2], bounds[0], bounds[2]);
+    let dy = shift(rect[1], rect[3], bounds[1], bounds[3]);
+    [rect[0] + dx, rect[1] + dy, rect[2] + dx, rect[3] + dy]
 }
 
 /// How much of `rect` is covered or outside, in dots.
@@ -112,6 +123,10 @@ mod tests {
         assert!(free[0] > 500.0 && free[1] < 500.0 && free[3] > 500.0, "at its right");
         let busy = best(&[[510.0, 400.0, 700.0, 600.0]], (500.0, 500.0));
         assert!(busy[2] <= 510.0, "not over the other: {busy:?}");
+        for rect in candidates((990.0, 3.0), (400.0, 24.0)) {
+            let moved = inside(rect, &bounds);
+            assert!((cost(&moved, &[], &bounds)).abs() < 1e-6, "not outside: {moved:?}");
+        }
         let edge = best(&[], (990.0, 500.0));
         assert!(edge[2] <= 1000.0, "not outside: {edge:?}");
     }

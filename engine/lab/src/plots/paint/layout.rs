@@ -49,6 +49,15 @@ pub(super) struct Place {
     pub(super) rows: Vec<Vec<String>>,
 }
 
+impl Place {
+    /// From where to where words of this width below `x` reach, moved so that they stay within the
+    /// sheet of the panel.
+    pub(super) fn words_at(&self, x: f64, width: f64) -> (f64, f64) {
+        let middle = x.min(self.to - width / 2.0).max(self.from + width / 2.0);
+        (middle - width / 2.0, middle + width / 2.0)
+    }
+}
+
 impl Layout {
     pub(super) fn of(picture: &Picture) -> Layout {
         let columns = picture.columns.clamp(1, picture.panels.len().max(1));
@@ -67,7 +76,7 @@ impl Layout {
             y = down(line, places, y + 8.0);
         }
         for (panel, place) in picture.panels.iter().zip(&mut places) {
-            place.x_ticks = marks_of(&panel.x.scale, place.right - place.left, 2.3 * TEXT);
+            place.x_ticks = across_of(&panel.x.scale, place);
             place.y_ticks = marks_of(&panel.y.scale, place.bottom - place.top, 2.4 * TEXT);
         }
 
@@ -148,6 +157,43 @@ fn down(panels: &[Panel], places: &mut [Place], top: f64) -> f64 {
         end = f64::max(end, place.bottom + TICK + GAP + LINE + title);
     }
     end
+}
+
+/// The ticks of the axis below a panel. Each has its number: where they would run into each other
+/// there are fewer.
+fn across_of(scale: &Scale, place: &Place) -> Vec<(f64, String)> {
+    let length = place.right - place.left;
+    if let Scale::Numbers { low, high, log, ticks: None } = scale {
+        let most = ((length / (2.3 * TEXT)) as usize).clamp(2, MOST_TICKS);
+        let fewer = (2..=most).rev().map(|most| ticks(*low, *high, *log, most));
+        if let Some(found) =
+            fewer.into_iter().find(|found| apart(scale, found, place).len() == found.len())
+        {
+            return found;
+        }
+    }
+    let all = marks_of(scale, length, 2.3 * TEXT);
+    let kept = apart(scale, &all, place);
+    kept.into_iter().map(|index| all[index].clone()).collect()
+}
+
+/// Which of `ticks`, from the left, have room for their words.
+fn apart(scale: &Scale, ticks: &[(f64, String)], place: &Place) -> Vec<usize> {
+    let Scale::Numbers { low, high, log, .. } = scale else { return Vec::new() };
+    let share = |at: f64| {
+        if *log { (at / low).ln() / (high / low).ln() } else { (at - low) / (high - low) }
+    };
+    let mut free = f64::NEG_INFINITY;
+    let mut kept = Vec::new();
+    for (index, (at, words)) in ticks.iter().enumerate() {
+        let x = place.left + share(*at) * (place.right - place.left);
+        let (begin, end) = place.words_at(x, font::width(words, TEXT));
+        if begin >= free {
+            kept.push(index);
+            free = end + 0.35 * TEXT;
+        }
+    }
+    kept
 }
 
 /// The ticks of an axis `length` dots long, where one takes `room` dots.

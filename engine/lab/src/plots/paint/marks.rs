@@ -69,7 +69,8 @@ fn words(plane: &Plane<'_, '_>, row: f64, text: &str, right: bool) -> Painted {
     };
     let width = font::width(text, TEXT) + 8.0;
     let left = if right { x - width } else { x - 2.0 };
-    let corners = [(left, y - 0.45 * TEXT), (left + width, y + 0.5 * TEXT)];
+    // As high as a bar, which they may end.
+    let corners = [(left, y - 0.56 * TEXT), (left + width, y + 0.56 * TEXT)];
     plane.area.draw(&Rectangle::new(corners.map(dots), WHITE.filled()))?;
     text::write(plane.area, text, (x, y + 0.35 * TEXT), anchor, TEXT, SOFT, false)
 }

@@ -13,6 +13,8 @@ use crate::task::Failure;
 pub(crate) struct Answered {
     pub(crate) member: usize,
     pub(crate) items: Vec<Item>,
+    /// When its time was up.
+    pub(crate) until_ns: u64,
     pub(crate) reply: Reply,
     /// From the moment the call was made until its first token was here.
     pub(crate) first_token_ns: Option<u64>,
@@ -20,7 +22,7 @@ pub(crate) struct Answered {
 
 impl Call {
     pub(super) fn answered(&mut self, answered: Answered, cx: &mut Cx<'_, '_, '_>) {
-        let Answered { member, mut items, reply, first_token_ns } = answered;
+        let Answered { member, mut items, until_ns, reply, first_token_ns } = answered;
         let tries = u16::try_from(reply.attempts).unwrap_or(u16::MAX);
         items.iter_mut().for_each(|item| item.attempts = item.attempts.saturating_add(tries));
         self.note_call(member, &items, &reply, first_token_ns, cx);
@@ -40,7 +42,7 @@ impl Call {
             result => {
                 let class = result.err().unwrap_or(ErrorClass::Protocol);
                 for item in &items {
-                    let late = class == ErrorClass::Timeout && item.deadline_ns <= cx.now;
+                    let late = class == ErrorClass::Timeout && item.deadline_ns <= until_ns;
                     unanswered(member, *item, late, cx);
                 }
             }

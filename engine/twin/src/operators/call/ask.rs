@@ -194,6 +194,6 @@ fn weight(work: &Work) -> u64 {
     match work {
         Work::Embed { tokens } => u64::from(*tokens),
         Work::Generate { prompt_tokens, .. } => u64::from(*prompt_tokens),
-        Work::None | Work::Cpu(_) | Work::Wait(_) => 1,
+        Work::None | Work::Cpu(_) | Work::Drawn(_) | Work::Wait(_) => 1,
     }
 }
