@@ -112,9 +112,9 @@ impl Stat {
 pub(crate) struct Machine {
     pub(crate) host: String,
     /// Of this start of the machine.
-    boot: String,
+    pub(super) boot: String,
     /// The namespace of process numbers: a container has its own.
-    pids: String,
+    pub(super) pids: String,
 }
 
 /// Where a job is, seen from here.
