@@ -163,6 +163,35 @@ fn a_sigterm_to_all_processes_of_a_run_drains_it() {
 }
 
 #[test]
+fn calls_in_flight_are_answered_before_the_end() {
+    let program = r#"sage 1
+type Task { id: string @key, text: string }
+type Out { id: string, answer: string }
+endpoint llm { url: "sim:a100/qwen2.5-7b", concurrency: 64 }
+source tasks: Task from generate(count: 500, text: "What is {{ n }}?")
+sink outs: Out to jsonl("outs.jsonl")
+flow asks {
+  from tasks
+  stage a = generate(.text) on llm { max_tokens: 64 }
+  emit Out { id: .id, answer: a.text } into outs
+}
+schedule { policy: fifo, slots: 8 }"#;
+    let sage = Sage::new().file("s.sage", program).args("run s.sage --workers 2 --out out");
+    let child = sage.start();
+    job_when(&sage, |job| count(&job["counts"], "tasks_ok") > 0);
+    send("-TERM", child.id());
+    let id = id(&jobs(&sage)[0]);
+    let done = finish(&sage, child).exits(130).says(&format!("jobs resume {id}"));
+    let metrics = done.metrics();
+    adds_up(&metrics);
+    let calls = &metrics["endpoint_stats"][0];
+    assert_eq!(calls["calls"], metrics["tasks_ok"], "none was given up: {calls}");
+    assert_eq!(calls["ok"], calls["calls"]);
+    assert!(count(&metrics, "tasks_pending") > 0);
+    assert_eq!(done.lines("outs.jsonl").len() as u64, count(&metrics, "tasks_ok"));
+}
+
+#[test]
 fn a_drain_has_a_deadline() {
     let sage = Sage::new()
         .file("s.sage", endless())
@@ -448,6 +477,35 @@ flow f {
         and(&sage, mistake).go().exits(1);
     }
     assert_eq!(jobs(&sage).len(), 1, "nothing was started");
+}
+
+#[test]
+fn the_second_signal_ends_a_long_trial_in_virtual_time() {
+    let sage = Sage::new()
+        .file("nap.sage", naps(200).replace("flow sleepy", "flow nap"))
+        .file(
+            "naps.sage",
+            "sage 1\nimport \"nap.sage\"\n/// Naps?\nexperiment naps {\n  jobs: [nap]\n  tasks: 10, nodes: 1\n  sweep schedule.policy in [fifo, round_robin]\n  repeat: 9, seed: 7\n}\n",
+        )
+        .args("experiment run naps.sage --on twin --out out --tasks 200000 --quiet");
+    let child = sage.start();
+    job_when(&sage, |job| job["state"] == "running");
+    send("-INT", child.id());
+    job_when(&sage, |job| job["state"] != "running");
+    send("-INT", child.id());
+    finish(&sage, child).exits(130);
+    let job = &jobs(&sage)[0];
+    assert_eq!((&job["state"], &job["exit_code"]), (&"interrupted".into(), &130.into()));
+    assert!(count(&job["trials"], "done") < 18, "{job}");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_does_not_make_a_job_lost() {
+    let sage = Sage::new().file("s.sage", naps(4)).args("run s.sage -w 1 --out out --json");
+    let mut child = sage.start();
+    drop(child.stdout.take());
+    finish(&sage, child).exits(141);
+    assert_eq!(jobs(&sage)[0]["state"], "complete");
 }
 
 #[test]

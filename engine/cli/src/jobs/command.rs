@@ -81,6 +81,11 @@ pub(crate) fn shown(words: &[String]) -> String {
     format!("sage-flow {}", words.join(" "))
 }
 
+/// Whether the user asked for no talk.
+pub(crate) fn silent(words: &[String]) -> bool {
+    words.iter().any(|word| matches!(word.as_str(), "--quiet" | "-q" | "--json"))
+}
+
 /// The words that make the job go on: the same, but into the folder it had, and not `--fresh`, which
 /// would give up what is there.
 pub(crate) fn again(record: &Record) -> Vec<String> {

@@ -86,7 +86,18 @@ pub(crate) fn tracked(
 ) -> anyhow::Result<Exit> {
     *current() = Some(Current { kind, begun: None });
     let result = verb();
-    end(result.as_ref().map_or_else(of_error, |exit| *exit));
+    let exit = result.as_ref().map_or_else(of_error, |exit| *exit);
+    if exit == Exit::Interrupted && kind != Kind::Experiment {
+        change(Change::None, |begun| {
+            if !command::silent(&begun.record.command) {
+                let id = &begun.record.id;
+                eprintln!(
+                    "job {id}: `sage-flow jobs resume {id}` gives the command again, in its folder"
+                );
+            }
+        });
+    }
+    end(exit);
     result
 }
 
@@ -180,9 +191,12 @@ fn start(
         }
         None => claim(&store, &mut record).map_err(refused)?,
     }
-    // The others are of no concern to this one.
-    let _ = store.prune();
-    thread::Builder::new().name("jobs".into()).spawn(move || keep_writing(&interrupts))?;
+    let others = store.clone();
+    thread::Builder::new().name("jobs".into()).spawn(move || {
+        // Here, because it is no business of the run, and must not delay it.
+        let _ = others.prune();
+        keep_writing(&interrupts);
+    })?;
     let change = Change::None;
     let (counts, before) = (BTreeMap::new(), Counts::default());
     Ok(Begun { store, record, counts, before, change, told: false, outcome: None })

@@ -85,6 +85,10 @@ pub(super) fn cancel(arguments: &CancelArguments) -> anyhow::Result<Exit> {
         let ended = record.supervisor.life() == Life::Ended;
         let how = how_it_stands(&store, record);
         say(format!("{}: {}{how}", record.id, if ended { "" } else { "not ended yet; " }));
+        if record.supervisor.life() == Life::Stopped {
+            let pid = record.supervisor.pid;
+            eprintln!("{}: its process is held; `kill -CONT {pid}` lets it go on", record.id);
+        }
         if !ended {
             late.push(record.id.as_str());
         }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::exit::{Exit, usage};
-use crate::jobs::{RESUMED, Record, State, Store, again, counted, shown};
+use crate::jobs::{RESUMED, Record, State, Store, again, counted, shown, silent};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -85,8 +85,7 @@ fn go_on(record: &Record, json: bool) -> anyhow::Result<Exit> {
         let end = words.iter().position(|word| word == "--").unwrap_or(words.len());
         words.insert(end, "--json".to_owned());
     }
-    let quiet = words.iter().any(|word| matches!(word.as_str(), "--quiet" | "-q" | "--json"));
-    if !quiet {
+    if !silent(&words) {
         eprintln!("{}: {}", record.id, shown(&words));
     }
     let program = program()?;
