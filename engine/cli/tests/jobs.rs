@@ -487,7 +487,7 @@ fn the_second_signal_ends_a_long_trial_in_virtual_time() {
             "naps.sage",
             "sage 1\nimport \"nap.sage\"\n/// Naps?\nexperiment naps {\n  jobs: [nap]\n  tasks: 10, nodes: 1\n  sweep schedule.policy in [fifo, round_robin]\n  repeat: 9, seed: 7\n}\n",
         )
-        .args("experiment run naps.sage --on twin --out out --tasks 200000 --quiet");
+        .args("experiment run naps.sage --on twin --out out --tasks 400000 --quiet");
     let child = sage.start();
     job_when(&sage, |job| job["state"] == "running");
     send("-INT", child.id());
