@@ -454,6 +454,10 @@ flow f {
     sage.go().exits(3);
     let first = jobs(&sage).remove(0);
     assert_eq!((&first["state"], &first["exit_code"]), (&"incomplete".into(), &3.into()));
+    // It has nothing left to do, and its results are not to be replaced.
+    let resumed = and(&sage, "jobs resume out").go().exits(3);
+    assert!(resumed.stdout.contains("nothing to resume; `sage-flow retry "), "{}", resumed.stdout);
+    assert_eq!(jobs(&sage)[0]["starts"], 1);
     and(&sage, "retry out/dead_letters.jsonl -w 1 --quiet").go().exits(3);
     let all = jobs(&sage);
     assert_eq!((all.len(), &all[0]["kind"]), (2, &"retry".into()));

@@ -8,7 +8,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::exit::{Exit, usage};
-use crate::jobs::{RESUMED, Record, State, Store, again, counted, shown, silent};
+use crate::jobs::{Kind, RESUMED, Record, State, Store, again, counted, shown, silent};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -17,9 +17,9 @@ Examples:
 
 The command is given again as it was, but into the folder that it wrote to, and without --fresh.
 Variables of the environment are those of now. A job that runs is left alone, and so is one that is
-complete.
+complete, or that has only dead or late records left.
 
-Exit codes: those of the verb that is given again; 0 if it was complete";
+Exit codes: those of the verb that is given again; 0 if it was complete, 3 if it was incomplete";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -44,21 +44,22 @@ pub(super) fn resume(arguments: &ResumeArguments) -> anyhow::Result<Exit> {
     if let Some(host) = record.elsewhere() {
         return Err(usage(format!("{instead}job {id} is on {host}; resume it there")));
     }
+    let nothing_left = record.counts.tasks_pending == 0;
     match record.state() {
         State::Running | State::Stopping => {
             let pid = record.supervisor.pid;
             return Err(usage(format!("{instead}job {id} still runs, as process {pid}")));
         }
-        State::Complete => {
+        // It has done all there was to do; once more would replace its results.
+        state if state == State::Complete || state == State::Incomplete && nothing_left => {
             if arguments.json {
                 println!("{}", serde_json::to_string_pretty(&record.view())?);
             } else {
-                let counts = counted(&record.counts);
-                println!("{instead}job {id} is complete, {counts}: nothing to do");
+                println!("{instead}{}", finished(record));
             }
-            return Ok(Exit::Complete);
+            return Ok(if state == State::Complete { Exit::Complete } else { Exit::Incomplete });
         }
-        State::Incomplete | State::Failed | State::Interrupted | State::Lost => {}
+        _ => {}
     }
     if let Some(why) = &record.not_again {
         return Err(usage(format!(
@@ -68,6 +69,20 @@ pub(super) fn resume(arguments: &ResumeArguments) -> anyhow::Result<Exit> {
         )));
     }
     go_on(record, arguments.json)
+}
+
+/// Why there is nothing to go on with.
+fn finished(record: &Record) -> String {
+    let failed = record.counts.tasks_dead + record.counts.tasks_late;
+    let hint = match record.folders.last() {
+        Some(folder) if failed > 0 && record.kind != Kind::Experiment => {
+            let command = ["retry".to_owned(), folder.display().to_string()];
+            format!("; `{}` runs its failed records again", shown(&command))
+        }
+        _ => String::new(),
+    };
+    let (id, state, counts) = (&record.id, record.state().word(), counted(&record.counts));
+    format!("job {id} is {state}, {counts}: nothing to resume{hint}")
 }
 
 /// Become that command. This returns only if it cannot be started.
