@@ -1,6 +1,7 @@
 //! The command line, as data.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -8,6 +9,7 @@ use crate::commands::cache::CacheArguments;
 use crate::commands::calibrate::CalibrateArguments;
 use crate::commands::experiment::ExperimentArguments;
 use crate::commands::gateway::GatewayArguments;
+use crate::commands::jobs::JobsArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::retry::RetryArguments;
 use crate::commands::simulate::SimulateArguments;
@@ -31,6 +33,8 @@ pub(crate) enum Command {
     Simulate(Box<SimulateArguments>),
     /// List, run, report and compare experiments
     Experiment(Box<ExperimentArguments>),
+    /// List, stop, resume and clean up the runs, retries and experiments of this user
+    Jobs(JobsArguments),
     /// Find all mistakes in programs without running them
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArguments),
@@ -68,6 +72,9 @@ pub(crate) enum Command {
     },
 }
 
+/// Default of `--drain`.
+pub(crate) const DRAIN: &str = "30s";
+
 const RUN_EXAMPLES: &str = "\
 Examples:
   sage-flow run pipelines/rag.sage --workers 16
@@ -75,6 +82,7 @@ Examples:
   sage-flow run pipelines/llm.sage --endpoint http://127.0.0.1:8000 --concurrency 64
   sage-flow run pipelines/rag.sage pipelines/llm.sage --workers 4 --stagger 2s
   sage-flow run pipelines/rag.sage --arrivals 'poisson(20/s)' --strict-slo
+  sage-flow run pipelines/rag.sage --workers 16 --drain 2min
   sage-flow run pipelines/rag.sage --workers 4 --scheduler 'priority(aging: 5s)' --set top_k=20
 
 Exit codes:
@@ -165,6 +173,9 @@ pub(crate) struct RunArguments {
     /// Which flow to run when the program has several
     #[arg(long, value_name = "NAME")]
     pub(crate) flow: Option<String>,
+    /// Time for tasks in flight to end after Ctrl-C or SIGTERM (`30s`, `2min`, `0s`)
+    #[arg(long, value_name = "D", default_value = DRAIN, value_parser = humantime::parse_duration)]
+    pub(crate) drain: Duration,
     /// No progress and no summary
     #[arg(long, short)]
     pub(crate) quiet: bool,

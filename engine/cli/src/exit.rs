@@ -17,15 +17,22 @@ pub(crate) enum Exit {
     Interrupted,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        ExitCode::from(match exit {
+impl Exit {
+    /// As the shell sees it.
+    pub(crate) fn code(self) -> u8 {
+        match self {
             Exit::Complete => 0,
             Exit::Usage => 1,
             Exit::Failed => 2,
             Exit::Incomplete => 3,
             Exit::Interrupted => 130,
-        })
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(exit.code())
     }
 }
 

@@ -14,6 +14,7 @@ mod commands;
 mod diagnostics;
 mod exit;
 mod experiment;
+mod jobs;
 mod program;
 mod run;
 mod twin;
@@ -29,6 +30,7 @@ fn end_with_the_reader() {
     std::panic::set_hook(Box::new(move |panic| {
         let message = panic.payload().downcast_ref::<String>();
         if message.is_some_and(|text| text.starts_with("failed printing to stdout")) {
+            jobs::cut_off(exit::Exit::Failed);
             std::process::exit(CLOSED_PIPE);
         }
         default(panic);

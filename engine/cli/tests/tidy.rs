@@ -210,6 +210,7 @@ fn sage_flow(arguments: &[&str], folder: &Path, input: &str) -> Output {
         .args(arguments)
         .current_dir(folder)
         .env_remove("SAGE_LLM_URL")
+        .env("SAGE_STATE_DIR", folder.join(".state"))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

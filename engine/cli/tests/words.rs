@@ -17,6 +17,12 @@ fn help_texts_have_examples() {
         "retry",
         "cache",
         "calibrate",
+        "jobs",
+        "jobs list",
+        "jobs status",
+        "jobs cancel",
+        "jobs resume",
+        "jobs cleanup",
     ] {
         let done = Sage::new().args(&format!("{verb} --help")).go().exits(0);
         if verb != "doc" || done.stdout.contains("Examples") {

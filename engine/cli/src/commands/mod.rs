@@ -8,6 +8,7 @@ pub(crate) mod experiment;
 mod explain;
 pub(crate) mod gateway;
 mod hints;
+pub(crate) mod jobs;
 mod list;
 pub(crate) mod replay;
 pub(crate) mod retry;
@@ -18,12 +19,16 @@ mod worker;
 
 use crate::args::{Arguments, Command};
 use crate::exit::Exit;
+use crate::jobs::{Kind, tracked};
 
 /// Run the verb that was asked for.
 pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
     match arguments.command {
-        Command::Run(arguments) => run::run(*arguments),
-        Command::Experiment(arguments) => experiment::experiment(*arguments),
+        Command::Run(arguments) => tracked(Kind::Run, || run::run(*arguments)),
+        Command::Experiment(arguments) => {
+            tracked(Kind::Experiment, || experiment::experiment(*arguments))
+        }
+        Command::Jobs(arguments) => jobs::jobs(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::List(arguments) => list::list(&arguments),
@@ -33,7 +38,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Gateway(arguments) => gateway::gateway(&arguments),
         Command::Cache(arguments) => cache::cache(&arguments),
         Command::Replay(arguments) => replay::replay(&arguments),
-        Command::Retry(arguments) => retry::retry(arguments),
+        Command::Retry(arguments) => tracked(Kind::Retry, || retry::retry(arguments)),
         Command::Calibrate(arguments) => calibrate::calibrate(&arguments),
         Command::Worker { join } => worker::worker(join),
     }

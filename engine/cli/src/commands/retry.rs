@@ -8,6 +8,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
@@ -15,7 +16,7 @@ use sage_dsl::plan::{BadRows, Node, Plan, SourcePlan};
 use sage_dsl::types::Value as Constant;
 use serde_json::Value;
 
-use crate::args::RunArguments;
+use crate::args::{DRAIN, RunArguments};
 use crate::exit::{Exit, usage};
 use crate::program;
 use crate::run;
@@ -69,6 +70,9 @@ pub(crate) struct RetryArguments {
     /// Seed [default: as in the run]
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    /// Time for tasks in flight to end after Ctrl-C or SIGTERM
+    #[arg(long, value_name = "D", default_value = DRAIN, value_parser = humantime::parse_duration)]
+    drain: Duration,
     /// No progress and no summary
     #[arg(long, short)]
     quiet: bool,
@@ -297,6 +301,7 @@ fn run_arguments(
         fresh: false,
         out: Some(out),
         flow: None,
+        drain: arguments.drain,
         quiet: arguments.quiet,
         json: arguments.json,
     }

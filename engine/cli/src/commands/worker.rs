@@ -55,9 +55,12 @@ pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
     }
 }
 
-/// The supervisor says when to stop; an interrupt at the terminal reaches it too.
+/// The supervisor says when to stop; an interrupt at the terminal reaches it too, and so does the
+/// SIGTERM that a service manager or a batch system sends to all processes of a run.
 fn ignore_interrupts() -> anyhow::Result<()> {
-    signal_hook::flag::register(signal_hook::consts::SIGINT, Arc::default())?;
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::default())?;
+    }
     Ok(())
 }
 

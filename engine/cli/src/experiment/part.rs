@@ -11,7 +11,7 @@ use sage_lab::{LabError, outputs};
 use serde_json::{Value, json};
 
 use super::folder::{self, Folder};
-use super::sim::ProcessBackend;
+use super::sim::{DRAIN, ProcessBackend};
 use super::watch::Display;
 use super::{Found, inputs, machine};
 use crate::exit::{usage, usage_of};
@@ -143,7 +143,10 @@ pub(crate) fn run(found: &Found, request: &Request<'_>) -> anyhow::Result<Part> 
         suite.begin(&folder.path)?;
     }
     announce(&suite, &folder, request);
+    crate::jobs::begin([experiment.name.as_str()], [folder.path.as_path()], DRAIN);
     let interrupts = Interrupts::listen()?;
+    // A trial in virtual time may take a while, and has no processes.
+    interrupts.second_is_last(request.place == Place::Twin);
     let mut display = Display::new(request.quiet, interrupts);
     let course = suite.run(&folder.path, backend(request)?.as_mut(), &mut display);
     display.finish();

@@ -7,6 +7,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use sage_cluster::MAX_LOCAL_WORKERS;
 use sage_dsl::catalog::EndpointUse;
@@ -31,6 +32,10 @@ pub(crate) struct ProcessBackend {
     interrupts: Interrupts,
     indexes: IndexCache,
 }
+
+/// A trial that is interrupted has no result, so there is little to wait for: what was paid for is
+/// cut off after the time that a run gives it.
+pub(super) const DRAIN: Duration = Duration::from_secs(30);
 
 /// Where a trial keeps answers while it runs, in its folder.
 const KEPT: [&str; 2] = [".journal", ".content"];
@@ -69,6 +74,7 @@ impl ProcessBackend {
             out: Some(folder.join(&job.name)),
             fresh: true,
             journal: None,
+            drain: DRAIN,
             quiet: true,
             json: false,
             strict_slo: false,

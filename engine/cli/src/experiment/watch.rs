@@ -17,6 +17,9 @@ pub(crate) struct Display {
     began: Instant,
     /// Trials that were run by this process, and how many were there before.
     ran: usize,
+    /// The one that runs, and how many there are.
+    number: usize,
+    of: usize,
     before: Option<usize>,
     /// Reasons that were told already: the same one of a hundred trials is told once.
     told: Vec<String>,
@@ -34,7 +37,8 @@ impl Display {
             bar
         });
         let told = Vec::new();
-        Display { bar, quiet, interrupts, began: Instant::now(), ran: 0, before: None, told }
+        let began = Instant::now();
+        Display { bar, quiet, interrupts, began, ran: 0, number: 0, of: 0, before: None, told }
     }
 
     fn say(&self, text: &str) {
@@ -55,6 +59,8 @@ impl Display {
 
 impl Watcher for Display {
     fn begins(&mut self, number: usize, of: usize, trial: &Trial) {
+        crate::jobs::trials(number.saturating_sub(1), of);
+        (self.number, self.of) = (number, of);
         let before = *self.before.get_or_insert(number.saturating_sub(1));
         let Some(bar) = &self.bar else { return };
         let ran = number.saturating_sub(1).saturating_sub(before);
@@ -73,6 +79,7 @@ impl Watcher for Display {
 
     fn ended(&mut self, trial: &Trial, ended: &Ended) {
         self.ran += 1;
+        crate::jobs::trials(self.number, self.of);
         let word = match ended.outcome {
             Outcome::Done => return,
             Outcome::Failed => "failed",

@@ -31,6 +31,7 @@ use super::report::{Folder, Report};
 use super::services::{Access, JOURNAL, Kept, Places, Services};
 use super::{JobRun, RunResult, VERSION, probe_all_but_indexes};
 use crate::exit::{usage, usage_of};
+use crate::jobs::Watch;
 
 /// Workers that are done have this long to go.
 const LEAVE: Duration = Duration::from_secs(5);
@@ -102,6 +103,11 @@ pub(crate) fn execute(
     let claim =
         |job: &JobRun| Folder::claim(job.options.out.as_deref(), &job.plan.name, job.options.fresh);
     let folders = jobs.iter().map(claim).collect::<anyhow::Result<Vec<_>>>()?;
+    if session.talk != Talk::None {
+        let names = jobs.iter().map(|job| job.name.as_str());
+        let drain = jobs.iter().map(|job| job.options.drain).max().unwrap_or_default();
+        crate::jobs::begin(names, folders.iter().map(|folder| folder.path.as_path()), drain);
+    }
     let services = match prepared {
         None => None,
         Some(prepared) => {
@@ -229,7 +235,8 @@ impl Work<'_> {
     /// Run it to its end.
     fn run(mut self, hold: Option<Hold<'_>>, interrupts: &Interrupts) -> anyhow::Result<RunResult> {
         let options = &self.job.options;
-        let cluster = self.start(hold.is_some())?;
+        let watch = crate::jobs::watch(&self.job.name);
+        let cluster = self.start(hold.is_some(), &watch)?;
         let mut follower = Follower {
             cluster: &cluster,
             interrupts,
@@ -237,6 +244,8 @@ impl Work<'_> {
             workers: options.workers,
             threads: options.threads,
             slots: self.job.plan.schedule.slots,
+            drain: options.drain,
+            watch: &watch,
         };
         let start_ns = hold.as_ref().map_or(0, |hold| hold.start_ns);
         let course = follower.follow(hold);
@@ -246,10 +255,12 @@ impl Work<'_> {
         drop(left);
         // A job that begins later is not slower for it.
         let wall_ns = RunClock::host_ns().saturating_sub(self.origin_ns).saturating_sub(start_ns);
-        self.report.finish(&course, Duration::from_nanos(wall_ns))
+        let result = self.report.finish(&course, Duration::from_nanos(wall_ns))?;
+        watch.count(&result.counts);
+        Ok(result)
     }
 
-    fn start(&self, held: bool) -> anyhow::Result<Cluster> {
+    fn start(&self, held: bool, watch: &Watch) -> anyhow::Result<Cluster> {
         let options = &self.job.options;
         // The run's seed, whatever the job's number: what was paid for it is found again by the job
         // alone.
@@ -284,7 +295,8 @@ impl Work<'_> {
         };
         let config = ClusterConfig::new(options.workers, serde_json::to_vec(&job)?, VERSION)?;
         let mut launcher = LocalLauncher { inherit_stdin, without, ..LocalLauncher::default() };
-        Cluster::start(config, &mut launcher).context("the workers did not start")
+        Cluster::start(config, &mut watch.noting(&mut launcher))
+            .context("the workers did not start")
     }
 }
 

@@ -11,9 +11,8 @@ use super::gate::{Gate, Ticket};
 use super::interrupt::Interrupts;
 use super::job::{Order, Usage, Word};
 use super::progress::Display;
+use crate::jobs::Watch;
 
-/// After an interrupt, calls in flight have this long to end.
-const DRAIN: Duration = Duration::from_secs(30);
 /// Between two looks at interrupts.
 const LOOK: Duration = Duration::from_millis(50);
 /// Between two looks at the gate.
@@ -52,6 +51,10 @@ pub(crate) struct Follower<'f> {
     pub(crate) threads: usize,
     /// Tasks of each at once.
     pub(crate) slots: u32,
+    /// After an interrupt, tasks in flight have this long to end.
+    pub(crate) drain: Duration,
+    /// Is told how far it is.
+    pub(crate) watch: &'f Watch,
 }
 
 impl Follower<'_> {
@@ -72,9 +75,11 @@ impl Follower<'_> {
                 1 if drained.is_none() => {
                     course.interrupted = true;
                     drained = Some(Instant::now());
-                    self.display.say(
-                        "stopping: tasks in flight end, queued ones stay pending (again: stop at once)",
-                    );
+                    let drain = humantime::format_duration(self.drain);
+                    self.display.say(&format!(
+                        "stopping: tasks in flight have {drain} to end, queued ones stay pending \
+                         (again: stop at once)"
+                    ));
                     self.cluster.drain();
                 }
                 1 => {}
@@ -83,9 +88,11 @@ impl Follower<'_> {
                     break;
                 }
             }
-            if drained.is_some_and(|since| since.elapsed() > DRAIN) {
-                let seconds = DRAIN.as_secs();
-                course.failure = Some(format!("tasks in flight did not end within {seconds} s"));
+            if drained.is_some_and(|since| since.elapsed() > self.drain) {
+                let drain = humantime::format_duration(self.drain);
+                course.failure.get_or_insert_with(|| {
+                    format!("tasks in flight did not end within {drain} (--drain)")
+                });
                 break;
             }
             if let Some(opens_ns) = wait.as_ref().and_then(Wait::opens_ns) {
@@ -143,6 +150,7 @@ impl Follower<'_> {
             }
             Ok(Word::Progress(progress)) => {
                 self.display.update(&progress, self.slots);
+                self.watch.count(&progress.counts);
                 course.progress = progress;
             }
             Ok(Word::Failure(message)) => {

@@ -27,6 +27,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use sage_core::expr::Templates;
+use sage_core::metrics::Counts;
 use sage_dsl::plan::Plan;
 use sage_retrieval::documents::Corpus;
 use serde_json::Value;
@@ -70,6 +71,8 @@ impl JobRun {
 #[derive(Debug)]
 pub(crate) struct RunResult {
     pub(crate) exit: Exit,
+    /// Records by outcome.
+    pub(crate) counts: Counts,
     /// The contents of `metrics.json`.
     pub(crate) metrics: Value,
     /// The contents of `summary.txt`.
@@ -126,6 +129,7 @@ pub(crate) fn supervise(plan: Plan, options: &Options) -> anyhow::Result<Exit> {
         executed => executed?,
     };
     let result = executed.results.into_iter().next().context("the run has no result")??;
+    crate::jobs::outcome(result.exit);
     if options.json {
         println!("{}", serde_json::to_string_pretty(&result.metrics)?);
     } else if !options.quiet {

@@ -1,6 +1,7 @@
 //! How a run is made, besides its plan.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sage_cluster::check_workers;
 use sage_dsl::experiment::Arrivals;
@@ -26,6 +27,8 @@ pub(crate) struct Options {
     pub(crate) fresh: bool,
     /// Journal of another run whose paid answers are used too; else the folder's own.
     pub(crate) journal: Option<PathBuf>,
+    /// What tasks in flight are given to end after an interrupt.
+    pub(crate) drain: Duration,
     pub(crate) quiet: bool,
     pub(crate) json: bool,
     /// Whether a missed objective of the program makes the run incomplete.
@@ -67,6 +70,7 @@ impl Options {
             out: arguments.out.clone(),
             fresh: arguments.fresh,
             journal: None,
+            drain: arguments.drain,
             quiet: arguments.quiet,
             json: arguments.json,
             strict_slo: arguments.strict_slo,

@@ -29,6 +29,7 @@ pub(crate) fn together(mut jobs: Vec<JobRun>, stagger: Duration) -> anyhow::Resu
     };
     let names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
     let root = Folder::claim_root(first.out.as_deref(), &names.join("+"), first.fresh)?;
+    crate::jobs::begin(names.iter().map(String::as_str), [root.path.as_path()], first.drain);
     for (number, job) in jobs.iter_mut().enumerate() {
         job.options.out = Some(root.path.join(&job.name));
         job.start_ns = (stagger.as_nanos() as u64).saturating_mul(number as u64);
@@ -51,6 +52,9 @@ pub(crate) fn together(mut jobs: Vec<JobRun>, stagger: Duration) -> anyhow::Resu
     facts::write(&jobs, &mut executed, session.fair, &root.path, Map::new())?;
     let text = table(&names, &executed.results);
     std::fs::write(root.path.join("summary.txt"), &text)?;
+    let worst = executed.results.iter().map(exit).max_by_key(|exit| badness(*exit));
+    let worst = worst.unwrap_or(Exit::Failed);
+    crate::jobs::outcome(worst);
     if first.json {
         let metrics = |result: &anyhow::Result<RunResult>| {
             result.as_ref().map_or(Value::Null, |result| result.metrics.clone())
@@ -71,7 +75,7 @@ pub(crate) fn together(mut jobs: Vec<JobRun>, stagger: Duration) -> anyhow::Resu
             Err(error) => eprintln!("error: {name}: {error:#}"),
         }
     }
-    Ok(executed.results.iter().map(exit).max_by_key(|exit| badness(*exit)).unwrap_or(Exit::Failed))
+    Ok(worst)
 }
 
 /// Give each job a name of its own, and its plan, too: reports and paid answers go by it.

@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 
+/// Where the state of jobs is, in the folder of the test.
+pub const STATE: &str = ".state";
+
 /// A folder with files, and the binary to run in it.
 pub struct Sage {
     pub folder: Arc<tempfile::TempDir>,
@@ -69,6 +72,8 @@ impl Sage {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sage-flow"));
         command.args(&self.arguments).current_dir(self.folder.path());
         command.env_remove("SAGE_LLM_URL").env("NO_COLOR", "1");
+        // No test writes into the home of who runs it, nor hears of other runs.
+        command.env("SAGE_STATE_DIR", self.folder.path().join(STATE)).env_remove("SAGE_FLOW_JOB");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -116,6 +116,10 @@ impl WorkerProcess for LocalProcess {
         self.child.lock().unwrap_or_else(PoisonError::into_inner).kill()
     }
 
+    fn id(&self) -> Option<u32> {
+        u32::try_from(self.pid.as_raw_nonzero().get()).ok()
+    }
+
     fn last_stderr(&self) -> String {
         self.tail.text(Duration::from_millis(20))
     }

@@ -27,6 +27,11 @@ pub trait WorkerProcess: Send + Sync {
     /// Ends the process at once; it is no error if it has ended already.
     fn kill(&self) -> io::Result<()>;
 
+    /// The number of the process, if it is one of this host.
+    fn id(&self) -> Option<u32> {
+        None
+    }
+
     /// The last lines of its standard error, where the launcher can see them.
     fn last_stderr(&self) -> String {
         String::new()

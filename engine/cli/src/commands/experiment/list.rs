@@ -81,7 +81,7 @@ fn entry(found: &Found) -> Value {
 }
 
 /// A table of words; the last column is not filled up.
-pub(super) fn lines(rows: &[Vec<String>]) -> String {
+pub(in crate::commands) fn lines(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max()

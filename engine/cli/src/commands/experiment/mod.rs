@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+pub(super) use self::list::lines;
 use self::run::RunArguments;
 use crate::exit::Exit;
 

@@ -134,6 +134,7 @@ impl Report<'_> {
         let missed = strict && verdicts.iter().any(|verdict| verdict.outcome != Outcome::Holds);
         Ok(RunResult {
             exit: if exit == Exit::Complete && missed { Exit::Incomplete } else { exit },
+            counts: summary.counts,
             metrics,
             summary: text,
             folder: self.out.to_owned(),

@@ -1,0 +1,182 @@
+//! `jobs cleanup`: end what lost jobs left running, and forget the jobs that have ended.
+//!
+//! Output folders are never touched: results are the user's.
+
+use std::fs;
+use std::io::{BufRead, IsTerminal, Write};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use super::{complain, plural};
+use crate::exit::{Exit, usage};
+use crate::jobs::{Life, Listed, Record, Store, Unread, Worker};
+
+const EXAMPLES: &str = "\
+Examples:
+  sage-flow jobs cleanup
+  sage-flow jobs cleanup --yes
+  sage-flow jobs cleanup rag-7k2m --yes --json
+
+It asks first; without a terminal it needs --yes. Output folders are never touched.
+
+Exit codes: 0 done, or nothing to do   1 usage error, no such job, a job that runs
+  2 a worker could not be ended";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct CleanupArguments {
+    /// Only these [default: all that have ended]
+    #[arg(value_name = "ID")]
+    jobs: Vec<String>,
+    /// Do not ask
+    #[arg(long, short)]
+    yes: bool,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+/// For killed processes to go.
+const GONE: Duration = Duration::from_secs(5);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// What there is to do.
+#[derive(Default)]
+struct Todo<'l> {
+    jobs: Vec<&'l Record>,
+    /// Files that say nothing of a job.
+    files: Vec<&'l Unread>,
+}
+
+pub(super) fn cleanup(arguments: &CleanupArguments) -> anyhow::Result<Exit> {
+    let store = Store::open()?;
+    let listed = store.all()?;
+    let todo = todo(&listed, &arguments.jobs)?;
+    if arguments.jobs.is_empty() {
+        complain(&listed);
+    }
+    let nothing = todo.jobs.is_empty() && todo.files.is_empty();
+    if !nothing && !arguments.yes && !agreed(&todo)? {
+        println!("nothing was done");
+        return Ok(Exit::Complete);
+    }
+    let mut killed = Vec::new();
+    let mut removed = Vec::new();
+    let mut left = Vec::new();
+    for record in &todo.jobs {
+        let (ended, alive) = end_workers(record)?;
+        killed.extend(ended.iter().map(|worker| (record.id.as_str(), worker.process.pid)));
+        if alive.is_empty() {
+            store.remove(&record.id)?;
+            removed.push(record.id.as_str());
+        } else {
+            left.extend(alive.iter().map(|worker| (record.id.as_str(), worker.process.pid)));
+        }
+    }
+    for unread in &todo.files {
+        fs::remove_file(&unread.path)?;
+        removed.push(unread.id.as_str());
+    }
+    let swept = store.sweep();
+    if arguments.json {
+        let pids = |found: &[(&str, u32)]| {
+            let shown = found.iter().map(|(job, pid)| json!({"job": job, "pid": pid}));
+            Value::Array(shown.collect())
+        };
+        let all = json!({
+            "ended_workers": pids(&killed),
+            "removed": removed,
+            "unfinished_files": swept,
+            "left": pids(&left),
+        });
+        println!("{}", serde_json::to_string_pretty(&all)?);
+    } else {
+        killed.iter().for_each(|(job, pid)| println!("ended worker {pid} of {job}"));
+        removed.iter().for_each(|job| println!("forgot {job}"));
+        if nothing {
+            println!("nothing to clean up");
+        }
+    }
+    for (job, pid) in &left {
+        eprintln!("error: worker {pid} of {job} did not end; the job is kept");
+    }
+    Ok(if left.is_empty() { Exit::Complete } else { Exit::Failed })
+}
+
+/// What was asked for, or all that has ended here. What is damaged is removed only if it is named:
+/// it may be of a job that runs.
+fn todo<'l>(listed: &'l Listed, names: &[String]) -> anyhow::Result<Todo<'l>> {
+    let done = |record: &Record| !record.state().goes_on() && record.elsewhere().is_none();
+    if names.is_empty() {
+        let jobs = listed.jobs.iter().filter(|record| done(record)).collect();
+        return Ok(Todo { jobs, files: Vec::new() });
+    }
+    let mut todo = Todo::default();
+    for name in names {
+        if let Some(unread) = listed.unread.iter().find(|unread| unread.id == *name) {
+            if unread.newer {
+                return Err(usage(format!("`{}`: {}", unread.path.display(), unread.reason)));
+            }
+            todo.files.push(unread);
+            continue;
+        }
+        let record = listed.find(name)?;
+        let id = &record.id;
+        if let Some(host) = record.elsewhere() {
+            return Err(usage(format!("job {id} is on {host}; clean it up there")));
+        }
+        if !done(record) {
+            return Err(usage(format!(
+                "job {id} still runs; `sage-flow jobs cancel {id}` stops it"
+            )));
+        }
+        if !todo.jobs.iter().any(|known| known.id == *id) {
+            todo.jobs.push(record);
+        }
+    }
+    Ok(todo)
+}
+
+/// Ask on the terminal; without one, nobody can agree.
+fn agreed(todo: &Todo<'_>) -> anyhow::Result<bool> {
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(usage("`jobs cleanup` asks first, and there is no terminal; give --yes"));
+    }
+    for record in &todo.jobs {
+        let workers = match record.living().len() {
+            0 => String::new(),
+            living => format!(", {} alive", plural(living, "worker")),
+        };
+        eprintln!("  {} {}{workers}", record.id, record.state().word());
+    }
+    todo.files.iter().for_each(|unread| eprintln!("  {} {}", unread.id, unread.reason));
+    let all = plural(todo.jobs.len() + todo.files.len(), "job");
+    eprint!("End their workers and forget {all}? Output folders stay. [y/N] ");
+    std::io::stderr().flush()?;
+    let mut line = String::new();
+    std::io::stdin().lock().read_line(&mut line)?;
+    Ok(matches!(line.trim(), "y" | "Y" | "yes"))
+}
+
+/// Kill the workers of a job whose supervisor is gone. Gives those that ended by it, and those that
+/// did not.
+fn end_workers(record: &Record) -> anyhow::Result<(Vec<&Worker>, Vec<&Worker>)> {
+    let mut killed = Vec::new();
+    for worker in record.living() {
+        if worker.process.signal(Signal::KILL)? {
+            killed.push(worker);
+        }
+    }
+    let until = Instant::now() + GONE;
+    let lives = |worker: &&Worker| worker.process.life() != Life::Ended;
+    while killed.iter().any(lives) && Instant::now() < until {
+        thread::sleep(LOOK);
+    }
+    let (left, ended) = killed.into_iter().partition(lives);
+    Ok((ended, left))
+}
