@@ -18,7 +18,7 @@ use sage_dsl::types::{RecordType, Value};
 use crate::error::DataflowError;
 
 pub(crate) use part::Part;
-pub use part::{JoinReport, join_parts, parts_folder};
+pub use part::{JoinReport, PARTS, join_parts, parts_folder};
 
 /// A sink the engine can write.
 #[derive(Debug)]

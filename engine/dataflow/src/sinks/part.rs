@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use crate::error::DataflowError;
 
+/// Name of the folder of the part files.
+pub const PARTS: &str = "parts";
+
 /// Folder of the part files within a run's output folder.
 pub fn parts_folder(out: &Path) -> PathBuf {
-    out.join("parts")
+    out.join(PARTS)
 }
 
 /// A part file being written.
