@@ -13,6 +13,7 @@ use sage_core::schedule::{
 };
 use sage_dsl::plan::SchedulePlan;
 
+use crate::commit::Outcomes;
 use crate::context::Context;
 use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
@@ -204,6 +205,9 @@ impl Dispatcher {
                 self.context.fail(error);
             }
         }
+        let outcomes = Outcomes { late: task.records.into(), ..Outcomes::default() };
+        self.context.outlets.borrow_mut().end(task.id, outcomes);
+        self.context.settle();
         self.context.mark(Kind::Shed, task.id, task.records);
         let open = &self.context.intake.open;
         open.set(open.get().saturating_sub(1));

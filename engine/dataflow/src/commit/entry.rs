@@ -77,6 +77,7 @@ impl Commit {
         for (name, extent) in &self.files {
             out.push(extent.content as u8);
             out.extend_from_slice(&extent.length.to_le_bytes());
+            out.extend_from_slice(&extent.rows.to_le_bytes());
             out.extend_from_slice(&extent.checksum.to_le_bytes());
             out.extend_from_slice(&(name.len() as u32).to_le_bytes());
             out.extend_from_slice(name.as_bytes());
@@ -101,12 +102,13 @@ impl Commit {
             let [content] = take::<1>(bytes)?;
             let content = Content::of(content)?;
             let length = u64::from_le_bytes(take(bytes)?);
+            let rows = u64::from_le_bytes(take(bytes)?);
             let checksum = u32::from_le_bytes(take(bytes)?);
             let name = u32::from_le_bytes(take(bytes)?) as usize;
             let (name, rest) = bytes.split_at_checked(name)?;
             *bytes = rest;
             let name = std::str::from_utf8(name).ok()?.to_owned();
-            files.insert(name, Extent { content, length, checksum });
+            files.insert(name, Extent { content, length, rows, checksum });
         }
         let done = RoaringTreemap::deserialize_from(&mut *bytes).ok()?;
         let outcomes = Outcomes { ok, dead, late, unreadable };

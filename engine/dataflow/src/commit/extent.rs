@@ -30,6 +30,8 @@ pub struct Extent {
     pub content: Content,
     /// Bytes.
     pub length: u64,
+    /// Rows in them.
+    pub rows: u64,
     /// CRC-32 of these bytes.
     pub checksum: u32,
 }
@@ -38,12 +40,14 @@ pub struct Extent {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Grown {
     length: u64,
+    rows: u64,
     hasher: Hasher,
 }
 
 impl Grown {
-    pub(crate) fn add(&mut self, bytes: &[u8]) {
+    pub(crate) fn add(&mut self, bytes: &[u8], rows: u64) {
         self.length += bytes.len() as u64;
+        self.rows += rows;
         self.hasher.update(bytes);
     }
 
@@ -51,7 +55,12 @@ impl Grown {
         self.length
     }
 
+    pub(crate) fn rows(&self) -> u64 {
+        self.rows
+    }
+
     pub(crate) fn extent(&self, content: Content) -> Extent {
-        Extent { content, length: self.length, checksum: self.hasher.clone().finalize() }
+        let checksum = self.hasher.clone().finalize();
+        Extent { content, length: self.length, rows: self.rows, checksum }
     }
 }

@@ -83,6 +83,11 @@ pub(crate) fn counts_name(sink: usize, generation: u32, peer: usize) -> String {
     format!("{FOLDER}/{COUNTS}{sink}.{generation:06}{peer:04}")
 }
 
+/// Whether a name is one that [`counts_name`] gives for this sink.
+pub(crate) fn counts_of(sink: usize, name: &str) -> bool {
+    name.starts_with(&format!("{FOLDER}/{COUNTS}{sink}."))
+}
+
 /// Whether a manifest may name this file: one of ours, within the run's folder.
 pub(super) fn may_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();

@@ -124,7 +124,7 @@ fn read_file(path: &Path) -> Result<Option<Vec<u8>>, DataflowError> {
     }
 }
 
-pub(super) fn damaged(path: &Path, message: String) -> DataflowError {
+pub(crate) fn damaged(path: &Path, message: String) -> DataflowError {
     DataflowError::Damaged { path: PathBuf::from(path), message }
 }
 

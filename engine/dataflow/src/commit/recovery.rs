@@ -44,6 +44,11 @@ pub fn read(out: &Path) -> Result<Commit, DataflowError> {
     Ok(whole)
 }
 
+/// What the generations before this one committed, as [`recover`] wrote it down.
+pub(crate) fn earlier(out: &Path) -> Result<Commit, DataflowError> {
+    Ok(manifest::read_base(&layout::base(out))?.unwrap_or_default())
+}
+
 /// Put the run in `out` back to what it has committed: cut its part files, and write that down as
 /// what the next generation, one higher than that of the answer, starts from. No worker may be
 /// writing. It can be broken off at any moment and made again.
@@ -123,10 +128,10 @@ fn cut(path: &Path, extent: Extent) -> Result<(), DataflowError> {
     loop {
         match committed.read(&mut buffer).map_err(failed)? {
             0 => break,
-            read => grown.add(&buffer[..read]),
+            read => grown.add(&buffer[..read], 0),
         }
     }
-    if grown.extent(extent.content) != extent {
+    if grown.extent(extent.content).checksum != extent.checksum {
         return Err(damaged(path, "its bytes are not those that were committed".into()));
     }
     if there > length {

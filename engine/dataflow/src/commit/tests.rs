@@ -47,7 +47,7 @@ impl Worker {
     fn end(&mut self, task: u64) {
         let rows = rows_of(task);
         self.part.write_all(rows.as_bytes()).unwrap();
-        self.grown.add(rows.as_bytes());
+        self.grown.add(rows.as_bytes(), task % 4);
         self.done.insert(task);
         self.outcomes.add(Outcomes { ok: 1, ..Outcomes::default() });
     }
@@ -288,7 +288,7 @@ fn the_thread_commits_all_that_was_noted_and_waits_when_it_is_behind() {
     for chunk in (0..tasks).collect::<Vec<u64>>().chunks(100) {
         let text: String = chunk.iter().map(|task| rows_of(*task)).collect();
         part.write_all(text.as_bytes()).unwrap();
-        grown.add(text.as_bytes());
+        grown.add(text.as_bytes(), 1);
         let outcomes = Outcomes { ok: chunk.len() as u64, ..Outcomes::default() };
         let extents = std::iter::once((0, grown.extent(Content::Rows)));
         committer.note(&mut chunk.to_vec(), outcomes, extents, text.len() as u64).unwrap();
@@ -314,7 +314,7 @@ fn a_commit_that_cannot_be_written_is_said_once_and_blocks_nobody() {
     let mut grown = Grown::default();
     let mut said = 0;
     for task in 0..100_000 {
-        grown.add(b"x");
+        grown.add(b"x", 1);
         let extents = std::iter::once((0, grown.extent(Content::Rows)));
         let noted = committer.note(&mut vec![task], Outcomes::default(), extents, 1 << 10);
         said += u32::from(noted.is_err());

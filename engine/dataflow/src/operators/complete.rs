@@ -16,6 +16,7 @@ use timely::dataflow::{Stream, StreamVec};
 
 use super::fused::buried;
 use super::{Fused, Held, Tasks, Time};
+use crate::commit::Outcomes;
 use crate::context::Context;
 use crate::error::DataflowError;
 use crate::pod::PodVec;
@@ -126,9 +127,7 @@ pub(crate) fn complete<'s>(
                     arena.reset();
                 }
                 // Results are with the system before anybody hears of them.
-                if let Err(error) = context.outlets.borrow_mut().flush() {
-                    context.fail(error);
-                }
+                context.settle();
                 let mut print_output = print_output.activate();
                 let mut session = print_output.session(&capability);
                 for (sink, text) in context.outlets.borrow_mut().take_printed() {
@@ -186,9 +185,15 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
     if task.scheduled {
         context.slots.give_back();
     }
-    let value = u64::from(task.records).saturating_sub(dead);
+    let records = u64::from(task.records);
+    let value = records.saturating_sub(dead);
     // A task is late when nothing but the deadline kept its records from an end.
     let late = dead > 0 && value == 0 && task.dead.iter().all(|letter| letter.class == DEADLINE);
+    let outcomes = match late {
+        true => Outcomes { late: records, ..Outcomes::default() },
+        false => Outcomes { ok: value, dead: records - value, ..Outcomes::default() },
+    };
+    context.outlets.borrow_mut().end(task.id, outcomes);
     context.note(Event {
         value,
         extra: dead,
