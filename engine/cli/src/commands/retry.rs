@@ -19,6 +19,7 @@ use crate::args::RunArguments;
 use crate::exit::{Exit, usage};
 use crate::program;
 use crate::run;
+use crate::run::loss::OnLoss;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -295,6 +296,7 @@ fn run_arguments(
         strict_slo: false,
         seed: arguments.seed.or_else(|| number("seed")).unwrap_or(0),
         fresh: false,
+        on_loss: OnLoss::default(),
         out: Some(out),
         flow: None,
         quiet: arguments.quiet,
