@@ -100,12 +100,13 @@ pub(crate) fn complete<'s>(
     let mut count_output =
         OutputBuilder::<_, CapacityContainerBuilder<Vec<Counted>>>::from(count_output);
     let again = scope.activator_for(builder.operator_info().address);
-    builder.build(move |_| {
+    builder.build(move |mut capabilities| {
         // Word of a completion takes one step more than events do, over the feedback operator. So
         // events wait for the next step: both leave in one message and wake the first worker once.
         let mut unsent = Held::default();
-        // Kept until the last task has ended, for the counts.
-        let mut held = Held::default();
+        // Kept until the last task has ended, for the counts. Those of earlier generations are there
+        // even when no task comes. (Of the last output, at time 0, as the source keeps one.)
+        let mut last_word = capabilities.pop();
         let mut arena = Bump::new();
         let mut finished: Vec<Done> = Vec::new();
         move |frontiers| {
@@ -121,7 +122,6 @@ pub(crate) fn complete<'s>(
                     unsent.add(&capability, 1);
                     again.activate();
                 }
-                held.add(&capability, 3);
                 for mut task in tasks.drain(..) {
                     finished.push(finish(&mut task, &last, &emits, &context, &arena));
                     arena.reset();
@@ -138,13 +138,11 @@ pub(crate) fn complete<'s>(
                 done_output.session(&capability).give_iterator(finished.drain(..));
             });
             if frontiers[0].is_empty()
-                && let Some(capability) = held.get()
+                && let Some(capability) = last_word.take()
             {
                 let mut count_output = count_output.activate();
-                let mut session = count_output.session(capability);
+                let mut session = count_output.session(&capability);
                 session.give_iterator(context.outlets.borrow_mut().take_counts());
-                drop(session);
-                held.release();
             }
         }
     });

@@ -71,6 +71,8 @@ pub struct Run {
     pub indexes: Vec<Arc<dyn Index>>,
     /// Ask for a graceful stop after this.
     pub stop_after: Option<Duration>,
+    /// Of a run that this one goes on with.
+    pub folder: Option<tempfile::TempDir>,
 }
 
 /// What a run left behind.
@@ -95,6 +97,7 @@ impl Run {
             endpoint: Arc::new(Scripted::echo()),
             indexes: Vec::new(),
             stop_after: None,
+            folder: None,
         }
     }
 
@@ -109,10 +112,11 @@ impl Run {
     }
 
     pub fn go(self) -> Left {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = self.folder.unwrap_or_else(|| tempfile::tempdir().unwrap());
+        let earlier = commit::recover(folder.path()).unwrap();
         let settings = RunSettings {
             out: folder.path().to_owned(),
-            generation: 1,
+            generation: earlier.generation + 1,
             origin_ns: RunClock::host_ns(),
             seed: SEED,
             threads: self.threads,
