@@ -35,7 +35,7 @@ pub(crate) struct Restart {
     /// When the loss was noticed.
     pub(crate) at: Instant,
     /// From there until the next workers were connected.
-    pub(crate) restart: Duration,
+    pub(crate) took: Duration,
     pub(crate) workers: usize,
     /// Tasks that were done before the loss and not yet committed, or in flight: they run again. As
     /// last reported, up to 0.2 s before.
@@ -50,7 +50,7 @@ impl Restart {
             "worker": self.worker,
             "cause": self.cause,
             "detection_s": self.detection.as_secs_f64(),
-            "restart_s": self.restart.as_secs_f64(),
+            "restart_s": self.took.as_secs_f64(),
             "workers": self.workers,
             "tasks_again": self.again,
         })
@@ -105,7 +105,7 @@ mod tests {
             cause: String::new(),
             detection: Duration::ZERO,
             at,
-            restart: Duration::ZERO,
+            took: Duration::ZERO,
             workers: 2,
             again: 0,
         }

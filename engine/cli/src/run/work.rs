@@ -155,7 +155,7 @@ impl Work<'_> {
             },
         };
         if let Some(restart) = restarts.last_mut() {
-            restart.restart = restart.at.elapsed();
+            restart.took = restart.at.elapsed();
         }
         let options = &self.job.options;
         let mut follower = Follower {
@@ -202,7 +202,7 @@ impl Work<'_> {
             cause: lost.cause.to_string(),
             detection: loss::detection(lost),
             at: lost.at.min(now),
-            restart: Duration::ZERO,
+            took: Duration::ZERO,
             workers: crew.workers,
             again: reported.saturating_sub(self.earlier.outcomes.total()) + in_flight,
         }

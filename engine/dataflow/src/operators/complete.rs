@@ -187,9 +187,10 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
     let value = records.saturating_sub(dead);
     // A task is late when nothing but the deadline kept its records from an end.
     let late = dead > 0 && value == 0 && task.dead.iter().all(|letter| letter.class == DEADLINE);
-    let outcomes = match late {
-        true => Outcomes { late: records, ..Outcomes::default() },
-        false => Outcomes { ok: value, dead: records - value, ..Outcomes::default() },
+    let outcomes = if late {
+        Outcomes { late: records, ..Outcomes::default() }
+    } else {
+        Outcomes { ok: value, dead: records - value, ..Outcomes::default() }
     };
     context.outlets.borrow_mut().end(task.id, outcomes);
     context.note(Event {

@@ -96,15 +96,12 @@ impl Report<'_> {
         let finished = ended || reads_stdin(self.plan());
         let mut files = Vec::new();
         for (i, sink) in self.plan().sinks.iter().enumerate() {
-            match file_name(sink) {
-                Some(name) => {
-                    let joined = join_parts(self.out, &name, &header(sink), &commit, finished)?;
-                    files.push((name, joined.rows));
-                }
-                None => {
-                    let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
-                    files.push(("standard output".to_owned(), rows));
-                }
+            if let Some(name) = file_name(sink) {
+                let joined = join_parts(self.out, &name, &header(sink), &commit, finished)?;
+                files.push((name, joined.rows));
+            } else {
+                let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
+                files.push(("standard output".to_owned(), rows));
             }
         }
         join_parts(self.out, sage_dataflow::DEAD_LETTERS, b"", &commit, finished)?;

@@ -56,7 +56,7 @@ impl Report<'_> {
                 restart.cause,
                 restart.detection.as_secs_f64(),
                 restart.workers,
-                restart.restart.as_secs_f64(),
+                restart.took.as_secs_f64(),
                 restart.again
             ));
         }
