@@ -1,6 +1,8 @@
 //! Exactly once, on the built binary: workers and supervisors are killed and stopped at moments that
 //! a seed draws, and the rows are those of a run that nobody disturbed.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
