@@ -278,6 +278,57 @@ fn a_damaged_manifest_is_named_and_nothing_is_guessed() {
     again(&sage, &format!("{command} --fresh --slots 64")).go().exits(3);
 }
 
+/// `cargo test -p sage-flow --test resume -- --ignored --nocapture`; `SAGE_CHAOS` is the number of runs.
+#[test]
+#[ignore = "takes some minutes"]
+fn chaos() {
+    let whole = undisturbed();
+    let runs = std::env::var("SAGE_CHAOS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(100);
+    println!("run  what was done to it, and the exit codes of its attempts");
+    for seed in 0..runs {
+        let mut draw = Draw(seed);
+        let loss = ["respawn", "respawn", "shrink"][draw.below(3) as usize];
+        let command =
+            format!("run f.sage --out out --workers {} --on-loss {loss}", 1 + draw.below(4));
+        let first = sage(&command);
+        let mut story = Vec::new();
+        let mut calm = 5;
+        let done = loop {
+            let child = again(&first, &command).start();
+            let mut killed = false;
+            for _ in 0..if calm > 0 { draw.below(4) } else { 0 } {
+                // Early moments more often than late ones: starting up is the delicate part.
+                let moment = draw.below(35) * draw.below(35);
+                std::thread::sleep(std::time::Duration::from_millis(moment));
+                let workers = workers_of(child.id());
+                let victim = workers.get(draw.below(workers.len().max(1) as u64) as usize);
+                let (what, signal, pid) = match (draw.below(5), victim) {
+                    (0 | 1, Some(victim)) => ("kill", "-KILL", *victim),
+                    (2, Some(victim)) => ("stop", "-STOP", *victim),
+                    (3, _) => ("supervisor", "-KILL", child.id()),
+                    _ => ("interrupt", "-INT", child.id()),
+                };
+                // An interrupt may come before anybody listens for it.
+                killed |= pid == child.id();
+                story.push(what.to_owned());
+                send(signal, pid);
+            }
+            let done = first.done(child.wait_with_output().unwrap());
+            calm -= i32::from(done.code != Some(1));
+            story.push(done.code.map_or("-".into(), |code| code.to_string()));
+            match done.code {
+                Some(3) => break done,
+                // Workers of a killed supervisor may have the folder for a moment longer.
+                Some(1) => assert!(done.stderr.contains("still going"), "{}", done.stderr),
+                Some(2 | 130) => {}
+                code => assert!(killed, "{code:?}: {}", done.stderr),
+            }
+        };
+        println!("{seed:>3}  {}", story.join(" "));
+        check(&done, &whole);
+    }
+}
+
 #[test]
 fn several_jobs_go_on_each_by_itself() {
     let program = |name: &str| PROGRAM.replace("flow f", &format!("flow {name}"));

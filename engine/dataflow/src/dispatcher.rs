@@ -201,9 +201,7 @@ impl Dispatcher {
                 message: message.into(),
                 row: row.to_vec(),
             };
-            if let Err(error) = self.context.outlets.borrow_mut().bury(task.id, &dead) {
-                self.context.fail(error);
-            }
+            self.context.outlets.borrow_mut().bury(task.id, &dead);
         }
         let outcomes = Outcomes { late: task.records.into(), ..Outcomes::default() };
         self.context.outlets.borrow_mut().end(task.id, outcomes);

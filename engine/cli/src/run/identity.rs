@@ -5,7 +5,8 @@
 //! and rates of endpoints, objectives) may change from one attempt to the next.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
@@ -86,12 +87,18 @@ impl Identity {
 
     /// Keep it; from now on `out` holds a run that is not finished.
     pub(crate) fn write(&self, out: &Path) -> anyhow::Result<()> {
-        let path = commit::folder(out).join(FILE);
+        let folder = commit::folder(out);
+        let path = folder.join(FILE);
         let beside = path.with_extension("json.tmp");
-        let written = fs::write(&beside, serde_json::to_vec(self)?);
-        written
-            .and_then(|()| fs::rename(&beside, &path))
-            .with_context(|| format!("cannot write `{}`", path.display()))
+        let text = serde_json::to_vec(self)?;
+        let write = || {
+            let mut file = File::create(&beside)?;
+            file.write_all(&text)?;
+            file.sync_all()?;
+            fs::rename(&beside, &path)?;
+            File::open(&folder)?.sync_all()
+        };
+        write().with_context(|| format!("cannot write `{}`", path.display()))
     }
 
     /// Names of the parts that are not the same in both, with the values where they are short.

@@ -1,11 +1,12 @@
-//! The thread that commits beside a worker, so that the worker never waits for the disk.
+//! The thread that writes and commits beside a worker, so that the worker never waits for the disk.
 //!
-//! The worker notes which tasks have ended and how long its files are then; the thread takes all
-//! that was noted at once, brings the files to the disk, and appends one record. It is bounded: a
-//! worker that is far ahead of the disk waits for it.
+//! The worker notes which tasks have ended and what they add to its files; the thread takes all that
+//! was noted at once, writes it, brings the files to the disk, and appends one record. It is bounded:
+//! a worker that is far ahead of the disk waits for it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -14,19 +15,20 @@ use std::time::Duration;
 use roaring::RoaringTreemap;
 
 use super::entry::{Commit, Outcomes};
-use super::extent::Extent;
+use super::extent::{Extent, Growth};
 use super::layout::{Place, folder};
 use super::manifest::Manifest;
 use crate::error::DataflowError;
 
 /// Longest time between the end of a task and the beginning of its commit.
 const INTERVAL: Duration = Duration::from_millis(100);
-/// So many tasks are not made to wait for others.
+/// So many tasks, or bytes, are not made to wait for others.
 const ENOUGH: usize = 4_096;
+const ENOUGH_BYTES: usize = 4 << 20;
 /// Tasks that may be ahead of the disk.
 const MOST_TASKS: usize = 1 << 16;
 /// Bytes that may be ahead of the disk.
-const MOST_BYTES: u64 = 64 << 20;
+const MOST_BYTES: usize = 32 << 20;
 
 /// A file whose growth is committed.
 #[derive(Debug)]
@@ -57,9 +59,10 @@ struct Shared {
 struct Noted {
     done: Vec<u64>,
     outcomes: Outcomes,
-    /// By number of the file.
-    files: BTreeMap<usize, Extent>,
-    bytes: u64,
+    /// By number of the file: how far it is with the bytes that are still to be written.
+    files: BTreeMap<usize, (Extent, Vec<u8>)>,
+    /// Of all files.
+    bytes: usize,
     closed: bool,
     /// The thread has given up.
     broken: bool,
@@ -67,6 +70,11 @@ struct Noted {
 }
 
 impl Noted {
+    /// Whether it need not wait for more.
+    fn ripe(&self) -> bool {
+        self.done.len() >= ENOUGH || self.bytes >= ENOUGH_BYTES || self.closed
+    }
+
     fn is_empty(&self) -> bool {
         self.done.is_empty() && self.files.is_empty() && self.outcomes == Outcomes::default()
     }
@@ -96,14 +104,12 @@ impl Committer {
         Ok(Committer { shared, thread: Some(thread) })
     }
 
-    /// Tasks have ended, and the files that changed are now so long, `bytes` more than before. What
-    /// they hold is with the system. An error is one of the thread's.
-    pub(crate) fn note(
+    /// Tasks have ended, and files have grown by what they left. An error is one of the thread's.
+    pub(crate) fn note<'b>(
         &self,
         done: &mut Vec<u64>,
         outcomes: Outcomes,
-        files: impl Iterator<Item = (usize, Extent)>,
-        bytes: u64,
+        files: impl Iterator<Item = (usize, Growth<'b>)>,
     ) -> Result<(), DataflowError> {
         let mut noted = self.shared.lock();
         while (noted.done.len() >= MOST_TASKS || noted.bytes >= MOST_BYTES) && !noted.broken {
@@ -113,11 +119,21 @@ impl Committer {
             // Said once; the run ends with it.
             return noted.failure.take().map_or(Ok(()), Err);
         }
-        let wake = noted.is_empty() || noted.done.len() + done.len() >= ENOUGH;
+        let before = noted.ripe();
+        let idle = noted.is_empty();
         noted.done.append(done);
         noted.outcomes.add(outcomes);
-        noted.files.extend(files);
-        noted.bytes += bytes;
+        for (number, Growth { extent, bytes }) in files {
+            noted.bytes += bytes.len();
+            let (until, fresh) = noted.files.entry(number).or_insert((extent, Vec::new()));
+            *until = extent;
+            if fresh.is_empty() {
+                std::mem::swap(fresh, bytes);
+            } else {
+                fresh.append(bytes);
+            }
+        }
+        let wake = idle && !noted.is_empty() || !before && noted.ripe();
         drop(noted);
         if wake {
             self.shared.work.notify_one();
@@ -151,9 +167,7 @@ fn run(shared: &Shared, mut manifest: Manifest, files: &[Tracked]) {
     loop {
         let noted = {
             let idle = |noted: &mut Noted| noted.is_empty() && !noted.closed;
-            let few = |noted: &mut Noted| {
-                noted.done.len() < ENOUGH && noted.bytes < MOST_BYTES && !noted.closed
-            };
+            let few = |noted: &mut Noted| !noted.ripe();
             let noted = shared.work.wait_while(shared.lock(), idle);
             let noted = noted.unwrap_or_else(PoisonError::into_inner);
             let waited = shared.work.wait_timeout_while(noted, INTERVAL, few);
@@ -181,9 +195,11 @@ fn commit(manifest: &mut Manifest, files: &[Tracked], noted: Noted) -> Result<()
         done: noted.done.into_iter().collect::<RoaringTreemap>(),
         ..Commit::default()
     };
-    for (number, extent) in noted.files {
+    for (number, (extent, bytes)) in noted.files {
         let Some(Tracked { name, file }) = files.get(number) else { continue };
-        file.sync_data().map_err(|reason| DataflowError::File {
+        let mut file: &File = file;
+        let written = file.write_all(&bytes).and_then(|()| file.sync_data());
+        written.map_err(|reason| DataflowError::File {
             action: "write",
             path: name.into(),
             reason,

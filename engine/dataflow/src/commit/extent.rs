@@ -36,6 +36,15 @@ pub struct Extent {
     pub checksum: u32,
 }
 
+/// How far a file has grown, and by what.
+#[derive(Debug)]
+pub(crate) struct Growth<'b> {
+    /// With the bytes.
+    pub(crate) extent: Extent,
+    /// Taken by whoever writes them.
+    pub(crate) bytes: &'b mut Vec<u8>,
+}
+
 /// Follows a file as it grows.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Grown {
@@ -49,10 +58,6 @@ impl Grown {
         self.length += bytes.len() as u64;
         self.rows += rows;
         self.hasher.update(bytes);
-    }
-
-    pub(crate) fn length(&self) -> u64 {
-        self.length
     }
 
     pub(crate) fn rows(&self) -> u64 {

@@ -33,8 +33,8 @@ mod tests;
 
 pub(crate) use committer::{Committer, Tracked};
 pub use entry::{Commit, Outcomes};
-pub(crate) use extent::Grown;
 pub use extent::{Content, Extent};
+pub(crate) use extent::{Grown, Growth};
 pub(crate) use layout::counts_of;
 pub use layout::{FOLDER, folder};
 pub(crate) use layout::{counts_name, part_name};

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use roaring::RoaringTreemap;
 
 use super::entry::{Commit, Outcomes};
-use super::extent::{Content, Grown};
+use super::extent::{Content, Grown, Growth};
 use super::layout::{Place, part_name};
 use super::manifest::Manifest;
 use super::{Committer, Tracked, begin, discard, folder, read, recover};
@@ -287,11 +287,11 @@ fn the_thread_commits_all_that_was_noted_and_waits_when_it_is_behind() {
     let tasks = 200_000;
     for chunk in (0..tasks).collect::<Vec<u64>>().chunks(100) {
         let text: String = chunk.iter().map(|task| rows_of(*task)).collect();
-        part.write_all(text.as_bytes()).unwrap();
         grown.add(text.as_bytes(), 1);
         let outcomes = Outcomes { ok: chunk.len() as u64, ..Outcomes::default() };
-        let extents = std::iter::once((0, grown.extent(Content::Rows)));
-        committer.note(&mut chunk.to_vec(), outcomes, extents, text.len() as u64).unwrap();
+        let mut bytes = text.into_bytes();
+        let growth = Growth { extent: grown.extent(Content::Rows), bytes: &mut bytes };
+        committer.note(&mut chunk.to_vec(), outcomes, std::iter::once((0, growth))).unwrap();
     }
     committer.close().unwrap();
     part.write_all(b"never committed\n").unwrap();
@@ -315,8 +315,9 @@ fn a_commit_that_cannot_be_written_is_said_once_and_blocks_nobody() {
     let mut said = 0;
     for task in 0..100_000 {
         grown.add(b"x", 1);
-        let extents = std::iter::once((0, grown.extent(Content::Rows)));
-        let noted = committer.note(&mut vec![task], Outcomes::default(), extents, 1 << 10);
+        let growth = Growth { extent: grown.extent(Content::Rows), bytes: &mut b"x".to_vec() };
+        let one = std::iter::once((0, growth));
+        let noted = committer.note(&mut vec![task], Outcomes::default(), one);
         said += u32::from(noted.is_err());
     }
     let closed = committer.close();

@@ -115,29 +115,26 @@ impl Outlets {
 
     /// All part files, always in the same order.
     fn parts(&mut self) -> impl Iterator<Item = &mut Part> {
-        let sinks = self.sinks.iter_mut().flat_map(|outlet| {
-            outlet.part.iter_mut().chain(outlet.counts.as_mut().map(Counts::log))
-        });
+        let sinks = self.sinks.iter_mut().flat_map(Outlet::parts);
         sinks.chain(std::iter::once(&mut self.dead))
     }
 
     /// Write one row to a sink.
-    pub(crate) fn write(&mut self, sink: usize, row: &[Datum<'_>]) -> Result<(), DataflowError> {
-        let Some(outlet) = self.sinks.get_mut(sink) else { return Ok(()) };
+    pub(crate) fn write(&mut self, sink: usize, row: &[Datum<'_>]) {
+        let Some(outlet) = self.sinks.get_mut(sink) else { return };
         if let Some(counts) = &mut outlet.counts {
             // The buffer is only scratch here: what is written are the counts.
             outlet.buffer.clear();
             row.iter().for_each(|value| pack(&mut outlet.buffer, *value));
             counts.add(&outlet.buffer);
             outlet.buffer.clear();
-            return Ok(());
+            return;
         }
         (outlet.entry.row)(&outlet.record, row, &mut outlet.buffer);
         outlet.buffered += 1;
         if outlet.buffer.len() >= GATHER {
-            outlet.spill()?;
+            outlet.spill();
         }
-        Ok(())
     }
 
     /// The counts of this worker's counting sinks, taken out.
@@ -155,19 +152,14 @@ impl Outlets {
     }
 
     /// Write a distinct row of a counting sink.
-    pub(crate) fn write_counted(
-        &mut self,
-        sink: usize,
-        row: &[u8],
-        count: u64,
-    ) -> Result<(), DataflowError> {
-        let Some(outlet) = self.sinks.get_mut(sink) else { return Ok(()) };
+    pub(crate) fn write_counted(&mut self, sink: usize, row: &[u8], count: u64) {
+        let Some(outlet) = self.sinks.get_mut(sink) else { return };
         let values: Vec<Datum<'_>> = Items::new(row).collect();
         (outlet.entry.row)(&outlet.record, &values, &mut outlet.buffer);
         outlet.buffer.pop();
         outlet.buffer.extend_from_slice(format!(",{count}\n").as_bytes());
         outlet.buffered += 1;
-        outlet.spill()
+        outlet.spill();
     }
 
     /// Lines gathered for sinks that only the first worker may write.
@@ -182,19 +174,14 @@ impl Outlets {
     }
 
     /// Write a failed record to the dead-letter file.
-    pub(crate) fn bury(&mut self, task: u64, dead: &Dead) -> Result<(), DataflowError> {
-        self.dead.write(&letter::of_record(task, dead, &self.source_record), 1)
+    pub(crate) fn bury(&mut self, task: u64, dead: &Dead) {
+        self.dead.write(&letter::of_record(task, dead, &self.source_record), 1);
     }
 
     /// Write a row that is no record to the dead-letter file.
-    pub(crate) fn bury_row(
-        &mut self,
-        place: &str,
-        row: &str,
-        why: &str,
-    ) -> Result<(), DataflowError> {
+    pub(crate) fn bury_row(&mut self, place: &str, row: &str, why: &str) {
         self.outcomes.unreadable += 1;
-        self.dead.write(&letter::of_row(place, row, why), 1)
+        self.dead.write(&letter::of_row(place, row, why), 1);
     }
 
     /// A task has ended, and all it leaves is written.
@@ -203,14 +190,11 @@ impl Outlets {
         self.outcomes.add(outcomes);
     }
 
-    /// Hand everything to the system, and note for the next commit what has ended. No task may be
-    /// half written.
+    /// Hand everything to the thread that commits. No task may be half written.
     pub(crate) fn settle(&mut self) -> Result<(), DataflowError> {
         for outlet in &mut self.sinks {
-            outlet.spill()?;
-            if let Some(counts) = &mut outlet.counts
-                && !counts.settle()?
-            {
+            outlet.spill();
+            if outlet.counts.as_mut().is_some_and(|counts| !counts.settle()) {
                 return Err(DataflowError::Sink {
                     name: outlet.name.clone(),
                     line: outlet.line,
@@ -221,23 +205,11 @@ impl Outlets {
                 });
             }
         }
-        let mut bytes = 0;
-        let mut files = Vec::new();
-        for (number, part) in self.parts().enumerate() {
-            if let Some((extent, more)) = part.growth() {
-                part.flush()?;
-                bytes += more;
-                files.push((number, extent));
-            }
-        }
-        let outcomes = std::mem::take(&mut self.outcomes);
-        if files.is_empty() && self.done.is_empty() && outcomes == Outcomes::default() {
-            return Ok(());
-        }
-        match &self.committer {
-            Some(committer) => committer.note(&mut self.done, outcomes, files.into_iter(), bytes),
-            None => Ok(()),
-        }
+        let Some(committer) = &self.committer else { return Ok(()) };
+        let sinks = self.sinks.iter_mut().flat_map(Outlet::parts);
+        let parts = sinks.chain(std::iter::once(&mut self.dead)).enumerate();
+        let growths = parts.filter_map(|(number, part)| Some((number, part.growth()?)));
+        committer.note(&mut self.done, std::mem::take(&mut self.outcomes), growths)
     }
 
     /// Commit what is left.
@@ -253,11 +225,14 @@ impl Outlets {
 }
 
 impl Outlet {
-    fn spill(&mut self) -> Result<(), DataflowError> {
+    fn parts(&mut self) -> impl Iterator<Item = &mut Part> {
+        self.part.iter_mut().chain(self.counts.as_mut().map(Counts::log))
+    }
+
+    fn spill(&mut self) {
         if let Some(part) = &mut self.part {
-            part.write(&self.buffer, std::mem::take(&mut self.buffered))?;
+            part.write(&self.buffer, std::mem::take(&mut self.buffered));
             self.buffer.clear();
         }
-        Ok(())
     }
 }

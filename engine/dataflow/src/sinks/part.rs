@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
-use crate::commit::{Commit, Content, Extent, Grown, Tracked};
+use crate::commit::{Commit, Content, Extent, Grown, Growth, Tracked};
 use crate::error::DataflowError;
 
 /// Name of the folder of the part files.
@@ -15,15 +15,15 @@ pub fn parts_folder(out: &Path) -> PathBuf {
     out.join(PARTS)
 }
 
-/// A part file being written.
+/// A part file that grows. The bytes are kept here until the thread that commits takes them: a write
+/// to a file may have to wait for the disk, even if it is not brought there.
 pub(crate) struct Part {
     name: String,
-    path: PathBuf,
     content: Content,
-    file: BufWriter<File>,
+    file: File,
     grown: Grown,
-    /// Length when it was last asked for.
-    told: u64,
+    /// Not taken yet.
+    fresh: Vec<u8>,
 }
 
 impl Part {
@@ -36,19 +36,13 @@ impl Part {
         let path = out.join(&name);
         let failed = |reason| DataflowError::File { action: "create", path: path.clone(), reason };
         let file = File::options().append(true).create_new(true).open(&path).map_err(failed)?;
-        let file = BufWriter::with_capacity(1 << 16, file);
-        Ok(Part { name, path, content, file, grown: Grown::default(), told: 0 })
+        Ok(Part { name, content, file, grown: Grown::default(), fresh: Vec::new() })
     }
 
     /// Append whole rows.
-    pub(crate) fn write(&mut self, bytes: &[u8], rows: u64) -> Result<(), DataflowError> {
+    pub(crate) fn write(&mut self, bytes: &[u8], rows: u64) {
         self.grown.add(bytes, rows);
-        self.file.write_all(bytes).map_err(|reason| self.failed(reason))
-    }
-
-    /// Hand everything to the system.
-    pub(crate) fn flush(&mut self) -> Result<(), DataflowError> {
-        self.file.flush().map_err(|reason| self.failed(reason))
+        self.fresh.extend_from_slice(bytes);
     }
 
     /// Rows so far.
@@ -56,21 +50,31 @@ impl Part {
         self.grown.rows()
     }
 
-    /// How far it has grown, and by how many bytes, if it has since this was last asked.
-    pub(crate) fn growth(&mut self) -> Option<(Extent, u64)> {
-        let more = self.grown.length() - self.told;
-        self.told = self.grown.length();
-        (more > 0).then(|| (self.grown.extent(self.content), more))
+    /// How far it has grown, and by what, if it has since this was last asked.
+    pub(crate) fn growth(&mut self) -> Option<Growth<'_>> {
+        let extent = self.grown.extent(self.content);
+        (!self.fresh.is_empty()).then_some(Growth { extent, bytes: &mut self.fresh })
     }
 
     /// For the thread that brings it to the disk.
     pub(crate) fn tracked(&self) -> Result<Tracked, DataflowError> {
-        let file = self.file.get_ref().try_clone().map_err(|reason| self.failed(reason))?;
-        Ok(Tracked { name: self.name.clone(), file })
+        let file = self.file.try_clone();
+        let name = self.name.clone();
+        let file = file.map_err(|reason| DataflowError::File {
+            action: "open",
+            path: name.clone().into(),
+            reason,
+        })?;
+        Ok(Tracked { name, file })
     }
 
-    fn failed(&self, reason: std::io::Error) -> DataflowError {
-        DataflowError::File { action: "write", path: self.path.clone(), reason }
+    /// Write what is fresh, as the thread does.
+    #[cfg(test)]
+    pub(crate) fn write_out(&mut self) -> Option<Extent> {
+        let Growth { extent, bytes } = self.growth()?;
+        let bytes = std::mem::take(bytes);
+        self.file.write_all(&bytes).unwrap();
+        Some(extent)
     }
 }
 
@@ -163,15 +167,14 @@ mod tests {
         for (peer, text) in [(0, "a\nb\n"), (11, "c\n")] {
             let name = part_name("x.csv", 1, peer);
             let mut part = Part::create(out, name.clone(), Content::Rows).unwrap();
-            part.write(text.as_bytes(), text.len() as u64 / 2).unwrap();
-            let (extent, _) = part.growth().unwrap();
+            part.write(text.as_bytes(), text.len() as u64 / 2);
+            commit.files.insert(name, part.write_out().unwrap());
             assert!(part.growth().is_none());
-            commit.files.insert(name, extent);
-            part.write(b"half", 0).unwrap();
-            part.flush().unwrap();
+            part.write(b"half", 0);
+            part.write_out();
         }
         let other = part_name("x.csv.other", 1, 0);
-        Part::create(out, other, Content::Rows).unwrap().flush().unwrap();
+        Part::create(out, other, Content::Rows).unwrap();
         for _ in 0..2 {
             let report = join_parts(out, "x.csv", b"head\n", &commit, true).unwrap();
             assert_eq!(report, JoinReport { parts: 2, rows: 3 });
