@@ -233,7 +233,8 @@ fn an_interrupted_or_failed_run_goes_on_and_another_one_is_refused() {
         .exits(1)
         .says("stage `quotient` has changed")
         .says("--seed: 0 before, 4 now")
-        .says("--fresh");
+        .says("--fresh")
+        .says("finished tasks are done again");
     // A comment changes nothing.
     let commented = PROGRAM.replace("flow f {", "// A line more.\n\nflow f {");
     std::fs::write(first.folder.path().join("f.sage"), commented).unwrap();
@@ -243,6 +244,33 @@ fn an_interrupted_or_failed_run_goes_on_and_another_one_is_refused() {
     again(&first, &format!("{command} --fresh --slots 64")).go().exits(3);
     std::fs::write(first.folder.path().join("tasks.csv"), tasks()).unwrap();
     check(&again(&first, &format!("{command} --slots 64")).go().exits(3), &whole);
+}
+
+#[test]
+fn what_came_from_a_pipe_is_kept_and_the_run_ends_with_the_loss() {
+    let program = r#"sage 1
+type Line { id: int @key, text: string }
+source lines: Line from stdin(format: lines)
+sink outs: Line to jsonl("outs.jsonl")
+flow f {
+  from lines
+  emit Line { id: .id, text: .text } into outs
+}"#;
+    let sage = Sage::new().file("f.sage", program).args("run f.sage --workers 2 --out out");
+    let mut command = sage.command();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut pipe = child.stdin.take().unwrap();
+    writeln!(pipe, "one\ntwo").unwrap();
+    // The rows are committed some time later; the pipe stays open.
+    wait_for_tasks(sage.folder.path(), 2);
+    let part = || std::fs::read_dir(sage.folder.path().join("out/parts")).unwrap();
+    wait_until(|| part().map(|part| part.unwrap().metadata().unwrap().len()).sum::<u64>() > 0);
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    send("-KILL", worker(child.id(), 1));
+    let done = finish(&sage, child, &[]).exits(2).says("which cannot be read twice");
+    assert_eq!(done.lines("outs.jsonl").len() as u64, done.metrics()["tasks_ok"].as_u64().unwrap());
+    assert!(!done.out.join("commit").exists() && !done.stderr.contains("goes on"));
 }
 
 #[test]

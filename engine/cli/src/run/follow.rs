@@ -191,8 +191,9 @@ impl Wait<'_> {
     }
 }
 
-/// A loss with which the run ends, and why it does not go on.
-pub(crate) fn lost_message(lost: &Lost, why: &str) -> String {
+/// A loss with which the run ends, why, and whether another command can go on with it.
+pub(crate) fn lost_message(lost: &Lost, why: &str, goes_on: bool) -> String {
+    let further = if goes_on { ", and the same command goes on from there" } else { "" };
     let stderr = lost.last_stderr.trim();
     let said = if stderr.is_empty() {
         String::new()
@@ -200,7 +201,7 @@ pub(crate) fn lost_message(lost: &Lost, why: &str) -> String {
         format!("\nits last words:\n{}", indent(stderr))
     };
     format!(
-        "worker {} was lost: {}; the run ends ({why}); what is done is kept, and the same command goes on from there{said}",
+        "worker {} was lost: {}; the run ends ({why}); what is done is kept{further}{said}",
         lost.worker, lost.cause
     )
 }

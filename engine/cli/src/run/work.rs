@@ -113,7 +113,8 @@ impl Work<'_> {
             let now = Instant::now();
             match self.after(&lost, crew.workers, &restarts, interrupts, now) {
                 Err(why) => {
-                    course.failure.get_or_insert_with(|| lost_message(&lost, &why));
+                    let goes_on = !reads_stdin(&self.job.plan);
+                    course.failure.get_or_insert_with(|| lost_message(&lost, &why, goes_on));
                     break course;
                 }
                 Ok(workers) => {

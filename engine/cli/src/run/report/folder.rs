@@ -121,9 +121,11 @@ fn unfinished(job: &JobRun, out: &Path, now: &Identity) -> anyhow::Result<Option
     let changes: String = changes.iter().map(|change| format!("\n  {change}")).collect();
     Err(usage(format!(
         "--out {}: it holds a run that is not finished, and this is another one:{changes}\n\
-         to go on with that run, run it as it was, or choose another folder for this one; --fresh \
-         gives it up: all its {done} finished tasks are done again, and their answers paid again",
-        out.display()
+         to go on with that run, run it as it was; for this one choose another folder; --fresh gives \
+         that run up: all its {done} finished tasks are done again, and their answers paid again \
+         (they are kept if you remove `{}` instead)",
+        out.display(),
+        commit::folder(out).display()
     )))
 }
 

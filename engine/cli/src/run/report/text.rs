@@ -117,7 +117,7 @@ fn short(summary: &Summary, heading: &[(&str, String)]) -> String {
         heading.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect();
     let counts = &summary.counts;
     text.push_str(&format!(
-        "\nrecords     in {} = ok {} + dead {} + late {} + pending {} (as last reported, up to 0.2 s before the end)\n",
+        "\nrecords     in {} = ok {} + dead {} + late {} + pending {} (what is committed; how many came in was last reported up to 0.2 s before the end)\n",
         counts.tasks_in, counts.tasks_ok, counts.tasks_dead, counts.tasks_late, counts.tasks_pending
     ));
     text
