@@ -110,11 +110,15 @@ impl Work<'_> {
             began_ns = began_ns.or(course.began_ns);
             course.earlier = self.earlier.outcomes;
             let Some(lost) = course.lost.take() else { break course };
+            if course.failure.is_some() {
+                // It was ending already.
+                break course;
+            }
             let now = Instant::now();
             match self.after(&lost, crew.workers, &restarts, interrupts, now) {
                 Err(why) => {
                     let goes_on = !reads_stdin(&self.job.plan);
-                    course.failure.get_or_insert_with(|| lost_message(&lost, &why, goes_on));
+                    course.failure = Some(lost_message(&lost, &why, goes_on));
                     break course;
                 }
                 Ok(workers) => {
