@@ -263,7 +263,7 @@ flow f {
     let mut pipe = child.stdin.take().unwrap();
     writeln!(pipe, "one\ntwo").unwrap();
     // The rows are committed some time later; the pipe stays open.
-    wait_for_tasks(sage.folder.path(), 2);
+    wait_for_tasks(sage.folder.path(), 1);
     let part = || std::fs::read_dir(sage.folder.path().join("out/parts")).unwrap();
     wait_until(|| part().map(|part| part.unwrap().metadata().unwrap().len()).sum::<u64>() > 0);
     std::thread::sleep(std::time::Duration::from_millis(500));
