@@ -16,9 +16,10 @@ use roaring::RoaringTreemap;
 
 use super::entry::{Commit, Outcomes};
 use super::extent::{Extent, Growth};
-use super::layout::{Place, folder};
+use super::layout::{Place, folder, sync_folder};
 use super::manifest::Manifest;
 use crate::error::DataflowError;
+use crate::sinks::parts_folder;
 
 /// Longest time between the end of a task and the beginning of its commit.
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -94,6 +95,8 @@ impl Committer {
         peer: usize,
         files: Vec<Tracked>,
     ) -> Result<Self, DataflowError> {
+        // The names of the files must be as durable as what is in them.
+        sync_folder(&parts_folder(out))?;
         let manifest = Manifest::create(Place { folder: folder(out), generation, peer })?;
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);

@@ -88,6 +88,8 @@ pub fn discard(out: &Path) -> Result<(), DataflowError> {
     let failed = |reason| DataflowError::File { action: "remove", path: gone.clone(), reason };
     if folder(out).exists() {
         let _ = fs::remove_dir_all(&gone);
+        // The final files have their names before the parts go.
+        sync_folder(out)?;
         fs::rename(folder(out), &gone).map_err(failed)?;
     }
     for folder in [parts_folder(out), gone.clone()] {
