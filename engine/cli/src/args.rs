@@ -13,6 +13,7 @@ use crate::commands::jobs::JobsArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::retry::RetryArguments;
 use crate::commands::simulate::SimulateArguments;
+use crate::run::loss::OnLoss;
 use crate::twin::TwinArguments;
 
 /// Declarative LLM dataflows on a cluster of CPU nodes that share scarce GPUs.
@@ -84,6 +85,9 @@ Examples:
   sage-flow run pipelines/rag.sage --arrivals 'poisson(20/s)' --strict-slo
   sage-flow run pipelines/rag.sage --workers 16 --drain 2min
   sage-flow run pipelines/rag.sage --workers 4 --scheduler 'priority(aging: 5s)' --set top_k=20
+  sage-flow run pipelines/rag.sage --out results/rag     (again: goes on where it was broken off)
+  sage-flow run pipelines/rag.sage --out results/rag --fresh     (gives up what was done)
+  sage-flow run pipelines/rag.sage --workers 16 --on-loss shrink
 
 Exit codes:
   0 complete   1 usage or check error   2 run failed   3 finished but incomplete   130 interrupted";
@@ -167,9 +171,13 @@ pub(crate) struct RunArguments {
     /// Output folder [default: results/runs/PIPELINE-TIME]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Pay again for answers that an earlier run into the same folder has paid for
+    /// Start over: do not go on with an unfinished run in the output folder, and pay again for the
+    /// answers in it
     #[arg(long)]
     pub(crate) fresh: bool,
+    /// What to do when a worker is lost; at most three restarts a minute
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
+    pub(crate) on_loss: OnLoss,
     /// Which flow to run when the program has several
     #[arg(long, value_name = "NAME")]
     pub(crate) flow: Option<String>,

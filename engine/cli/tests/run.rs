@@ -160,7 +160,9 @@ flow f {
 #[test]
 fn a_killed_worker_ends_the_run_with_a_clear_word_and_no_orphan() {
     for (signal, word) in [("-KILL", "signal 9"), ("-STOP", "no sign of life")] {
-        let sage = Sage::new().file("s.sage", SLEEPY).args("run s.sage --workers 4 --out out");
+        let sage = Sage::new()
+            .file("s.sage", SLEEPY)
+            .args("run s.sage --workers 4 --out out --on-loss fail");
         let child = sage.start();
         let pid = child.id();
         let outs = sage.folder.path().join("out/parts");
@@ -177,6 +179,7 @@ fn a_killed_worker_ends_the_run_with_a_clear_word_and_no_orphan() {
         assert_eq!(done.metrics()["status"], "failed");
         let rows = done.read("outs.jsonl");
         assert!(rows.is_empty() || rows.ends_with('\n'), "no half row");
+        assert_eq!(rows.lines().count() as u64, done.metrics()["tasks_ok"].as_u64().unwrap());
     }
 }
 

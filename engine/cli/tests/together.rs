@@ -174,7 +174,7 @@ fn a_job_that_loses_a_worker_takes_no_other_with_it() {
     let sage = Sage::new()
         .file("a.sage", sleepy("a", 120))
         .file("b.sage", sleepy("b", 120))
-        .args("run a.sage b.sage --workers 2 --out out");
+        .args("run a.sage b.sage --workers 2 --out out --on-loss fail");
     let child = sage.start();
     let pid = child.id();
     let begun = sage.folder.path().join("out/b/tasks.csv");

@@ -88,6 +88,10 @@ pub(crate) struct Pace {
     times: Times,
     /// When time 0 is; known once the first record is there, or somebody says so.
     base_ns: Option<u64>,
+    /// The last time that was taken.
+    last_ns: u64,
+    /// Time that nobody waits for, since it passed between records that were done before.
+    saved_ns: u64,
 }
 
 /// Arrival of a task.
@@ -105,7 +109,12 @@ impl Pace {
             Arrivals::Trace { path } => read_trace(Path::new(path))?,
             _ => Vec::new(),
         };
-        Ok(Pace { times: Times::new(&schedule.rule, &trace, schedule.seed), base_ns: None })
+        Ok(Pace {
+            times: Times::new(&schedule.rule, &trace, schedule.seed),
+            base_ns: None,
+            last_ns: 0,
+            saved_ns: 0,
+        })
     }
 
     /// Time 0 is at `base_ns`, unless it was before.
@@ -113,14 +122,24 @@ impl Pace {
         self.base_ns.get_or_insert(base_ns);
     }
 
+    /// So many records need not arrive any more. Their times are used up, and nobody waits for them.
+    pub(crate) fn skip(&mut self, records: u64) {
+        for time in self.times.by_ref().take(usize::try_from(records).unwrap_or(usize::MAX)) {
+            self.saved_ns += time.saturating_sub(self.last_ns);
+            self.last_ns = time;
+        }
+    }
+
     /// When the next task, of `records` records, arrives; the first one begins the clock `now_ns` if
     /// nobody did. `None` when no more will arrive.
     pub(crate) fn next(&mut self, records: usize, now_ns: u64) -> Option<Due> {
         let base = *self.base_ns.get_or_insert(now_ns);
-        let mut times =
-            self.times.by_ref().take(records.max(1)).map(|time| base.saturating_add(time));
-        let arrives_ns = times.next()?;
-        Some(Due { arrives_ns, complete_ns: times.last().unwrap_or(arrives_ns) })
+        let mut times = self.times.by_ref().take(records.max(1));
+        let first = times.next()?;
+        let last = times.last().unwrap_or(first);
+        self.last_ns = last;
+        let due = |time: u64| base.saturating_add(time.saturating_sub(self.saved_ns));
+        Some(Due { arrives_ns: due(first), complete_ns: due(last) })
     }
 }
 
@@ -160,5 +179,9 @@ mod tests {
         assert_eq!(pace.next(3, 900 * ms), due(107, 307), "later ones do not move it");
         pace.begin(0);
         assert_eq!(pace.next(1, 0), due(407, 407), "nor does anybody else");
+        pace.skip(50);
+        assert_eq!(pace.next(1, 0), due(507, 507), "nobody waits for what was done before");
+        pace.skip(0);
+        assert_eq!(pace.next(2, 0), due(607, 707));
     }
 }

@@ -87,6 +87,18 @@ impl Context {
         self.note(Event { stage, detail: 1, ..event });
     }
 
+    /// Let what has ended be committed, unless something went wrong: then it may not have been
+    /// written.
+    pub(crate) fn settle(&self) {
+        if self.failure.borrow().is_some() {
+            return;
+        }
+        let settled = self.outlets.borrow_mut().settle();
+        if let Err(error) = settled {
+            self.fail(error);
+        }
+    }
+
     /// Keep the first error; the run ends with it.
     pub(crate) fn fail(&self, error: crate::error::DataflowError) {
         self.failure.borrow_mut().get_or_insert(error);

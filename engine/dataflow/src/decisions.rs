@@ -6,7 +6,7 @@
 //! the program does not say), and the estimates `expected_ms` and `critical_ms`. Empty is not known.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use sage_core::schedule::{Decision, Outcome};
@@ -19,17 +19,27 @@ pub const DECISIONS: &str = "decisions.csv";
 const HEADER: &[u8] = b"task_id,decided_ms,decision_us,queue,chosen,reason,in_flight,\
     priority,due_ms,flow,affinity,expected_ms,critical_ms\n";
 
+/// A line is not longer than this.
+const LONGEST: u64 = 1 << 16;
+
 pub(crate) struct DecisionLog {
     path: PathBuf,
     file: BufWriter<File>,
 }
 
 impl DecisionLog {
-    pub(crate) fn create(out: &Path) -> Result<Self, DataflowError> {
+    /// A run that goes on adds to the decisions that were taken before.
+    pub(crate) fn create(out: &Path, goes_on: bool) -> Result<Self, DataflowError> {
         let path = out.join(DECISIONS);
         let failed = |reason| DataflowError::File { action: "create", path: path.clone(), reason };
-        let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
-        file.write_all(HEADER).map_err(failed)?;
+        let mut options = File::options();
+        let file = options.create(true).read(true).append(true).open(&path).map_err(failed)?;
+        let whole = if goes_on { whole_lines(&file).map_err(failed)? } else { 0 };
+        file.set_len(whole).map_err(failed)?;
+        let mut file = BufWriter::new(file);
+        if whole == 0 {
+            file.write_all(HEADER).map_err(failed)?;
+        }
         Ok(DecisionLog { path, file })
     }
 
@@ -75,6 +85,16 @@ impl DecisionLog {
         milliseconds(&mut self.file, task.critical_ns)?;
         writeln!(self.file)
     }
+}
+
+/// Length of a file without half a line at its end.
+fn whole_lines(mut file: &File) -> std::io::Result<u64> {
+    let length = file.metadata()?.len();
+    let from = length.saturating_sub(LONGEST);
+    file.seek(SeekFrom::Start(from))?;
+    let mut end = Vec::new();
+    file.read_to_end(&mut end)?;
+    Ok(end.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| from + at as u64 + 1))
 }
 
 fn milliseconds(file: &mut impl Write, ns: Option<u64>) -> std::io::Result<()> {

@@ -13,6 +13,7 @@ use sage_core::schedule::{
 };
 use sage_dsl::plan::SchedulePlan;
 
+use crate::commit::Outcomes;
 use crate::context::Context;
 use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
@@ -200,10 +201,11 @@ impl Dispatcher {
                 message: message.into(),
                 row: row.to_vec(),
             };
-            if let Err(error) = self.context.outlets.borrow_mut().bury(task.id, &dead) {
-                self.context.fail(error);
-            }
+            self.context.outlets.borrow_mut().bury(task.id, &dead);
         }
+        let outcomes = Outcomes { late: task.records.into(), ..Outcomes::default() };
+        self.context.outlets.borrow_mut().end(task.id, outcomes);
+        self.context.settle();
         self.context.mark(Kind::Shed, task.id, task.records);
         let open = &self.context.intake.open;
         open.set(open.get().saturating_sub(1));

@@ -18,6 +18,17 @@ pub enum DataflowError {
         /// What the system said.
         reason: std::io::Error,
     },
+    /// A file of the run's commits is not what was written.
+    #[error(
+        "`{path}` is damaged: {message}; the run cannot go on from it, start it over with --fresh",
+        path = path.display()
+    )]
+    Damaged {
+        /// Which file.
+        path: PathBuf,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A source cannot give records of the declared type.
     #[error("source `{name}` (line {line}): {message}")]
     Source {

@@ -13,6 +13,7 @@
 
 pub mod arrivals;
 mod clock;
+pub mod commit;
 mod context;
 mod cost;
 mod decisions;

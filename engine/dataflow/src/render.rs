@@ -4,12 +4,14 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use roaring::RoaringTreemap;
 use sage_core::index::Index;
 use sage_core::policies;
 use timely::dataflow::Scope;
 use timely::dataflow::operators::{ConnectLoop, Feedback};
 
 use crate::arrivals::{Pace, task_size};
+use crate::commit::Commit;
 use crate::context::Context;
 use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
@@ -50,6 +52,7 @@ impl Parts {
         begin: Option<Arc<Begin>>,
         position: Position,
         indexes: &[Arc<dyn Index>],
+        earlier: &Commit,
     ) -> Result<Self, DataflowError> {
         let plan = &context.plan;
         let first = position.peer == 0;
@@ -62,6 +65,8 @@ impl Parts {
                 morsel: task_size(plan, arrivals.map(|arrivals| &arrivals.rule)),
                 tasks: settings.tasks,
                 limit: settings.limit,
+                done: Arc::new(if first { earlier.done.clone() } else { RoaringTreemap::new() }),
+                buried: earlier.outcomes.unreadable,
             },
             pace: arrivals.filter(|_| first).map(Pace::new).transpose()?,
             begin,
@@ -92,7 +97,7 @@ fn dispatcher(
         threads: settings.threads,
         morsel: task_size(&context.plan, settings.arrivals.as_ref().map(|arrivals| &arrivals.rule)),
         seed: settings.seed,
-        decisions: DecisionLog::create(&settings.out)?,
+        decisions: DecisionLog::create(&settings.out, settings.generation > 1)?,
         cost: CostModel::of(&context.plan),
     };
     Ok(Dispatcher::new(Rc::clone(context), schedule, policy, wants, scheduler))

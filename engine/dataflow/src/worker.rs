@@ -23,10 +23,11 @@ use timely::worker::Worker;
 
 use crate::arrivals::Schedule;
 use crate::clock::RunClock;
+use crate::commit::{self, Commit, Outcomes};
 use crate::context::{Context, Intake};
 use crate::error::DataflowError;
 use crate::operators::{Measurements, Slots};
-use crate::outlets::Outlets;
+use crate::outlets::{Outlets, Writer};
 use crate::render::{Parts, Position, render};
 use crate::timeline::Timeline;
 
@@ -35,6 +36,9 @@ use crate::timeline::Timeline;
 pub struct RunSettings {
     /// The run's output folder.
     pub out: PathBuf,
+    /// Which set of workers of this run this is, from 1. Those before it are gone, and what they
+    /// committed was recovered (see [`crate::commit`]).
+    pub generation: u32,
     /// When the run began, on the host's monotonic clock ([`RunClock::host_ns`]).
     pub origin_ns: u64,
     /// Seed of everything that draws.
@@ -168,6 +172,9 @@ fn one(
     let plan = Rc::new(setup.plan.clone());
     let templates = Templates::compile(&plan.templates)
         .map_err(|error| DataflowError::Plan(error.to_string()))?;
+    let earlier =
+        if settings.generation > 1 { commit::earlier(&settings.out)? } else { Commit::default() };
+    let writer = Writer { generation: settings.generation, peer, peers: worker.peers() };
     let context = Rc::new(Context {
         templates: Rc::new(templates),
         clock: RunClock::new(settings.origin_ns),
@@ -179,13 +186,15 @@ fn one(
         intake: Intake::default(),
         // A node's slots are shared out over its threads, rounded up.
         slots: Slots::new((plan.schedule.slots as usize).div_ceil(settings.threads.max(1))),
-        outlets: RefCell::new(Outlets::create(&plan, &settings.out, peer)?),
+        outlets: RefCell::new(Outlets::create(&plan, &settings.out, writer, &earlier)?),
         plan,
     });
     let first = peer == 0;
-    let measurements = first.then(|| measurements(&context, settings, nodes)).transpose()?;
+    let measurements =
+        first.then(|| measurements(&context, settings, nodes, &earlier)).transpose()?;
     let mut begin = setup.begin.clone().filter(|_| first);
-    let parts = Parts::build(&context, settings, begin.clone(), position, &setup.indexes)?;
+    let parts =
+        Parts::build(&context, settings, begin.clone(), position, &setup.indexes, &earlier)?;
 
     worker.dataflow_named("flow", |scope| render(scope, &context, parts, measurements.clone()));
     let mut timeline = first.then(Timeline::new);
@@ -219,13 +228,18 @@ fn one(
         if let Some(timeline) = &mut timeline {
             timeline.add(measurements.pending.drain(..), now);
         }
-        setup.reporter.progress(progress(&measurements, now));
+        setup.reporter.progress(progress(&measurements, &earlier, now));
         if let Err(error) = measurements.flush() {
             context.fail(error);
         }
     }
 
-    context.outlets.borrow_mut().flush()?;
+    context.settle();
+    // All that this worker did is durable before it says that it is done.
+    let closed = context.outlets.borrow_mut().close();
+    if let Err(error) = closed {
+        context.fail(error);
+    }
     let mut outcome = WorkerOutcome {
         rows: context.outlets.borrow().rows(),
         given_back: context.intake.given_back.get(),
@@ -235,7 +249,9 @@ fn one(
         let mut measurements = measurements.borrow_mut();
         measurements.take_own(&context);
         measurements.flush()?;
-        outcome.summary = Some(measurements.recorder.finish());
+        let mut summary = measurements.recorder.finish();
+        summary.counts = with(summary.counts, &earlier);
+        outcome.summary = Some(summary);
         outcome.first_dispatch_s = measurements.first_dispatch_ns.map(|ns| ns as f64 / 1e9);
         if let Some(mut timeline) = timeline {
             timeline.add(measurements.pending.drain(..), context.clock.now_ns());
@@ -250,12 +266,13 @@ fn measurements(
     context: &Context,
     settings: &RunSettings,
     nodes: usize,
+    earlier: &Commit,
 ) -> Result<Rc<RefCell<Measurements>>, DataflowError> {
     let stages = context.plan.stages().map(|stage| stage.name.clone()).collect();
     let mut config = RecorderConfig::new(nodes, context.plan.schedule.slots, stages);
     config.prices = prices(&context.plan);
     config.deadline_ns = context.plan.schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
-    Ok(Rc::new(RefCell::new(Measurements::create(&settings.out, config)?)))
+    Ok(Rc::new(RefCell::new(Measurements::create(&settings.out, config, earlier)?)))
 }
 
 /// What the tokens of each stage's calls cost.
@@ -267,10 +284,22 @@ fn prices(plan: &Plan) -> Vec<Option<Price>> {
     plan.stages().map(price).collect()
 }
 
-fn progress(measurements: &Measurements, now_ns: u64) -> Progress {
+/// The records of this generation and of those before.
+fn with(counts: Counts, earlier: &Commit) -> Counts {
+    let Outcomes { ok, dead, late, unreadable } = earlier.outcomes;
+    Counts {
+        tasks_in: counts.tasks_in + earlier.outcomes.total(),
+        tasks_ok: counts.tasks_ok + ok,
+        tasks_dead: counts.tasks_dead + dead + unreadable,
+        tasks_late: counts.tasks_late + late,
+        tasks_pending: counts.tasks_pending,
+    }
+}
+
+fn progress(measurements: &Measurements, earlier: &Commit, now_ns: u64) -> Progress {
     let nodes = measurements.recorder.nodes();
     Progress {
-        counts: measurements.recorder.counts(),
+        counts: with(measurements.recorder.counts(), earlier),
         in_flight: nodes.iter().map(|node| node.in_flight).collect(),
         tasks: nodes.iter().map(|node| node.tasks).collect(),
         elapsed_s: now_ns as f64 / 1e9,

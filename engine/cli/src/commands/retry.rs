@@ -20,6 +20,7 @@ use crate::args::{DRAIN, RunArguments};
 use crate::exit::{Exit, usage};
 use crate::program;
 use crate::run;
+use crate::run::loss::OnLoss;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -299,6 +300,7 @@ fn run_arguments(
         strict_slo: false,
         seed: arguments.seed.or_else(|| number("seed")).unwrap_or(0),
         fresh: false,
+        on_loss: OnLoss::default(),
         out: Some(out),
         flow: None,
         drain: arguments.drain,

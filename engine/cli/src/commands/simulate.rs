@@ -135,24 +135,20 @@ fn carry_out(run: &TwinRun, worked: &Worked, out: &Path) -> anyhow::Result<Done>
         table = Some(text);
     }
     twin::write_jobs(run, worked, &reports, &folders)?;
-    for folder in &folders {
-        // Made for rows of sinks, which a prediction has none of.
-        let _ = std::fs::remove_dir(sage_dataflow::sinks::parts_folder(folder));
-    }
     Ok((course, reports, table))
 }
 
 /// The folder of one job, or one for each in the folder of several.
 fn claim(out: &Path, run: &TwinRun) -> anyhow::Result<(Vec<Folder>, Vec<PathBuf>)> {
-    if let [job] = run.jobs.as_slice() {
-        let folder = Folder::claim(Some(out), &job.plan.name, false)?;
+    if run.jobs.len() == 1 {
+        let folder = Folder::claim_for_twin(out)?;
         let path = folder.path.clone();
         return Ok((vec![folder], vec![path]));
     }
     let root = Folder::claim_root(Some(out), "simulated", false)?;
     let mut claimed = vec![root];
     for job in &run.jobs {
-        claimed.push(Folder::claim(Some(&out.join(&job.name)), &job.plan.name, false)?);
+        claimed.push(Folder::claim_for_twin(&out.join(&job.name))?);
     }
     let paths = claimed.iter().skip(1).map(|folder| folder.path.clone()).collect();
     Ok((claimed, paths))

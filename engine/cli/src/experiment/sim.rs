@@ -20,6 +20,7 @@ use serde_json::{Map, json};
 use crate::exit::Exit;
 use crate::program;
 use crate::run::changes::Changes;
+use crate::run::loss::OnLoss;
 use crate::run::options::Options;
 use crate::run::services::Places;
 use crate::run::{
@@ -73,6 +74,8 @@ impl ProcessBackend {
             seed: trial.seed,
             out: Some(folder.join(&job.name)),
             fresh: true,
+            // The others would have had less company than they were to have.
+            on_loss: OnLoss::Fail,
             journal: None,
             drain: DRAIN,
             quiet: true,

@@ -5,11 +5,13 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use sage_cluster::{Cluster, ClusterEvent, Lost};
+use sage_dataflow::commit::Outcomes;
 use sage_dataflow::{Progress, WorkerOutcome};
 
 use super::gate::{Gate, Ticket};
 use super::interrupt::Interrupts;
 use super::job::{Order, Usage, Word};
+use super::loss::Restart;
 use super::progress::Display;
 use crate::jobs::Watch;
 
@@ -26,9 +28,17 @@ pub(crate) struct Course {
     /// By worker.
     pub(crate) usage: BTreeMap<usize, Usage>,
     pub(crate) failure: Option<String>,
+    /// The worker that was lost first.
+    pub(crate) lost: Option<Lost>,
     pub(crate) interrupted: bool,
     /// When its records began to arrive, on the host's clock, if that was said.
     pub(crate) began_ns: Option<u64>,
+    /// What was done before these workers began.
+    pub(crate) earlier: Outcomes,
+    /// Records that were done before this command.
+    pub(crate) resumed: u64,
+    /// Losses after which the run went on.
+    pub(crate) restarts: Vec<Restart>,
 }
 
 /// The beginning of a job that does not begin at once.
@@ -108,7 +118,7 @@ impl Follower<'_> {
                 Ok(ClusterEvent::Finished { .. }) => finished += 1,
                 Ok(ClusterEvent::Lost(lost)) => {
                     let settled = self.cluster.settle(lost);
-                    course.failure.get_or_insert_with(|| lost_message(&settled.root));
+                    course.lost = Some(settled.root);
                     break;
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -189,7 +199,9 @@ impl Wait<'_> {
     }
 }
 
-fn lost_message(lost: &Lost) -> String {
+/// A loss with which the run ends, why, and whether another command can go on with it.
+pub(crate) fn lost_message(lost: &Lost, why: &str, goes_on: bool) -> String {
+    let further = if goes_on { ", and the same command goes on from there" } else { "" };
     let stderr = lost.last_stderr.trim();
     let said = if stderr.is_empty() {
         String::new()
@@ -197,7 +209,7 @@ fn lost_message(lost: &Lost) -> String {
         format!("\nits last words:\n{}", indent(stderr))
     };
     format!(
-        "worker {} was lost: {}; results so far are kept; the same run again does not pay again for its answers{said}",
+        "worker {} was lost: {}; the run ends ({why}); what is done is kept{further}{said}",
         lost.worker, lost.cause
     )
 }

@@ -13,15 +13,18 @@ mod execute;
 pub(crate) mod facts;
 mod follow;
 mod gate;
+mod identity;
 mod index_cache;
 pub(crate) mod indexes;
 mod interrupt;
 pub(crate) mod job;
+pub(crate) mod loss;
 pub(crate) mod options;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod services;
 mod together;
+mod work;
 
 use std::path::PathBuf;
 

@@ -7,6 +7,7 @@ use sage_cluster::check_workers;
 use sage_dsl::experiment::Arrivals;
 
 use super::arrivals;
+use super::loss::OnLoss;
 use crate::args::RunArguments;
 use crate::exit::usage;
 
@@ -23,8 +24,11 @@ pub(crate) struct Options {
     pub(crate) seed: u64,
     /// Output folder, if one was named.
     pub(crate) out: Option<PathBuf>,
-    /// Whether answers that an earlier run into the folder paid for are paid again.
+    /// Whether a run in the folder that is not finished is given up, and answers that were paid for
+    /// are paid again.
     pub(crate) fresh: bool,
+    /// What is done when a worker is lost.
+    pub(crate) on_loss: OnLoss,
     /// Journal of another run whose paid answers are used too; else the folder's own.
     pub(crate) journal: Option<PathBuf>,
     /// What tasks in flight are given to end after an interrupt.
@@ -69,6 +73,7 @@ impl Options {
             seed: arguments.seed,
             out: arguments.out.clone(),
             fresh: arguments.fresh,
+            on_loss: arguments.on_loss,
             journal: None,
             drain: arguments.drain,
             quiet: arguments.quiet,

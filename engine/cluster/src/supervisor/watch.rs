@@ -13,8 +13,8 @@ use crate::launcher::{Exit, WorkerProcess};
 use crate::link::Link;
 use crate::message::Up;
 
-/// How long a closed socket waits for the exit that explains it, and an exit for the last messages
-/// in the socket. Both normally take a millisecond.
+/// How long a closed socket waits for the exit that explains it, and an exit with an error for the
+/// last messages in the socket. Both normally take a millisecond.
 const EXPLAIN: Duration = Duration::from_millis(100);
 
 /// Waits for the end of a worker's process.
@@ -26,9 +26,11 @@ pub(super) fn exit(
     spawn(format!("exit-{worker}"), move || {
         let exit = process.wait().unwrap_or(Exit::Unknown);
         shared.update(|state| state.slots[worker].exit = Some(exit));
-        // `Finished` may still be in the socket: only with it can the exit be judged.
+        // `Finished` may still be in the socket: only with it can the exit be judged. The socket of a
+        // process that left well is closed, and will be read to its end, however busy the host is.
+        let patience = if exit.success() { shared.heartbeat_timeout } else { EXPLAIN };
         if shared.members[worker].link.get().is_some() {
-            shared.wait(Instant::now() + EXPLAIN, |state| state.slots[worker].closed);
+            shared.wait(Instant::now() + patience, |state| state.slots[worker].closed);
         }
         shared.lose(worker, LossCause::Exited(exit));
     })

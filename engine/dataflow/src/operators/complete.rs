@@ -16,6 +16,7 @@ use timely::dataflow::{Stream, StreamVec};
 
 use super::fused::buried;
 use super::{Fused, Held, Tasks, Time};
+use crate::commit::Outcomes;
 use crate::context::Context;
 use crate::error::DataflowError;
 use crate::pod::PodVec;
@@ -99,12 +100,13 @@ pub(crate) fn complete<'s>(
     let mut count_output =
         OutputBuilder::<_, CapacityContainerBuilder<Vec<Counted>>>::from(count_output);
     let again = scope.activator_for(builder.operator_info().address);
-    builder.build(move |_| {
+    builder.build(move |mut capabilities| {
         // Word of a completion takes one step more than events do, over the feedback operator. So
         // events wait for the next step: both leave in one message and wake the first worker once.
         let mut unsent = Held::default();
-        // Kept until the last task has ended, for the counts.
-        let mut held = Held::default();
+        // Kept until the last task has ended, for the counts. Those of earlier generations are there
+        // even when no task comes. (Of the last output, at time 0, as the source keeps one.)
+        let mut last_word = capabilities.pop();
         let mut arena = Bump::new();
         let mut finished: Vec<Done> = Vec::new();
         move |frontiers| {
@@ -120,15 +122,11 @@ pub(crate) fn complete<'s>(
                     unsent.add(&capability, 1);
                     again.activate();
                 }
-                held.add(&capability, 3);
                 for mut task in tasks.drain(..) {
                     finished.push(finish(&mut task, &last, &emits, &context, &arena));
                     arena.reset();
                 }
-                // Results are with the system before anybody hears of them.
-                if let Err(error) = context.outlets.borrow_mut().flush() {
-                    context.fail(error);
-                }
+                context.settle();
                 let mut print_output = print_output.activate();
                 let mut session = print_output.session(&capability);
                 for (sink, text) in context.outlets.borrow_mut().take_printed() {
@@ -139,13 +137,11 @@ pub(crate) fn complete<'s>(
                 done_output.session(&capability).give_iterator(finished.drain(..));
             });
             if frontiers[0].is_empty()
-                && let Some(capability) = held.get()
+                && let Some(capability) = last_word.take()
             {
                 let mut count_output = count_output.activate();
-                let mut session = count_output.session(capability);
+                let mut session = count_output.session(&capability);
                 session.give_iterator(context.outlets.borrow_mut().take_counts());
-                drop(session);
-                held.release();
             }
         }
     });
@@ -178,17 +174,22 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
     task.dead.append(&mut failed);
     let dead = task.dead.len() as u64;
     for letter in &task.dead {
-        if let Err(error) = context.outlets.borrow_mut().bury(task.id, letter) {
-            context.fail(error);
-        }
+        context.outlets.borrow_mut().bury(task.id, letter);
     }
     let now = context.clock.now_ns();
     if task.scheduled {
         context.slots.give_back();
     }
-    let value = u64::from(task.records).saturating_sub(dead);
+    let records = u64::from(task.records);
+    let value = records.saturating_sub(dead);
     // A task is late when nothing but the deadline kept its records from an end.
     let late = dead > 0 && value == 0 && task.dead.iter().all(|letter| letter.class == DEADLINE);
+    let outcomes = if late {
+        Outcomes { late: records, ..Outcomes::default() }
+    } else {
+        Outcomes { ok: value, dead: records - value, ..Outcomes::default() }
+    };
+    context.outlets.borrow_mut().end(task.id, outcomes);
     context.note(Event {
         value,
         extra: dead,
@@ -225,9 +226,7 @@ fn emit_all<'a>(
             continue;
         }
         let to = from + emit.values.len();
-        if let Err(error) = context.outlets.borrow_mut().write(emit.sink, &values[from..to]) {
-            context.fail(error);
-        }
+        context.outlets.borrow_mut().write(emit.sink, &values[from..to]);
         from = to;
     }
     Ok(())

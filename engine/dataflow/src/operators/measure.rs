@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
@@ -18,6 +18,7 @@ use timely::dataflow::channels::pact::ExchangeCore;
 use timely::dataflow::operators::Operator;
 
 use super::Time;
+use crate::commit::Commit;
 use crate::context::Context;
 use crate::error::DataflowError;
 use crate::pod::PodVec;
@@ -37,11 +38,16 @@ pub(crate) struct Measurements {
 }
 
 impl Measurements {
-    pub(crate) fn create(out: &Path, config: RecorderConfig) -> Result<Self, DataflowError> {
+    /// Rows of tasks that were done before stay in the table.
+    pub(crate) fn create(
+        out: &Path,
+        config: RecorderConfig,
+        earlier: &Commit,
+    ) -> Result<Self, DataflowError> {
         let path = out.join(TASKS);
         let failed = |reason| DataflowError::File { action: "create", path: path.clone(), reason };
-        let mut tasks = BufWriter::new(File::create(&path).map_err(failed)?);
-        writeln!(tasks, "{}", csv_header(&config.stages)).map_err(failed)?;
+        let header = csv_header(&config.stages);
+        let tasks = table(&path, &header, earlier).map_err(failed)?;
         Ok(Measurements {
             recorder: Recorder::new(config),
             pending: Vec::new(),
@@ -81,6 +87,32 @@ impl Measurements {
     fn failed(&self, reason: std::io::Error) -> DataflowError {
         DataflowError::File { action: "write", path: self.path.clone(), reason }
     }
+}
+
+/// Make the table of tasks, with what the one that is there has on done tasks. A row of a task that
+/// was not committed is none: the task is done again. Half a line at the end is none either.
+fn table(path: &Path, header: &str, earlier: &Commit) -> std::io::Result<BufWriter<File>> {
+    let beside = path.with_extension("tmp");
+    let mut table = BufWriter::new(File::create(&beside)?);
+    writeln!(table, "{header}")?;
+    if !earlier.done.is_empty()
+        && let Ok(old) = File::open(path)
+    {
+        let mut old = BufReader::new(old);
+        let mut missing = earlier.done.clone();
+        let mut line = Vec::new();
+        while old.read_until(b'\n', &mut line)? > 0 {
+            let task = line.split(|byte| *byte == b',').next();
+            let task = task.and_then(|task| std::str::from_utf8(task).ok()?.parse().ok());
+            if line.ends_with(b"\n") && task.is_some_and(|task| missing.remove(task)) {
+                table.write_all(&line)?;
+            }
+            line.clear();
+        }
+    }
+    table.flush()?;
+    std::fs::rename(&beside, path)?;
+    Ok(table)
 }
 
 pub(crate) fn measure(

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sage_core::event::{Event, Kind};
-use sage_core::record::Rows;
 use sage_dsl::plan::{BadRows, SourcePlan};
 use timely::dataflow::Scope;
 use timely::dataflow::operators::generic::operator;
@@ -14,7 +13,7 @@ use super::{Tasks, Time};
 use crate::arrivals::{Due, Pace};
 use crate::context::Context;
 use crate::error::DataflowError;
-use crate::sources::{Fed, FeedSettings, Feeder};
+use crate::sources::{Fed, FeedSettings, Feeder, Fresh};
 use crate::task::Task;
 use crate::worker::Begin;
 
@@ -54,7 +53,6 @@ pub(crate) fn source<'s>(
                     pace: settings.pace.take(),
                     begin: settings.begin.take(),
                     next: None,
-                    next_task: 0,
                     ended: false,
                     bad: settings.plan.bad_rows,
                     pipe: settings.plan.kind == "stdin",
@@ -99,8 +97,7 @@ struct Intake {
     /// Until it was said and has come.
     begin: Option<Arc<Begin>>,
     /// Read, and on its way here.
-    next: Option<(Rows, u32, Due)>,
-    next_task: u64,
+    next: Option<(Fresh, Due)>,
     ended: bool,
     bad: BadRows,
     /// Whether records come from outside while the run goes on.
@@ -140,20 +137,20 @@ impl Intake {
                 return Step::Nothing;
             }
             let now = context.clock.now_ns();
-            if let Some((rows, round, due)) = self.next.take() {
+            if let Some((fresh, due)) = self.next.take() {
                 if let Some(wait) = until(due.complete_ns, now) {
-                    self.next = Some((rows, round, due));
+                    self.next = Some((fresh, due));
                     return Step::Later(wait);
                 }
-                return Step::Task(self.enter(context, rows, round, due.arrives_ns));
+                return Step::Task(enter(context, fresh, due.arrives_ns));
             }
             match self.feeder.next() {
                 None => {
                     self.starved = true;
                     return Step::Nothing;
                 }
-                Some(Fed::Task(rows, round)) => match self.due(rows.len(), now) {
-                    Some(due) => self.next = Some((rows, round, due)),
+                Some(Fed::Task(fresh)) => match self.due(&fresh, now) {
+                    Some(due) => self.next = Some((fresh, due)),
                     // The trace is at its end, whatever the source still holds.
                     None => self.ended = true,
                 },
@@ -172,11 +169,8 @@ impl Intake {
                         return Step::Nothing;
                     }
                     context.note(Event::new(Kind::Unreadable, u64::MAX, now));
-                    let buried =
-                        context.outlets.borrow_mut().bury_row(&row.place, &row.text, &row.reason);
-                    if let Err(error) = buried {
-                        context.fail(error);
-                    }
+                    context.outlets.borrow_mut().bury_row(&row.place, &row.text, &row.reason);
+                    context.settle();
                 }
                 Some(Fed::End(result)) => {
                     self.ended = true;
@@ -189,11 +183,12 @@ impl Intake {
     }
 
     /// When a task that was just read arrives.
-    fn due(&mut self, records: usize, now: u64) -> Option<Due> {
+    fn due(&mut self, fresh: &Fresh, now: u64) -> Option<Due> {
         let starved = std::mem::take(&mut self.starved);
         let at_once = Due { arrives_ns: now, complete_ns: now };
         let Some(pace) = &mut self.pace else { return Some(at_once) };
-        let due = pace.next(records, now)?;
+        pace.skip(fresh.skipped);
+        let due = pace.next(fresh.rows.len(), now)?;
         if self.pipe && starved {
             self.fed_ns = now;
         }
@@ -204,15 +199,14 @@ impl Intake {
             complete_ns: complete_ns.max(self.fed_ns),
         })
     }
+}
 
-    fn enter(&mut self, context: &Context, rows: Rows, round: u32, arrived_ns: u64) -> Task {
-        let id = self.next_task;
-        self.next_task += 1;
-        let records = rows.len() as u32;
-        context.note(Event { records, ..Event::new(Kind::Arrived, id, arrived_ns) });
-        context.intake.open.set(context.intake.open.get() + 1);
-        Task { id, arrived_ns, round, records, rows, ..Task::default() }
-    }
+fn enter(context: &Context, fresh: Fresh, arrived_ns: u64) -> Task {
+    let Fresh { id, rows, round, .. } = fresh;
+    let records = rows.len() as u32;
+    context.note(Event { records, ..Event::new(Kind::Arrived, id, arrived_ns) });
+    context.intake.open.set(context.intake.open.get() + 1);
+    Task { id, arrived_ns, round, records, rows, ..Task::default() }
 }
 
 /// How long it is from `now` to `at`, if at all.

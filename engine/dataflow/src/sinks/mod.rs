@@ -18,7 +18,7 @@ use sage_dsl::types::{RecordType, Value};
 use crate::error::DataflowError;
 
 pub(crate) use part::Part;
-pub use part::{JoinReport, join_parts, parts_folder};
+pub use part::{JoinReport, PARTS, join_parts, parts_folder};
 
 /// A sink the engine can write.
 #[derive(Debug)]
@@ -75,10 +75,9 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
                 "`{name}` does not lie within the run's output folder; give a plain file name"
             ));
         }
-        let folder = path
-            .components()
-            .next()
-            .is_some_and(|first| ["parts", "index"].iter().any(|own| first.as_os_str() == *own));
+        let folder = path.components().next().is_some_and(|first| {
+            ["parts", "index", "commit", "commit.old"].iter().any(|own| first.as_os_str() == *own)
+        });
         if folder || own_files.contains(&name.as_str()) {
             return wrong(format!("the run itself writes `{name}`; choose another name"));
         }

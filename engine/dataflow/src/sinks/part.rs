@@ -4,43 +4,77 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
+use crate::commit::{Commit, Content, Extent, Grown, Growth, Tracked};
 use crate::error::DataflowError;
+
+/// Name of the folder of the part files.
+pub const PARTS: &str = "parts";
 
 /// Folder of the part files within a run's output folder.
 pub fn parts_folder(out: &Path) -> PathBuf {
-    out.join("parts")
+    out.join(PARTS)
 }
 
-/// A part file being written.
+/// A part file that grows. The bytes are kept here until the thread that commits takes them: a write
+/// to a file may have to wait for the disk, even if it is not brought there.
 pub(crate) struct Part {
-    path: PathBuf,
-    file: BufWriter<File>,
-    rows: u64,
+    name: String,
+    content: Content,
+    file: File,
+    grown: Grown,
+    /// Not taken yet.
+    fresh: Vec<u8>,
 }
 
 impl Part {
-    /// Create the part of `name` for one worker thread.
-    pub(crate) fn create(out: &Path, name: &str, peer: usize) -> Result<Self, DataflowError> {
-        let path = parts_folder(out).join(format!("{}.{peer:04}", name.replace('/', "%2F")));
+    /// Create a part file of this name within the run's folder; it must not be there yet.
+    pub(crate) fn create(
+        out: &Path,
+        name: String,
+        content: Content,
+    ) -> Result<Self, DataflowError> {
+        let path = out.join(&name);
         let failed = |reason| DataflowError::File { action: "create", path: path.clone(), reason };
-        fs::create_dir_all(parts_folder(out)).map_err(failed)?;
-        let file = File::create(&path).map_err(failed)?;
-        Ok(Part { path, file: BufWriter::with_capacity(1 << 16, file), rows: 0 })
+        let file = File::options().append(true).create_new(true).open(&path).map_err(failed)?;
+        Ok(Part { name, content, file, grown: Grown::default(), fresh: Vec::new() })
     }
 
     /// Append whole rows.
-    pub(crate) fn write(&mut self, bytes: &[u8], rows: u64) -> Result<(), DataflowError> {
-        self.rows += rows;
-        self.file.write_all(bytes).map_err(|reason| self.failed(reason))
+    pub(crate) fn write(&mut self, bytes: &[u8], rows: u64) {
+        self.grown.add(bytes, rows);
+        self.fresh.extend_from_slice(bytes);
     }
 
-    /// Hand everything to the system.
-    pub(crate) fn flush(&mut self) -> Result<(), DataflowError> {
-        self.file.flush().map_err(|reason| self.failed(reason))
+    /// Rows so far.
+    pub(crate) fn rows(&self) -> u64 {
+        self.grown.rows()
     }
 
-    fn failed(&self, reason: std::io::Error) -> DataflowError {
-        DataflowError::File { action: "write", path: self.path.clone(), reason }
+    /// How far it has grown, and by what, if it has since this was last asked.
+    pub(crate) fn growth(&mut self) -> Option<Growth<'_>> {
+        let extent = self.grown.extent(self.content);
+        (!self.fresh.is_empty()).then_some(Growth { extent, bytes: &mut self.fresh })
+    }
+
+    /// For the thread that brings it to the disk.
+    pub(crate) fn tracked(&self) -> Result<Tracked, DataflowError> {
+        let file = self.file.try_clone();
+        let name = self.name.clone();
+        let file = file.map_err(|reason| DataflowError::File {
+            action: "open",
+            path: name.clone().into(),
+            reason,
+        })?;
+        Ok(Tracked { name, file })
+    }
+
+    /// Write what is fresh, as the thread does.
+    #[cfg(test)]
+    pub(crate) fn write_out(&mut self) -> Option<Extent> {
+        let Growth { extent, bytes } = self.growth()?;
+        let bytes = std::mem::take(bytes);
+        self.file.write_all(&bytes).unwrap();
+        Some(extent)
     }
 }
 
@@ -49,31 +83,30 @@ impl Part {
 pub struct JoinReport {
     /// Parts that were joined.
     pub parts: usize,
-    /// Lines in all of them, the header not counted; not counted when nothing had to be copied.
-    pub lines: Option<u64>,
+    /// Rows in all of them.
+    pub rows: u64,
 }
 
-/// Join the parts of `name` behind `header` under the final name: written beside it, renamed when
-/// complete. The file is made even when there is no part. A last line without its end (a killed
-/// worker) is left out. Used parts are removed. `whole`: all workers ended well, so a single part
-/// without a header is the file already.
+/// Join what was committed of the parts of `name` behind `header` under the final name: written
+/// beside it, renamed when complete. The file is made even when there is no part. The parts stay, so
+/// this can be broken off and made again. `finished`: nothing will be added to them, so a single part
+/// without a header may be the file, too.
 pub fn join_parts(
     out: &Path,
     name: &str,
     header: &[u8],
-    whole: bool,
+    commit: &Commit,
+    finished: bool,
 ) -> Result<JoinReport, DataflowError> {
-    let folder = parts_folder(out);
-    let prefix = format!("{}.", name.replace('/', "%2F"));
-    let mut parts: Vec<PathBuf> = match fs::read_dir(&folder) {
-        Ok(entries) => entries
-            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-            .filter(|path| is_part(path, &prefix))
-            .collect(),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(reason) => return Err(DataflowError::File { action: "read", path: folder, reason }),
+    let prefix = format!("{PARTS}/{}.", name.replace('/', "%2F"));
+    let is_part = |(name, extent): &(&String, &Extent)| {
+        let number = name.strip_prefix(&prefix);
+        number.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
+            && extent.length > 0
     };
-    parts.sort();
+    let parts: Vec<(&String, &Extent)> = commit.files.iter().filter(is_part).collect();
+    let rows = parts.iter().map(|(_, extent)| extent.rows).sum();
+    let report = JoinReport { parts: parts.len(), rows };
 
     let target = out.join(name);
     let beside = out.join(format!("{name}.tmp"));
@@ -81,72 +114,76 @@ pub fn join_parts(
     if let Some(parent) = target.parent() {
         fs::create_dir_all(parent).map_err(failed)?;
     }
-    if let ([part], true, true) = (parts.as_slice(), whole, header.is_empty()) {
-        fs::rename(part, &target).map_err(failed)?;
-        return Ok(JoinReport { parts: 1, lines: None });
+    // An earlier attempt may have left a second name of a part, which must not be written to.
+    match fs::remove_file(&beside) {
+        Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => return Err(failed(reason)),
+        _ => {}
     }
-    let mut report = JoinReport { parts: parts.len(), lines: Some(0) };
-    let mut joined = BufWriter::with_capacity(1 << 16, File::create(&beside).map_err(failed)?);
-    joined.write_all(header).map_err(failed)?;
-    for part in &parts {
-        let lines = append_whole_lines(part, &mut joined)?;
-        report.lines = report.lines.map(|sum| sum + lines);
+    let linked = match parts.as_slice() {
+        [(part, extent)] if finished && header.is_empty() => {
+            let part = out.join(part);
+            let whole = fs::metadata(&part).is_ok_and(|there| there.len() == extent.length);
+            // Not every file system has second names.
+            whole && fs::hard_link(&part, &beside).is_ok()
+        }
+        _ => false,
+    };
+    if !linked {
+        let mut joined = BufWriter::with_capacity(1 << 16, File::create(&beside).map_err(failed)?);
+        joined.write_all(header).map_err(failed)?;
+        for (part, extent) in parts {
+            append(&out.join(part), extent.length, &mut joined)?;
+        }
+        let joined = joined.into_inner().map_err(|error| failed(error.into_error()))?;
+        joined.sync_all().map_err(failed)?;
     }
-    joined.into_inner().map_err(|error| failed(error.into_error()))?.sync_all().map_err(failed)?;
     fs::rename(&beside, &target).map_err(failed)?;
-    for part in parts {
-        // A part that stays is only untidy.
-        let _ = fs::remove_file(part);
-    }
     Ok(report)
 }
 
-fn is_part(path: &Path, prefix: &str) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or("");
-    name.strip_prefix(prefix).is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-fn append_whole_lines(part: &Path, joined: &mut impl Write) -> Result<u64, DataflowError> {
+/// Append the first `length` bytes of a part.
+fn append(part: &Path, length: u64, joined: &mut impl Write) -> Result<(), DataflowError> {
     let failed = |reason| DataflowError::File { action: "read", path: part.to_owned(), reason };
-    let mut file = File::open(part).map_err(failed)?;
-    let mut buffer = vec![0; 1 << 16];
-    let mut pending: Vec<u8> = Vec::new();
-    let mut lines = 0;
-    loop {
-        let read = file.read(&mut buffer).map_err(failed)?;
-        if read == 0 {
-            return Ok(lines);
-        }
-        match buffer[..read].iter().rposition(|byte| *byte == b'\n') {
-            Some(end) => {
-                joined.write_all(&pending).map_err(failed)?;
-                joined.write_all(&buffer[..=end]).map_err(failed)?;
-                lines += pending.iter().filter(|byte| **byte == b'\n').count() as u64
-                    + buffer[..=end].iter().filter(|byte| **byte == b'\n').count() as u64;
-                pending.clear();
-                pending.extend_from_slice(&buffer[end + 1..read]);
-            }
-            None => pending.extend_from_slice(&buffer[..read]),
-        }
+    let file = File::open(part).map_err(failed)?;
+    let copied = std::io::copy(&mut file.take(length), joined).map_err(failed)?;
+    if copied == length {
+        return Ok(());
     }
+    let message = format!("{copied} bytes are left of {length} that were committed");
+    Err(DataflowError::Damaged { path: part.to_owned(), message })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commit::{begin, part_name};
 
     #[test]
-    fn parts_are_joined_without_half_lines() {
+    fn parts_are_joined_as_far_as_they_were_committed_and_again() {
         let out = tempfile::tempdir().unwrap();
-        for (peer, text) in [(0, "a\nb\n"), (11, "c\nhalf")] {
-            let mut part = Part::create(out.path(), "x.csv", peer).unwrap();
-            part.write(text.as_bytes(), 2).unwrap();
-            part.flush().unwrap();
+        let out = out.path();
+        begin(out).unwrap();
+        let mut commit = Commit::default();
+        for (peer, text) in [(0, "a\nb\n"), (11, "c\n")] {
+            let name = part_name("x.csv", 1, peer);
+            let mut part = Part::create(out, name.clone(), Content::Rows).unwrap();
+            part.write(text.as_bytes(), text.len() as u64 / 2);
+            commit.files.insert(name, part.write_out().unwrap());
+            assert!(part.growth().is_none());
+            part.write(b"half", 0);
+            part.write_out();
         }
-        Part::create(out.path(), "x.csv.other", 0).unwrap().flush().unwrap();
-        let report = join_parts(out.path(), "x.csv", b"head\n", false).unwrap();
-        assert_eq!(report, JoinReport { parts: 2, lines: Some(3) });
-        assert_eq!(fs::read_to_string(out.path().join("x.csv")).unwrap(), "head\na\nb\nc\n");
-        assert_eq!(join_parts(out.path(), "empty.csv", b"h\n", true).unwrap().parts, 0);
+        let other = part_name("x.csv.other", 1, 0);
+        Part::create(out, other, Content::Rows).unwrap();
+        for _ in 0..2 {
+            let report = join_parts(out, "x.csv", b"head\n", &commit, true).unwrap();
+            assert_eq!(report, JoinReport { parts: 2, rows: 3 });
+            assert_eq!(fs::read_to_string(out.join("x.csv")).unwrap(), "head\na\nb\nc\n");
+        }
+        assert_eq!(join_parts(out, "empty.csv", b"h\n", &commit, true).unwrap().parts, 0);
+        // One part alone is longer than it was committed.
+        commit.files.retain(|name, _| name.ends_with("0011"));
+        join_parts(out, "x.csv", b"", &commit, true).unwrap();
+        assert_eq!(fs::read_to_string(out.join("x.csv")).unwrap(), "c\n");
     }
 }

@@ -2,9 +2,14 @@
 //!
 //! When the dataflow does not take tasks the queue fills and the reading stops: that is the whole
 //! of the backpressure towards a file or a pipe.
+//!
+//! A task is known by its number in source order. In a run that goes on, the tasks that were done
+//! before are read and left out here, and so are the unreadable rows that were buried before.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
+use roaring::RoaringTreemap;
 use sage_core::record::{Datum, Items, Rows, pack};
 use sage_dsl::plan::SourcePlan;
 use timely::scheduling::SyncActivator;
@@ -21,12 +26,28 @@ pub(crate) struct FeedSettings {
     pub(crate) tasks: Option<u64>,
     /// At most so many records.
     pub(crate) limit: Option<u64>,
+    /// Tasks that were done before.
+    pub(crate) done: Arc<RoaringTreemap>,
+    /// Unreadable rows that were buried before; the first ones, since they are met in order.
+    pub(crate) buried: u64,
+}
+
+/// A task that is to be done.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    /// Number in source order.
+    pub(crate) id: u64,
+    pub(crate) rows: Rows,
+    /// How often the source had been read before.
+    pub(crate) round: u32,
+    /// Records of done tasks since the task before.
+    pub(crate) skipped: u64,
 }
 
 /// What the thread hands over.
 pub(crate) enum Fed {
-    /// One task's rows, and how often the source had been read before.
-    Task(Rows, u32),
+    /// One task.
+    Task(Fresh),
     /// A row that could not be read.
     Bad(BadRow),
     /// The source ended, well or not.
@@ -48,7 +69,8 @@ impl Feeder {
         std::thread::Builder::new()
             .name("source".into())
             .spawn(move || {
-                let mut hand = Hand { sender, wake };
+                let buried = settings.buried;
+                let mut hand = Hand { sender, wake, number: 0, skipped: 0, buried };
                 let result = feed(&plan, &settings, &mut hand);
                 // The dataflow may be gone already; then nobody needs to know.
                 let _ = hand.give(Fed::End(result));
@@ -74,6 +96,12 @@ impl Feeder {
 struct Hand {
     sender: SyncSender<Fed>,
     wake: SyncActivator,
+    /// Of the next task.
+    number: u64,
+    /// Records of done tasks since the last one.
+    skipped: u64,
+    /// Unreadable rows to come that were buried before.
+    buried: u64,
 }
 
 /// The dataflow has gone away.
@@ -123,7 +151,9 @@ fn read_once(
         if round == 0 {
             for bad in batch.bad {
                 *given += 1;
-                if hand.give(Fed::Bad(bad)).is_err() {
+                if hand.buried > 0 {
+                    hand.buried -= 1;
+                } else if hand.give(Fed::Bad(bad)).is_err() {
                     return Ok(Err(Gone));
                 }
             }
@@ -131,9 +161,18 @@ fn read_once(
         if batch.rows.is_empty() {
             continue;
         }
-        *given += batch.rows.len() as u64;
+        let records = batch.rows.len() as u64;
+        *given += records;
+        let id = hand.number;
+        hand.number += 1;
+        if settings.done.contains(id) {
+            hand.skipped += records;
+            continue;
+        }
         let rows = if round == 0 { batch.rows } else { renamed(&batch.rows, plan.key, round) };
-        if hand.give(Fed::Task(rows, u32::try_from(round).unwrap_or(u32::MAX))).is_err() {
+        let round = u32::try_from(round).unwrap_or(u32::MAX);
+        let skipped = std::mem::take(&mut hand.skipped);
+        if hand.give(Fed::Task(Fresh { id, rows, round, skipped })).is_err() {
             return Ok(Err(Gone));
         }
     }

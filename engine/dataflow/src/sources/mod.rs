@@ -15,7 +15,7 @@ use sage_dsl::types::Value;
 
 use crate::error::DataflowError;
 
-pub(crate) use feed::{Fed, FeedSettings, Feeder, renamed};
+pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
 
 /// A source the engine can read.
 #[derive(Debug)]

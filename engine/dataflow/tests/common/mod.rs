@@ -23,7 +23,9 @@ use sage_core::index::Index;
 use sage_core::metrics::Summary;
 use sage_dataflow::arrivals::Schedule;
 use sage_dataflow::sinks::{file_name, header, join_parts};
-use sage_dataflow::{Begin, DEAD_LETTERS, Progress, Reporter, RunClock, RunSettings, WorkerSetup};
+use sage_dataflow::{
+    Begin, DEAD_LETTERS, Progress, Reporter, RunClock, RunSettings, WorkerSetup, commit,
+};
 use sage_dsl::catalog::Catalog;
 use sage_dsl::experiment::Arrivals;
 use sage_dsl::plan::Plan;
@@ -69,6 +71,8 @@ pub struct Run {
     pub indexes: Vec<Arc<dyn Index>>,
     /// Ask for a graceful stop after this.
     pub stop_after: Option<Duration>,
+    /// Of a run that this one goes on with.
+    pub folder: Option<tempfile::TempDir>,
 }
 
 /// What a run left behind.
@@ -93,6 +97,7 @@ impl Run {
             endpoint: Arc::new(Scripted::echo()),
             indexes: Vec::new(),
             stop_after: None,
+            folder: None,
         }
     }
 
@@ -107,9 +112,11 @@ impl Run {
     }
 
     pub fn go(self) -> Left {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = self.folder.unwrap_or_else(|| tempfile::tempdir().unwrap());
+        let earlier = commit::recover(folder.path()).unwrap();
         let settings = RunSettings {
             out: folder.path().to_owned(),
+            generation: earlier.generation + 1,
             origin_ns: RunClock::host_ns(),
             seed: SEED,
             threads: self.threads,
@@ -149,21 +156,28 @@ impl Run {
         for thread in threads {
             outcomes.extend(thread.join().expect("a worker panicked").expect("a worker failed"));
         }
+        let commit = commit::read(folder.path()).unwrap();
         let mut files = BTreeMap::new();
         for sink in &self.plan.sinks {
             if let Some(name) = file_name(sink) {
-                join_parts(folder.path(), &name, &header(sink), true).unwrap();
+                join_parts(folder.path(), &name, &header(sink), &commit, true).unwrap();
                 let text = std::fs::read_to_string(folder.path().join(&name)).unwrap();
                 files.insert(name, text);
             }
         }
-        join_parts(folder.path(), DEAD_LETTERS, b"", true).unwrap();
+        join_parts(folder.path(), DEAD_LETTERS, b"", &commit, true).unwrap();
         let summary = outcomes.iter().find_map(|outcome| outcome.summary.clone()).unwrap();
         let counts = summary.counts;
         assert_eq!(
             counts.tasks_in,
             counts.tasks_ok + counts.tasks_dead + counts.tasks_late + counts.tasks_pending,
             "the summary must add up"
+        );
+        let outcomes_of = commit.outcomes;
+        assert_eq!(
+            (counts.tasks_ok, counts.tasks_dead, counts.tasks_late),
+            (outcomes_of.ok, outcomes_of.dead + outcomes_of.unreadable, outcomes_of.late),
+            "what was committed is what was measured"
         );
         Left {
             summary,

@@ -1,4 +1,5 @@
-//! The run's output folder: claimed for one run, cleared of an earlier one, half lines cut.
+//! The run's output folder: claimed for one run, which goes on with what an earlier attempt at it has
+//! committed, or clears the folder of another run.
 
 use std::fs::{self, File};
 use std::io::ErrorKind;
@@ -7,11 +8,16 @@ use std::time::SystemTime;
 
 use anyhow::Context;
 use rustix::fs::FlockOperation;
+use sage_dataflow::commit::{self, Commit};
 use sage_dataflow::sinks::file_name;
 use sage_dsl::plan::Plan;
+use sage_retrieval::documents::Corpus;
 
 use crate::exit::{usage, usage_of};
+use crate::run::JobRun;
+use crate::run::execute::reads_stdin;
 use crate::run::facts::TRIAL;
+use crate::run::identity::Identity;
 use crate::run::services::JOURNAL;
 
 /// Files every run writes.
@@ -31,6 +37,8 @@ pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     /// Whether it holds the results of an earlier run, which are replaced.
     pub(crate) replaced: bool,
+    /// What an earlier attempt at this run has committed, if there was one.
+    pub(crate) earlier: Option<Commit>,
     /// Locked; the lock falls with the process, however it ends.
     _lock: File,
 }
@@ -39,27 +47,86 @@ pub(crate) struct Folder {
 pub(crate) const LOCK: &str = ".lock";
 
 impl Folder {
-    /// Claim the folder that was named, or a new one for `pipeline`, and clear what an earlier run
-    /// left in it.
+    /// Claim the folder that the job names, or a new one for its pipeline. A run in it that is not
+    /// finished goes on if it is of the same, and else is refused; what a finished one left is
+    /// cleared.
     ///
-    /// The answers that the earlier run paid for are kept unless `fresh` gives them up.
-    pub(crate) fn claim(given: Option<&Path>, pipeline: &str, fresh: bool) -> anyhow::Result<Self> {
-        let path = match given {
-            Some(path) => {
-                check(path)?;
-                fs::create_dir_all(path).map_err(|error| refused(path, &error))?;
-                path.to_owned()
-            }
+    /// The answers that the earlier run paid for are kept, unless `--fresh` gives up all that was.
+    pub(crate) fn claim(job: &JobRun, corpora: &[Corpus]) -> anyhow::Result<Self> {
+        let (pipeline, fresh) = (&job.plan.name, job.options.fresh);
+        let path = match job.options.out.as_deref() {
+            Some(path) => given(path)?,
             None => new_folder(Path::new(RUNS), pipeline)?,
         };
         let lock = lock(&path)?;
+        let identity = Identity::of(job, corpora)?;
+        let earlier = if fresh { None } else { unfinished(job, &path, &identity)? };
+        if earlier.is_some() {
+            // They tell of the attempt before.
+            for name in ["metrics.json", "summary.txt"] {
+                let _ = fs::remove_file(path.join(name));
+            }
+            return Ok(Folder { path, replaced: false, earlier, _lock: lock });
+        }
         let replaced = clear(&path)?;
+        commit::recover(&path).map_err(usage_of)?;
+        identity.write(&path)?;
         let journal = path.join(JOURNAL);
         if fresh && journal.exists() {
             sage_llm::journal::clear(&journal, None).map_err(usage_of)?;
         }
-        Ok(Folder { path, replaced, _lock: lock })
+        Ok(Folder { path, replaced, earlier: None, _lock: lock })
     }
+}
+
+fn given(path: &Path) -> anyhow::Result<PathBuf> {
+    check(path)?;
+    fs::create_dir_all(path).map_err(|error| refused(path, &error))?;
+    Ok(path.to_owned())
+}
+
+impl Folder {
+    /// Claim a folder for figures that no run makes, and clear it; not one with a run that is not
+    /// finished.
+    pub(crate) fn claim_for_twin(path: &Path) -> anyhow::Result<Self> {
+        let path = given(path)?;
+        let lock = lock(&path)?;
+        if commit::read(&path).map_err(usage_of)?.outcomes.total() > 0 {
+            return Err(usage(format!(
+                "--out {}: it holds a run that is not finished; choose another folder",
+                path.display()
+            )));
+        }
+        let replaced = clear(&path)?;
+        Ok(Folder { path, replaced, earlier: None, _lock: lock })
+    }
+}
+
+/// What the run in `out` has committed, put back to that state, if it is not finished and has
+/// committed anything.
+fn unfinished(job: &JobRun, out: &Path, now: &Identity) -> anyhow::Result<Option<Commit>> {
+    // What was read from a pipe cannot be read again.
+    if reads_stdin(&job.plan) {
+        return Ok(None);
+    }
+    let Some(before) = Identity::read(out)? else { return Ok(None) };
+    let done = commit::read(out).map_err(usage_of)?.outcomes.total();
+    if done == 0 {
+        return Ok(None);
+    }
+    let changes = before.changes(now);
+    if changes.is_empty() {
+        return Ok(Some(commit::recover(out).map_err(usage_of)?));
+    }
+    let changes: String = changes.iter().map(|change| format!("\n  {change}")).collect();
+    Err(usage(format!(
+        "--out {}: it holds a run that is not finished, and this is another one:{changes}\n\
+         to go on with that run, run it as it was; for this one choose another folder; --fresh gives \
+         that run up: all its {done} finished tasks are done again, and their answers paid again \
+         (they are kept if you remove `{}` instead)",
+        out.display(),
+        commit::folder(out).display()
+    )))
 }
 
 impl Folder {
@@ -95,7 +162,7 @@ impl Folder {
         if fresh && journal.exists() {
             sage_llm::journal::clear(&journal, None).map_err(usage_of)?;
         }
-        Ok(Folder { path, replaced, _lock: lock })
+        Ok(Folder { path, replaced, earlier: None, _lock: lock })
     }
 }
 
@@ -110,7 +177,8 @@ fn check(path: &Path) -> anyhow::Result<()> {
     }
     let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
     let foreign = entries.flatten().any(|entry| entry.file_name() != LOCK);
-    if foreign && !path.join("setup.json").exists() {
+    let ours = path.join("setup.json").exists() || commit::folder(path).exists();
+    if foreign && !ours {
         return Err(usage(format!(
             "--out {}: the folder holds something else than a run; choose an empty or new one",
             path.display()
@@ -168,10 +236,10 @@ fn clear(out: &Path) -> anyhow::Result<bool> {
             _ => {}
         }
     }
-    for folder in [sage_dataflow::sinks::parts_folder(out), out.join("index")] {
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(failed)?;
-        }
+    commit::discard(out).map_err(usage_of)?;
+    let index = out.join("index");
+    if index.exists() {
+        fs::remove_dir_all(&index).map_err(failed)?;
     }
     // Retries of what failed in the earlier run.
     let entries = fs::read_dir(out).map_err(failed)?;
@@ -185,7 +253,6 @@ fn clear(out: &Path) -> anyhow::Result<bool> {
             fs::remove_file(&path).map_err(failed)?;
         }
     }
-    fs::create_dir_all(sage_dataflow::sinks::parts_folder(out)).map_err(failed)?;
     Ok(earlier.is_some())
 }
 

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use sage_core::metrics::{Summary, balance};
+use sage_core::metrics::{Counts, Summary, balance};
 use serde_json::{Map, Value, json};
 
 use super::super::follow::Course;
 use super::super::job::Usage;
+use super::super::loss::Restart;
 use super::Report;
 use crate::exit::Exit;
 
@@ -57,6 +58,11 @@ impl Report<'_> {
         head.insert("startup_s".into(), json!(startup));
         head.insert("drain_s".into(), json!(drain));
         head.insert("wall_s".into(), json!(wall.as_secs_f64()));
+        head.insert("tasks_resumed".into(), json!(course.resumed));
+        head.insert("tasks_covered".into(), json!(covered(course, &summary.counts)));
+        head.insert("restarts".into(), json!(course.restarts.len()));
+        let restarts: Vec<Value> = course.restarts.iter().map(Restart::to_json).collect();
+        head.insert("restart_log".into(), json!(restarts));
         head.append(&mut fields);
         head.insert("endpoint_stats".into(), self.endpoint_stats());
         head.insert("cpu_s".into(), json!(round(own.cpu_s + workers_cpu)));
@@ -104,6 +110,11 @@ impl Report<'_> {
         };
         Value::Array(access.stats(self.plan()).iter().map(entry).collect())
     }
+}
+
+/// Records whose events the figures are made of: those that had an outcome with the last workers.
+pub(super) fn covered(course: &Course, counts: &Counts) -> u64 {
+    (counts.tasks_in - counts.tasks_pending).saturating_sub(course.earlier.total())
 }
 
 fn status(exit: Exit) -> &'static str {

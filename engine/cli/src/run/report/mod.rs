@@ -8,14 +8,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use sage_core::metrics::Summary;
+use sage_core::metrics::{Counts, Summary};
 use sage_dataflow::RunClock;
+use sage_dataflow::commit::{self, Outcomes};
 use sage_dataflow::sinks::{file_name, header, join_parts};
 use sage_dsl::plan::Plan;
 use sage_lab::results::{Outcome, Verdict};
 use serde_json::{Value, json};
 
 use super::arrivals::shown as shown_arrivals;
+use super::execute::reads_stdin;
 use super::follow::Course;
 use super::options::Options;
 use super::services::Access;
@@ -83,28 +85,31 @@ impl Report<'_> {
     /// Join the parts and write the figures.
     pub(crate) fn finish(self, course: &Course, wall: Duration) -> anyhow::Result<RunResult> {
         let whole = course.failure.is_none() && course.outcomes.iter().any(|o| o.summary.is_some());
+        let summary = course.outcomes.iter().find_map(|outcome| outcome.summary.clone());
+        let mut summary = summary.unwrap_or_else(|| partial(course, self.options().workers));
+        // What is committed is what there is; events may have been lost with a worker, or have told
+        // of what was not committed any more.
+        let commit = commit::read(self.out)?;
+        summary.counts = committed(summary.counts, commit.outcomes);
+        // A run that ended before its time goes on from its parts.
+        let ended = whole && !course.interrupted && summary.counts.tasks_pending == 0;
+        let finished = ended || reads_stdin(self.plan());
         let mut files = Vec::new();
         for (i, sink) in self.plan().sinks.iter().enumerate() {
-            let rows: u64 = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
-            match file_name(sink) {
-                Some(name) => {
-                    let joined = join_parts(self.out, &name, &header(sink), whole)?;
-                    files.push((name, joined.lines.unwrap_or(rows)));
-                }
-                None => files.push(("standard output".to_owned(), rows)),
+            if let Some(name) = file_name(sink) {
+                let joined = join_parts(self.out, &name, &header(sink), &commit, finished)?;
+                files.push((name, joined.rows));
+            } else {
+                let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
+                files.push(("standard output".to_owned(), rows));
             }
         }
-        join_parts(self.out, sage_dataflow::DEAD_LETTERS, b"", whole)?;
+        join_parts(self.out, sage_dataflow::DEAD_LETTERS, b"", &commit, finished)?;
         if !whole {
             for name in [sage_dataflow::TASKS, sage_dataflow::DECISIONS] {
                 cut_half_line(&self.out.join(name))?;
             }
         }
-        // Only left over when something else lies in it.
-        let _ = std::fs::remove_dir(sage_dataflow::sinks::parts_folder(self.out));
-
-        let summary = course.outcomes.iter().find_map(|outcome| outcome.summary.clone());
-        let summary = summary.unwrap_or_else(|| partial(course, self.options().workers));
         let exit = exit_of(course, &summary, self.options().tasks);
         let mut metrics = self.metrics(course, &summary, wall, exit)?;
         let verdicts = objectives(self.plan(), &metrics);
@@ -114,6 +119,10 @@ impl Report<'_> {
         write_json(self.out, "metrics.json", &metrics)?;
         let text = self.text(course, &summary, &metrics, &files, &verdicts);
         self.write("summary.txt", &text)?;
+        // Last of all: until here, the same command would make these files again.
+        if finished {
+            commit::discard(self.out)?;
+        }
 
         let mut complaints = Vec::new();
         if let Some(asked) = self.options().tasks
@@ -184,6 +193,19 @@ pub(crate) fn write_json(folder: &Path, name: &str, value: &Value) -> anyhow::Re
 pub(crate) fn objectives(plan: &Plan, metrics: &Value) -> Vec<Verdict> {
     let Some(metrics) = metrics.as_object() else { return Vec::new() };
     plan.slo.iter().map(|claim| sage_lab::claims::objective(claim, metrics)).collect()
+}
+
+/// The counts of a run of which this is committed.
+fn committed(counts: Counts, outcomes: Outcomes) -> Counts {
+    let Outcomes { ok, dead, late, unreadable } = outcomes;
+    let tasks_in = counts.tasks_in.max(outcomes.total());
+    Counts {
+        tasks_in,
+        tasks_ok: ok,
+        tasks_dead: dead + unreadable,
+        tasks_late: late,
+        tasks_pending: tasks_in - outcomes.total(),
+    }
 }
 
 fn exit_of(course: &Course, summary: &Summary, asked: Option<u64>) -> Exit {

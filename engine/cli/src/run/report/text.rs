@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::follow::Course;
 use super::Report;
+use super::metrics::covered;
 
 impl Report<'_> {
     pub(super) fn text(
@@ -39,6 +40,26 @@ impl Report<'_> {
         let whole = course.outcomes.iter().any(|outcome| outcome.summary.is_some());
         let mut text =
             if whole { summary_text(summary, &heading) } else { short(summary, &heading) };
+        if course.earlier.total() > 0 {
+            let counts = &summary.counts;
+            text.push_str(&format!(
+                "\nresumed     figures cover {} of {} tasks; {} were done before the last start\n",
+                covered(course, counts),
+                counts.tasks_in,
+                course.earlier.total()
+            ));
+        }
+        for restart in &course.restarts {
+            text.push_str(&format!(
+                "restart     worker {} was lost: {}; noticed after {:.2} s, {} worker(s) ready after {:.2} s; up to {} tasks run again\n",
+                restart.worker,
+                restart.cause,
+                restart.detection.as_secs_f64(),
+                restart.workers,
+                restart.took.as_secs_f64(),
+                restart.again
+            ));
+        }
         let number = |name: &str| metrics.get(name).and_then(Value::as_f64);
         if let Some(startup) = number("startup_s") {
             text.push_str(&format!(
@@ -96,7 +117,7 @@ fn short(summary: &Summary, heading: &[(&str, String)]) -> String {
         heading.iter().map(|(name, value)| format!("{name:<12}{value}\n")).collect();
     let counts = &summary.counts;
     text.push_str(&format!(
-        "\nrecords     in {} = ok {} + dead {} + late {} + pending {} (as last reported, up to 0.2 s before the end)\n",
+        "\nrecords     in {} = ok {} + dead {} + late {} + pending {} (what is committed; how many came in was last reported up to 0.2 s before the end)\n",
         counts.tasks_in, counts.tasks_ok, counts.tasks_dead, counts.tasks_late, counts.tasks_pending
     ));
     text

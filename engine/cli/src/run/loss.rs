@@ -1,0 +1,142 @@
+//! What is done about the loss of a worker: whether the run goes on, with how many workers, and what
+//! is told of it.
+
+use std::time::{Duration, Instant};
+
+use clap::ValueEnum;
+use sage_cluster::{Exit, LossCause, Lost};
+use serde_json::{Value, json};
+
+/// What a run does when it loses a worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OnLoss {
+    /// Go on from the last commit, with a new worker in its place
+    #[default]
+    Respawn,
+    /// Go on from the last commit, with one worker fewer
+    Shrink,
+    /// End the run; the same command goes on with it
+    Fail,
+}
+
+/// So many restarts within [`WITHIN`]; a run that loses more is not helped by another.
+const MOST: usize = 3;
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// A worker was lost and the run went on.
+#[derive(Debug, Clone)]
+pub(crate) struct Restart {
+    /// The generation that began with it.
+    pub(crate) generation: u32,
+    pub(crate) worker: usize,
+    pub(crate) cause: String,
+    /// How long the worker had been silent when it was given up; one that ended was noticed at once.
+    pub(crate) detection: Duration,
+    /// When the loss was noticed.
+    pub(crate) at: Instant,
+    /// From there until the next workers were connected.
+    pub(crate) took: Duration,
+    pub(crate) workers: usize,
+    /// Tasks that were done before the loss and not yet committed, or in flight: they run again. As
+    /// last reported, up to 0.2 s before.
+    pub(crate) again: u64,
+}
+
+impl Restart {
+    /// For `metrics.json`.
+    pub(crate) fn to_json(&self) -> Value {
+        json!({
+            "generation": self.generation,
+            "worker": self.worker,
+            "cause": self.cause,
+            "detection_s": self.detection.as_secs_f64(),
+            "restart_s": self.took.as_secs_f64(),
+            "workers": self.workers,
+            "tasks_again": self.again,
+        })
+    }
+}
+
+/// How long a loss went unnoticed, as far as that is known.
+pub(crate) fn detection(lost: &Lost) -> Duration {
+    match lost.cause {
+        LossCause::Silent(time) => time,
+        _ => Duration::ZERO,
+    }
+}
+
+/// With how many workers the run goes on, or why it does not. `restarts` are those so far.
+pub(crate) fn after(
+    lost: &Lost,
+    on_loss: OnLoss,
+    workers: usize,
+    restarts: &[Restart],
+    now: Instant,
+) -> Result<usize, String> {
+    // A worker that found something wrong says what and leaves; it would find it again.
+    if matches!(lost.cause, LossCause::Exited(Exit::Code(1..=3))) {
+        return Err("another worker would fare the same".into());
+    }
+    let recent = restarts.iter().filter(|restart| now.duration_since(restart.at) < WITHIN).count();
+    match on_loss {
+        OnLoss::Fail => Err("--on-loss fail".into()),
+        _ if recent >= MOST => Err(format!(
+            "it was restarted {MOST} times within {} s, and one more would not help",
+            WITHIN.as_secs()
+        )),
+        OnLoss::Respawn => Ok(workers),
+        OnLoss::Shrink if workers > 1 => Ok(workers - 1),
+        OnLoss::Shrink => Err("--on-loss shrink: it was the last one".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost(cause: LossCause) -> Lost {
+        Lost { worker: 1, cause, last_stderr: String::new(), at: Instant::now() }
+    }
+
+    fn restart(at: Instant) -> Restart {
+        Restart {
+            generation: 2,
+            worker: 1,
+            cause: String::new(),
+            detection: Duration::ZERO,
+            at,
+            took: Duration::ZERO,
+            workers: 2,
+            again: 0,
+        }
+    }
+
+    #[test]
+    fn three_restarts_a_minute_and_no_more() {
+        let killed = lost(LossCause::Exited(Exit::Signal(9)));
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let restarts: Vec<_> = [0, 10, 20].map(|seconds| restart(at(seconds))).into();
+        for on_loss in [OnLoss::Respawn, OnLoss::Shrink] {
+            let with = |so_far: &[Restart], now| after(&killed, on_loss, 4, so_far, now);
+            let fewer = if on_loss == OnLoss::Shrink { 3 } else { 4 };
+            assert_eq!(with(&restarts[..2], at(21)), Ok(fewer));
+            assert!(with(&restarts, at(59)).is_err_and(|why| why.contains("3 times within 60 s")));
+            assert_eq!(with(&restarts, at(60)), Ok(fewer));
+        }
+    }
+
+    #[test]
+    fn what_would_not_help_is_not_tried() {
+        let now = Instant::now();
+        let with = |cause, on_loss, workers| after(&lost(cause), on_loss, workers, &[], now);
+        let killed = LossCause::Exited(Exit::Signal(9));
+        assert!(with(killed, OnLoss::Fail, 4).is_err());
+        assert!(with(killed, OnLoss::Shrink, 1).is_err());
+        assert_eq!(with(killed, OnLoss::Respawn, 1), Ok(1));
+        let panicked = LossCause::Exited(Exit::Code(101));
+        assert_eq!(with(panicked, OnLoss::Shrink, 2), Ok(1));
+        assert!(with(LossCause::Exited(Exit::Code(2)), OnLoss::Respawn, 2).is_err());
+        assert_eq!(with(LossCause::Silent(Duration::from_secs(2)), OnLoss::Respawn, 2), Ok(2));
+    }
+}

@@ -1,0 +1,299 @@
+//! One job on its way: its indexes, its workers, and what follows when one of them is lost.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use sage_cluster::{Cluster, ClusterConfig, ClusterError, LocalLauncher, Lost};
+use sage_dataflow::arrivals::Schedule;
+use sage_dataflow::commit::{self, Commit};
+use sage_dataflow::{RunClock, RunSettings, seeded};
+use sage_dsl::plan::{Plan, lookup};
+use sage_dsl::types::Value;
+use sage_retrieval::documents::Corpus;
+
+use super::execute::{Stopped, reads_stdin};
+use super::follow::{Course, Follower, Hold, lost_message};
+use super::indexes::{self, Built};
+use super::interrupt::Interrupts;
+use super::job::Job;
+use super::loss::{self, Restart};
+use super::options::Options;
+use super::progress::Display;
+use super::report::{Folder, Report};
+use super::services::Access;
+use super::{JobRun, RunResult, VERSION};
+use crate::jobs::Watch;
+
+/// Workers that are done have this long to go.
+const LEAVE: Duration = Duration::from_secs(5);
+
+/// One job on its way.
+pub(super) struct Work<'w> {
+    pub(super) job: &'w JobRun,
+    pub(super) report: Report<'w>,
+    pub(super) access: Option<&'w Access>,
+    pub(super) display: Display,
+    pub(super) origin_ns: u64,
+    /// Of its policy and its arrivals.
+    pub(super) seed: u64,
+    pub(super) built: Vec<Built>,
+    /// What is committed, before the workers begin.
+    pub(super) earlier: Commit,
+}
+
+impl Work<'_> {
+    /// Build the indexes, unless they were built before.
+    pub(super) fn build(
+        &mut self,
+        corpora: Vec<Corpus>,
+        interrupts: &Interrupts,
+    ) -> anyhow::Result<()> {
+        if let Some(built) = &self.job.indexes {
+            self.built.clone_from(built);
+            return Ok(());
+        }
+        let folder = self.report.out.join("index");
+        self.built = match indexes::build(&self.job.plan, corpora, &folder, self.access, interrupts)
+        {
+            Err(_) if interrupts.count() > 0 => return Err(Stopped.into()),
+            built => built?,
+        };
+        Ok(())
+    }
+
+    /// Say what is run.
+    pub(super) fn announce(&self, folder: &Folder, paid: u64) {
+        if self.job.options.quiet {
+            return;
+        }
+        let out = self.report.out.display();
+        if folder.earlier.is_some() {
+            self.display.say(&format!("resuming the run in {out}: {}", self.done()));
+        }
+        if folder.replaced {
+            let reuse = match paid {
+                0 => String::new(),
+                paid => format!("; its {paid} paid answers are used again (--fresh pays again)"),
+            };
+            self.display.say(&format!("replacing the earlier run in {out}{reuse}"));
+        }
+        self.display.say(&self.headline());
+        self.built.iter().flat_map(|index| &index.notes).for_each(|note| self.display.say(note));
+    }
+
+    fn headline(&self) -> String {
+        let endpoint = self.access.map_or_else(String::new, |access| format!(", {}", access.label));
+        format!(
+            "running {} on {} worker(s) with {} slots, scheduler {}{endpoint} -> {}",
+            self.job.plan.name,
+            self.job.options.workers,
+            self.job.plan.schedule.slots,
+            self.report.scheduler(),
+            self.report.out.display()
+        )
+    }
+
+    /// Run it to its end, whatever is lost on the way.
+    pub(super) fn run(
+        mut self,
+        hold: Option<Hold<'_>>,
+        interrupts: &Interrupts,
+    ) -> anyhow::Result<RunResult> {
+        let watch = crate::jobs::watch(&self.job.name);
+        let start_ns = hold.as_ref().map_or(0, |hold| hold.start_ns);
+        let resumed = self.earlier.outcomes.total();
+        let mut crew =
+            Crew { generation: self.earlier.generation + 1, workers: self.job.options.workers };
+        let (mut hold, mut began_ns) = (hold, None);
+        let mut restarts: Vec<Restart> = Vec::new();
+        let course = loop {
+            let mut course = self.attempt(crew, hold.take(), &mut restarts, interrupts, &watch)?;
+            began_ns = began_ns.or(course.began_ns);
+            course.earlier = self.earlier.outcomes;
+            let Some(lost) = course.lost.take() else { break course };
+            if course.failure.is_some() {
+                // It was ending already.
+                break course;
+            }
+            let now = Instant::now();
+            match self.after(&lost, crew.workers, &restarts, interrupts, now) {
+                Err(why) => {
+                    let goes_on = !reads_stdin(&self.job.plan);
+                    course.failure = Some(lost_message(&lost, &why, goes_on));
+                    break course;
+                }
+                Ok(workers) => {
+                    self.earlier = commit::recover(self.report.out)?;
+                    crew = Crew { generation: self.earlier.generation + 1, workers };
+                    let restart = self.restart(&lost, crew, &course, now);
+                    self.display.say(&format!(
+                        "worker {} was lost: {}; going on with {workers} worker(s), {}",
+                        lost.worker,
+                        lost.cause,
+                        self.done()
+                    ));
+                    restarts.push(restart);
+                }
+            }
+        };
+        self.display.finish();
+        let course = Course { began_ns, resumed, restarts, ..course };
+        // A job that begins later is not slower for it.
+        let wall_ns = RunClock::host_ns().saturating_sub(self.origin_ns).saturating_sub(start_ns);
+        let result = self.report.finish(&course, Duration::from_nanos(wall_ns))?;
+        watch.count(&result.counts);
+        Ok(result)
+    }
+
+    /// One set of workers, from their start to their end.
+    fn attempt(
+        &mut self,
+        crew: Crew,
+        hold: Option<Hold<'_>>,
+        restarts: &mut [Restart],
+        interrupts: &Interrupts,
+        watch: &Watch,
+    ) -> anyhow::Result<Course> {
+        let cluster = match self.start(crew, hold.is_some(), watch) {
+            Ok(cluster) => cluster,
+            Err(error) => match error.downcast_ref() {
+                Some(ClusterError::LostAtStart(lost)) => {
+                    return Ok(Course { lost: Some(lost.clone()), ..Course::default() });
+                }
+                _ => return Err(error),
+            },
+        };
+        if let Some(restart) = restarts.last_mut() {
+            restart.took = restart.at.elapsed();
+        }
+        let options = &self.job.options;
+        let mut follower = Follower {
+            cluster: &cluster,
+            interrupts,
+            display: &mut self.display,
+            workers: crew.workers,
+            threads: options.threads,
+            slots: self.job.plan.schedule.slots,
+            drain: options.drain,
+            watch,
+        };
+        let course = follower.follow(hold);
+        let broken = course.failure.is_some() || course.lost.is_some();
+        let hurry = broken || interrupts.count() > 1;
+        // Calls in flight of workers that are ended go on at the gateway, into the journal.
+        drop(cluster.shutdown(if hurry { Duration::ZERO } else { LEAVE }));
+        Ok(course)
+    }
+
+    /// With how many workers it goes on after a loss, or why it does not.
+    fn after(
+        &self,
+        lost: &Lost,
+        workers: usize,
+        restarts: &[Restart],
+        interrupts: &Interrupts,
+        now: Instant,
+    ) -> Result<usize, String> {
+        if interrupts.count() > 0 {
+            return Err("it was interrupted".into());
+        }
+        if reads_stdin(&self.job.plan) {
+            return Err("its source is the standard input, which cannot be read twice".into());
+        }
+        loss::after(lost, self.job.options.on_loss, workers, restarts, now)
+    }
+
+    fn restart(&self, lost: &Lost, crew: Crew, course: &Course, now: Instant) -> Restart {
+        let counts = course.progress.counts;
+        let reported = counts.tasks_ok + counts.tasks_dead + counts.tasks_late;
+        let in_flight: u64 = course.progress.in_flight.iter().sum();
+        Restart {
+            generation: crew.generation,
+            worker: lost.worker,
+            cause: lost.cause.to_string(),
+            detection: loss::detection(lost),
+            at: lost.at.min(now),
+            took: Duration::ZERO,
+            workers: crew.workers,
+            again: reported.saturating_sub(self.earlier.outcomes.total()) + in_flight,
+        }
+    }
+
+    /// How many tasks are done, in words.
+    fn done(&self) -> String {
+        let done = self.earlier.outcomes.total();
+        match expected(&self.job.plan, &self.job.options) {
+            Some(expected) => format!("{done} of {expected} tasks are done"),
+            None => format!("{done} tasks are done"),
+        }
+    }
+
+    fn start(&self, crew: Crew, held: bool, watch: &Watch) -> anyhow::Result<Cluster> {
+        let options = &self.job.options;
+        // The run's seed, whatever the job's number: what was paid for it is found again by the job
+        // alone.
+        let plan = seeded(&self.job.plan, options.seed);
+        let rule = options.arrivals.clone();
+        let access = self.access;
+        // Only the gateway needs the endpoints' keys.
+        let without = plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone());
+        let without = without.collect();
+        let inherit_stdin = reads_stdin(&plan);
+        let job = Job {
+            name: self.job.name.clone(),
+            plan,
+            settings: RunSettings {
+                out: absolute(self.report.out)?,
+                generation: crew.generation,
+                origin_ns: self.origin_ns,
+                seed: self.seed,
+                threads: options.threads,
+                tasks: options.tasks,
+                limit: options.limit,
+                arrivals: rule.map(|rule| Schedule { rule, seed: self.seed }),
+            },
+            gateway: access.map(|access| access.gateway.clone()),
+            token: access.map(|access| access.token.clone()).unwrap_or_default(),
+            endpoints: access.map(|access| access.endpoints.clone()).unwrap_or_default(),
+            indexes: self
+                .built
+                .iter()
+                .map(|index| absolute(&index.path))
+                .collect::<Result<_, _>>()?,
+            held,
+        };
+        let payload = serde_json::to_vec(&job)?;
+        let config = ClusterConfig {
+            generation: crew.generation,
+            ..ClusterConfig::new(crew.workers, payload, VERSION)?
+        };
+        let mut launcher = LocalLauncher { inherit_stdin, without, ..LocalLauncher::default() };
+        Cluster::start(config, &mut watch.noting(&mut launcher))
+            .context("the workers did not start")
+    }
+}
+
+/// One set of workers of a job.
+#[derive(Debug, Clone, Copy)]
+struct Crew {
+    generation: u32,
+    workers: usize,
+}
+
+/// How many records will come, where that is known before the source is read.
+pub(super) fn expected(plan: &Plan, options: &Options) -> Option<u64> {
+    let source = plan.source()?;
+    let own = (source.kind == "generate")
+        .then(|| lookup(&source.args, "count").and_then(Value::as_int))
+        .flatten()
+        .and_then(|count| u64::try_from(count).ok());
+    options.tasks.or_else(|| match (own, options.limit) {
+        (Some(own), Some(limit)) => Some(own.min(limit)),
+        (own, _) => own,
+    })
+}
+
+fn absolute(path: &Path) -> anyhow::Result<std::path::PathBuf> {
+    std::path::absolute(path).with_context(|| format!("`{}` has no absolute path", path.display()))
+}

@@ -1,0 +1,70 @@
+//! Dead letters: what failed for good, as lines of JSON.
+
+use sage_core::record::{Items, write_json, write_json_object};
+use sage_dsl::types::RecordType;
+use serde::Serialize;
+
+use crate::task::Dead;
+
+/// A dead letter, as a line of the file.
+#[derive(Serialize)]
+struct Letter<'a> {
+    task: Option<u64>,
+    stage: &'a str,
+    class: &'a str,
+    attempts: u16,
+    /// HTTP status, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<&'a str>,
+}
+
+/// The line of a failed record.
+pub(super) fn of_record(task: u64, dead: &Dead, source: &RecordType) -> Vec<u8> {
+    let letter = Letter {
+        task: Some(task),
+        stage: &dead.stage,
+        class: &dead.class,
+        attempts: dead.attempts,
+        status: dead.status,
+        message: &dead.message,
+        place: None,
+        row: None,
+    };
+    let mut line = json(&letter);
+    line.pop();
+    // The identity of the record, where it has one.
+    if let Some((at, key)) = source.fields.iter().enumerate().find(|(_, field)| field.key) {
+        line.extend_from_slice(b",\"key\":");
+        write_json(&mut line, &key.ty, Items::new(&dead.row).get(at));
+    }
+    line.extend_from_slice(b",\"record\":");
+    write_json_object(&mut line, source, Items::new(&dead.row));
+    line.extend_from_slice(b"}\n");
+    line
+}
+
+/// The line of a row that is no record.
+pub(super) fn of_row(place: &str, row: &str, why: &str) -> Vec<u8> {
+    let letter = Letter {
+        task: None,
+        stage: "source",
+        class: "bad_row",
+        attempts: 0,
+        status: None,
+        message: why,
+        place: Some(place),
+        row: Some(row),
+    };
+    let mut line = json(&letter);
+    line.push(b'\n');
+    line
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("a struct of texts and numbers is JSON")
+}

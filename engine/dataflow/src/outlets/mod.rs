@@ -1,0 +1,238 @@
+//! Everything one worker writes: its parts of the sinks' files and of the dead-letter file, and the
+//! commits that make them final.
+
+mod counts;
+mod letter;
+
+use std::path::Path;
+
+use sage_core::record::{Datum, Items, pack};
+use sage_dsl::plan::Plan;
+use sage_dsl::types::RecordType;
+
+use self::counts::{Counts, MOST_DISTINCT};
+use crate::commit::{Commit, Committer, Content, Outcomes, begin, part_name};
+use crate::error::DataflowError;
+use crate::sinks::{Part, SinkEntry, Target, entry};
+use crate::task::{Counted, Dead};
+
+/// Name of the dead-letter file in a run's output folder.
+pub const DEAD_LETTERS: &str = "dead_letters.jsonl";
+
+/// One sink of this worker.
+struct Outlet {
+    name: String,
+    line: u32,
+    entry: &'static SinkEntry,
+    record: RecordType,
+    /// `None` for the standard output.
+    part: Option<Part>,
+    /// Of a counting sink.
+    counts: Option<Counts>,
+    buffer: Vec<u8>,
+    /// Rows in the buffer.
+    buffered: u64,
+    /// Rows for the standard output.
+    printed: u64,
+}
+
+/// What one worker writes.
+pub(crate) struct Outlets {
+    sinks: Vec<Outlet>,
+    dead: Part,
+    source_record: RecordType,
+    committer: Option<Committer>,
+    /// Tasks that ended since they were last noted for the commit.
+    done: Vec<u64>,
+    outcomes: Outcomes,
+}
+
+/// Whose files these are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Writer {
+    pub(crate) generation: u32,
+    /// Number of the timely worker.
+    pub(crate) peer: usize,
+    /// How many there are.
+    pub(crate) peers: usize,
+}
+
+/// Bytes a sink gathers before they are written.
+const GATHER: usize = 1 << 15;
+
+impl Outlets {
+    /// Create this worker's files; `earlier` is what earlier generations committed.
+    pub(crate) fn create(
+        plan: &Plan,
+        out: &Path,
+        writer: Writer,
+        earlier: &Commit,
+    ) -> Result<Self, DataflowError> {
+        begin(out)?;
+        let Writer { generation, peer, peers } = writer;
+        let part =
+            |name: &str, content| Part::create(out, part_name(name, generation, peer), content);
+        let mut sinks = Vec::new();
+        for (number, sink) in plan.sinks.iter().enumerate() {
+            let entry = entry(sink).ok_or_else(|| {
+                DataflowError::Plan(format!("line {}: there is no sink `{}`", sink.line, sink.kind))
+            })?;
+            let (part, counts) = match (entry.target)(sink) {
+                Target::File(name) => (Some(part(&name, Content::Rows)?), None),
+                Target::Counted(name) => {
+                    let counts = Counts::create(out, number, generation, peer, peers, earlier)?;
+                    (Some(part(&name, Content::Totals)?), Some(counts))
+                }
+                Target::Printed => (None, None),
+            };
+            sinks.push(Outlet {
+                name: sink.name.clone(),
+                line: sink.line,
+                entry,
+                record: sink.record.clone(),
+                part,
+                counts,
+                buffer: Vec::new(),
+                buffered: 0,
+                printed: 0,
+            });
+        }
+        let source_record = plan.source().map(|source| source.record.clone());
+        let source_record =
+            source_record.ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
+        let mut outlets = Outlets {
+            sinks,
+            dead: part(DEAD_LETTERS, Content::Rows)?,
+            source_record,
+            committer: None,
+            done: Vec::new(),
+            outcomes: Outcomes::default(),
+        };
+        let tracked = outlets.parts().map(|part| part.tracked()).collect::<Result<_, _>>()?;
+        outlets.committer = Some(Committer::start(out, generation, peer, tracked)?);
+        Ok(outlets)
+    }
+
+    /// All part files, always in the same order.
+    fn parts(&mut self) -> impl Iterator<Item = &mut Part> {
+        let sinks = self.sinks.iter_mut().flat_map(Outlet::parts);
+        sinks.chain(std::iter::once(&mut self.dead))
+    }
+
+    /// Write one row to a sink.
+    pub(crate) fn write(&mut self, sink: usize, row: &[Datum<'_>]) {
+        let Some(outlet) = self.sinks.get_mut(sink) else { return };
+        if let Some(counts) = &mut outlet.counts {
+            // The buffer is only scratch here: what is written are the counts.
+            outlet.buffer.clear();
+            row.iter().for_each(|value| pack(&mut outlet.buffer, *value));
+            counts.add(&outlet.buffer);
+            outlet.buffer.clear();
+            return;
+        }
+        (outlet.entry.row)(&outlet.record, row, &mut outlet.buffer);
+        outlet.buffered += 1;
+        if outlet.buffer.len() >= GATHER {
+            outlet.spill();
+        }
+    }
+
+    /// The counts of this worker's counting sinks, taken out.
+    pub(crate) fn take_counts(&mut self) -> impl Iterator<Item = Counted> {
+        let sinks = self.sinks.iter_mut().enumerate();
+        sinks.flat_map(|(sink, outlet)| {
+            let rows = outlet.counts.as_mut().map(Counts::take);
+            let counted = move |(row, count): (Box<[u8]>, u64)| Counted {
+                sink: sink as u32,
+                row: row.into(),
+                count,
+            };
+            rows.into_iter().flatten().map(counted)
+        })
+    }
+
+    /// Write a distinct row of a counting sink.
+    pub(crate) fn write_counted(&mut self, sink: usize, row: &[u8], count: u64) {
+        let Some(outlet) = self.sinks.get_mut(sink) else { return };
+        let values: Vec<Datum<'_>> = Items::new(row).collect();
+        (outlet.entry.row)(&outlet.record, &values, &mut outlet.buffer);
+        outlet.buffer.pop();
+        outlet.buffer.extend_from_slice(format!(",{count}\n").as_bytes());
+        outlet.buffered += 1;
+        outlet.spill();
+    }
+
+    /// Lines gathered for sinks that only the first worker may write.
+    pub(crate) fn take_printed(&mut self) -> impl Iterator<Item = (usize, Vec<u8>)> {
+        let printed = |(i, outlet): (usize, &mut Outlet)| {
+            (outlet.part.is_none() && !outlet.buffer.is_empty()).then(|| {
+                outlet.printed += std::mem::take(&mut outlet.buffered);
+                (i, std::mem::take(&mut outlet.buffer))
+            })
+        };
+        self.sinks.iter_mut().enumerate().filter_map(printed)
+    }
+
+    /// Write a failed record to the dead-letter file.
+    pub(crate) fn bury(&mut self, task: u64, dead: &Dead) {
+        self.dead.write(&letter::of_record(task, dead, &self.source_record), 1);
+    }
+
+    /// Write a row that is no record to the dead-letter file.
+    pub(crate) fn bury_row(&mut self, place: &str, row: &str, why: &str) {
+        self.outcomes.unreadable += 1;
+        self.dead.write(&letter::of_row(place, row, why), 1);
+    }
+
+    /// A task has ended, and all it leaves is written.
+    pub(crate) fn end(&mut self, task: u64, outcomes: Outcomes) {
+        self.done.push(task);
+        self.outcomes.add(outcomes);
+    }
+
+    /// Hand everything to the thread that commits. No task may be half written.
+    pub(crate) fn settle(&mut self) -> Result<(), DataflowError> {
+        for outlet in &mut self.sinks {
+            outlet.spill();
+            if outlet.counts.as_mut().is_some_and(|counts| !counts.settle()) {
+                return Err(DataflowError::Sink {
+                    name: outlet.name.clone(),
+                    line: outlet.line,
+                    message: format!(
+                        "it has more than {MOST_DISTINCT} distinct rows on one worker; a tally is for \
+                         few, use `csv` or `jsonl` for many"
+                    ),
+                });
+            }
+        }
+        let Some(committer) = &self.committer else { return Ok(()) };
+        let sinks = self.sinks.iter_mut().flat_map(Outlet::parts);
+        let parts = sinks.chain(std::iter::once(&mut self.dead)).enumerate();
+        let growths = parts.filter_map(|(number, part)| Some((number, part.growth()?)));
+        committer.note(&mut self.done, std::mem::take(&mut self.outcomes), growths)
+    }
+
+    /// Commit what is left.
+    pub(crate) fn close(&mut self) -> Result<(), DataflowError> {
+        self.committer.take().map_or(Ok(()), Committer::close)
+    }
+
+    /// Rows written to each sink.
+    pub(crate) fn rows(&self) -> Vec<u64> {
+        let rows = |outlet: &Outlet| outlet.part.as_ref().map_or(outlet.printed, Part::rows);
+        self.sinks.iter().map(rows).collect()
+    }
+}
+
+impl Outlet {
+    fn parts(&mut self) -> impl Iterator<Item = &mut Part> {
+        self.part.iter_mut().chain(self.counts.as_mut().map(Counts::log))
+    }
+
+    fn spill(&mut self) {
+        if let Some(part) = &mut self.part {
+            part.write(&self.buffer, std::mem::take(&mut self.buffered));
+            self.buffer.clear();
+        }
+    }
+}
