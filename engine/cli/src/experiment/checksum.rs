@@ -5,6 +5,8 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
+use sage_core::text::{fnv1a, fnv1a_more};
+
 /// Folders nested deeper than this hold no documents.
 const MAX_DEPTH: usize = 32;
 
@@ -55,7 +57,7 @@ struct Sum {
 
 impl Default for Sum {
     fn default() -> Self {
-        Sum { hash: 0xcbf2_9ce4_8422_2325, bytes: 0 }
+        Sum { hash: fnv1a(&[]), bytes: 0 }
     }
 }
 
@@ -67,9 +69,7 @@ impl Sum {
 
     /// Bytes that are not counted.
     fn name(&mut self, bytes: &[u8]) {
-        self.hash = bytes
-            .iter()
-            .fold(self.hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+        self.hash = fnv1a_more(self.hash, bytes);
     }
 
     fn read(&mut self, mut file: File) -> io::Result<()> {
