@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use sage_cluster::{Exit, LossCause, Lost};
 use serde_json::{Value, json};
 
+use super::job::Usage;
+
 /// What a run does when it loses a worker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnLoss {
@@ -55,6 +57,15 @@ impl Restart {
             "tasks_again": self.again,
         })
     }
+}
+
+/// A worker of a set that was given up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gone {
+    pub(crate) generation: u32,
+    pub(crate) worker: usize,
+    /// As last said.
+    pub(crate) usage: Usage,
 }
 
 /// How long a loss went unnoticed, as far as that is known.
