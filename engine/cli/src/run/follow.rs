@@ -106,9 +106,8 @@ impl Follower<'_> {
             if course.failure.is_some() && drained.is_none() {
                 drained = Some(Instant::now());
                 let drain = humantime::format_duration(self.drain);
-                self.display.say(&format!(
-                    "stopping after a failure: tasks in flight have {drain} to end"
-                ));
+                self.display
+                    .say(&format!("stopping after a failure: tasks in flight have {drain} to end"));
             }
             if drained.is_some_and(|since| since.elapsed() > self.drain) {
                 let drain = humantime::format_duration(self.drain);

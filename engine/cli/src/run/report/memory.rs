@@ -27,7 +27,8 @@ pub(super) fn processes(own: &Usage, course: &Course, report: &Report<'_>) -> Va
         hosts.push("gateway");
     }
     if report.plan().endpoints.iter().any(|endpoint| {
-        endpoint.url.starts_with("sim:") || endpoint.replicas.iter().any(|url| url.starts_with("sim:"))
+        endpoint.url.starts_with("sim:")
+            || endpoint.replicas.iter().any(|url| url.starts_with("sim:"))
     }) {
         hosts.push("simulated endpoints");
     }
@@ -41,7 +42,8 @@ pub(super) fn processes(own: &Usage, course: &Course, report: &Report<'_>) -> Va
         entry["given_up"] = json!(given_up);
         entry
     };
-    let gone = course.gone.iter().map(|gone| worker(gone.generation, gone.worker, &gone.usage, true));
+    let gone =
+        course.gone.iter().map(|gone| worker(gone.generation, gone.worker, &gone.usage, true));
     let last = course.usage.iter().map(|(at, usage)| worker(course.generation, *at, usage, false));
     Value::Array(std::iter::once(supervisor).chain(gone).chain(last).collect())
 }

@@ -5,8 +5,8 @@ use sage_lab::results::Verdict;
 use serde_json::Value;
 
 use super::super::follow::Course;
-use super::{Report, memory};
 use super::metrics::covered;
+use super::{Report, memory};
 
 impl Report<'_> {
     pub(super) fn text(
