@@ -136,7 +136,7 @@ impl Work<'_> {
                     self.display.say(&format!(
                         "worker {} was lost: {}; going on with {workers} worker(s), {}",
                         lost.worker,
-                        lost.cause,
+                        restart.cause,
                         self.done()
                     ));
                     restarts.push(restart);
@@ -218,7 +218,7 @@ impl Work<'_> {
         Restart {
             generation: crew.generation,
             worker: lost.worker,
-            cause: lost.cause.to_string(),
+            cause: loss::cause(lost),
             detection: loss::detection(lost),
             at: lost.at.min(now),
             took: Duration::ZERO,
