@@ -1,12 +1,13 @@
 //! Chaos: runs that a seed disturbs, whose rows are those of a run that nobody disturbed.
 //!
 //! `cargo test -p sage-flow --test chaos -- --ignored --nocapture` makes a hundred and prints the
-//! table; `SAGE_CHAOS` is another number of runs, `SAGE_CHAOS_FROM` the first seed, `SAGE_CHAOS_KIND`
-//! the name of the one kind of fault that is wanted. A few of them are made by plain `cargo test`.
+//! table; `SAGE_CHAOS` is another number of runs, `SAGE_CHAOS_FROM` the first seed,
+//! `SAGE_CHAOS_WORKERS` a number of workers, `SAGE_CHAOS_KIND` the name of the one kind of fault that
+//! is wanted. A few of them are made by plain `cargo test`.
 //!
 //! A kind of fault is a variant of [`Kind`] with a function of its own.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests; it prints a table")]
 
 #[path = "support/relay.rs"]
 mod relay;
@@ -231,6 +232,8 @@ struct Tally {
     gateways: u64,
     /// Calls that were at the server then.
     in_flight: u64,
+    /// Most calls that they can have had in flight: one a slot.
+    slots: u64,
     lost: u64,
     doubled: u64,
 }
@@ -240,6 +243,8 @@ struct Trial<'t> {
     seed: u64,
     kinds: Vec<Kind>,
     tasks: u64,
+    /// Drawn otherwise.
+    workers: Option<u64>,
     whole: &'t Done,
 }
 
@@ -249,7 +254,8 @@ impl Trial<'_> {
         let mut draw = Draw(self.seed);
         let mut simulator = Server::simulator(SIMULATOR);
         let relay = Relay::to(simulator.address);
-        let workers = 2 + draw.below(3);
+        let drawn = 2 + draw.below(3);
+        let workers = self.workers.unwrap_or(drawn);
         let loss = ["respawn", "respawn", "shrink"][draw.below(3) as usize];
         let command = format!("run f.sage --out out --workers {workers} --on-loss {loss}");
         let first =
@@ -300,6 +306,7 @@ impl Trial<'_> {
         self.judge(&done, &relay, tally);
         // A gateway that is killed had at most so many calls whose answers were not kept yet.
         let most = (tally.gateways - gateways) * workers * SLOTS;
+        tally.slots += most;
         let paid_again = relay.paid_again();
         assert!(paid_again <= most, "seed {}: {paid_again} paid again: {story}", self.seed);
         format!("{:>4} {:>5} {workers} {loss:<7} {paid_again:>3} {story}", self.seed, self.tasks)
@@ -407,7 +414,7 @@ impl Attempt {
 }
 
 /// Make the runs of these seeds. Every fifth one has faults of several kinds.
-fn runs(seeds: std::ops::Range<u64>, only: Option<Kind>, sizes: &[u64]) {
+fn runs(seeds: std::ops::Range<u64>, only: Option<Kind>, workers: Option<u64>, sizes: &[u64]) {
     let mut whole: BTreeMap<u64, Done> = BTreeMap::new();
     let mut tallies: BTreeMap<(bool, Kind), Tally> = BTreeMap::new();
     println!("seed tasks w on-loss paid again; faults @ questions answered, and exit codes");
@@ -416,16 +423,15 @@ fn runs(seeds: std::ops::Range<u64>, only: Option<Kind>, sizes: &[u64]) {
         draw.below(2);
         let mixed = only.is_none() && seed % 5 == 4;
         let one = only.unwrap_or(KINDS[(seed - seed / 5) as usize % KINDS.len()]);
-        let kind = |draw: &mut Draw| match mixed {
-            true => KINDS[draw.below(KINDS.len() as u64) as usize],
-            false => one,
+        let kind = |draw: &mut Draw| {
+            if mixed { KINDS[draw.below(KINDS.len() as u64) as usize] } else { one }
         };
         let faults = 1 + draw.below(if mixed { 5 } else { 3 });
         let kinds: Vec<Kind> = (0..faults).map(|_| kind(&mut draw)).collect();
         let tasks = sizes[draw.below(sizes.len() as u64) as usize];
         let whole = whole.entry(tasks).or_insert_with(|| undisturbed(tasks));
         let tally = tallies.entry((mixed, if mixed { Kind::Kill } else { one })).or_default();
-        println!("{}", Trial { seed, kinds, tasks, whole }.run(tally));
+        println!("{}", Trial { seed, kinds, tasks, workers, whole }.run(tally));
     }
     println!("\n{}", table(&tallies));
 }
@@ -442,7 +448,7 @@ fn half_and_most(values: &[f64]) -> String {
 
 fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
     let mut text = format!(
-        "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>5} {:>7}\n",
+        "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>6} {:>5} {:>7}\n",
         "fault",
         "runs",
         "faults",
@@ -451,13 +457,14 @@ fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
         "restart ms",
         "paid",
         "twice (max)",
-        "in flight",
+        "at server",
+        "slots",
         "lost",
         "doubled"
     );
     for ((mixed, kind), tally) in tallies {
         text.push_str(&format!(
-            "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>5} {:>7}\n",
+            "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>6} {:>5} {:>7}\n",
             if *mixed { "mixed".into() } else { kind.name() },
             tally.runs,
             tally.faults,
@@ -467,11 +474,14 @@ fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
             tally.paid,
             format!("{} ({})", tally.paid_again, tally.most_paid_again),
             tally.in_flight,
+            tally.slots,
             tally.lost,
             tally.doubled
         ));
     }
-    text + "noticed, restart: median/most; in flight: calls at the server when the gateway was killed\n"
+    text + "noticed, restart: median/most. Noticed: until the user is told, 150 ms of which the losses \
+            have that follow from it.\nAt server: calls that were there when their gateway was killed; slots: most that it can have had \
+            in flight,\nthose included whose answer was not on the disk yet.\n"
 }
 
 fn from_environment(name: &str) -> Option<String> {
@@ -488,16 +498,17 @@ fn many_runs() {
     let only = from_environment("SAGE_CHAOS_KIND").map(|name| {
         KINDS.into_iter().find(|kind| kind.name() == name).expect("the name of a kind of fault")
     });
-    runs(from..from + number("SAGE_CHAOS", 100), only, &TASKS);
+    let workers = from_environment("SAGE_CHAOS_WORKERS").map(|n| n.parse().expect("a number"));
+    runs(from..from + number("SAGE_CHAOS", 100), only, workers, &TASKS);
 }
 
 #[test]
 fn a_few_runs() {
     for (seed, kind) in [(1, Kind::Scheduler), (2, Kind::Supervisor), (3, Kind::Simulator)] {
-        runs(seed..seed + 1, Some(kind), &TASKS[..1]);
+        runs(seed..seed + 1, Some(kind), None, &TASKS[..1]);
     }
     // Several kinds.
-    runs(4..5, None, &TASKS[..1]);
+    runs(4..5, None, None, &TASKS[..1]);
 }
 
 #[test]

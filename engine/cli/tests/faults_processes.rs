@@ -29,7 +29,7 @@ flow f {{
   stage quotient = 5040 / (.id % 50)
   emit Row {{ id: .id, quotient: quotient }} into rows
 }}
-schedule {{ policy: fifo, slots: 4 }}
+schedule {{ policy: fifo, slots: 2 }}
 "#
     )
 }
@@ -149,7 +149,7 @@ fn a_worker_that_runs_out_of_memory_is_replaced() {
 
 #[test]
 fn a_hangup_drains_as_an_interrupt_does_and_the_run_goes_on_later() {
-    let first = sage("--workers 2");
+    let first = sage("--workers 2 --slots 1");
     let child = first.start();
     wait_for_tasks(first.folder.path(), 60);
     // The kernel and the shell both say it.
@@ -191,7 +191,7 @@ fn a_terminal_that_is_closed_loses_nothing() {
         eprintln!("SKIPPED: `script` is not here, which gives a command a terminal");
         return;
     }
-    let first = sage("--workers 2");
+    let first = sage("--workers 2 --slots 1");
     let run = first.command();
     let words = std::iter::once(run.get_program()).chain(run.get_args());
     let line: Vec<_> = words.map(|word| word.to_str().unwrap()).collect();
@@ -209,6 +209,20 @@ fn a_terminal_that_is_closed_loses_nothing() {
     let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
     assert_eq!(metrics["status"], "interrupted");
     complete(&first.go().exits(3).says("resuming the run in out"));
+}
+
+#[test]
+fn a_supervisor_that_is_stopped_for_a_while_is_waited_for() {
+    let sage = sage("--workers 2");
+    let child = sage.start();
+    wait_for_tasks(sage.folder.path(), 40);
+    send("-STOP", child.id());
+    // Longer than the silence after which it would give a worker up.
+    std::thread::sleep(Duration::from_secs(2));
+    send("-CONT", child.id());
+    let done = finish(&sage, child).exits(3);
+    complete(&done);
+    assert_eq!(done.metrics()["restarts"], 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Faults of what a run depends on, on the built binary: its endpoint, a gateway before it, the disk;
 //! the rows of the table in `docs/reliability.md` name these tests.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests; they tell figures")]
 
 #[path = "support/relay.rs"]
 mod relay;
@@ -50,7 +50,7 @@ fn asking(fault: &str, endpoint: &str, stage: &str, tasks: u64) -> Done {
 }
 
 #[test]
-fn a_server_that_fails_now_and_then_costs_tries_and_no_records() {
+fn an_endpoint_that_fails_now_and_then_costs_time_and_no_records() {
     let retry = "retry: backoff(max: 9, base: 5ms, cap: 50ms, budget: 100%)";
     for fault in [
         "status_500=20%",
@@ -70,7 +70,7 @@ fn a_server_that_fails_now_and_then_costs_tries_and_no_records() {
 }
 
 #[test]
-fn a_server_that_always_fails_leaves_dead_letters_with_the_reason() {
+fn an_endpoint_that_always_fails_leaves_dead_letters_with_the_reason() {
     let retry = "retry: backoff(max: 1, base: 5ms, budget: 100%)";
     for (fault, classes) in [
         ("status_500=100%", &["server"][..]),
@@ -96,7 +96,7 @@ fn a_server_that_always_fails_leaves_dead_letters_with_the_reason() {
 }
 
 #[test]
-fn a_server_that_is_killed_costs_its_absence() {
+fn an_endpoint_that_is_killed_costs_its_absence() {
     let mut server = Server::simulator("--speed 10");
     let relay = Relay::to(server.address);
     let sage = Sage::new().file("f.sage", program(&relay.url, "concurrency: 8", "", 300));

@@ -145,7 +145,7 @@ impl Work<'_> {
         };
         self.display.finish();
         let generation = crew.generation;
-        let course = Course { generation, began_ns, resumed, restarts, gone, ..course };
+        let course = Course { generation, gone, began_ns, resumed, restarts, ..course };
         // A job that begins later is not slower for it.
         let wall_ns = RunClock::host_ns().saturating_sub(self.origin_ns).saturating_sub(start_ns);
         let result = self.report.finish(&course, Duration::from_nanos(wall_ns))?;
