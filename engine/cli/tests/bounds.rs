@@ -158,7 +158,7 @@ fn stalled(source: &str, arguments: &str) -> (Server, Sage) {
     (server, sage.args(&format!("run f.sage --out out --drain 1s {arguments}")))
 }
 
-const SHORT: (Duration, usize) = (Duration::from_millis(500), 4);
+const SHORT: (Duration, usize) = (Duration::from_millis(400), 3);
 const LONG: (Duration, usize) = (Duration::from_secs(10), 6);
 
 fn generated_records(workers: usize, (window, windows): (Duration, usize)) {
@@ -236,4 +236,28 @@ fn workers_that_were_lost_are_in_the_report_of_memory() {
     let peak = |process: &serde_json::Value| process["rss_peak_mb"].as_f64().unwrap();
     let largest = processes[1..].iter().map(peak).fold(0.0, f64::max);
     assert_eq!(metrics["rss_peak_mb"], largest);
+}
+
+#[test]
+fn jobs_that_run_together_have_their_workers_and_share_the_supervisor() {
+    let program = |flow: &str| {
+        let program = program("generate(count: 20, text: \"one\")", "sim:a100/qwen2.5-7b@50");
+        program.replace("flow f", &format!("flow {flow}"))
+    };
+    let sage = Sage::new().file("a.sage", program("a")).file("b.sage", program("b"));
+    let sage = sage.args("run a.sage b.sage --workers 2 --out out");
+    let done = sage.go().exits(0);
+    done.says("supervisor with gateway and simulated endpoints (of all jobs) ");
+    let processes = |job: &str| {
+        let text =
+            std::fs::read(sage.folder.path().join(format!("out/{job}/metrics.json"))).unwrap();
+        let metrics: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        metrics["processes"].as_array().unwrap().clone()
+    };
+    let (a, b) = (processes("a"), processes("b"));
+    assert_eq!((a.len(), b.len()), (3, 3));
+    assert_eq!((&a[0]["pid"], &a[0]["jobs"]), (&b[0]["pid"], &2.into()));
+    let pids: std::collections::BTreeSet<u64> =
+        a.iter().chain(&b).map(|process| process["pid"].as_u64().unwrap()).collect();
+    assert_eq!(pids.len(), 5);
 }
