@@ -15,7 +15,7 @@ use std::process::Command;
 
 use relay::Relay;
 use server::{MODEL, Server};
-use support::{Done, Sage, again, send, wait_until, worker};
+use support::{Done, Sage, again, ended, send, wait_until, worker, workers_of};
 
 fn program(url: &str, endpoint: &str, stage: &str, tasks: u64) -> String {
     format!(
@@ -129,6 +129,28 @@ fn a_gateway_in_front_that_is_killed_costs_its_absence() {
     // What it had in flight is lost with it, and asked again.
     assert_eq!(relay.questions(), 300);
     assert!(relay.paid_again() <= 8, "{}", relay.paid_again());
+}
+
+/// The gateway goes with the supervisor. Workers that come to see the one before the other must not
+/// take the calls that break for calls that failed.
+#[test]
+fn calls_that_break_with_the_supervisor_are_no_failed_records() {
+    let server = Server::simulator("--speed 2");
+    let relay = Relay::to(server.address);
+    let text = program(&relay.url, "concurrency: 64", "", 300).replace("slots: 4", "slots: 24");
+    let (first, command) = (Sage::new().file("f.sage", text), "run f.sage --workers 2 --out out");
+    for answers in [20, 60, 100] {
+        let mut child = again(&first, command).start();
+        wait_until(|| relay.questions() > answers && relay.open() > 16);
+        let workers = workers_of(child.id());
+        workers.iter().for_each(|worker| send("-STOP", *worker));
+        send("-KILL", child.id());
+        child.wait().unwrap();
+        workers.iter().for_each(|worker| send("-CONT", *worker));
+        wait_until(|| workers.iter().all(|worker| ended(*worker)));
+    }
+    let done = again(&first, command).go().exits(0).says("resuming the run in out");
+    all_rows(&done, 300);
 }
 
 #[test]

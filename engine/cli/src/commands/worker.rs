@@ -20,6 +20,10 @@ use crate::run::job::{Job, Order, Usage, Word};
 /// Between two words about what the process uses.
 const USAGE: Duration = Duration::from_secs(1);
 
+/// The gateway lives in the supervisor, and a worker without a supervisor ends at once. Its calls,
+/// which break in the same moment, must not be taken for failed ones until then.
+const WITHOUT_GATEWAY: Duration = Duration::from_secs(5);
+
 pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
     ignore_interrupts()?;
     die_with_peers();
@@ -134,7 +138,7 @@ fn endpoint(job: &Job, worker: usize) -> anyhow::Result<Arc<dyn Endpoint>> {
         endpoints: job.endpoints.iter().map(target).collect(),
         max_in_flight: job.plan.schedule.slots as usize * job.settings.threads + 1,
     };
-    Ok(Arc::new(Client::new(config)?))
+    Ok(Arc::new(Client::patient(config, WITHOUT_GATEWAY)?))
 }
 
 struct ToSupervisor(Control);
