@@ -141,7 +141,7 @@ async fn a_missing_gateway_is_unreachable() {
 #[tokio::test]
 async fn a_patient_client_says_late_that_its_gateway_is_gone_and_at_once_what_the_gateway_says() {
     let patience = Duration::from_millis(700);
-    let patient = |gateway: &str| {
+    let patient = |gateway: &str, patience| {
         let endpoint = EndpointTarget { name: "e".into(), model: "m".into() };
         let config = ClientConfig {
             gateway: gateway.into(),
@@ -164,13 +164,14 @@ async fn a_patient_client_says_late_that_its_gateway_is_gone_and_at_once_what_th
     });
     for (gateway, class) in [(missing, ErrorClass::Unreachable), (closing, ErrorClass::Server)] {
         let asked = Instant::now();
-        let outcome = ask(&patient(&gateway), prompts(&["1"])).await;
+        let outcome = ask(&patient(&gateway, patience), prompts(&["1"])).await;
         assert_eq!(outcome.result.unwrap_err().class, class);
         assert!(asked.elapsed() >= patience);
     }
-    let failing = serve(fixed(500, "no")).await;
-    let outcome = ask(&patient(&failing), prompts(&["1"])).await;
-    assert_eq!(outcome.result.unwrap_err().status, Some(500));
+    // An answer, if not a good one: with an hour's patience it would never come.
+    let failing = serve(Router::new()).await;
+    let outcome = ask(&patient(&failing, Duration::from_hours(1)), prompts(&["1"])).await;
+    assert_eq!(outcome.result.unwrap_err().status, Some(404));
 }
 
 #[tokio::test]
