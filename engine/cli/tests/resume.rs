@@ -9,9 +9,8 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 
-use support::{Done, Sage, ended, send, wait_until, workers_of};
+use support::{Done, Draw, Sage, again, ended, send, wait_until, worker, workers_of};
 
 const TASKS: usize = 360;
 
@@ -47,13 +46,6 @@ fn tasks() -> String {
 
 fn sage(arguments: &str) -> Sage {
     Sage::new().file("f.sage", PROGRAM).file("tasks.csv", tasks()).args(arguments)
-}
-
-/// Another command in the same folder.
-fn again(first: &Sage, arguments: &str) -> Sage {
-    let mut sage = Sage::new();
-    sage.folder = Arc::clone(&first.folder);
-    sage.args(arguments)
 }
 
 /// All that a run leaves, in an order of its own.
@@ -93,37 +85,11 @@ fn undisturbed() -> Done {
     done
 }
 
-/// Numbers that look drawn.
-struct Draw(u64);
-
-impl Draw {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % most
-    }
-}
-
 /// Wait until so many tasks have ended, as far as the table of tasks tells.
 fn wait_for_tasks(folder: &Path, tasks: u64) {
     let table = folder.join("out/tasks.csv");
     let lines = || std::fs::read_to_string(&table).map_or(0, |text| text.lines().count() as u64);
     wait_until(|| lines() > tasks);
-}
-
-/// The process of a worker, by its number.
-fn worker(supervisor: u32, index: usize) -> u32 {
-    let wanted = format!("SAGE_FLOW_WORKER_INDEX={index}");
-    let is = |pid: &u32| {
-        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
-    };
-    let mut found = None;
-    wait_until(|| {
-        found = workers_of(supervisor).into_iter().find(is);
-        found.is_some()
-    });
-    found.unwrap()
 }
 
 fn finish(sage: &Sage, child: Child, workers: &[u32]) -> Done {
@@ -304,57 +270,6 @@ fn a_damaged_manifest_is_named_and_nothing_is_guessed() {
     std::fs::write(&log, bytes).unwrap();
     again(&sage, command).go().exits(1).says("000001-0000.log").says("is damaged").says("--fresh");
     again(&sage, &format!("{command} --fresh --slots 64")).go().exits(3);
-}
-
-/// `cargo test -p sage-flow --test resume -- --ignored --nocapture`; `SAGE_CHAOS` is the number of runs.
-#[test]
-#[ignore = "takes some minutes"]
-fn chaos() {
-    let whole = undisturbed();
-    let runs = std::env::var("SAGE_CHAOS").ok().and_then(|runs| runs.parse().ok()).unwrap_or(100);
-    println!("run  what was done to it, and the exit codes of its attempts");
-    for seed in 0..runs {
-        let mut draw = Draw(seed);
-        let loss = ["respawn", "respawn", "shrink"][draw.below(3) as usize];
-        let command =
-            format!("run f.sage --out out --workers {} --on-loss {loss}", 1 + draw.below(4));
-        let first = sage(&command);
-        let mut story = Vec::new();
-        let mut calm = 5;
-        let done = loop {
-            let child = again(&first, &command).start();
-            let mut killed = false;
-            for _ in 0..if calm > 0 { draw.below(4) } else { 0 } {
-                // Early moments more often than late ones: starting up is the delicate part.
-                let moment = draw.below(35) * draw.below(35);
-                std::thread::sleep(std::time::Duration::from_millis(moment));
-                let workers = workers_of(child.id());
-                let victim = workers.get(draw.below(workers.len().max(1) as u64) as usize);
-                let (what, signal, pid) = match (draw.below(5), victim) {
-                    (0 | 1, Some(victim)) => ("kill", "-KILL", *victim),
-                    (2, Some(victim)) => ("stop", "-STOP", *victim),
-                    (3, _) => ("supervisor", "-KILL", child.id()),
-                    _ => ("interrupt", "-INT", child.id()),
-                };
-                // An interrupt may come before anybody listens for it.
-                killed |= pid == child.id();
-                story.push(what.to_owned());
-                send(signal, pid);
-            }
-            let done = first.done(child.wait_with_output().unwrap());
-            calm -= i32::from(done.code != Some(1));
-            story.push(done.code.map_or("-".into(), |code| code.to_string()));
-            match done.code {
-                Some(3) => break done,
-                // Workers of a killed supervisor may have the folder for a moment longer.
-                Some(1) => assert!(done.stderr.contains("still going"), "{}", done.stderr),
-                Some(2 | 130) => {}
-                code => assert!(killed, "{code:?}: {}", done.stderr),
-            }
-        };
-        println!("{seed:>3}  {}", story.join(" "));
-        check(&done, &whole);
-    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use common::*;
 use sage_core::endpoint::{Answer, CallOutcome, Completion, Endpoint, ErrorClass, Request};
-use sage_llm::client::{Client, ClientConfig, ClientError};
+use sage_llm::client::{Client, ClientConfig, ClientError, EndpointTarget};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -136,6 +136,42 @@ async fn a_missing_gateway_is_unreachable() {
     let error = outcome.result.unwrap_err();
     assert_eq!(error.class, ErrorClass::Unreachable);
     assert!(error.message.contains(&address), "{}", error.message);
+}
+
+#[tokio::test]
+async fn a_patient_client_says_late_that_its_gateway_is_gone_and_at_once_what_the_gateway_says() {
+    let patience = Duration::from_millis(700);
+    let patient = |gateway: &str, patience| {
+        let endpoint = EndpointTarget { name: "e".into(), model: "m".into() };
+        let config = ClientConfig {
+            gateway: gateway.into(),
+            token: String::new(),
+            job: "job".into(),
+            worker: 0,
+            endpoints: vec![endpoint],
+            max_in_flight: 4,
+        };
+        Client::patient(config, patience).unwrap()
+    };
+    let missing = format!("http://{}", free_port().await);
+    // Takes the call and closes the connection.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let closing = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 64]).await;
+        }
+    });
+    for (gateway, class) in [(missing, ErrorClass::Unreachable), (closing, ErrorClass::Server)] {
+        let asked = Instant::now();
+        let outcome = ask(&patient(&gateway, patience), prompts(&["1"])).await;
+        assert_eq!(outcome.result.unwrap_err().class, class);
+        assert!(asked.elapsed() >= patience);
+    }
+    // An answer, if not a good one: with an hour's patience it would never come.
+    let failing = serve(Router::new()).await;
+    let outcome = ask(&patient(&failing, Duration::from_hours(1)), prompts(&["1"])).await;
+    assert_eq!(outcome.result.unwrap_err().status, Some(404));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
 use sage_cluster::{Control, ControlMessage, EXIT_LOST, Join, join as join_cluster};
@@ -16,6 +17,13 @@ use crate::exit::Exit;
 use crate::run::VERSION;
 use crate::run::job::{Job, Order, Usage, Word};
 
+/// Between two words about what the process uses.
+const USAGE: Duration = Duration::from_secs(1);
+
+/// The gateway lives in the supervisor, and a worker without a supervisor ends at once. Its calls,
+/// which break in the same moment, must not be taken for failed ones until then.
+const WITHOUT_GATEWAY: Duration = Duration::from_secs(5);
+
 pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
     ignore_interrupts()?;
     die_with_peers();
@@ -25,6 +33,7 @@ pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
     let stop = Arc::new(AtomicBool::new(false));
     let begin = job.held.then(Arc::<Begin>::default);
     listen(member.messages, Arc::clone(&stop), begin.clone())?;
+    tell_usage(ToSupervisor(control.clone()))?;
 
     let indexes = job.indexes.iter().map(|path| {
         let index = MappedIndex::open(path)?;
@@ -58,7 +67,8 @@ pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
 /// The supervisor says when to stop; an interrupt at the terminal reaches it too, and so does the
 /// SIGTERM that a service manager or a batch system sends to all processes of a run.
 fn ignore_interrupts() -> anyhow::Result<()> {
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
         signal_hook::flag::register(signal, Arc::default())?;
     }
     Ok(())
@@ -103,6 +113,17 @@ fn listen(
     Ok(())
 }
 
+/// A worker that is killed cannot say any more what it used, so it says so all along.
+fn tell_usage(supervisor: ToSupervisor) -> anyhow::Result<()> {
+    std::thread::Builder::new().name("usage".into()).spawn(move || {
+        loop {
+            supervisor.say(&Word::Usage(Usage::own()));
+            std::thread::sleep(USAGE);
+        }
+    })?;
+    Ok(())
+}
+
 fn endpoint(job: &Job, worker: usize) -> anyhow::Result<Arc<dyn Endpoint>> {
     let Some(gateway) = &job.gateway else { return Ok(Arc::new(NoEndpoint)) };
     let target = |(name, model): &(String, String)| EndpointTarget {
@@ -117,7 +138,7 @@ fn endpoint(job: &Job, worker: usize) -> anyhow::Result<Arc<dyn Endpoint>> {
         endpoints: job.endpoints.iter().map(target).collect(),
         max_in_flight: job.plan.schedule.slots as usize * job.settings.threads + 1,
     };
-    Ok(Arc::new(Client::new(config)?))
+    Ok(Arc::new(Client::patient(config, WITHOUT_GATEWAY)?))
 }
 
 struct ToSupervisor(Control);

@@ -11,7 +11,7 @@ use sage_dataflow::{Progress, WorkerOutcome};
 use super::gate::{Gate, Ticket};
 use super::interrupt::Interrupts;
 use super::job::{Order, Usage, Word};
-use super::loss::Restart;
+use super::loss::{Gone, Restart};
 use super::progress::Display;
 use crate::jobs::Watch;
 
@@ -24,9 +24,13 @@ const GATE: Duration = Duration::from_millis(5);
 #[derive(Default)]
 pub(crate) struct Course {
     pub(crate) progress: Progress,
+    /// Of these workers.
+    pub(crate) generation: u32,
     pub(crate) outcomes: Vec<WorkerOutcome>,
-    /// By worker.
+    /// By worker; as last said, if it was lost.
     pub(crate) usage: BTreeMap<usize, Usage>,
+    /// Of workers of the sets before these.
+    pub(crate) gone: Vec<Gone>,
     pub(crate) failure: Option<String>,
     /// The worker that was lost first.
     pub(crate) lost: Option<Lost>,
@@ -61,7 +65,7 @@ pub(crate) struct Follower<'f> {
     pub(crate) threads: usize,
     /// Tasks of each at once.
     pub(crate) slots: u32,
-    /// After an interrupt, tasks in flight have this long to end.
+    /// After an interrupt or a failure, tasks in flight have this long to end.
     pub(crate) drain: Duration,
     /// Is told how far it is.
     pub(crate) watch: &'f Watch,
@@ -78,13 +82,14 @@ impl Follower<'_> {
             start_ns: hold.start_ns,
         });
         let mut finished = 0;
+        // Since when tasks in flight are only waited for, after an interrupt or a failure.
         let mut drained: Option<Instant> = None;
         while finished < self.workers {
             match self.interrupts.count() {
                 0 => {}
-                1 if drained.is_none() => {
+                1 if !course.interrupted => {
                     course.interrupted = true;
-                    drained = Some(Instant::now());
+                    drained.get_or_insert_with(Instant::now);
                     let drain = humantime::format_duration(self.drain);
                     self.display.say(&format!(
                         "stopping: tasks in flight have {drain} to end, queued ones stay pending \
@@ -97,6 +102,12 @@ impl Follower<'_> {
                     course.interrupted = true;
                     break;
                 }
+            }
+            if course.failure.is_some() && drained.is_none() {
+                drained = Some(Instant::now());
+                let drain = humantime::format_duration(self.drain);
+                self.display
+                    .say(&format!("stopping after a failure: tasks in flight have {drain} to end"));
             }
             if drained.is_some_and(|since| since.elapsed() > self.drain) {
                 let drain = humantime::format_duration(self.drain);
@@ -167,6 +178,9 @@ impl Follower<'_> {
                 // What is in flight may still end; nothing new begins.
                 course.failure.get_or_insert(message);
                 self.cluster.drain();
+            }
+            Ok(Word::Usage(usage)) => {
+                course.usage.insert(worker, usage);
             }
             Ok(Word::Outcome { outcomes, usage }) => {
                 if let Some(failure) = outcomes.iter().find_map(|outcome| outcome.failure.clone()) {

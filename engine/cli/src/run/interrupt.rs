@@ -1,9 +1,12 @@
-//! Ctrl-C and SIGTERM: the first asks for a graceful stop, the second ends the run at once.
+//! Ctrl-C and SIGTERM: the first asks for a graceful stop, the second ends the run at once. A closed
+//! terminal (SIGHUP) asks for a graceful stop, however often it is said: the shell says it, too.
 
+use std::fs::OpenOptions;
+use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::exit::Exit;
@@ -19,6 +22,38 @@ struct Heard {
     last: AtomicBool,
 }
 
+/// Whether a signal is ignored, as who started this process has said.
+fn ignored(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+}
+
+/// Which of the standard streams are a terminal, while there is one.
+#[derive(Debug, Clone, Copy)]
+struct Terminal {
+    out: bool,
+    err: bool,
+}
+
+impl Terminal {
+    fn now() -> Self {
+        Terminal { out: std::io::stdout().is_terminal(), err: std::io::stderr().is_terminal() }
+    }
+
+    /// The terminal is gone, and printing to it would fail: print nowhere.
+    fn leave(self) {
+        let Ok(nowhere) = OpenOptions::new().write(true).open("/dev/null") else { return };
+        if self.out {
+            let _ = rustix::stdio::dup2_stdout(&nowhere);
+        }
+        if self.err {
+            let _ = rustix::stdio::dup2_stderr(&nowhere);
+        }
+    }
+}
+
 /// The one that listens, once somebody asked.
 static HEARD: Mutex<Option<Interrupts>> = Mutex::new(None);
 
@@ -32,9 +67,20 @@ impl Interrupts {
         }
         let interrupts = Interrupts::default();
         let heard_now = Arc::clone(&interrupts.0);
-        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        let mut wanted = vec![SIGINT, SIGTERM];
+        // `nohup` has it ignored, and that is to stay so.
+        if !ignored(SIGHUP) {
+            wanted.push(SIGHUP);
+        }
+        let mut signals = Signals::new(wanted)?;
+        let terminal = Terminal::now();
         std::thread::Builder::new().name("signals".into()).spawn(move || {
-            for _ in signals.forever() {
+            for signal in signals.forever() {
+                if signal == SIGHUP {
+                    terminal.leave();
+                    heard_now.count.fetch_max(1, Ordering::Relaxed);
+                    continue;
+                }
                 let before = heard_now.count.fetch_add(1, Ordering::Relaxed);
                 if before > 0 && heard_now.last.load(Ordering::Relaxed) {
                     crate::jobs::cut_off(Exit::Interrupted);

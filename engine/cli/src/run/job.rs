@@ -44,6 +44,8 @@ pub(crate) enum Word {
     Ready,
     /// How far the run is; from the first worker.
     Progress(Progress),
+    /// What the process has used so far, every now and then.
+    Usage(Usage),
     /// The run cannot end well.
     Failure(String),
     /// This worker is done.
@@ -60,21 +62,29 @@ pub(crate) enum Word {
 pub(crate) struct Usage {
     /// User and system time, seconds.
     pub(crate) cpu_s: f64,
-    /// Largest resident set, MiB.
+    /// Resident set now, MiB.
+    pub(crate) rss_mb: f64,
+    /// Largest resident set since the process began, MiB.
     pub(crate) rss_peak_mb: f64,
+    /// Number of the process.
+    pub(crate) pid: u32,
 }
 
 impl Usage {
     /// Of this process, so far. Zero where the system does not tell.
     pub(crate) fn own() -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let peak_kb = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak_kb = peak_kb.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
+        let mib = |name: &str| {
+            let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+            Some(rest.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
+        };
         // To the nanosecond; /proc counts in ticks of 10 ms, which many short processes add up.
         let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
         Usage {
             cpu_s: cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9,
-            rss_peak_mb: peak_kb.unwrap_or(0.0) / 1024.0,
+            rss_mb: mib("VmRSS:").unwrap_or(0.0),
+            rss_peak_mb: mib("VmHWM:").unwrap_or(0.0),
+            pid: std::process::id(),
         }
     }
 }

@@ -7,6 +7,8 @@ use clap::ValueEnum;
 use sage_cluster::{Exit, LossCause, Lost};
 use serde_json::{Value, json};
 
+use super::job::Usage;
+
 /// What a run does when it loses a worker.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OnLoss {
@@ -22,6 +24,9 @@ pub(crate) enum OnLoss {
 /// So many restarts within [`WITHIN`]; a run that loses more is not helped by another.
 const MOST: usize = 3;
 const WITHIN: Duration = Duration::from_secs(60);
+
+/// Characters of last words that are told of a loss after which the run goes on.
+const LAST_WORDS: usize = 200;
 
 /// A worker was lost and the run went on.
 #[derive(Debug, Clone)]
@@ -55,6 +60,23 @@ impl Restart {
             "tasks_again": self.again,
         })
     }
+}
+
+/// A worker of a set that was given up.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Gone {
+    pub(crate) generation: u32,
+    pub(crate) worker: usize,
+    /// As last said.
+    pub(crate) usage: Usage,
+}
+
+/// How it was lost, with what it said last: a crash says why.
+pub(crate) fn cause(lost: &Lost) -> String {
+    let lines = lost.last_stderr.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("note:"));
+    let words: String = lines.collect::<Vec<_>>().join(" ").chars().take(LAST_WORDS).collect();
+    if words.is_empty() { lost.cause.to_string() } else { format!("{} ({words})", lost.cause) }
 }
 
 /// How long a loss went unnoticed, as far as that is known.
@@ -124,6 +146,19 @@ mod tests {
             assert!(with(&restarts, at(59)).is_err_and(|why| why.contains("3 times within 60 s")));
             assert_eq!(with(&restarts, at(60)), Ok(fewer));
         }
+    }
+
+    #[test]
+    fn a_crash_says_why() {
+        let mut crashed = lost(LossCause::Exited(Exit::Signal(6)));
+        assert_eq!(cause(&crashed), "it was killed by signal 6");
+        crashed.last_stderr = "\nmemory allocation of 9 bytes failed\nnote: no more\n".into();
+        assert_eq!(
+            cause(&crashed),
+            "it was killed by signal 6 (memory allocation of 9 bytes failed)"
+        );
+        crashed.last_stderr = "é".repeat(1000);
+        assert!(cause(&crashed).chars().count() < 300);
     }
 
     #[test]

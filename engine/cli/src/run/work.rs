@@ -17,7 +17,7 @@ use super::follow::{Course, Follower, Hold, lost_message};
 use super::indexes::{self, Built};
 use super::interrupt::Interrupts;
 use super::job::Job;
-use super::loss::{self, Restart};
+use super::loss::{self, Gone, Restart};
 use super::options::Options;
 use super::progress::Display;
 use super::report::{Folder, Report};
@@ -106,7 +106,7 @@ impl Work<'_> {
         let mut crew =
             Crew { generation: self.earlier.generation + 1, workers: self.job.options.workers };
         let (mut hold, mut began_ns) = (hold, None);
-        let mut restarts: Vec<Restart> = Vec::new();
+        let (mut restarts, mut gone): (Vec<Restart>, Vec<Gone>) = Default::default();
         let course = loop {
             let mut course = self.attempt(crew, hold.take(), &mut restarts, interrupts, &watch)?;
             began_ns = began_ns.or(course.began_ns);
@@ -124,13 +124,19 @@ impl Work<'_> {
                     break course;
                 }
                 Ok(workers) => {
+                    let generation = crew.generation;
+                    gone.extend(course.usage.iter().map(|(worker, usage)| Gone {
+                        generation,
+                        worker: *worker,
+                        usage: *usage,
+                    }));
                     self.earlier = commit::recover(self.report.out)?;
                     crew = Crew { generation: self.earlier.generation + 1, workers };
                     let restart = self.restart(&lost, crew, &course, now);
                     self.display.say(&format!(
                         "worker {} was lost: {}; going on with {workers} worker(s), {}",
                         lost.worker,
-                        lost.cause,
+                        restart.cause,
                         self.done()
                     ));
                     restarts.push(restart);
@@ -138,7 +144,8 @@ impl Work<'_> {
             }
         };
         self.display.finish();
-        let course = Course { began_ns, resumed, restarts, ..course };
+        let generation = crew.generation;
+        let course = Course { generation, gone, began_ns, resumed, restarts, ..course };
         // A job that begins later is not slower for it.
         let wall_ns = RunClock::host_ns().saturating_sub(self.origin_ns).saturating_sub(start_ns);
         let result = self.report.finish(&course, Duration::from_nanos(wall_ns))?;
@@ -211,7 +218,7 @@ impl Work<'_> {
         Restart {
             generation: crew.generation,
             worker: lost.worker,
-            cause: lost.cause.to_string(),
+            cause: loss::cause(lost),
             detection: loss::detection(lost),
             at: lost.at.min(now),
             took: Duration::ZERO,

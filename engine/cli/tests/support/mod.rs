@@ -138,6 +138,13 @@ impl Done {
     }
 }
 
+/// Another command in the same folder.
+pub fn again(first: &Sage, arguments: &str) -> Sage {
+    let mut sage = Sage::new();
+    sage.folder = Arc::clone(&first.folder);
+    sage.args(arguments)
+}
+
 /// Process numbers of the workers of supervisor `pid`.
 pub fn workers_of(pid: u32) -> Vec<u32> {
     let mut workers = Vec::new();
@@ -154,6 +161,21 @@ pub fn workers_of(pid: u32) -> Vec<u32> {
         }
     }
     workers
+}
+
+/// The process of a worker, by its number.
+pub fn worker(supervisor: u32, index: usize) -> u32 {
+    let wanted = format!("SAGE_FLOW_WORKER_INDEX={index}");
+    let is = |pid: &u32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+    };
+    let mut found = None;
+    wait_until(|| {
+        found = workers_of(supervisor).into_iter().find(is);
+        found.is_some()
+    });
+    found.unwrap()
 }
 
 /// Whether a process has ended. One whose parent is gone may stay in the table for a while, until
@@ -179,6 +201,17 @@ pub fn wait_until(mut ready: impl FnMut() -> bool) {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     panic!("it did not come to that within ten seconds");
+}
+
+/// Numbers that look drawn.
+pub struct Draw(pub u64);
+
+impl Draw {
+    pub fn below(&mut self, most: u64) -> u64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % most
+    }
 }
 
 pub const SLEEPY: &str = r#"sage 1

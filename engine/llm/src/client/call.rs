@@ -27,6 +27,8 @@ pub(super) struct Caller {
     gateway: String,
     headers: HeaderMap,
     targets: Vec<Target>,
+    /// A failure of the gateway itself is told so much later.
+    patience: Duration,
     /// Names this client's calls, among those of all clients.
     session: u64,
     calls: AtomicU64,
@@ -40,7 +42,7 @@ struct Target {
 }
 
 impl Caller {
-    pub(super) fn new(config: &ClientConfig) -> Result<Caller, ClientError> {
+    pub(super) fn new(config: &ClientConfig, patience: Duration) -> Result<Caller, ClientError> {
         let authority = authority(&config.gateway)?;
         let mut headers = HeaderMap::new();
         let mut set = |name, what, text: &str| {
@@ -76,6 +78,7 @@ impl Caller {
             gateway: config.gateway.clone(),
             connections: Connections::new(authority, config.max_in_flight.max(1)),
             headers,
+            patience,
             // Random keys: no other client has the same.
             session: std::hash::BuildHasher::hash_one(
                 &std::hash::RandomState::new(),
@@ -110,7 +113,13 @@ impl Caller {
         let id = CallId { session: self.session, number };
         match tokio::time::timeout(left, self.exchange(call, id, submitted, left)).await {
             Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => failed(error),
+            Ok(Err(error)) => {
+                if matches!(error.class, ErrorClass::Unreachable | ErrorClass::Server) {
+                    // What the gateway says is an answer; this is its absence.
+                    tokio::time::sleep(self.patience).await;
+                }
+                failed(error)
+            }
             Err(_) => {
                 // Else the gateway would take the closed connection for a crash and go on.
                 self.give_up(&id.to_string()).await;

@@ -127,7 +127,14 @@ impl fmt::Debug for Client {
 impl Client {
     /// Start the client's thread. Connects to nothing yet.
     pub fn new(config: ClientConfig) -> Result<Client, ClientError> {
-        let caller = Caller::new(&config)?;
+        Self::patient(config, Duration::ZERO)
+    }
+
+    /// The same, for a process that ends with its gateway: a call that finds no gateway, or whose
+    /// connection to it breaks, is answered so much later. Who learns of the gateway's end by another
+    /// way has that time to end as well, and does not take the call for one that failed.
+    pub fn patient(config: ClientConfig, patience: Duration) -> Result<Client, ClientError> {
+        let caller = Caller::new(&config, patience)?;
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::super::follow::Course;
 use super::super::job::Usage;
 use super::super::loss::Restart;
-use super::Report;
+use super::{Report, memory};
 use crate::exit::Exit;
 
 /// Version of the shape of `metrics.json`.
@@ -30,7 +30,7 @@ impl Report<'_> {
         // told apart; each is booked the same part, so that the sum over the jobs is right.
         own.cpu_s = (own.cpu_s - self.own_cpu_s).max(0.0) / self.company.max(1) as f64;
         let workers_cpu: f64 = course.usage.values().map(|usage| usage.cpu_s).sum();
-        let peak = course.usage.values().map(|usage| usage.rss_peak_mb).fold(0.0, f64::max);
+        let peak = memory::largest_worker(course);
         if let Some(Value::Array(nodes)) = fields.get_mut("nodes") {
             for (i, node) in nodes.iter_mut().enumerate() {
                 let usage = course.usage.get(&i);
@@ -70,6 +70,7 @@ impl Report<'_> {
         head.insert("workers_cpu_s".into(), json!(round(workers_cpu)));
         head.insert("rss_peak_mb".into(), json!(round(peak)));
         head.insert("supervisor_rss_peak_mb".into(), json!(round(own.rss_peak_mb)));
+        head.insert("processes".into(), memory::processes(&own, course, self));
         Ok(Value::Object(head))
     }
 
@@ -140,6 +141,6 @@ pub(super) fn partial(course: &Course, workers: usize) -> Summary {
     Summary { counts, balance: balance(&work), nodes: nodes.collect(), ..Summary::default() }
 }
 
-fn round(x: f64) -> f64 {
+pub(super) fn round(x: f64) -> f64 {
     (x * 1000.0).round() / 1000.0
 }

@@ -1,6 +1,7 @@
 //! The files and words a run leaves behind.
 
 mod folder;
+mod memory;
 mod metrics;
 mod text;
 

@@ -5,8 +5,8 @@ use sage_lab::results::Verdict;
 use serde_json::Value;
 
 use super::super::follow::Course;
-use super::Report;
 use super::metrics::covered;
+use super::{Report, memory};
 
 impl Report<'_> {
     pub(super) fn text(
@@ -63,11 +63,11 @@ impl Report<'_> {
         let number = |name: &str| metrics.get(name).and_then(Value::as_f64);
         if let Some(startup) = number("startup_s") {
             text.push_str(&format!(
-                "\nstart-up    {startup:.2} s to the first dispatch; {:.2} s of CPU; largest worker {:.1} MiB\n",
-                number("cpu_s").unwrap_or(0.0),
-                number("rss_peak_mb").unwrap_or(0.0)
+                "\nstart-up    {startup:.2} s to the first dispatch; {:.2} s of CPU\n",
+                number("cpu_s").unwrap_or(0.0)
             ));
         }
+        text.push_str(&memory::text(&metrics["processes"]));
         for endpoint in metrics["endpoint_stats"].as_array().into_iter().flatten() {
             let word = |name: &str| endpoint[name].as_str().unwrap_or_default().to_owned();
             let reason = match word("limit_reason").as_str() {
