@@ -182,7 +182,13 @@ pub(crate) struct RunArguments {
     #[arg(long, value_name = "NAME")]
     pub(crate) flow: Option<String>,
     /// Time for tasks in flight to end after Ctrl-C or SIGTERM (`30s`, `2min`, `0s`)
-    #[arg(long, value_name = "D", default_value = DRAIN, value_parser = humantime::parse_duration)]
+    #[arg(
+        long,
+        value_name = "D",
+        default_value = DRAIN,
+        value_parser = humantime::parse_duration,
+        allow_hyphen_values = true
+    )]
     pub(crate) drain: Duration,
     /// No progress and no summary
     #[arg(long, short)]

@@ -20,7 +20,8 @@ pub enum DataflowError {
     },
     /// A file of the run's commits is not what was written.
     #[error(
-        "`{path}` is damaged: {message}; the run cannot go on from it, start it over with --fresh",
+        "`{path}` is damaged: {message}; the run cannot go on from it: remove the folder `commit` of the \
+         run to do its tasks again with the answers it has paid for, or give --fresh to pay again",
         path = path.display()
     )]
     Damaged {

@@ -98,6 +98,11 @@ pub trait Reporter: Send + Sync {
     fn progress(&self, progress: Progress);
     /// The run cannot end well; said once per worker.
     fn failure(&self, message: String);
+    /// A dataflow thread cannot go on while its peers wait for it, and no word would reach them: who
+    /// hears this ends the process.
+    fn stranded(&self, message: String) {
+        self.failure(message);
+    }
 }
 
 /// How far a run is.
@@ -152,7 +157,10 @@ pub fn run(setup: WorkerSetup) -> Result<Vec<WorkerOutcome>, DataflowError> {
         Box::new(comms),
         // Workers of one host outnumber its cores: spinning before parking takes from the others.
         WorkerConfig::default().idle_spin(Duration::ZERO),
-        move |worker| one(worker, &setup, nodes),
+        move |worker| {
+            one(worker, &setup, nodes)
+                .inspect_err(|error| setup.reporter.stranded(error.to_string()))
+        },
     )
     .map_err(DataflowError::Start)?;
     // Joining panics when a peer is gone: the threads that talk to it died.

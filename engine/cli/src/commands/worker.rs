@@ -164,6 +164,12 @@ impl Reporter for ToSupervisor {
     fn failure(&self, message: String) {
         self.say(&Word::Failure(message));
     }
+
+    fn stranded(&self, message: String) {
+        eprintln!("error: {message}");
+        self.say(&Word::Failure(message));
+        std::process::exit(i32::from(Exit::Failed.code()));
+    }
 }
 
 /// For plans that call nothing.

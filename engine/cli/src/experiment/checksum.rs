@@ -11,7 +11,7 @@ use sage_core::text::{fnv1a, fnv1a_more};
 const MAX_DEPTH: usize = 32;
 
 /// Checksum of `bytes`.
-pub(super) fn checksum(bytes: &[u8]) -> String {
+pub(crate) fn checksum(bytes: &[u8]) -> String {
     let mut sum = Sum::default();
     sum.add(bytes);
     sum.shown()
@@ -19,7 +19,7 @@ pub(super) fn checksum(bytes: &[u8]) -> String {
 
 /// Size and checksum of a file, or of all files of a folder with their names. One that cannot be
 /// read has its reason in their place: it is another input than one that can.
-pub(super) fn of_path(path: &Path) -> String {
+pub(crate) fn of_path(path: &Path) -> String {
     let mut sum = Sum::default();
     let mut files = 0;
     match add(&mut sum, &mut files, path, MAX_DEPTH) {

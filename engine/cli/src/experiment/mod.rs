@@ -8,7 +8,7 @@
 //! What an experiment means is `sage-lab`'s business; here are the files, the clock, the terminal
 //! and the two backends.
 
-mod checksum;
+pub(crate) mod checksum;
 mod find;
 mod folder;
 mod inputs;

@@ -184,6 +184,11 @@ impl Listed {
                 let ids: Vec<&str> = begins.iter().map(|record| record.id.as_str()).collect();
                 Err(usage(format!("`{name}` may be any of {}; give the whole id", ids.join(", "))))
             }
+            // A run that was killed in its first moments has a folder and no record.
+            _ if Path::new(name).is_dir() => Err(usage(format!(
+                "there is no job that writes to `{name}`; a run in it that was broken off goes on by the \
+                 command that started it"
+            ))),
             _ => Err(usage(format!("there is no job `{name}`{}", self.like(name)))),
         }
     }
@@ -223,10 +228,15 @@ enum Damage {
 
 fn read(path: &Path, id: &str) -> Result<Record, Damage> {
     let broken = |why: &dyn std::fmt::Display| Damage::Broken(format!("it is damaged: {why}"));
-    let file = match fs::File::open(path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Err(Damage::Gone),
-        file => file.map_err(|error| Damage::Broken(format!("it cannot be read: {error}")))?,
+    let unread = |error: io::Error| match error.kind() {
+        ErrorKind::NotFound => Damage::Gone,
+        _ => Damage::Broken(format!("it cannot be read: {error}")),
     };
+    // To open a pipe would be to wait for who writes to it.
+    if !fs::metadata(path).map_err(unread)?.is_file() {
+        return Err(broken(&"it is no file"));
+    }
+    let file = fs::File::open(path).map_err(unread)?;
     let mut bytes = Vec::new();
     file.take(MOST_BYTES + 1)
         .read_to_end(&mut bytes)

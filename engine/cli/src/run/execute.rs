@@ -114,6 +114,13 @@ pub(crate) fn execute(
         }
     };
     let paid = services.as_ref().map_or(0, Services::paid);
+    let unread = services.as_ref().map_or(0, Services::unread);
+    if unread > 0 && session.talk != Talk::None {
+        eprintln!(
+            "warning: the journal is damaged in {unread} places, or a write was cut off there; answers \
+             that cannot be read are asked for and paid again"
+        );
+    }
     let own_cpu_s = Usage::own().cpu_s;
     let mut works = Vec::new();
     for (number, ((job, corpora), folder)) in jobs.iter().zip(corpora).zip(&folders).enumerate() {
@@ -132,7 +139,7 @@ pub(crate) fn execute(
         let earlier = folder.earlier.clone().unwrap_or_default();
         let mut work = Work { job, report, access, display, origin_ns, seed, built, earlier };
         work.build(corpora, interrupts)?;
-        work.announce(folder, paid);
+        work.announce(folder, if access.is_some() { paid } else { 0 });
         works.push(work);
     }
     let gate = Gate::new(works.len());
@@ -149,7 +156,11 @@ pub(crate) fn execute(
             .map(|thread| thread.join().unwrap_or_else(|_| Err(panicked())))
             .collect()
     });
-    Ok(Executed { results, endpoints: services.as_ref().map(Services::stats) })
+    let endpoints = services.as_ref().map(Services::stats);
+    if let Some(services) = services {
+        services.end(interrupts, session.talk != Talk::None);
+    }
+    Ok(Executed { results, endpoints })
 }
 
 /// Check all that can be wrong with a job before anything is started; gives the documents of the

@@ -111,9 +111,12 @@ impl Follower<'_> {
             }
             if drained.is_some_and(|since| since.elapsed() > self.drain) {
                 let drain = humantime::format_duration(self.drain);
-                course.failure.get_or_insert_with(|| {
-                    format!("tasks in flight did not end within {drain} (--drain)")
-                });
+                let left = format!("tasks in flight did not end within {drain} (--drain)");
+                if course.interrupted {
+                    self.display.say(&format!("{left}; they stay pending"));
+                } else {
+                    course.failure.get_or_insert(left);
+                }
                 break;
             }
             if let Some(opens_ns) = wait.as_ref().and_then(Wait::opens_ns) {

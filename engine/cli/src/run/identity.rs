@@ -2,13 +2,13 @@
 //! told by comparing the two, part by part.
 //!
 //! Only what the rows depend on counts. Where and how they are made (workers, slots, policy, limits
-//! and rates of endpoints, objectives) may change from one attempt to the next.
+//! and rates of endpoints, batches and timeouts of calls, objectives) may change from one attempt to
+//! the next.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use anyhow::Context;
 use sage_core::text::fnv1a;
@@ -23,14 +23,25 @@ use serde_json::{Value, json};
 
 use super::{JobRun, VERSION, arrivals};
 use crate::exit::usage;
+use crate::experiment::checksum;
 
 /// Name of the file, in the folder of the commits.
 const FILE: &str = "run.json";
 
+/// Options of a stage that say how it calls and not what.
+const OF_CALLS: [&str; 5] = ["batch", "batch_tokens", "lane", "linger", "timeout"];
+
 /// The parts of a run, by their names for people.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Identity {
     parts: BTreeMap<String, Value>,
+}
+
+/// As it is written: a change of a byte is damage and no change of the run.
+#[derive(Serialize, Deserialize)]
+struct Written {
+    parts: BTreeMap<String, Value>,
+    checksum: String,
 }
 
 impl Identity {
@@ -79,9 +90,16 @@ impl Identity {
     pub(crate) fn read(out: &Path) -> anyhow::Result<Option<Self>> {
         let path = commit::folder(out).join(FILE);
         let Ok(text) = fs::read(&path) else { return Ok(None) };
-        let read = serde_json::from_slice(&text);
-        read.map(Some).map_err(|_| {
-            usage(format!("`{}` is damaged; start the run over with --fresh", path.display()))
+        let whole = serde_json::from_slice::<Written>(&text)
+            .ok()
+            .filter(|read| sum(&read.parts).is_ok_and(|checksum| checksum == read.checksum));
+        whole.map(|read| Some(Identity { parts: read.parts })).ok_or_else(|| {
+            usage(format!(
+                "`{}` is damaged, and says which run this is: remove the folder `{}` to do its tasks \
+                 again with the answers it has paid for, or give --fresh to pay again",
+                path.display(),
+                commit::folder(out).display()
+            ))
         })
     }
 
@@ -90,7 +108,8 @@ impl Identity {
         let folder = commit::folder(out);
         let path = folder.join(FILE);
         let beside = path.with_extension("json.tmp");
-        let text = serde_json::to_vec(self)?;
+        let checksum = sum(&self.parts)?;
+        let text = serde_json::to_vec(&Written { parts: self.parts.clone(), checksum })?;
         let write = || {
             let mut file = File::create(&beside)?;
             file.write_all(&text)?;
@@ -113,7 +132,7 @@ impl Identity {
                 (Some(before), Some(after)) => {
                     Some(format!("{name}: {before} before, {after} now"))
                 }
-                _ => Some(format!("{name} has changed")),
+                _ => Some(format!("{name} has changed{}", details(before, after))),
             },
         };
         names.filter_map(change).collect()
@@ -141,17 +160,62 @@ fn nodes(plan: &Plan, put: &mut impl FnMut(String, Value)) -> anyhow::Result<()>
     Ok(())
 }
 
-/// A part of a plan, but for the line it stands in.
+/// A part of a plan, but for the line it stands in and for how calls are made.
 fn said(part: &impl Serialize) -> anyhow::Result<Value> {
     let mut value = serde_json::to_value(part)?;
     if let Some(fields) = value.as_object_mut() {
         fields.shift_remove("line");
+        if let Some(options) = fields.get_mut("options").and_then(Value::as_array_mut) {
+            options.retain(|option| !OF_CALLS.iter().any(|name| option[0] == *name));
+        }
     }
     Ok(value)
 }
 
+fn sum(parts: &BTreeMap<String, Value>) -> anyhow::Result<String> {
+    Ok(checksum::checksum(&serde_json::to_vec(parts)?))
+}
+
+/// What of a part is not the same any more, in brackets, as far as it can be named.
+fn details(before: &Value, after: &Value) -> String {
+    let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else {
+        return String::new();
+    };
+    let mut found = Vec::new();
+    for (name, value) in after {
+        let earlier = before.get(name).unwrap_or(&Value::Null);
+        if earlier == value {
+            continue;
+        }
+        let named = [named_values(earlier), named_values(value)];
+        let [Some(earlier), Some(now)] = named else {
+            found.push(name.clone());
+            continue;
+        };
+        for (name, value) in now {
+            let then = earlier.iter().find(|(other, _)| *other == name).map(|(_, value)| *value);
+            match (then.and_then(short), short(value)) {
+                _ if then == Some(value) => {}
+                (Some(then), Some(value)) => {
+                    found.push(format!("{name}: {then} before, {value} now"));
+                }
+                _ => found.push(name.to_owned()),
+            }
+        }
+    }
+    if found.is_empty() { String::new() } else { format!(" ({})", found.join("; ")) }
+}
+
+/// `[[name, value], ...]`, as arguments and options are written.
+fn named_values(value: &Value) -> Option<Vec<(&str, &Value)>> {
+    let entries = value.as_array()?;
+    entries.iter().map(|entry| Some((entry.get(0)?.as_str()?, entry.get(1)?))).collect()
+}
+
 fn short(value: &Value) -> Option<String> {
     match value {
+        // A constant with its type, as `{"Int": 3}`.
+        Value::Object(fields) if fields.len() == 1 => short(fields.values().next()?),
         Value::Null => Some("none".into()),
         Value::Number(number) => Some(number.to_string()),
         Value::String(text) if text.len() <= 40 => Some(text.clone()),
@@ -159,11 +223,11 @@ fn short(value: &Value) -> Option<String> {
     }
 }
 
-/// What tells that a file is another one now.
+/// What tells that a file is another one now: its bytes, whenever they were written.
 fn file(path: &Path) -> anyhow::Result<Value> {
-    let there = fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    let modified = there.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-    Ok(json!({ "bytes": there.len(), "modified_ns": modified.map(|at| at.as_nanos() as u64) }))
+    fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
+    // In a list, since the numbers mean nothing to people.
+    Ok(json!([checksum::of_path(path)]))
 }
 
 fn fingerprint(corpus: &Corpus) -> String {

@@ -148,7 +148,9 @@ impl Work<'_> {
         let course = Course { generation, gone, began_ns, resumed, restarts, ..course };
         // A job that begins later is not slower for it.
         let wall_ns = RunClock::host_ns().saturating_sub(self.origin_ns).saturating_sub(start_ns);
-        let result = self.report.finish(&course, Duration::from_nanos(wall_ns))?;
+        let wall = Duration::from_nanos(wall_ns);
+        let result =
+            self.report.finish(&course, wall).map_err(|error| unreported(error, &course))?;
         watch.count(&result.counts);
         Ok(result)
     }
@@ -303,4 +305,19 @@ pub(super) fn expected(plan: &Plan, options: &Options) -> Option<u64> {
 
 fn absolute(path: &Path) -> anyhow::Result<std::path::PathBuf> {
     std::path::absolute(path).with_context(|| format!("`{}` has no absolute path", path.display()))
+}
+
+/// A run whose figures could not be written: what it came to all the same, and how it goes on.
+fn unreported(error: anyhow::Error, course: &Course) -> anyhow::Error {
+    let counts = &course.progress.counts;
+    let before = course
+        .failure
+        .as_ref()
+        .map_or_else(String::new, |failure| format!("\nbefore that: {failure}"));
+    error.context(format!(
+        "the results could not be put together{before}\nrecords at the last report: in {} = ok {} + dead \
+         {} + late {} + pending {}\nwhat was committed is kept, and the same command goes on from there \
+         (if the disk is full, make room first)",
+        counts.tasks_in, counts.tasks_ok, counts.tasks_dead, counts.tasks_late, counts.tasks_pending
+    ))
 }

@@ -27,10 +27,15 @@ pub fn begin(out: &Path) -> Result<(), DataflowError> {
 /// What the run in `out` has committed, over all generations. Changes nothing.
 pub fn read(out: &Path) -> Result<Commit, DataflowError> {
     let path = layout::base(out);
-    let base = manifest::read_base(&path)?.unwrap_or_default();
-    let within = base.generation;
-    let mut whole = base;
-    for place in manifests(out)? {
+    let base = manifest::read_base(&path)?;
+    let places = manifests(out)?;
+    // The first generation starts from nothing, all others from what was before them.
+    if base.is_none() && places.iter().any(|place| place.generation > 1) {
+        return Err(damaged(&path, "it is not there, and says what was committed before".into()));
+    }
+    let mut whole = base.unwrap_or_default();
+    let within = whole.generation;
+    for place in places {
         // The base has the others in it, whatever a process that was given up wrote later.
         if place.generation > within {
             let commit = manifest::read(&place)?;

@@ -132,7 +132,7 @@ pub fn join_parts(
         let mut joined = BufWriter::with_capacity(1 << 16, File::create(&beside).map_err(failed)?);
         joined.write_all(header).map_err(failed)?;
         for (part, extent) in parts {
-            append(&out.join(part), extent.length, &mut joined)?;
+            append(&out.join(part), extent.length, &mut joined, &failed)?;
         }
         let joined = joined.into_inner().map_err(|error| failed(error.into_error()))?;
         joined.sync_all().map_err(failed)?;
@@ -141,13 +141,28 @@ pub fn join_parts(
     Ok(report)
 }
 
-/// Append the first `length` bytes of a part.
-fn append(part: &Path, length: u64, joined: &mut impl Write) -> Result<(), DataflowError> {
+/// Append the first `length` bytes of a part; `unwritten` words a failure to write.
+fn append(
+    part: &Path,
+    length: u64,
+    joined: &mut impl Write,
+    unwritten: &dyn Fn(std::io::Error) -> DataflowError,
+) -> Result<(), DataflowError> {
     let failed = |reason| DataflowError::File { action: "read", path: part.to_owned(), reason };
-    let file = File::open(part).map_err(failed)?;
-    let copied = std::io::copy(&mut file.take(length), joined).map_err(failed)?;
-    if copied == length {
-        return Ok(());
+    let mut committed = File::open(part).map_err(failed)?.take(length);
+    let mut buffer = vec![0; 1 << 16];
+    let mut copied = 0;
+    loop {
+        match committed.read(&mut buffer) {
+            Ok(0) if copied == length => return Ok(()),
+            Ok(0) => break,
+            Ok(read) => {
+                joined.write_all(&buffer[..read]).map_err(unwritten)?;
+                copied += read as u64;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
     }
     let message = format!("{copied} bytes are left of {length} that were committed");
     Err(DataflowError::Damaged { path: part.to_owned(), message })

@@ -76,6 +76,9 @@ impl fmt::Debug for Gateway {
 }
 
 impl Gateway {
+    /// Time for calls in flight after it was told to stop.
+    pub const GRACE: std::time::Duration = server::GRACE;
+
     /// Check `config` and take `address` (`HOST:PORT`; port 0 takes a free one).
     ///
     /// Must be called on a tokio runtime.

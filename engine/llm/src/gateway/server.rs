@@ -21,7 +21,7 @@ use super::{poller, route};
 /// More clients than this wait in the system's backlog.
 const MAX_CONNECTIONS: usize = 16_384;
 /// Time for calls in flight after the shutdown.
-const GRACE: Duration = Duration::from_secs(5);
+pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// A connection without a request is closed after this time; so is one that dribbles its headers.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Read from a connection at once at most, which also bounds a request's headers: beyond this the

@@ -18,6 +18,11 @@ fn words(kind: Kind) -> String {
     format!("sage-flow answer journal 1 {}\n", kind.name())
 }
 
+/// Whether a folder is marked as an answer journal, of whatever kind.
+pub fn is_journal(folder: &Path) -> bool {
+    folder.join(LOCK).is_file()
+}
+
 /// The segment of this number.
 pub(super) fn segment(folder: &Path, number: u32) -> PathBuf {
     folder.join(format!("{PREFIX}{number:06}{SUFFIX}"))

@@ -38,6 +38,7 @@ mod survey;
 mod writer;
 
 pub use error::JournalError;
+pub use folder::is_journal;
 pub use handle::Journal;
 pub use key::{Key, KeyBuilder};
 pub use survey::{Cleared, ModelUse, Survey, clear, survey};

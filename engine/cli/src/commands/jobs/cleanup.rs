@@ -56,7 +56,8 @@ struct Todo<'l> {
 pub(super) fn cleanup(arguments: &CleanupArguments) -> anyhow::Result<Exit> {
     let store = Store::open()?;
     let listed = store.all()?;
-    let todo = todo(&listed, &arguments.jobs)?;
+    let (todo, refused) = todo(&listed, &arguments.jobs);
+    refused.iter().for_each(|error| eprintln!("error: {error:#}"));
     if arguments.jobs.is_empty() {
         complain(&listed);
     }
@@ -98,48 +99,59 @@ pub(super) fn cleanup(arguments: &CleanupArguments) -> anyhow::Result<Exit> {
     } else {
         killed.iter().for_each(|(job, pid)| println!("ended worker {pid} of {job}"));
         removed.iter().for_each(|job| println!("forgot {job}"));
-        if nothing {
+        if nothing && refused.is_empty() {
             println!("nothing to clean up");
         }
     }
     for (job, pid) in &left {
         eprintln!("error: worker {pid} of {job} did not end; the job is kept");
     }
-    Ok(if left.is_empty() { Exit::Complete } else { Exit::Failed })
+    Ok(match (left.is_empty(), refused.is_empty()) {
+        (true, true) => Exit::Complete,
+        (true, false) => Exit::Usage,
+        (false, _) => Exit::Failed,
+    })
 }
 
-/// What was asked for, or all that has ended here. What is damaged is removed only if it is named:
-/// it may be of a job that runs.
-fn todo<'l>(listed: &'l Listed, names: &[String]) -> anyhow::Result<Todo<'l>> {
-    let done = |record: &Record| !record.state().goes_on() && record.elsewhere().is_none();
+/// What was asked for, or all that has ended here, and why some of it cannot be done. What is damaged
+/// is removed only if it is named: it may be of a job that runs.
+fn todo<'l>(listed: &'l Listed, names: &[String]) -> (Todo<'l>, Vec<anyhow::Error>) {
     if names.is_empty() {
-        let jobs = listed.jobs.iter().filter(|record| done(record)).collect();
-        return Ok(Todo { jobs, files: Vec::new() });
+        let jobs = listed.jobs.iter().filter(|record| is_done(record)).collect();
+        return (Todo { jobs, files: Vec::new() }, Vec::new());
     }
     let mut todo = Todo::default();
-    for name in names {
-        if let Some(unread) = listed.unread.iter().find(|unread| unread.id == *name) {
-            if unread.newer {
-                return Err(usage(format!("`{}`: {}", unread.path.display(), unread.reason)));
-            }
-            todo.files.push(unread);
-            continue;
-        }
-        let record = listed.find(name)?;
-        let id = &record.id;
-        if let Some(host) = record.elsewhere() {
-            return Err(usage(format!("job {id} is on {host}; clean it up there")));
-        }
-        if !done(record) {
+    let refused = names.iter().filter_map(|name| add(&mut todo, listed, name).err()).collect();
+    (todo, refused)
+}
+
+fn is_done(record: &Record) -> bool {
+    !record.state().goes_on() && record.elsewhere().is_none()
+}
+
+fn add<'l>(todo: &mut Todo<'l>, listed: &'l Listed, name: &str) -> anyhow::Result<()> {
+    if let Some(unread) = listed.unread.iter().find(|unread| unread.id == *name) {
+        if unread.newer {
+            let (path, reason) = (unread.path.display(), &unread.reason);
             return Err(usage(format!(
-                "job {id} still runs; `sage-flow jobs cancel {id}` stops it"
+                "`{path}`: {reason}; remove the file by hand if that sage-flow is gone"
             )));
         }
-        if !todo.jobs.iter().any(|known| known.id == *id) {
-            todo.jobs.push(record);
-        }
+        todo.files.push(unread);
+        return Ok(());
     }
-    Ok(todo)
+    let record = listed.find(name)?;
+    let id = &record.id;
+    if let Some(host) = record.elsewhere() {
+        return Err(usage(format!("job {id} is on {host}; clean it up there")));
+    }
+    if !is_done(record) {
+        return Err(usage(format!("job {id} still runs; `sage-flow jobs cancel {id}` stops it")));
+    }
+    if !todo.jobs.iter().any(|known| known.id == *id) {
+        todo.jobs.push(record);
+    }
+    Ok(())
 }
 
 /// Ask on the terminal; without one, nobody can agree.

@@ -20,11 +20,14 @@ use crate::run::facts::TRIAL;
 use crate::run::identity::Identity;
 use crate::run::services::JOURNAL;
 
+/// Says how a run was started; by it a folder is known as a run's.
+const SETUP: &str = "setup.json";
+
 /// Files every run writes.
 pub(crate) const OWN_FILES: [&str; 8] = [
     "metrics.json",
     "summary.txt",
-    "setup.json",
+    SETUP,
     "plan.json",
     sage_dataflow::TASKS,
     sage_dataflow::DECISIONS,
@@ -71,6 +74,8 @@ impl Folder {
         let replaced = clear(&path)?;
         commit::recover(&path).map_err(usage_of)?;
         identity.write(&path)?;
+        // Only now: at every moment something tells that the folder is a run's.
+        remove(&path.join(SETUP)).map_err(|error| refused(&path, &error))?;
         let journal = path.join(JOURNAL);
         if fresh && journal.exists() {
             sage_llm::journal::clear(&journal, None).map_err(usage_of)?;
@@ -177,7 +182,10 @@ fn check(path: &Path) -> anyhow::Result<()> {
     }
     let Ok(entries) = fs::read_dir(path) else { return Ok(()) };
     let foreign = entries.flatten().any(|entry| entry.file_name() != LOCK);
-    let ours = path.join("setup.json").exists() || commit::folder(path).exists();
+    // A run that was killed early may have left no more than the answers of the run before.
+    let ours = path.join(SETUP).exists()
+        || commit::folder(path).exists()
+        || sage_llm::journal::is_journal(&path.join(JOURNAL));
     if foreign && !ours {
         return Err(usage(format!(
             "--out {}: the folder holds something else than a run; choose an empty or new one",
@@ -230,11 +238,8 @@ fn clear(out: &Path) -> anyhow::Result<bool> {
     let within = |name: &String| {
         Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
     };
-    for name in sinks.chain(own).filter(within) {
-        match fs::remove_file(out.join(name)) {
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
-            _ => {}
-        }
+    for name in sinks.chain(own).filter(|name| within(name) && name != SETUP) {
+        remove(&out.join(name)).map_err(failed)?;
     }
     commit::discard(out).map_err(usage_of)?;
     let index = out.join("index");
@@ -254,6 +259,13 @@ fn clear(out: &Path) -> anyhow::Result<bool> {
         }
     }
     Ok(earlier.is_some())
+}
+
+fn remove(path: &Path) -> std::io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// A killed worker may leave half a line at the end of a table.

@@ -51,10 +51,10 @@ impl Report<'_> {
         }
         for restart in &course.restarts {
             text.push_str(&format!(
-                "restart     worker {} was lost: {}; noticed after {:.2} s, {} worker(s) ready after {:.2} s; up to {} tasks run again\n",
+                "restart     worker {} was lost: {}; noticed {}, {} worker(s) ready after {:.2} s; up to {} tasks run again\n",
                 restart.worker,
                 restart.cause,
-                restart.detection.as_secs_f64(),
+                noticed(restart.detection),
                 restart.workers,
                 restart.took.as_secs_f64(),
                 restart.again
@@ -121,4 +121,9 @@ fn short(summary: &Summary, heading: &[(&str, String)]) -> String {
         counts.tasks_in, counts.tasks_ok, counts.tasks_dead, counts.tasks_late, counts.tasks_pending
     ));
     text
+}
+
+/// The end of a process is seen at once, its silence after a while.
+fn noticed(after: std::time::Duration) -> String {
+    if after.is_zero() { "at once".into() } else { format!("after {:.2} s", after.as_secs_f64()) }
 }

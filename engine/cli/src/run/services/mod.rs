@@ -10,10 +10,11 @@ mod simulators;
 
 use std::sync::mpsc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use sage_dsl::plan::Plan;
-use sage_llm::gateway::{GatewayStats, JobShares, StatsHandle};
+use sage_llm::gateway::{Gateway, GatewayStats, JobShares, StatsHandle};
 use sage_llm::journal::Journal;
 use tokio::sync::oneshot;
 
@@ -22,6 +23,7 @@ use self::host::{Found, Line, Terms, Word};
 pub(crate) use self::kept::{JOURNAL, Kept, Places};
 pub(crate) use self::shared::Shared;
 pub(crate) use self::simulators::Simulators;
+use super::Interrupts;
 
 /// Gateway and simulators of a run, on a thread of their own; they end with this.
 pub(crate) struct Services {
@@ -29,8 +31,13 @@ pub(crate) struct Services {
     /// By job; `None` for one that calls nothing.
     accesses: Vec<Option<Access>>,
     stats: StatsHandle,
-    _thread: Thread,
+    thread: Thread,
 }
+
+/// A stop that takes longer is explained.
+const QUICK: Duration = Duration::from_millis(300);
+/// Between two looks whether the services have ended.
+const LOOK: Duration = Duration::from_millis(5);
 
 /// Services that found their endpoints and wait for a place to keep answers in.
 pub(crate) struct Prepared {
@@ -112,6 +119,38 @@ impl Services {
         self.journal.as_ref().map_or(0, |journal| journal.stats().entries)
     }
 
+    /// Places of the journal that could not be read.
+    pub(crate) fn unread(&self) -> u64 {
+        self.journal.as_ref().map_or(0, |journal| journal.stats().damaged)
+    }
+
+    /// Stop. Calls that are at an endpoint have a few seconds, because their answers are paid for; a
+    /// second interrupt does not wait for them.
+    pub(crate) fn end(mut self, interrupts: &Interrupts, say: bool) {
+        if let Some(stop) = self.thread.stop.take() {
+            let _ = stop.send(());
+        }
+        let Some(handle) = self.thread.handle.take() else { return };
+        let began = Instant::now();
+        let mut told = !say;
+        while !handle.is_finished() {
+            if interrupts.count() > 1 {
+                // The process is about to end, and the thread with it.
+                return;
+            }
+            if !told && began.elapsed() > QUICK {
+                told = true;
+                let secs = Gateway::GRACE.as_secs();
+                eprintln!(
+                    "waiting up to {secs} s for calls at the endpoint, to keep their answers (Ctrl-C: \
+                     stop at once)"
+                );
+            }
+            std::thread::sleep(LOOK);
+        }
+        let _ = handle.join();
+    }
+
     /// What all jobs together have asked of the endpoints.
     pub(crate) fn stats(&self) -> GatewayStats {
         self.stats.snapshot()
@@ -141,7 +180,7 @@ impl Prepared {
             shared,
         };
         let accesses = self.jobs.into_iter().map(|seen| seen.map(access)).collect();
-        Ok(Services { journal, accesses, stats: ready.stats, _thread: self.thread })
+        Ok(Services { journal, accesses, stats: ready.stats, thread: self.thread })
     }
 }
 
