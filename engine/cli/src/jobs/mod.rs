@@ -12,6 +12,8 @@
 
 mod command;
 mod current;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod launch;
 mod place;
 mod process;

@@ -67,7 +67,7 @@ impl Manifest {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn shortened_from(mut self, bytes: u64) -> Self {
         self.long = bytes;
         self
