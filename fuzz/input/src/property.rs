@@ -24,7 +24,7 @@ pub fn seeds(target: &str) -> Vec<Vec<u8>> {
 }
 
 /// Call `check` with every seed of `target`, and with `cases` inputs that come from them or from
-/// nowhere. It panics where something is wrong.
+/// nowhere, or as many as the variable `FUZZ_CASES` says. It panics where something is wrong.
 ///
 /// # Panics
 /// If `check` does, with the smallest input found.
@@ -40,6 +40,8 @@ pub fn try_all(target: &str, cases: u32, check: impl Fn(&[u8])) {
         bytes
     });
     let inputs = prop_oneof![4 => of_seed, 1 => vec(any::<u8>(), 0..400)];
+    let more = std::env::var("FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
+    let cases = more.unwrap_or(cases);
     let mut runner =
         TestRunner::new(Config { failure_persistence: None, ..Config::with_cases(cases) });
     let outcome = runner.run(&inputs, |input| {
