@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn any_text_is_answered() {
-        try_all("sage_text", 300, super::sage_text);
+        try_all("sage_text", 150, super::sage_text);
     }
 
     #[test]
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn damaged_recordings_and_results_are_errors() {
-        try_all("recording", 300, super::recording);
-        try_all("experiment_results", 300, super::experiment_results);
+        try_all("recording", 150, super::recording);
+        try_all("experiment_results", 150, super::experiment_results);
     }
 }

@@ -19,7 +19,7 @@ use crate::message::{Down, Up};
 use crate::secret::Secret;
 
 /// Both peers end at once where the other hangs up, so nobody waits so long.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A socket that gives some bytes at a time.
 struct Pieces<'a>(Vec<&'a [u8]>);
