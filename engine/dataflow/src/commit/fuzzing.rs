@@ -168,9 +168,9 @@ fn damage(out: &Path, choices: &mut Choices<'_>) -> bool {
         }
         let (one, other) = (&all[choices.below(all.len())], &all[choices.below(all.len())]);
         match choices.byte() % 8 {
-            0 => {
+            0 if one != other => {
                 let _ = fs::copy(one, other);
-                moved |= one != other;
+                moved = true;
             }
             1 => {
                 let _ = fs::remove_file(one);
