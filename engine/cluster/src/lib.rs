@@ -32,6 +32,9 @@
 mod control;
 mod error;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod handshake;
 mod launcher;

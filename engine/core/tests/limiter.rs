@@ -326,6 +326,8 @@ fn pages_of_metrics_are_read() {
         None
     );
     assert_eq!(ServerLoad::parse("vllm:num_requests_running{ 1"), None);
+    let huge = "vllm:num_requests_running 1e308\n".repeat(9) + "vllm:num_requests_waiting 0\n";
+    assert!(ServerLoad::parse(&huge).is_some_and(|load| load.running.is_finite()));
     let huge = format!("{}\n{vllm}", "x".repeat(8 << 20));
     assert_eq!(ServerLoad::parse(&huge), None, "cut off");
 }

@@ -20,6 +20,9 @@ mod decisions;
 pub mod demand;
 mod dispatcher;
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod operators;
 mod outlets;

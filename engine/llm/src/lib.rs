@@ -6,6 +6,10 @@
 
 pub mod calibrate;
 pub mod client;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod gateway;
 pub mod journal;
 pub mod simulator;
+mod usage;

@@ -59,6 +59,21 @@ impl Meta {
     }
 }
 
+/// All of them, in order.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) const ALL_SECTIONS: [Section; 10] = [
+    Section::Meta,
+    Section::Terms,
+    Section::TermText,
+    Section::Postings,
+    Section::Lengths,
+    Section::Vectors,
+    Section::Scales,
+    Section::Ends,
+    Section::Keys,
+    Section::Rows,
+];
+
 /// An open index.
 pub struct MappedIndex {
     path: PathBuf,
@@ -187,19 +202,6 @@ mod tests {
     use crate::format::{header, padding};
     use crate::{BuildOptions, IndexBuilder};
 
-    const ALL: [Section; 10] = [
-        Section::Meta,
-        Section::Terms,
-        Section::TermText,
-        Section::Postings,
-        Section::Lengths,
-        Section::Vectors,
-        Section::Scales,
-        Section::Ends,
-        Section::Keys,
-        Section::Rows,
-    ];
-
     proptest! {
         /// Checksums find damage; they do not stop someone who computes them anew.
         #[test]
@@ -218,7 +220,7 @@ mod tests {
 
             let bytes = std::fs::read(&path).unwrap();
             let layout = Layout::read(&bytes, &path).unwrap();
-            let mut sections = ALL.map(|section| layout.section(&bytes, section).to_vec());
+            let mut sections = ALL_SECTIONS.map(|section| layout.section(&bytes, section).to_vec());
             for (at, value) in &changes {
                 let at = at.index(sections[section].len());
                 sections[section][at] = *value;

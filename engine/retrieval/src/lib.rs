@@ -24,6 +24,9 @@ mod builder;
 mod error;
 mod format;
 mod fusion;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod index;
 mod map;
 mod vectors;

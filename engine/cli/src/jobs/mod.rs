@@ -12,6 +12,8 @@
 
 mod command;
 mod current;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod launch;
 mod place;
 mod process;
@@ -23,3 +25,6 @@ pub(crate) use self::current::{RESUMED, Watch, begin, cut_off, outcome, tracked,
 pub(crate) use self::process::Life;
 pub(crate) use self::record::{Kind, Record, State, Worker, counted};
 pub(crate) use self::store::{Listed, Store, Unread};
+
+#[cfg(test)]
+pub(crate) use self::record::tests::example;

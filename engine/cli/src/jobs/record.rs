@@ -214,11 +214,11 @@ pub(crate) fn counted(counts: &Counts) -> String {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A job of this very process.
-    pub(in super::super) fn example(id: &str) -> Record {
+    pub(crate) fn example(id: &str) -> Record {
         Record {
             schema: SCHEMA,
             id: id.to_owned(),

@@ -16,6 +16,8 @@ mod bottleneck;
 mod course;
 mod demands;
 mod endpoints;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod indexes;
 mod losses;
 mod model;

@@ -43,7 +43,10 @@ impl ServerLoad {
         let (mut running, mut waiting, mut preemptions) = (None, None, None);
         let mut load = ServerLoad::default();
         for (name, value) in text[..end].lines().filter_map(sample) {
-            let add = |sum: &mut Option<f64>| *sum = Some(sum.unwrap_or(0.0) + value);
+            // Each is finite, and so is their sum.
+            let add = |sum: &mut Option<f64>| {
+                *sum = Some((sum.unwrap_or(0.0) + value).min(f64::MAX));
+            };
             match name {
                 "vllm:num_requests_running" | "llamacpp:requests_processing" => add(&mut running),
                 "vllm:num_requests_waiting" | "llamacpp:requests_deferred" => add(&mut waiting),

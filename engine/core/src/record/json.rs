@@ -228,7 +228,10 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         if let Type::Vector(want) = self.inner() {
             let mut floats: Vec<f32> = Vec::new();
-            while let Some(float) = seq.next_element()? {
+            while let Some(float) = seq.next_element::<f32>()? {
+                if !float.is_finite() {
+                    return Err(self.wrong("a number beyond those of 32 bits"));
+                }
                 floats.push(float);
             }
             if want.is_some_and(|want| want as usize != floats.len()) {

@@ -16,7 +16,9 @@ pub fn parse_text(out: &mut Vec<u8>, ty: &Type, cell: &str) -> Result<(), String
             pack(out, Datum::Int(n));
         }
         Type::Float | Type::Rate | Type::Percent => {
-            let x = cell.trim().parse::<f64>().map_err(|_| expected("a number", cell))?;
+            // Rust reads `NaN` and `inf`, and 1e400 as the latter; no sink could write them again.
+            let x = cell.trim().parse::<f64>().ok().filter(|x| x.is_finite());
+            let x = x.ok_or_else(|| expected("a finite number", cell))?;
             pack(out, Datum::Float(x));
         }
         Type::Bool => match cell.trim() {
@@ -70,5 +72,25 @@ pub fn write_text(out: &mut Vec<u8>, ty: &Type, datum: Datum<'_>) {
         Datum::Str(text) => out.extend_from_slice(text.as_bytes()),
         Datum::Null => {}
         other => write_json(out, ty, other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_that_is_no_finite_number_is_no_number() {
+        let parse = |ty: &Type, cell: &str| parse_text(&mut Vec::new(), ty, cell);
+        for ty in [Type::Float, Type::Rate, Type::Percent, Type::Optional(Box::new(Type::Float))] {
+            assert_eq!(parse(&ty, " -1.5e3 "), Ok(()));
+            for odd in ["NaN", "inf", "-infinity", "1e400"] {
+                let why = parse(&ty, odd).unwrap_err();
+                assert!(why.contains("finite") && why.contains(odd), "{why}");
+            }
+        }
+        let vector = Type::Vector(None);
+        assert_eq!(parse(&vector, "[1e38, -2]"), Ok(()));
+        assert!(parse(&vector, "[1e39]").unwrap_err().contains("32 bits"));
     }
 }

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::entry::Commit;
-use super::frame::{self, Found};
+use super::frame::{self, Found, Says};
 use super::layout::{Place, replace, sync_folder};
 use crate::error::DataflowError;
 
@@ -41,7 +41,7 @@ impl Manifest {
         commit.generation = self.place.generation;
         commit.sequence = self.whole.sequence + 1;
         let mut bytes = Vec::new();
-        frame::append(&mut bytes, &commit.encode());
+        frame::append(&mut bytes, Says::Step, &commit.encode());
         let path = self.place.log();
         let failed = |reason| DataflowError::File { action: "write", path: path.clone(), reason };
         self.log.write_all(&bytes).and_then(|()| self.log.sync_data()).map_err(failed)?;
@@ -57,7 +57,7 @@ impl Manifest {
     /// there, so it does not matter when they go.
     fn shorten(&mut self) -> Result<(), DataflowError> {
         let mut bytes = Vec::new();
-        frame::append(&mut bytes, &self.whole.encode());
+        frame::append(&mut bytes, Says::All, &self.whole.encode());
         replace(&self.place.base(), &bytes)?;
         let path = self.place.log();
         let failed = |reason| DataflowError::File { action: "write", path, reason };
@@ -67,7 +67,7 @@ impl Manifest {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn shortened_from(mut self, bytes: u64) -> Self {
         self.long = bytes;
         self
@@ -81,7 +81,7 @@ pub(super) fn read(place: &Place) -> Result<Commit, DataflowError> {
     let Some(bytes) = read_file(&path)? else { return Ok(whole) };
     let mut at = 0;
     loop {
-        let record = match frame::find(&bytes, at) {
+        let record = match frame::find(&bytes, Says::Step, at) {
             Found::End => return Ok(whole),
             Found::Damage => {
                 return Err(damaged(&path, format!("the record at byte {at} cannot be read")));
@@ -108,7 +108,7 @@ pub(super) fn read(place: &Place) -> Result<Commit, DataflowError> {
 /// A file that was written whole: one record and nothing else.
 pub(super) fn read_base(path: &Path) -> Result<Option<Commit>, DataflowError> {
     let Some(bytes) = read_file(path)? else { return Ok(None) };
-    match frame::find(&bytes, 0) {
+    match frame::find(&bytes, Says::All, 0) {
         Found::Record(record, end) if end == bytes.len() => Commit::decode(record),
         _ => None,
     }

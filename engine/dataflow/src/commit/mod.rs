@@ -25,6 +25,8 @@ mod committer;
 mod entry;
 mod extent;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod layout;
 mod manifest;
 mod recovery;

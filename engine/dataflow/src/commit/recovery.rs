@@ -66,7 +66,7 @@ pub fn recover(out: &Path) -> Result<Commit, DataflowError> {
     }
     whole.sequence = 0;
     let mut bytes = Vec::new();
-    frame::append(&mut bytes, &whole.encode());
+    frame::append(&mut bytes, frame::Says::All, &whole.encode());
     replace(&layout::base(out), &bytes)?;
     // From here on the base says it all.
     for name in names(&parts_folder(out))? {

@@ -275,6 +275,34 @@ fn a_damaged_record_is_the_end_only_if_nothing_whole_follows() {
 }
 
 #[test]
+fn a_list_in_the_place_of_a_base_is_no_base() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path();
+    recover(out).unwrap();
+    let mut worker = Worker::new(out, 1, 0);
+    let place = Place { folder: super::folder(out), generation: 1, peer: 0 };
+    let mut task = 0;
+    // Until it has been shortened; then one more.
+    while !place.base().exists() {
+        worker.end(task);
+        worker.commit();
+        task += 1;
+    }
+    worker.end(task);
+    worker.commit();
+    for base in [place.base(), out.join("commit/base")] {
+        let whole = fs::read(&base).unwrap();
+        fs::copy(place.log(), &base).unwrap();
+        let error = recover(out).unwrap_err().to_string();
+        assert!(error.contains("is damaged") && error.contains("base"), "{error}");
+        fs::write(&base, whole).unwrap();
+    }
+    let state = recover(out).unwrap();
+    assert_eq!(state.done.len(), task + 1);
+    check(out, &state);
+}
+
+#[test]
 fn the_thread_commits_all_that_was_noted_and_waits_when_it_is_behind() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path();

@@ -164,6 +164,9 @@ impl<R: std::io::Read> Csv<R> {
     }
 }
 
+/// What some programs write before a UTF-8 text (byte order mark).
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// Counts what is read, and whether the number of quotes so far is odd.
 struct Quotes<R> {
     input: R,
@@ -174,8 +177,15 @@ struct Quotes<R> {
 
 impl<R: std::io::Read> std::io::Read for Quotes<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.input.read(buffer)?;
+        let mut read = self.input.read(buffer)?;
         self.ended |= read == 0 && !buffer.is_empty();
+        // The parser takes a mark that comes alone for an empty file, and half of one for a name.
+        while self.bytes == 0 && read > 0 && MARK.starts_with(&buffer[..read]) {
+            match self.input.read(&mut buffer[read..])? {
+                0 => break,
+                more => read += more,
+            }
+        }
         self.bytes += read as u64;
         // Only whether their number is odd: exclusive or runs many bytes at a time.
         let odd = buffer[..read].iter().fold(0, |odd, byte| odd ^ u8::from(*byte == b'"'));
@@ -215,4 +225,55 @@ fn fill_one(
         return Err(format!("the key `{}` is empty", field.name));
     }
     parse_text(out, &field.ty, cell).map_err(|reason| format!("column `{}`: {reason}", field.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    /// A pipe from which each read gives what was written at once.
+    struct Writes(Vec<&'static [u8]>);
+
+    impl Read for Writes {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            let Some(first) = self.0.first_mut() else { return Ok(0) };
+            let read = first.read(buffer)?;
+            if first.is_empty() {
+                self.0.remove(0);
+            }
+            Ok(read)
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_may_come_alone_or_in_parts() {
+        let record = RecordType {
+            name: "Query".into(),
+            fields: vec![Field { name: "id".into(), ty: Type::String, default: None, key: true }],
+        };
+        let plan = SourcePlan {
+            name: "queries".into(),
+            kind: "stdin".into(),
+            args: Vec::new(),
+            fields: Vec::new(),
+            record,
+            key: Some(0),
+            bad_rows: sage_dsl::plan::BadRows::Fail,
+            line: 1,
+        };
+        for writes in [
+            vec![MARK, b"\"id\"\na\n"],
+            vec![&MARK[..1], &MARK[1..], b"\"id\"\na\n"],
+            vec![&MARK[..2], b"\xbf\"id\"\na\n"],
+            vec![b"\"id\"\na\n"],
+        ] {
+            let mut csv = Csv::new(&plan, "pipe".into(), Writes(writes), ",").unwrap();
+            let mut batch = Batch::default();
+            while csv.read(&mut batch, 8).unwrap() {}
+            assert_eq!((batch.rows.len(), batch.bad.len()), (1, 0));
+        }
+        assert!(Csv::new(&plan, "pipe".into(), Writes(vec![MARK]), ",").is_err(), "it is empty");
+    }
 }

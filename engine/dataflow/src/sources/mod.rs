@@ -5,6 +5,8 @@
 //! stops the reading.
 
 mod feed;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 
 use std::path::{Path, PathBuf};
 

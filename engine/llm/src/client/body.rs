@@ -7,6 +7,8 @@ use sage_core::endpoint::{Answer, GenerateOptions, Generation, Request};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::usage::Told;
+
 /// Which operation of the API a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operation {
@@ -154,7 +156,7 @@ pub(crate) fn encode(request: &Request, model: &str) -> serde_json::Result<Vec<u
 #[derive(Deserialize)]
 struct TextAnswer {
     choices: Vec<Choice>,
-    usage: Option<Usage>,
+    usage: Option<Told>,
 }
 
 #[derive(Deserialize)]
@@ -171,19 +173,10 @@ struct AnswerMessage {
     content: Option<String>,
 }
 
-/// Servers leave out, or write null for, what they do not count.
-#[derive(Deserialize, Default)]
-#[expect(clippy::struct_field_names, reason = "the API's names")]
-pub(super) struct Usage {
-    pub(super) prompt_tokens: Option<u64>,
-    pub(super) completion_tokens: Option<u64>,
-    total_tokens: Option<u64>,
-}
-
 #[derive(Deserialize)]
 struct VectorAnswer {
     data: Vec<Vector>,
-    usage: Option<Usage>,
+    usage: Option<Told>,
 }
 
 #[derive(Deserialize)]
@@ -205,9 +198,12 @@ pub(super) fn decode(
         Operation::Embeddings => {
             let answer: VectorAnswer = parse(body)?;
             let usage = answer.usage.unwrap_or_default();
-            let tokens = usage.total_tokens.or(usage.prompt_tokens).unwrap_or(0);
+            let tokens = usage.total.or(usage.prompt).unwrap_or(0);
             let found = answer.data.into_iter().map(|item| (item.index, item.embedding));
             let vectors: Vec<Vec<f32>> = in_order(found, items)?;
+            if !vectors.iter().flatten().all(|x| x.is_finite()) {
+                return Err("a vector has numbers beyond those of 32 bits".into());
+            }
             let size = vectors.first().map_or(0, Vec::len);
             if size == 0 || vectors.iter().any(|vector| vector.len() != size) {
                 return Err("the vectors are empty or of different lengths".into());
@@ -217,8 +213,8 @@ pub(super) fn decode(
         Operation::Chat | Operation::Completions => {
             let answer: TextAnswer = parse(body)?;
             let usage = answer.usage.unwrap_or_default();
-            let prompt_tokens = usage.prompt_tokens.unwrap_or(0);
-            let completion_tokens = usage.completion_tokens.unwrap_or(0);
+            let prompt_tokens = usage.prompt.unwrap_or(0);
+            let completion_tokens = usage.completion.unwrap_or(0);
             let found = answer.choices.into_iter().map(|choice| (choice.index, choice));
             let choices = in_order(found, items)?;
             let texts = choices.into_iter().enumerate().map(|(item, choice)| {
@@ -359,5 +355,7 @@ mod tests {
         assert!(wrong(beyond).contains("out of range"));
         let ragged = r#"{"data":[{"index":0,"embedding":[1.0]},{"index":1,"embedding":[]}]}"#;
         assert!(decode(Operation::Embeddings, 2, false, ragged.as_bytes()).is_err());
+        let beyond = br#"{"data":[{"index":0,"embedding":[1.0,1e39]}]}"#;
+        assert!(decode(Operation::Embeddings, 1, false, beyond).unwrap_err().contains("beyond"));
     }
 }

@@ -27,6 +27,8 @@
 pub(crate) mod body;
 mod call;
 mod connection;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod stream;
 
 use std::fmt;

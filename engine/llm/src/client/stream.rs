@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use sage_core::endpoint::{CallError, ErrorClass, Generation};
 use serde::Deserialize;
 
-use super::body::Usage;
 use crate::gateway::problem;
 use crate::gateway::sse::{self, Events};
+use crate::usage::Told;
 
 /// Longest text that is kept.
 const MAX_TEXT: usize = 64 << 20;
@@ -17,7 +17,7 @@ const MAX_TEXT: usize = 64 << 20;
 struct Chunk<'a> {
     #[serde(borrow, default)]
     choices: Vec<Part<'a>>,
-    usage: Option<Usage>,
+    usage: Option<Told>,
     #[serde(default)]
     error: Option<serde::de::IgnoredAny>,
 }
@@ -44,7 +44,7 @@ pub(super) struct Stream {
     events: Events,
     text: String,
     finish: Option<String>,
-    usage: Usage,
+    usage: Told,
     first: Option<Duration>,
     done: bool,
     wrong: Option<CallError>,
@@ -58,7 +58,7 @@ impl Stream {
             events: Events::default(),
             text: String::new(),
             finish: None,
-            usage: Usage::default(),
+            usage: Told::default(),
             first: None,
             done: false,
             wrong: None,
@@ -131,8 +131,8 @@ impl Stream {
         }
         let generation = Generation {
             text: self.text,
-            prompt_tokens: self.usage.prompt_tokens.unwrap_or(0),
-            completion_tokens: self.usage.completion_tokens.unwrap_or(0),
+            prompt_tokens: self.usage.prompt.unwrap_or(0),
+            completion_tokens: self.usage.completion.unwrap_or(0),
             finish: self.finish.unwrap_or_default(),
             cached,
         };

@@ -26,6 +26,8 @@ mod doors;
 mod error;
 mod figures;
 mod forward;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 pub(crate) mod header;
 mod hedge;
 mod keys;
@@ -38,7 +40,7 @@ mod rates;
 mod relay;
 mod replica;
 mod retry_after;
-mod reuse;
+pub(crate) mod reuse;
 mod route;
 mod server;
 pub(crate) mod sse;

@@ -16,7 +16,7 @@ pub(super) const DEFAULT_DEADLINE: Duration = Duration::from_nanos(DEFAULT_DEADL
 
 /// Operations of the API that are calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operation {
+pub(crate) enum Operation {
     Chat,
     Completions,
     Embeddings,

@@ -4,24 +4,26 @@ use std::borrow::Cow;
 use std::hash::{DefaultHasher, Hasher};
 
 use sage_core::upstream::settings::{BEGINNING_TOKENS, BYTES_OF_A_TOKEN};
+use serde::Deserialize;
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::order::Operation;
+use crate::usage::Told;
 
 /// Tokens of one call, as the upstream counted them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Told")]
 pub(super) struct Usage {
-    #[serde(default, deserialize_with = "count")]
     pub(super) prompt_tokens: u64,
-    #[serde(default, deserialize_with = "count")]
     pub(super) completion_tokens: u64,
 }
 
-/// Servers write null for what they do not count.
-fn count<'de, D: Deserializer<'de>>(from: D) -> Result<u64, D::Error> {
-    Ok(Option::deserialize(from)?.unwrap_or(0))
+impl From<Told> for Usage {
+    fn from(told: Told) -> Self {
+        let (prompt, completion) = (told.prompt, told.completion);
+        Usage { prompt_tokens: prompt.unwrap_or(0), completion_tokens: completion.unwrap_or(0) }
+    }
 }
 
 impl Usage {
@@ -142,8 +144,9 @@ pub(super) fn usage_in(body: &[u8]) -> Option<Usage> {
         let at = body[..end].windows(KEY.len()).rposition(|window| window == KEY)?;
         let rest = body[at + KEY.len()..].trim_ascii_start();
         if let Some(value) = rest.strip_prefix(b":") {
-            let mut values = serde_json::Deserializer::from_slice(value).into_iter::<Usage>();
-            if let Some(Ok(usage)) = values.next() {
+            let mut values =
+                serde_json::Deserializer::from_slice(value).into_iter::<Option<Usage>>();
+            if let Some(Ok(Some(usage))) = values.next() {
                 return Some(usage);
             }
         }

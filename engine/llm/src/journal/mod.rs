@@ -29,6 +29,8 @@ use bytes::Bytes;
 mod error;
 mod folder;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod handle;
 mod index;
 mod key;

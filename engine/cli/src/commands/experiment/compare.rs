@@ -21,7 +21,7 @@ pub(super) fn compare(
     out: Option<&Path>,
     json: bool,
 ) -> anyhow::Result<Exit> {
-    let comparison = set_beside(&read(first)?, &read(second)?).map_err(usage_of)?;
+    let comparison = comparison(first, second)?;
     if let Some(out) = out {
         std::fs::create_dir_all(out).with_context(|| format!("cannot make `{}`", out.display()))?;
         let path = out.join("comparison.txt");
@@ -42,6 +42,11 @@ pub(super) fn compare(
         }
     }
     Ok(exit)
+}
+
+/// The results of two folders side by side.
+pub(crate) fn comparison(first: &Path, second: &Path) -> anyhow::Result<Comparison> {
+    set_beside(&read(first)?, &read(second)?).map_err(usage_of)
 }
 
 fn show(comparison: &Comparison, json: bool) -> anyhow::Result<()> {

@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::compare::comparison;
 pub(super) use self::list::lines;
 use self::run::RunArguments;
 use crate::exit::Exit;

@@ -124,10 +124,13 @@ fn ask(record: &Record, now: bool) -> anyhow::Result<bool> {
     Ok(there)
 }
 
+/// Nobody waits longer, whatever a record or an option says: a clock must be able to show the end.
+const MOST: Duration = Duration::from_secs(366 * 24 * 3600);
+
 fn limit(record: &Record, arguments: &CancelArguments) -> Duration {
     let drain = Duration::try_from_secs_f64(record.drain_s).unwrap_or_default();
     let drain = if arguments.now { Duration::ZERO } else { drain };
-    arguments.timeout.unwrap_or(drain.saturating_add(MORE))
+    arguments.timeout.unwrap_or(drain.saturating_add(MORE)).min(MOST)
 }
 
 /// The job as it is by now; as it was, if it was removed.
@@ -144,4 +147,22 @@ fn view(store: &Store, record: &Record, late: &[&str]) -> Value {
     let mut view = anew(store, record).view();
     view["timed_out"] = json!(late.contains(&record.id.as_str()));
     view
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_record_and_no_option_asks_for_a_time_that_no_clock_shows() {
+        let arguments =
+            |timeout| CancelArguments { jobs: Vec::new(), now: false, timeout, json: false };
+        let mut record = crate::jobs::example("a");
+        for drain_s in [0.0, 30.0, -1.0, 1e18, 1e300] {
+            record.drain_s = drain_s;
+            let limit = limit(&record, &arguments(None));
+            assert!(limit >= MORE && Instant::now().checked_add(limit).is_some(), "{drain_s}");
+        }
+        assert_eq!(limit(&record, &arguments(Some(Duration::MAX))), MOST);
+    }
 }

@@ -45,10 +45,29 @@ pub(super) fn is_whole(finish_reason: &str) -> bool {
     matches!(finish_reason, "stop" | "length" | "tool_calls" | "function_call" | "content_filter")
 }
 
+/// The part of a message that clients read.
+#[derive(Deserialize)]
+struct Message<'a> {
+    #[serde(borrow, rename = "content")]
+    _content: Option<Cow<'a, str>>,
+}
+
 impl Head<'_> {
+    /// Whether a client can read its text. Half a surrogate pair is JSON, and no text; parts in a
+    /// list are for clients that asked for them. Such an answer is passed on and not kept: else the
+    /// record that cannot use it would get it again for ever.
+    fn is_readable(&self) -> bool {
+        let text =
+            |text: &&RawValue| serde_json::from_str::<Option<Cow<'_, str>>>(text.get()).is_ok();
+        let message = |message: &&RawValue| {
+            serde_json::from_str::<Option<Message<'_>>>(message.get()).is_ok()
+        };
+        self.text.iter().all(text) && self.message.iter().all(message)
+    }
+
     fn is_complete(&self, operation: Operation) -> bool {
         let there = |value: Option<&RawValue>| value.is_some_and(|value| value.get() != "null");
-        let whole = || self.finish_reason.as_deref().is_some_and(is_whole);
+        let whole = || self.finish_reason.as_deref().is_some_and(is_whole) && self.is_readable();
         match operation {
             Operation::Chat => there(self.message) && whole(),
             Operation::Completions => there(self.text) && whole(),
@@ -227,6 +246,8 @@ mod tests {
             r#"{"choices":[{"index":0,"text":"a","finish_reason":"abort"}]}"#,
             r#"{"choices":[{"index":0,"text":null,"finish_reason":"stop"}]}"#,
             r#"{"choices":[{"index":1,"text":"a","finish_reason":"stop"}]}"#,
+            r#"{"choices":[{"index":0,"text":"\ud83d","finish_reason":"stop"}]}"#,
+            r#"{"choices":[{"index":0,"text":["a"],"finish_reason":"stop"}]}"#,
             r#"{"choices":[{"index":0,"text":"a","finish_reason":"stop"}"#,
         ] {
             assert!(apart(broken).is_none(), "{broken}");

@@ -12,6 +12,8 @@
 
 mod answer;
 mod flight;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod items;
 mod object;
 mod pump;
