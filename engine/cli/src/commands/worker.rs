@@ -21,6 +21,9 @@ pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
     die_with_peers();
     let member = join_cluster(Join::from_env(address, VERSION)?)?;
     let job: Job = serde_json::from_slice(&member.payload).context("the job cannot be read")?;
+    if let Some(shared) = &job.shared {
+        shared.check()?;
+    }
     let control = member.control.clone();
     let stop = Arc::new(AtomicBool::new(false));
     let begin = job.held.then(Arc::<Begin>::default);
@@ -115,7 +118,7 @@ fn endpoint(job: &Job, worker: usize) -> anyhow::Result<Arc<dyn Endpoint>> {
         job: job.name.clone(),
         worker: worker as u32,
         endpoints: job.endpoints.iter().map(target).collect(),
-        max_in_flight: job.plan.schedule.slots as usize * job.settings.threads + 1,
+        max_in_flight: job.settings.slots_of(worker, &job.plan) as usize * job.settings.threads + 1,
     };
     Ok(Arc::new(Client::new(config)?))
 }

@@ -6,6 +6,8 @@ use sage_dataflow::{Progress, RunSettings, WorkerOutcome};
 use sage_dsl::plan::Plan;
 use serde::{Deserialize, Serialize};
 
+use super::shared_folder::SharedFolder;
+
 /// What every worker is given when it has joined.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
@@ -25,6 +27,8 @@ pub(crate) struct Job {
     pub(crate) indexes: Vec<PathBuf>,
     /// Whether no record arrives before [`Order::Begin`].
     pub(crate) held: bool,
+    /// What proves that a worker on another host sees the run's folder.
+    pub(crate) shared: Option<SharedFolder>,
 }
 
 /// What the supervisor says to a worker that runs.

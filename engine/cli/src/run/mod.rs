@@ -18,11 +18,14 @@ mod index_cache;
 pub(crate) mod indexes;
 mod interrupt;
 pub(crate) mod job;
+pub(crate) mod launch;
 pub(crate) mod loss;
 pub(crate) mod options;
+pub(crate) mod print;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod services;
+pub(crate) mod shared_folder;
 mod together;
 mod work;
 
