@@ -124,9 +124,14 @@ PasswordAuthentication no
 MaxStartups 100:30:200
 PidFile none
 CONFIG
+# Each host has a monotonic clock of its own, as machines have that were started at different times.
+clocks=no
+if unshare --time --fork --monotonic 1000 true 2> /dev/null; then clocks=yes; fi
 for ((host = 1; host <= hosts; host++)); do
+  apart=()
+  [[ $clocks == no ]] || apart=(--time --fork --monotonic $((host * 1000)))
   echo "$(address "$host") $(cut -d' ' -f1,2 "$work/hostkey.pub")" >> "$work/known"
-  ip netns exec "$prefix-h$host" unshare --uts sh -c "echo node$host > /proc/sys/kernel/hostname; \
+  ip netns exec "$prefix-h$host" unshare --uts "${apart[@]}" sh -c "echo node$host > /proc/sys/kernel/hostname; \
     exec '$sshd' -D -e -f '$work/sshd_config' -o ListenAddress=$(address "$host")" \
     2> "$work/sshd$host.log" &
   disown
@@ -203,6 +208,9 @@ check() {
     || die "$out: the outcome does not add up"
   local sum=$(($(figure "$out" tasks_ok) + $(figure "$out" tasks_dead) + $(figure "$out" tasks_late)))
   ((sum == tasks)) || die "$out: ok, dead and late are $sum of $tasks"
+  # A task takes 20 ms; on clocks that are apart it would take a thousand seconds, or none.
+  awk -v took="$(figure "$out" execution_p50_ms)" 'BEGIN { exit !(took >= 20 && took < 10000) }' \
+    || die "$out: the tasks took $(figure "$out" execution_p50_ms) ms; the hosts' clocks are apart"
 }
 # Workers that are on a host, besides its sshd.
 workers_on() {
@@ -313,7 +321,7 @@ done; }
 cat << RESULTS
 
 $tasks records of 20 ms, 8 slots a worker; links of $rate, $latency us from host to host by $delay
-round trip to a host, as measured: $trip us; $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg); $("$program" --version)
+round trip to a host, as measured: $trip us; hosts with clocks of their own: $clocks; $(nproc) cores, load $(cut -d' ' -f1 /proc/loadavg); $("$program" --version)
 
 middle of $repeat runs               records/s    start-up, s  dispatch p50, us
 $(row "one host, $hosts workers" "${homes[@]}")

@@ -43,7 +43,7 @@ pub(crate) enum Command {
     /// Show the plan of a program as a tree, or the page of an error code
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArguments),
-    /// List the stages, sources, sinks, policies or simulator profiles
+    /// List the stages, sources, sinks, policies, launchers or simulator profiles
     #[command(after_help = "Examples:\n  sage-flow list stages\n  sage-flow list policies --json")]
     List(ListArguments),
     /// Show the reference page of a stage, source, sink, policy or function
@@ -299,4 +299,5 @@ pub(crate) enum Listed {
     Policies,
     Profiles,
     Functions,
+    Launchers,
 }

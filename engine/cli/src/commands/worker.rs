@@ -14,20 +14,23 @@ use sage_retrieval::MappedIndex;
 
 use crate::exit::Exit;
 use crate::run::VERSION;
+use crate::run::clocks::shifted;
 use crate::run::job::{Job, Order, Usage, Word};
 
 pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
     ignore_interrupts()?;
     die_with_peers();
     let member = join_cluster(Join::from_env(address, VERSION)?)?;
-    let job: Job = serde_json::from_slice(&member.payload).context("the job cannot be read")?;
+    let mut job: Job = serde_json::from_slice(&member.payload).context("the job cannot be read")?;
     if let Some(shared) = &job.shared {
         shared.check()?;
     }
+    let shift_ns = job.origin.map_or(0, |origin| origin.shift_ns());
+    job.settings.origin_ns = shifted(job.settings.origin_ns, shift_ns);
     let control = member.control.clone();
     let stop = Arc::new(AtomicBool::new(false));
     let begin = job.held.then(Arc::<Begin>::default);
-    listen(member.messages, Arc::clone(&stop), begin.clone())?;
+    listen(member.messages, Arc::clone(&stop), begin.clone(), shift_ns)?;
 
     let indexes = job.indexes.iter().map(|path| {
         let index = MappedIndex::open(path)?;
@@ -88,6 +91,7 @@ fn listen(
     messages: std::sync::mpsc::Receiver<ControlMessage>,
     stop: Arc<AtomicBool>,
     begin: Option<Arc<Begin>>,
+    shift_ns: i64,
 ) -> anyhow::Result<()> {
     std::thread::Builder::new().name("control".into()).spawn(move || {
         for message in messages {
@@ -97,7 +101,7 @@ fn listen(
                     if let (Ok(Order::Begin { at_ns }), Some(begin)) =
                         (serde_json::from_slice(&bytes), &begin)
                     {
-                        begin.at(at_ns);
+                        begin.at(shifted(at_ns, shift_ns));
                     }
                 }
             }

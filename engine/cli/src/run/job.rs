@@ -6,6 +6,7 @@ use sage_dataflow::{Progress, RunSettings, WorkerOutcome};
 use sage_dsl::plan::Plan;
 use serde::{Deserialize, Serialize};
 
+use super::clocks::Origin;
 use super::shared_folder::SharedFolder;
 
 /// What every worker is given when it has joined.
@@ -29,6 +30,8 @@ pub(crate) struct Job {
     pub(crate) held: bool,
     /// What proves that a worker on another host sees the run's folder.
     pub(crate) shared: Option<SharedFolder>,
+    /// The run's origin, for workers on other hosts.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// What the supervisor says to a worker that runs.
@@ -36,7 +39,7 @@ pub(crate) struct Job {
 pub(crate) enum Order {
     /// Records begin to arrive.
     Begin {
-        /// When, on the host's monotonic clock.
+        /// When, on the monotonic clock of the supervisor's host.
         at_ns: u64,
     },
 }

@@ -9,6 +9,7 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod changes;
+pub(crate) mod clocks;
 mod execute;
 pub(crate) mod facts;
 mod follow;

@@ -13,6 +13,7 @@ use sage_dsl::plan::{Plan, lookup};
 use sage_dsl::types::Value;
 use sage_retrieval::documents::Corpus;
 
+use super::clocks::Origin;
 use super::execute::{Stopped, reads_stdin};
 use super::follow::{Course, Follower, Hold, lost_message};
 use super::indexes::{self, Built};
@@ -297,6 +298,7 @@ impl Work<'_> {
                 .collect::<Result<_, _>>()?,
             held,
             shared,
+            origin: options.launch.remote().then(|| Origin::new(self.origin_ns)),
         };
         let payload = serde_json::to_vec(&job)?;
         let mut config = ClusterConfig {
