@@ -11,6 +11,10 @@ test:
 bench:
     cargo bench -p sage-core --bench decide
 
+# The ssh launcher on hosts made of network namespaces, one of which is cut off (needs root and sshd).
+netns hosts="4":
+    tests/netns/run.sh {{ hosts }}
+
 # Run a pipeline: `just run pipelines/rag.sage --workers 16`.
 run *arguments:
     cargo run --release -- run {{ arguments }}

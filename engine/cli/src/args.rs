@@ -13,6 +13,7 @@ use crate::commands::jobs::JobsArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::retry::RetryArguments;
 use crate::commands::simulate::SimulateArguments;
+use crate::run::launch::LaunchArguments;
 use crate::run::loss::OnLoss;
 use crate::twin::TwinArguments;
 
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a pipeline on worker processes of this host
+    /// Run a pipeline on worker processes of this host or of others
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArguments>),
     /// Say what a run would do, in virtual time: nothing is run and no token is spent
@@ -42,7 +43,7 @@ pub(crate) enum Command {
     /// Show the plan of a program as a tree, or the page of an error code
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArguments),
-    /// List the stages, sources, sinks, policies or simulator profiles
+    /// List the stages, sources, sinks, policies, launchers or simulator profiles
     #[command(after_help = "Examples:\n  sage-flow list stages\n  sage-flow list policies --json")]
     List(ListArguments),
     /// Show the reference page of a stage, source, sink, policy or function
@@ -88,6 +89,9 @@ Examples:
   sage-flow run pipelines/rag.sage --out results/rag     (again: goes on where it was broken off)
   sage-flow run pipelines/rag.sage --out results/rag --fresh     (gives up what was done)
   sage-flow run pipelines/rag.sage --workers 16 --on-loss shrink
+  sage-flow run pipelines/rag.sage --launcher ssh --hosts hosts.txt --out /shared/rag
+  sage-flow run pipelines/rag.sage --launcher slurm --workers 16 --srun-option=--partition=cpu
+  (umask 077; sage-flow run pipelines/rag.sage --launcher k8s --workers 16 > run.yaml)
 
 Exit codes:
   0 complete   1 usage or check error   2 run failed   3 finished but incomplete   130 interrupted";
@@ -199,6 +203,8 @@ pub(crate) struct RunArguments {
     /// Exit with 3 when an objective of the program's `slo` block does not hold
     #[arg(long)]
     pub(crate) strict_slo: bool,
+    #[command(flatten, next_help_heading = "Where the workers run")]
+    pub(crate) launch: LaunchArguments,
 }
 
 #[derive(Debug, Args)]
@@ -299,4 +305,5 @@ pub(crate) enum Listed {
     Policies,
     Profiles,
     Functions,
+    Launchers,
 }

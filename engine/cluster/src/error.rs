@@ -160,6 +160,25 @@ pub enum ClusterError {
     /// A worker was lost before all had started.
     #[error("worker {} was lost during the start: {}{}", .0.worker, .0.cause, .0.stderr_note())]
     LostAtStart(Lost),
+    /// A line of the host file is wrong.
+    #[error("line {line}: {reason}")]
+    HostLine {
+        /// Its number, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The hosts have no room for so many workers.
+    #[error(
+        "{workers} workers asked for, and the hosts have room for {room}; raise workers=N of a \
+         host, or leave it out"
+    )]
+    HostRoom {
+        /// The number asked for.
+        workers: usize,
+        /// The most there may be.
+        room: usize,
+    },
     /// Mesh connections were missing when the time was up.
     #[error("worker {worker} has no connection to workers {missing:?} after {waited:?}")]
     MeshDeadline {

@@ -32,7 +32,8 @@ impl Secret {
         from_hex(text.trim()).map(Self).ok_or(ClusterError::SecretFormat)
     }
 
-    pub(crate) fn to_hex(&self) -> String {
+    /// What [`Secret::from_hex`] reads; for the environment of a worker, and for nothing else.
+    pub fn to_hex(&self) -> String {
         to_hex(&self.0)
     }
 

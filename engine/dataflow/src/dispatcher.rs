@@ -19,10 +19,13 @@ use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
 use crate::task::{DEADLINE, Dead, Done, Task};
 use crate::wants::Wants;
+use crate::worker::NodeSettings;
 
 /// What the scheduling operator needs besides the plan.
 pub(crate) struct SchedulerSettings {
     pub(crate) nodes: usize,
+    /// What is special about each.
+    pub(crate) special: Vec<NodeSettings>,
     pub(crate) threads: usize,
     /// Records per task; the queue's bound counts records.
     pub(crate) morsel: usize,
@@ -60,8 +63,15 @@ impl Dispatcher {
         let fleet = FleetConfig::new(settings.nodes, plan.slots);
         let deadline_ns = plan.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
         let queue = (plan.queue as usize).div_ceil(settings.morsel.max(1)).max(settings.nodes);
+        let mut scheduler = Scheduler::new(policy, &fleet, settings.seed, queue, deadline_ns);
+        for (node, special) in settings.special.into_iter().enumerate().take(settings.nodes) {
+            if let Some(slots) = special.slots {
+                scheduler.set_slots(node, slots);
+            }
+            scheduler.set_labels(node, special.labels);
+        }
         Dispatcher {
-            scheduler: Scheduler::new(policy, &fleet, settings.seed, queue, deadline_ns),
+            scheduler,
             context,
             reads_nothing: wants.reads_nothing() && settings.cost.reads_nothing(),
             wants,

@@ -49,4 +49,6 @@ pub use outlets::DEAD_LETTERS;
 pub use seeds::seeded;
 pub use segments::morsel;
 pub use timeline::TIMELINE;
-pub use worker::{Begin, Progress, Reporter, RunSettings, WorkerOutcome, WorkerSetup, run};
+pub use worker::{
+    Begin, NodeSettings, Progress, Reporter, RunSettings, WorkerOutcome, WorkerSetup, run,
+};

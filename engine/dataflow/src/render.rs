@@ -94,6 +94,7 @@ fn dispatcher(
     let wants = Wants::of(schedule).map_err(|error| DataflowError::Plan(error.to_string()))?;
     let scheduler = SchedulerSettings {
         nodes: position.nodes,
+        special: settings.nodes.clone(),
         threads: settings.threads,
         morsel: task_size(&context.plan, settings.arrivals.as_ref().map(|arrivals| &arrivals.rule)),
         seed: settings.seed,

@@ -51,6 +51,24 @@ pub struct RunSettings {
     pub limit: Option<u64>,
     /// How records arrive; as fast as they are taken otherwise.
     pub arrivals: Option<Schedule>,
+    /// What is special about each node, in order; nothing about those that are not in it.
+    pub nodes: Vec<NodeSettings>,
+}
+
+/// What is special about a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeSettings {
+    /// Tasks it executes at once; the plan's number otherwise.
+    pub slots: Option<u32>,
+    /// Free-form properties, which policies may look at.
+    pub labels: Vec<String>,
+}
+
+impl RunSettings {
+    /// Tasks that node `node` executes at once, in a run of this plan.
+    pub fn slots_of(&self, node: usize, plan: &Plan) -> u32 {
+        self.nodes.get(node).and_then(|node| node.slots).unwrap_or(plan.schedule.slots).max(1)
+    }
 }
 
 /// When the records of a run that is held begin to arrive; said once, by the supervisor.
@@ -193,7 +211,9 @@ fn one(
         failure: RefCell::default(),
         intake: Intake::default(),
         // A node's slots are shared out over its threads, rounded up.
-        slots: Slots::new((plan.schedule.slots as usize).div_ceil(settings.threads.max(1))),
+        slots: Slots::new(
+            (settings.slots_of(setup.index, &plan) as usize).div_ceil(settings.threads.max(1)),
+        ),
         outlets: RefCell::new(Outlets::create(&plan, &settings.out, writer, &earlier)?),
         plan,
     });
@@ -278,6 +298,8 @@ fn measurements(
 ) -> Result<Rc<RefCell<Measurements>>, DataflowError> {
     let stages = context.plan.stages().map(|stage| stage.name.clone()).collect();
     let mut config = RecorderConfig::new(nodes, context.plan.schedule.slots, stages);
+    config.capacity =
+        (0..nodes).map(|node| u64::from(settings.slots_of(node, &context.plan))).sum();
     config.prices = prices(&context.plan);
     config.deadline_ns = context.plan.schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
     Ok(Rc::new(RefCell::new(Measurements::create(&settings.out, config, earlier)?)))

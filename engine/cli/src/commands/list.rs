@@ -14,6 +14,10 @@ pub(crate) fn list(arguments: &ListArguments) -> anyhow::Result<Exit> {
         Listed::Documents => catalog.documents.iter().map(|signature| entry(signature)).collect(),
         Listed::Sinks => catalog.sinks.iter().map(|signature| entry(signature)).collect(),
         Listed::Policies => catalog.policies.iter().map(|signature| entry(signature)).collect(),
+        Listed::Launchers => sage_cluster::LAUNCHERS
+            .iter()
+            .map(|launcher| (launcher.name.to_owned(), launcher.summary.to_owned()))
+            .collect(),
         Listed::Functions => sage_dsl::FUNCTIONS
             .iter()
             .map(|function| (function.name.to_owned(), function.doc.to_owned()))

@@ -20,6 +20,7 @@ use crate::args::{DRAIN, RunArguments};
 use crate::exit::{Exit, usage};
 use crate::program;
 use crate::run;
+use crate::run::launch::LaunchArguments;
 use crate::run::loss::OnLoss;
 
 const EXAMPLES: &str = "\
@@ -306,6 +307,7 @@ fn run_arguments(
         drain: arguments.drain,
         quiet: arguments.quiet,
         json: arguments.json,
+        launch: LaunchArguments::default(),
     }
 }
 

@@ -1,5 +1,5 @@
-//! `run`: a pipeline on worker processes of this host, or several that share what they have in
-//! common.
+//! `run`: a pipeline on worker processes of this host or of others, or several that share what they
+//! have in common.
 
 use std::path::Path;
 use std::time::Duration;
@@ -13,16 +13,22 @@ use crate::run::options::Options;
 use crate::run::{self, JobRun};
 
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
-    let job = |file: &Path| {
+    let plan = |file: &Path| {
         let mut plan = program::one_plan(file, &arguments.sets, arguments.flow.as_deref())?;
         Changes::of(&arguments)?.apply(&mut plan)?;
         hints::of_schedule(&plan).iter().for_each(|hint| hints::warn(hint));
         if arguments.strict_slo && plan.slo.is_empty() {
             hints::warn(&format!("--strict-slo: flow {} has no `slo` block to hold to", plan.name));
         }
-        Ok(JobRun::new(plan, Options::new(file, &arguments)?))
+        Ok(plan)
     };
-    let jobs = arguments.files.iter().map(|file| job(file)).collect::<anyhow::Result<Vec<_>>>()?;
+    if let Some(text) = run::print::manifest(&arguments, plan)? {
+        print!("{text}");
+        return Ok(Exit::Complete);
+    }
+    let job = |file: &Path| Ok(JobRun::new(plan(file)?, Options::new(file, &arguments)?));
+    let jobs = arguments.files.iter().map(|file| job(file));
+    let jobs = jobs.collect::<anyhow::Result<Vec<_>>>()?;
     let stagger = arguments.stagger.as_deref().map(run::parse_stagger).transpose()?;
     match <[JobRun; 1]>::try_from(jobs) {
         Ok([job]) if stagger.is_none() => run::supervise(job.plan, &job.options),

@@ -15,6 +15,7 @@ use sage_retrieval::MappedIndex;
 
 use crate::exit::Exit;
 use crate::run::VERSION;
+use crate::run::clocks::shifted;
 use crate::run::job::{Job, Order, Usage, Word};
 
 /// Between two words about what the process uses.
@@ -28,11 +29,16 @@ pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
     ignore_interrupts()?;
     die_with_peers();
     let member = join_cluster(Join::from_env(address, VERSION)?)?;
-    let job: Job = serde_json::from_slice(&member.payload).context("the job cannot be read")?;
+    let mut job: Job = serde_json::from_slice(&member.payload).context("the job cannot be read")?;
+    if let Some(shared) = &job.shared {
+        shared.check()?;
+    }
+    let shift_ns = job.origin.map_or(0, |origin| origin.shift_ns());
+    job.settings.origin_ns = shifted(job.settings.origin_ns, shift_ns);
     let control = member.control.clone();
     let stop = Arc::new(AtomicBool::new(false));
     let begin = job.held.then(Arc::<Begin>::default);
-    listen(member.messages, Arc::clone(&stop), begin.clone())?;
+    listen(member.messages, Arc::clone(&stop), begin.clone(), shift_ns)?;
     tell_usage(ToSupervisor(control.clone()))?;
 
     let indexes = job.indexes.iter().map(|path| {
@@ -95,6 +101,7 @@ fn listen(
     messages: std::sync::mpsc::Receiver<ControlMessage>,
     stop: Arc<AtomicBool>,
     begin: Option<Arc<Begin>>,
+    shift_ns: i64,
 ) -> anyhow::Result<()> {
     std::thread::Builder::new().name("control".into()).spawn(move || {
         for message in messages {
@@ -104,7 +111,7 @@ fn listen(
                     if let (Ok(Order::Begin { at_ns }), Some(begin)) =
                         (serde_json::from_slice(&bytes), &begin)
                     {
-                        begin.at(at_ns);
+                        begin.at(shifted(at_ns, shift_ns));
                     }
                 }
             }
@@ -136,7 +143,7 @@ fn endpoint(job: &Job, worker: usize) -> anyhow::Result<Arc<dyn Endpoint>> {
         job: job.name.clone(),
         worker: worker as u32,
         endpoints: job.endpoints.iter().map(target).collect(),
-        max_in_flight: job.plan.schedule.slots as usize * job.settings.threads + 1,
+        max_in_flight: job.settings.slots_of(worker, &job.plan) as usize * job.settings.threads + 1,
     };
     Ok(Arc::new(Client::patient(config, WITHOUT_GATEWAY)?))
 }

@@ -20,6 +20,7 @@ use serde_json::{Map, json};
 use crate::exit::Exit;
 use crate::program;
 use crate::run::changes::Changes;
+use crate::run::launch::Launch;
 use crate::run::loss::OnLoss;
 use crate::run::options::Options;
 use crate::run::services::Places;
@@ -67,6 +68,7 @@ impl ProcessBackend {
         let options = Options {
             program: job.file.clone().into(),
             workers: job.nodes as usize,
+            launch: Launch::Local,
             threads: 1,
             tasks: job.tasks,
             limit: None,

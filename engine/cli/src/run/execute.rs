@@ -21,6 +21,7 @@ use super::gate::Gate;
 use super::indexes;
 use super::interrupt::Interrupts;
 use super::job::Usage;
+use super::launch::Launch;
 use super::progress::Display;
 use super::report::{Folder, Report};
 use super::services::{JOURNAL, Kept, Places, Services};
@@ -91,7 +92,9 @@ pub(crate) fn execute(
     let origin_ns = RunClock::host_ns();
     let corpora = jobs.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
     let named: Vec<_> = jobs.iter().map(|job| (job.name.as_str(), &job.plan)).collect();
-    let prepared = Services::prepare(&named, shares(jobs, session.fair), session.seed)?;
+    let launch = jobs.first().map(|job| &job.options.launch);
+    let listen = launch.map(Launch::address).transpose()?.flatten();
+    let prepared = Services::prepare(&named, shares(jobs, session.fair), session.seed, listen)?;
     let claims = jobs.iter().zip(&corpora).map(|(job, corpora)| Folder::claim(job, corpora));
     let folders = claims.collect::<anyhow::Result<Vec<_>>>()?;
     if session.talk != Talk::None {
@@ -166,6 +169,14 @@ pub(crate) fn execute(
 /// Check all that can be wrong with a job before anything is started; gives the documents of the
 /// indexes it has yet to build.
 fn read(job: &JobRun) -> anyhow::Result<Vec<Corpus>> {
+    if job.options.launch.remote() && reads_stdin(&job.plan) {
+        return Err(usage(format!(
+            "flow {}: its source is the standard input of this process, which workers on other \
+             hosts cannot read; write the records to a file that all hosts see, or run it with \
+             --launcher local",
+            job.plan.name
+        )));
+    }
     probe_all_but_indexes(&job.plan)?;
     if let Some(Arrivals::Trace { path }) = &job.options.arrivals {
         read_trace(Path::new(path)).map_err(usage_of)?;

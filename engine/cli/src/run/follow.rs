@@ -11,6 +11,7 @@ use sage_dataflow::{Progress, WorkerOutcome};
 use super::gate::{Gate, Ticket};
 use super::interrupt::Interrupts;
 use super::job::{Order, Usage, Word};
+use super::launch::Place;
 use super::loss::{Gone, Restart};
 use super::progress::Display;
 use crate::jobs::Watch;
@@ -34,6 +35,10 @@ pub(crate) struct Course {
     pub(crate) failure: Option<String>,
     /// The worker that was lost first.
     pub(crate) lost: Option<Lost>,
+    /// Whether that was before all were connected.
+    pub(crate) never_began: bool,
+    /// Where the workers ran.
+    pub(crate) places: Vec<Place>,
     pub(crate) interrupted: bool,
     /// When its records began to arrive, on the host's clock, if that was said.
     pub(crate) began_ns: Option<u64>,

@@ -65,7 +65,7 @@ fn build(plan: &Plan, folder: &Path, interrupts: &Interrupts) -> anyhow::Result<
     let embeds = plan.indexes.iter().any(|index| index.embedder.is_some());
     let services = if embeds {
         let jobs = [("index", plan)];
-        let prepared = Services::prepare(&jobs, JobShares::default(), 0)?;
+        let prepared = Services::prepare(&jobs, JobShares::default(), 0, None)?;
         // What the vectors cost is kept until they are all there.
         let places = Places { journal: Some(folder.join("journal")), content: None };
         prepared.map(|prepared| prepared.open(Kept::open(&[], places)?)).transpose()?

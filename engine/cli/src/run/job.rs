@@ -6,6 +6,9 @@ use sage_dataflow::{Progress, RunSettings, WorkerOutcome};
 use sage_dsl::plan::Plan;
 use serde::{Deserialize, Serialize};
 
+use super::clocks::Origin;
+use super::shared_folder::SharedFolder;
+
 /// What every worker is given when it has joined.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Job {
@@ -25,6 +28,10 @@ pub(crate) struct Job {
     pub(crate) indexes: Vec<PathBuf>,
     /// Whether no record arrives before [`Order::Begin`].
     pub(crate) held: bool,
+    /// What proves that a worker on another host sees the run's folder.
+    pub(crate) shared: Option<SharedFolder>,
+    /// The run's origin, for workers on other hosts.
+    pub(crate) origin: Option<Origin>,
 }
 
 /// What the supervisor says to a worker that runs.
@@ -32,7 +39,7 @@ pub(crate) struct Job {
 pub(crate) enum Order {
     /// Records begin to arrive.
     Begin {
-        /// When, on the host's monotonic clock.
+        /// When, on the monotonic clock of the supervisor's host.
         at_ns: u64,
     },
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
-use sage_cluster::{Exit, LossCause, Lost};
+use sage_cluster::{EXIT_SSH, Exit, LossCause, Lost};
 use serde_json::{Value, json};
 
 use super::job::Usage;
@@ -87,16 +87,33 @@ pub(crate) fn detection(lost: &Lost) -> Duration {
     }
 }
 
-/// With how many workers the run goes on, or why it does not. `restarts` are those so far.
+/// Whether the host of a worker that was lost like this may be out of reach.
+pub(crate) fn unreachable(cause: LossCause) -> bool {
+    matches!(
+        cause,
+        LossCause::Silent(_) | LossCause::Disconnected | LossCause::Exited(Exit::Code(EXIT_SSH))
+    )
+}
+
+/// With how many workers the run goes on, or why it does not. `restarts` are those so far;
+/// `never_began` is of workers that were lost before all were connected.
 pub(crate) fn after(
     lost: &Lost,
+    never_began: bool,
     on_loss: OnLoss,
     workers: usize,
     restarts: &[Restart],
     now: Instant,
 ) -> Result<usize, String> {
-    // A worker that found something wrong says what and leaves; it would find it again.
-    if matches!(lost.cause, LossCause::Exited(Exit::Code(1..=3))) {
+    let hopeless = match lost.cause {
+        // A worker that found something wrong says what and leaves; it would find it again. So would
+        // a shell that does not find the worker.
+        LossCause::Exited(Exit::Code(1..=3 | 126 | 127)) => true,
+        // A host that was there before may be there again; one that never was is a mistake.
+        LossCause::Exited(Exit::Code(EXIT_SSH)) => never_began && restarts.is_empty(),
+        _ => false,
+    };
+    if hopeless {
         return Err("another worker would fare the same".into());
     }
     let recent = restarts.iter().filter(|restart| now.duration_since(restart.at) < WITHIN).count();
@@ -140,7 +157,7 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         let restarts: Vec<_> = [0, 10, 20].map(|seconds| restart(at(seconds))).into();
         for on_loss in [OnLoss::Respawn, OnLoss::Shrink] {
-            let with = |so_far: &[Restart], now| after(&killed, on_loss, 4, so_far, now);
+            let with = |so_far: &[Restart], now| after(&killed, false, on_loss, 4, so_far, now);
             let fewer = if on_loss == OnLoss::Shrink { 3 } else { 4 };
             assert_eq!(with(&restarts[..2], at(21)), Ok(fewer));
             assert!(with(&restarts, at(59)).is_err_and(|why| why.contains("3 times within 60 s")));
@@ -164,7 +181,7 @@ mod tests {
     #[test]
     fn what_would_not_help_is_not_tried() {
         let now = Instant::now();
-        let with = |cause, on_loss, workers| after(&lost(cause), on_loss, workers, &[], now);
+        let with = |cause, on_loss, workers| after(&lost(cause), false, on_loss, workers, &[], now);
         let killed = LossCause::Exited(Exit::Signal(9));
         assert!(with(killed, OnLoss::Fail, 4).is_err());
         assert!(with(killed, OnLoss::Shrink, 1).is_err());
@@ -173,5 +190,17 @@ mod tests {
         assert_eq!(with(panicked, OnLoss::Shrink, 2), Ok(1));
         assert!(with(LossCause::Exited(Exit::Code(2)), OnLoss::Respawn, 2).is_err());
         assert_eq!(with(LossCause::Silent(Duration::from_secs(2)), OnLoss::Respawn, 2), Ok(2));
+        assert!(with(LossCause::Exited(Exit::Code(127)), OnLoss::Respawn, 2).is_err());
+    }
+
+    #[test]
+    fn a_host_that_was_never_reached_is_a_mistake() {
+        let (now, gone) = (Instant::now(), lost(LossCause::Exited(Exit::Code(EXIT_SSH))));
+        let with = |never_began, restarts: &[Restart]| {
+            after(&gone, never_began, OnLoss::Respawn, 2, restarts, now)
+        };
+        assert!(with(true, &[]).is_err());
+        assert_eq!(with(false, &[]), Ok(2));
+        assert_eq!(with(true, &[restart(now)]), Ok(2));
     }
 }

@@ -9,6 +9,7 @@
 
 pub(crate) mod arrivals;
 pub(crate) mod changes;
+pub(crate) mod clocks;
 mod execute;
 pub(crate) mod facts;
 mod follow;
@@ -18,11 +19,14 @@ mod index_cache;
 pub(crate) mod indexes;
 mod interrupt;
 pub(crate) mod job;
+pub(crate) mod launch;
 pub(crate) mod loss;
 pub(crate) mod options;
+pub(crate) mod print;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod services;
+pub(crate) mod shared_folder;
 mod together;
 mod work;
 

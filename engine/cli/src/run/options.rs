@@ -7,6 +7,7 @@ use sage_cluster::check_workers;
 use sage_dsl::experiment::Arrivals;
 
 use super::arrivals;
+use super::launch::Launch;
 use super::loss::OnLoss;
 use crate::args::RunArguments;
 use crate::exit::usage;
@@ -16,6 +17,8 @@ use crate::exit::usage;
 pub(crate) struct Options {
     pub(crate) program: PathBuf,
     pub(crate) workers: usize,
+    /// Where they run.
+    pub(crate) launch: Launch,
     pub(crate) threads: usize,
     pub(crate) tasks: Option<u64>,
     pub(crate) limit: Option<u64>,
@@ -44,9 +47,8 @@ const MOST_THREADS: usize = 64;
 
 impl Options {
     pub(crate) fn new(program: &Path, arguments: &RunArguments) -> anyhow::Result<Self> {
-        let workers = arguments
-            .workers
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from));
+        let launch = Launch::new(&arguments.launch, arguments.workers)?;
+        let workers = arguments.workers.unwrap_or_else(|| launch.default_workers());
         check_workers(workers).map_err(|error| usage(format!("--workers {workers}: {error}")))?;
         if arguments.threads == 0 || arguments.threads > MOST_THREADS {
             let threads = arguments.threads;
@@ -62,6 +64,7 @@ impl Options {
         Ok(Options {
             program: program.to_owned(),
             workers,
+            launch,
             threads: arguments.threads,
             tasks: arguments.tasks,
             limit: arguments.limit,

@@ -1,10 +1,11 @@
 //! One job on its way: its indexes, its workers, and what follows when one of them is lost.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use sage_cluster::{Cluster, ClusterConfig, ClusterError, LocalLauncher, Lost};
+use sage_cluster::{Cluster, ClusterConfig, ClusterError, Lost};
 use sage_dataflow::arrivals::Schedule;
 use sage_dataflow::commit::{self, Commit};
 use sage_dataflow::{RunClock, RunSettings, seeded};
@@ -12,21 +13,27 @@ use sage_dsl::plan::{Plan, lookup};
 use sage_dsl::types::Value;
 use sage_retrieval::documents::Corpus;
 
+use super::clocks::Origin;
 use super::execute::{Stopped, reads_stdin};
 use super::follow::{Course, Follower, Hold, lost_message};
 use super::indexes::{self, Built};
 use super::interrupt::Interrupts;
 use super::job::Job;
+use super::launch::{Launch, Place, Start};
 use super::loss::{self, Gone, Restart};
 use super::options::Options;
 use super::progress::Display;
 use super::report::{Folder, Report};
 use super::services::Access;
+use super::shared_folder::{Mark, SharedFolder};
 use super::{JobRun, RunResult, VERSION};
 use crate::jobs::Watch;
 
 /// Workers that are done have this long to go.
 const LEAVE: Duration = Duration::from_secs(5);
+
+/// A step of a batch system may have to wait for its nodes.
+const QUEUED: Duration = Duration::from_secs(600);
 
 /// One job on its way.
 pub(super) struct Work<'w> {
@@ -107,17 +114,21 @@ impl Work<'_> {
             Crew { generation: self.earlier.generation + 1, workers: self.job.options.workers };
         let (mut hold, mut began_ns) = (hold, None);
         let (mut restarts, mut gone): (Vec<Restart>, Vec<Gone>) = Default::default();
+        let mut avoid = BTreeSet::new();
         let course = loop {
-            let mut course = self.attempt(crew, hold.take(), &mut restarts, interrupts, &watch)?;
+            let places = self.job.options.launch.places(crew.workers, &avoid)?;
+            let mut course =
+                self.attempt(crew, &places, hold.take(), &mut restarts, interrupts, &watch)?;
             began_ns = began_ns.or(course.began_ns);
             course.earlier = self.earlier.outcomes;
+            course.places = places;
             let Some(lost) = course.lost.take() else { break course };
             if course.failure.is_some() {
                 // It was ending already.
                 break course;
             }
             let now = Instant::now();
-            match self.after(&lost, crew.workers, &restarts, interrupts, now) {
+            match self.after(&lost, course.never_began, crew.workers, &restarts, interrupts, now) {
                 Err(why) => {
                     let goes_on = !reads_stdin(&self.job.plan);
                     course.failure = Some(lost_message(&lost, &why, goes_on));
@@ -133,12 +144,17 @@ impl Work<'_> {
                     self.earlier = commit::recover(self.report.out)?;
                     crew = Crew { generation: self.earlier.generation + 1, workers };
                     let restart = self.restart(&lost, crew, &course, now);
+                    let host = course.places.get(lost.worker).and_then(|place| place.host.clone());
+                    let on = host.as_ref().map(|(_, name)| format!(" on {name}"));
                     self.display.say(&format!(
-                        "worker {} was lost: {}; going on with {workers} worker(s), {}",
+                        "worker {}{} was lost: {}; going on with {workers} worker(s), {}",
                         lost.worker,
+                        on.unwrap_or_default(),
                         restart.cause,
                         self.done()
                     ));
+                    let gone = host.filter(|_| loss::unreachable(lost.cause));
+                    avoid.extend(gone.map(|(number, _)| number));
                     restarts.push(restart);
                 }
             }
@@ -159,16 +175,20 @@ impl Work<'_> {
     fn attempt(
         &mut self,
         crew: Crew,
+        places: &[Place],
         hold: Option<Hold<'_>>,
         restarts: &mut [Restart],
         interrupts: &Interrupts,
         watch: &Watch,
     ) -> anyhow::Result<Course> {
-        let cluster = match self.start(crew, hold.is_some(), watch) {
+        let mark = self.mark()?;
+        let shared = mark.as_ref().map(|(shared, _)| shared.clone());
+        let cluster = match self.start(crew, places, shared, hold.is_some(), watch) {
             Ok(cluster) => cluster,
             Err(error) => match error.downcast_ref() {
                 Some(ClusterError::LostAtStart(lost)) => {
-                    return Ok(Course { lost: Some(lost.clone()), ..Course::default() });
+                    let lost = Some(lost.clone());
+                    return Ok(Course { lost, never_began: true, ..Course::default() });
                 }
                 _ => return Err(error),
             },
@@ -183,7 +203,7 @@ impl Work<'_> {
             display: &mut self.display,
             workers: crew.workers,
             threads: options.threads,
-            slots: self.job.plan.schedule.slots,
+            slots: most_slots(places, &self.job.plan),
             drain: options.drain,
             watch,
         };
@@ -199,6 +219,7 @@ impl Work<'_> {
     fn after(
         &self,
         lost: &Lost,
+        never_began: bool,
         workers: usize,
         restarts: &[Restart],
         interrupts: &Interrupts,
@@ -210,7 +231,7 @@ impl Work<'_> {
         if reads_stdin(&self.job.plan) {
             return Err("its source is the standard input, which cannot be read twice".into());
         }
-        loss::after(lost, self.job.options.on_loss, workers, restarts, now)
+        loss::after(lost, never_began, self.job.options.on_loss, workers, restarts, now)
     }
 
     fn restart(&self, lost: &Lost, crew: Crew, course: &Course, now: Instant) -> Restart {
@@ -238,7 +259,20 @@ impl Work<'_> {
         }
     }
 
-    fn start(&self, crew: Crew, held: bool, watch: &Watch) -> anyhow::Result<Cluster> {
+    /// What shows workers on other hosts that they see the run's folder.
+    fn mark(&self) -> anyhow::Result<Option<(SharedFolder, Mark)>> {
+        let remote = self.job.options.launch.remote();
+        remote.then(|| SharedFolder::mark(&absolute(self.report.out)?)).transpose()
+    }
+
+    fn start(
+        &self,
+        crew: Crew,
+        places: &[Place],
+        shared: Option<SharedFolder>,
+        held: bool,
+        watch: &Watch,
+    ) -> anyhow::Result<Cluster> {
         let options = &self.job.options;
         // The run's seed, whatever the job's number: what was paid for it is found again by the job
         // alone.
@@ -261,6 +295,7 @@ impl Work<'_> {
                 tasks: options.tasks,
                 limit: options.limit,
                 arrivals: rule.map(|rule| Schedule { rule, seed: self.seed }),
+                nodes: places.iter().map(|place| place.node.clone()).collect(),
             },
             gateway: access.map(|access| access.gateway.clone()),
             token: access.map(|access| access.token.clone()).unwrap_or_default(),
@@ -271,16 +306,32 @@ impl Work<'_> {
                 .map(|index| absolute(&index.path))
                 .collect::<Result<_, _>>()?,
             held,
+            shared,
+            origin: options.launch.remote().then(|| Origin::new(self.origin_ns)),
         };
         let payload = serde_json::to_vec(&job)?;
-        let config = ClusterConfig {
+        let mut config = ClusterConfig {
             generation: crew.generation,
             ..ClusterConfig::new(crew.workers, payload, VERSION)?
         };
-        let mut launcher = LocalLauncher { inherit_stdin, without, ..LocalLauncher::default() };
-        Cluster::start(config, &mut watch.noting(&mut launcher))
+        if let Some(address) = options.launch.address()? {
+            config.listen = (address, 0).into();
+        }
+        if matches!(options.launch, Launch::Slurm { .. }) {
+            config.start_deadline = QUEUED;
+        }
+        let quiet = options.quiet;
+        let mut launcher =
+            options.launch.launcher(Start { places, without, inherit_stdin, quiet })?;
+        Cluster::start(config, &mut watch.noting(&mut *launcher))
             .context("the workers did not start")
     }
+}
+
+/// Tasks at once of the node that takes most.
+fn most_slots(places: &[Place], plan: &Plan) -> u32 {
+    let slots = |place: &Place| place.node.slots.unwrap_or(plan.schedule.slots);
+    places.iter().map(slots).max().unwrap_or(plan.schedule.slots)
 }
 
 /// One set of workers of a job.

@@ -13,7 +13,11 @@ use std::time::Duration;
 use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
 
 use super::tail::Tail;
-use super::{Exit, Launcher, WorkerProcess};
+use super::{Exit, Launcher, LauncherEntry, WorkerProcess};
+
+/// For lists and help.
+pub(super) const ENTRY: LauncherEntry =
+    LauncherEntry { name: "local", summary: "worker processes on this host (the default)" };
 
 /// Called for each line a worker writes to its standard error, with the worker's index.
 pub type StderrHook = Arc<dyn Fn(usize, &str) + Send + Sync>;
@@ -65,14 +69,29 @@ impl Launcher for LocalLauncher {
         } else {
             command.stdin(Stdio::null()).process_group(0);
         }
-        let mut child = command.spawn()?;
+        Ok(Box::new(LocalProcess::follow(command.spawn()?, index, self.on_stderr.clone())?))
+    }
+}
 
+/// A child of this process whose standard error is followed.
+pub(super) struct LocalProcess {
+    pid: Pid,
+    child: Mutex<Child>,
+    tail: Arc<Tail>,
+}
+
+impl LocalProcess {
+    /// Takes over a child; its standard error must be a pipe to be seen.
+    pub(super) fn follow(
+        mut child: Child,
+        index: usize,
+        hook: Option<StderrHook>,
+    ) -> io::Result<Self> {
         let stderr = child.stderr.take();
         let pid = Pid::from_child(&child);
-        let process = LocalProcess { pid, child: Mutex::new(child), tail: Arc::default() };
+        let process = Self { pid, child: Mutex::new(child), tail: Arc::default() };
         if let Some(stderr) = stderr {
             let tail = Arc::clone(&process.tail);
-            let hook = self.on_stderr.clone();
             let follow = move || {
                 tail.follow(stderr, |line| {
                     if let Some(hook) = &hook {
@@ -87,14 +106,8 @@ impl Launcher for LocalLauncher {
                 return Err(error);
             }
         }
-        Ok(Box::new(process))
+        Ok(process)
     }
-}
-
-struct LocalProcess {
-    pid: Pid,
-    child: Mutex<Child>,
-    tail: Arc<Tail>,
 }
 
 impl WorkerProcess for LocalProcess {
@@ -103,7 +116,8 @@ impl WorkerProcess for LocalProcess {
         // waits for the child, and never hits another process that got the same number.
         loop {
             match waitid(WaitId::Pid(self.pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {
-                Ok(_) => break,
+                // Reaped already: another thread waited, too, and left the status in the child.
+                Ok(_) | Err(rustix::io::Errno::CHILD) => break,
                 Err(rustix::io::Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,11 +1,30 @@
 //! Launchers: how a worker process comes to be. One file each; the supervisor needs only this.
 
+pub(crate) mod compose;
+pub(crate) mod hosts;
+pub(crate) mod k8s;
 pub(crate) mod local;
+pub(crate) mod manifest;
+pub(crate) mod slurm;
+pub(crate) mod ssh;
 mod tail;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+
+/// A launcher, for lists and help.
+#[derive(Debug, Clone, Copy)]
+pub struct LauncherEntry {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What it does, in one line.
+    pub summary: &'static str,
+}
+
+/// All launchers, by name.
+pub const LAUNCHERS: &[LauncherEntry] =
+    &[compose::ENTRY, k8s::ENTRY, local::ENTRY, slurm::ENTRY, ssh::ENTRY];
 
 /// Starts worker processes somewhere: on this host, over ssh, by a batch system.
 pub trait Launcher {

@@ -25,23 +25,24 @@ struct State {
 impl Tail {
     /// Reads to the end, line by line.
     pub(super) fn follow(&self, stderr: impl Read, on_line: impl Fn(&str)) {
-        let mut stderr = BufReader::new(stderr);
-        let mut bytes = Vec::new();
-        loop {
-            bytes.clear();
-            match (&mut stderr).take(LINE).read_until(b'\n', &mut bytes) {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
-            }
-            let text = String::from_utf8_lossy(&bytes);
-            let line = text.trim_end_matches(['\n', '\r']);
+        lines(stderr, |line| {
             on_line(line);
-            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            if state.lines.len() == LINES {
-                state.lines.pop_front();
-            }
-            state.lines.push_back(line.to_owned());
+            self.push(line);
+        });
+        self.end();
+    }
+
+    /// One line more.
+    pub(super) fn push(&self, line: &str) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.lines.len() == LINES {
+            state.lines.pop_front();
         }
+        state.lines.push_back(line.to_owned());
+    }
+
+    /// There will be no more lines.
+    pub(super) fn end(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
         self.ended.notify_all();
     }
@@ -55,6 +56,21 @@ impl Tail {
             .wait_timeout_while(state, patience, |state| !state.ended)
             .unwrap_or_else(PoisonError::into_inner);
         state.lines.iter().map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Reads to the end and gives each line; one that is too long comes in pieces.
+pub(super) fn lines(input: impl Read, mut on_line: impl FnMut(&str)) {
+    let mut input = BufReader::new(input);
+    let mut bytes = Vec::new();
+    loop {
+        bytes.clear();
+        match (&mut input).take(LINE).read_until(b'\n', &mut bytes) {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        on_line(text.trim_end_matches(['\n', '\r']));
     }
 }
 

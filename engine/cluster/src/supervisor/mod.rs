@@ -8,7 +8,7 @@ mod watch;
 
 use std::fmt;
 use std::mem;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -49,6 +49,8 @@ pub struct ClusterConfig {
     pub heartbeat_timeout: Duration,
     /// Version of the binary; workers of another one are refused.
     pub version: String,
+    /// Where workers reach the supervisor; port 0 takes a free one.
+    pub listen: SocketAddr,
 }
 
 impl ClusterConfig {
@@ -66,6 +68,7 @@ impl ClusterConfig {
             start_deadline: Duration::from_secs(30),
             heartbeat_timeout: Duration::from_millis(1500),
             version: version.into(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
         })
     }
 }
@@ -122,7 +125,7 @@ impl Cluster {
         check_size("job payload", &config.payload)?;
         let what = "control port";
         let bind_error = |source| ClusterError::Bind { what, source };
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(bind_error)?;
+        let listener = TcpListener::bind(config.listen).map_err(bind_error)?;
         listener.set_nonblocking(true).map_err(bind_error)?;
         let address = listener.local_addr().map_err(bind_error)?;
 

@@ -16,8 +16,8 @@ use crate::event::{Event, Kind};
 pub struct RecorderConfig {
     /// Nodes of the run; each is in the summary, with or without tasks.
     pub nodes: usize,
-    /// Slots of a node.
-    pub slots: u32,
+    /// Slots of all nodes together.
+    pub capacity: u64,
     /// Names of the plan's stages, by position.
     pub stages: Vec<String>,
     /// What is left out of the latency figures.
@@ -29,11 +29,11 @@ pub struct RecorderConfig {
 }
 
 impl RecorderConfig {
-    /// The usual warm-up, no deadline, no prices.
+    /// `slots` for each node, the usual warm-up, no deadline, no prices.
     pub fn new(nodes: usize, slots: u32, stages: Vec<String>) -> Self {
         RecorderConfig {
             nodes,
-            slots,
+            capacity: nodes as u64 * u64::from(slots),
             stages,
             warmup: Warmup::default(),
             deadline_ns: None,

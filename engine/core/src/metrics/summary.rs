@@ -300,7 +300,7 @@ impl Summary {
         let busy = over(|node| node.busy_s);
         self.balance = balance(&over(|node| node.tasks as f64));
         self.busy_balance = balance(&busy);
-        let slots = self.nodes.len() as f64 * f64::from(config.slots);
+        let slots = config.capacity as f64;
         self.utilization = self
             .makespan_s
             .map(|seconds| seconds * slots)

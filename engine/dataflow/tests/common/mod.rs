@@ -117,6 +117,7 @@ impl Run {
         let settings = RunSettings {
             out: folder.path().to_owned(),
             generation: earlier.generation + 1,
+            nodes: Vec::new(),
             origin_ns: RunClock::host_ns(),
             seed: SEED,
             threads: self.threads,

@@ -33,6 +33,12 @@ impl Report<'_> {
         let peak = memory::largest_worker(course);
         if let Some(Value::Array(nodes)) = fields.get_mut("nodes") {
             for (i, node) in nodes.iter_mut().enumerate() {
+                let place = course.places.get(i).filter(|place| place.host.is_some());
+                if let (Some(node), Some(place)) = (node.as_object_mut(), place)
+                    && let Value::Object(mut about) = place.to_json(self.plan().schedule.slots)
+                {
+                    node.append(&mut about);
+                }
                 let usage = course.usage.get(&i);
                 if let (Some(node), Some(usage)) = (node.as_object_mut(), usage) {
                     node.insert("rss_mb".into(), json!(round(usage.rss_peak_mb)));

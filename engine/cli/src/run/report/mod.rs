@@ -5,6 +5,7 @@ mod memory;
 mod metrics;
 mod text;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
@@ -60,6 +61,8 @@ impl Report<'_> {
     pub(crate) fn write_setup(&self) -> anyhow::Result<()> {
         let options = self.options();
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        let slots = self.plan().schedule.slots;
+        let nodes = options.launch.places(options.workers, &BTreeSet::new())?;
         let setup = json!({
             "program": options.program,
             "pipeline": self.plan().name,
@@ -67,7 +70,9 @@ impl Report<'_> {
             "started": humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string(),
             "workers": options.workers,
             "threads": options.threads,
-            "slots": self.plan().schedule.slots,
+            "slots": slots,
+            "launcher": options.launch.name(),
+            "nodes": nodes.iter().map(|node| node.to_json(slots)).collect::<Vec<_>>(),
             "scheduler": self.scheduler(),
             "seed": options.seed,
             "tasks": options.tasks,

@@ -1,5 +1,6 @@
 //! The thread that simulated endpoints and the gateway live on.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
 
 use sage_dsl::plan::EndpointPlan;
@@ -38,6 +39,8 @@ pub(super) struct Terms {
     pub(super) seed: u64,
     pub(super) token: String,
     pub(super) jobs: JobShares,
+    /// Where the gateway listens, if not on the loopback.
+    pub(super) listen: Option<IpAddr>,
 }
 
 /// The far ends of the channels to the thread.
@@ -85,7 +88,8 @@ async fn serve(endpoints: &[EndpointPlan], terms: Terms, line: Line) -> anyhow::
         content: kept.content,
         ..GatewayConfig::default()
     };
-    let gateway = Gateway::bind("127.0.0.1:0", config).await?;
+    let listen = SocketAddr::new(terms.listen.unwrap_or(Ipv4Addr::LOCALHOST.into()), 0);
+    let gateway = Gateway::bind(&listen.to_string(), config).await?;
     let _ = line.ready.send(Ok(Word::Ready(Ready {
         gateway: format!("http://{}", gateway.local_addr()),
         stats: gateway.stats(),

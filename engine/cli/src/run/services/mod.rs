@@ -8,6 +8,7 @@ mod kept;
 mod shared;
 mod simulators;
 
+use std::net::IpAddr;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -66,11 +67,13 @@ struct Thread {
 impl Services {
     /// Start the simulators that the jobs need and check that their endpoints are there; `None` when
     /// no job calls any. Nothing is written before that. `jobs` are the names and plans; `shares`
-    /// says how they share what they have in common.
+    /// says how they share what they have in common. The gateway listens on the loopback, or where
+    /// workers on other hosts reach it.
     pub(crate) fn prepare(
         jobs: &[(&str, &Plan)],
         shares: JobShares,
         seed: u64,
+        listen: Option<IpAddr>,
     ) -> anyhow::Result<Option<Prepared>> {
         if jobs.iter().all(|(_, plan)| plan.endpoints.is_empty()) {
             return Ok(None);
@@ -81,7 +84,7 @@ impl Services {
         let (stop, stopped) = oneshot::channel();
         let (keep, kept) = oneshot::channel();
         let (ready, when_ready) = mpsc::channel();
-        let terms = Terms { seed, token: token.clone(), jobs: shares };
+        let terms = Terms { seed, token: token.clone(), jobs: shares, listen };
         let line = Line { kept, ready, stopped };
         let handle = std::thread::Builder::new()
             .name("services".into())

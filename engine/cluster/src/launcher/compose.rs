@@ -1,0 +1,95 @@
+//! A file for Compose: printed, not applied.
+//!
+//! For one host with containers, or to try what would run on a cluster. The containers share the
+//! current folder.
+
+use super::LauncherEntry;
+use super::manifest::{DATA, Manifest, PORT, block, list, quoted};
+
+/// For lists and help.
+pub(super) const ENTRY: LauncherEntry =
+    LauncherEntry { name: "compose", summary: "prints a file for Compose, starts nothing" };
+
+/// The supervisor's address: it has to listen on one that the workers can dial, so it is fixed.
+const ADDRESS: &str = "172.30.77.2";
+const NETWORK: &str = "172.30.77.0/24";
+
+/// The file.
+pub fn compose(run: &Manifest) -> String {
+    let Manifest { name, workers, .. } = run;
+    let own = ["--launcher", "join", "--bind", &format!("{ADDRESS}:{PORT}")].map(str::to_owned);
+    let arguments = list(run.command.iter().map(|word| escaped(word)).chain(own));
+    let dial = list(["worker", "--join", &format!("supervisor:{PORT}")].map(str::to_owned));
+    let mut text = format!(
+        "\
+# A run of sage-flow by Compose. It holds a secret: keep it like a password.
+#
+#   Save:    (umask 077; sage-flow run ... --launcher compose > compose.yaml)
+#   Start:   SAGE_USER=$(id -u):$(id -g) docker compose up --exit-code-from supervisor
+#   End:     docker compose down
+#
+# It needs an image `{image}` with the same version of sage-flow, and Compose 2.23.1 or later.
+# The containers see the folder of this file as {DATA}: what the programs read and import lies there,
+# and results are written there.
+# Keys of endpoints, if any, go into the environment of the service `supervisor`.
+
+name: {name}
+
+x-member: &member
+  image: {member_image}
+  user: ${{SAGE_USER:-10001:10001}}
+  working_dir: {DATA}
+  volumes: [\".:{DATA}\"]
+  security_opt: [\"no-new-privileges:true\"]
+  cap_drop: [ALL]
+
+x-credentials: &credentials
+  SAGE_STATE_DIR: /tmp/state
+",
+        image = run.image,
+        member_image = quoted(&run.image),
+    );
+    for (name, value) in &run.credentials {
+        text.push_str(&format!("  {name}: {}\n", quoted(&escaped(value))));
+    }
+    text.push_str(&format!(
+        "
+services:
+  supervisor:
+    <<: *member
+    command: {arguments}
+    environment: {{<<: *credentials}}
+    networks: {{run: {{ipv4_address: {ADDRESS}}}}}
+    configs:
+"
+    ));
+    for (number, (path, _)) in run.programs.iter().enumerate() {
+        let target = quoted(&escaped(&format!("{DATA}/{path}")));
+        text.push_str(&format!("      - {{source: program-{number}, target: {target}}}\n"));
+    }
+    text.push_str(&format!(
+        "  worker:
+    <<: *member
+    command: {dial}
+    environment: {{<<: *credentials}}
+    networks: [run]
+    depends_on: [supervisor]
+    deploy: {{replicas: {workers}}}
+
+networks:
+  run: {{ipam: {{config: [{{subnet: {NETWORK}}}]}}}}
+
+configs:
+"
+    ));
+    for (number, (_, program)) in run.programs.iter().enumerate() {
+        let content = block(&escaped(program), 4);
+        text.push_str(&format!("  program-{number}:\n    content: {content}\n"));
+    }
+    text
+}
+
+/// Compose takes a dollar for a variable.
+fn escaped(text: &str) -> String {
+    text.replace('$', "$$")
+}

@@ -1,0 +1,207 @@
+//! A manifest for Kubernetes: printed, not applied.
+//!
+//! The supervisor is a Job, so that a supervisor whose node fails is started again and goes on where
+//! it was; the workers are a StatefulSet, so that each has a name under which its logs are found.
+//! Both share a volume, which several pods must be able to write.
+
+use super::LauncherEntry;
+use super::manifest::{DATA, Manifest, PORT, block, list, quoted};
+
+/// For lists and help.
+pub(super) const ENTRY: LauncherEntry =
+    LauncherEntry { name: "k8s", summary: "prints a manifest for Kubernetes, starts nothing" };
+
+/// What only Kubernetes wants to know.
+#[derive(Debug, Clone)]
+pub struct Kubernetes {
+    /// Where it runs.
+    pub namespace: String,
+    /// The claim for the shared volume, which must be there and be ReadWriteMany.
+    pub claim: String,
+}
+
+impl Kubernetes {
+    /// The manifest.
+    pub fn print(&self, run: &Manifest) -> String {
+        let parts = [
+            self.head(run),
+            self.service(run),
+            self.secret(run),
+            self.programs(run),
+            self.supervisor(run),
+            self.workers(run),
+        ];
+        parts.join("---\n")
+    }
+
+    fn head(&self, run: &Manifest) -> String {
+        let (name, namespace, claim) = (&run.name, &self.namespace, &self.claim);
+        format!(
+            "\
+# A run of sage-flow on Kubernetes. It holds a secret: keep it like a password.
+#
+#   Save:    (umask 077; sage-flow run ... --launcher k8s > run.yaml)
+#   Start:   kubectl apply -f run.yaml
+#   Follow:  kubectl -n {namespace} logs -f job/{name}-supervisor
+#   End:     kubectl delete -f run.yaml      (the workers wait for another run otherwise)
+#
+# It needs:
+# - an image `{image}` that all nodes can pull, with the same version of sage-flow;
+# - a claim `{claim}` in namespace `{namespace}` with access mode ReadWriteMany, which holds, as seen
+#   from its root, what the programs read and import; results are written there, too;
+# - the keys of endpoints, if any, as further entries of the secret's stringData.
+",
+            image = run.image,
+        )
+    }
+
+    fn meta(&self, run: &Manifest, suffix: &str) -> String {
+        format!(
+            "\
+metadata:
+  name: {name}{suffix}
+  namespace: {namespace}
+  labels: {{app.kubernetes.io/name: sage-flow, app.kubernetes.io/instance: {name}}}
+",
+            name = run.name,
+            namespace = quoted(&self.namespace),
+        )
+    }
+
+    /// Headless: it gives the supervisor's pod a name to dial, and the workers' pods theirs.
+    fn service(&self, run: &Manifest) -> String {
+        format!(
+            "\
+apiVersion: v1
+kind: Service
+{meta}spec:
+  clusterIP: None
+  publishNotReadyAddresses: true
+  selector: {{app.kubernetes.io/instance: {name}}}
+  ports:
+    - {{name: control, port: {PORT}}}
+",
+            meta = self.meta(run, ""),
+            name = run.name,
+        )
+    }
+
+    fn secret(&self, run: &Manifest) -> String {
+        let mut text = format!(
+            "apiVersion: v1\nkind: Secret\n{}type: Opaque\nstringData:\n",
+            self.meta(run, "-credentials")
+        );
+        for (name, value) in &run.credentials {
+            text.push_str(&format!("  {name}: {}\n", quoted(value)));
+        }
+        text
+    }
+
+    fn programs(&self, run: &Manifest) -> String {
+        let meta = self.meta(run, "-programs");
+        let mut text = format!("apiVersion: v1\nkind: ConfigMap\n{meta}data:\n");
+        for (number, (_, program)) in run.programs.iter().enumerate() {
+            text.push_str(&format!("  program-{number}.sage: {}\n", block(program, 2)));
+        }
+        text
+    }
+
+    /// `role` is its part of the run; `rest` is what else its pod has.
+    fn pod(run: &Manifest, role: &str, arguments: &str, rest: &str) -> String {
+        let (name, image) = (&run.name, quoted(&run.image));
+        format!(
+            "    metadata:
+      labels:
+        app.kubernetes.io/name: sage-flow
+        app.kubernetes.io/instance: {name}
+        app.kubernetes.io/component: {role}
+    spec:
+      automountServiceAccountToken: false
+      securityContext: {{runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001}}
+{rest}      containers:
+        - name: {role}
+          image: {image}
+          args: {arguments}
+          workingDir: {DATA}
+          envFrom:
+            - secretRef: {{name: {name}-credentials}}
+          env:
+            - {{name: POD_IP, valueFrom: {{fieldRef: {{fieldPath: status.podIP}}}}}}
+            - {{name: SAGE_STATE_DIR, value: /tmp/state}}
+          resources: {{requests: {{cpu: \"1\", memory: 256Mi}}}}
+          securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
+          volumeMounts:
+            - {{name: data, mountPath: {DATA}}}
+            - {{name: temporary, mountPath: /tmp}}
+"
+        )
+    }
+
+    fn volumes(&self) -> String {
+        let claim = quoted(&self.claim);
+        format!(
+            "      volumes:
+        - {{name: data, persistentVolumeClaim: {{claimName: {claim}}}}}
+        - {{name: temporary, emptyDir: {{}}}}
+"
+        )
+    }
+
+    fn supervisor(&self, run: &Manifest) -> String {
+        let name = &run.name;
+        // `$(` in a word would be taken for a variable.
+        let words = run.command.iter().map(|word| word.replace("$(", "$$("));
+        let address = format!("$(POD_IP):{PORT}");
+        let own = ["--launcher", "join", "--bind", &address].map(str::to_owned);
+        let arguments = list(words.chain(own));
+        // The run goes on where it was, so another try is worth it; not after a wrong program (1)
+        // or failed records (3).
+        let head = format!(
+            "\
+apiVersion: batch/v1
+kind: Job
+{meta}spec:
+  backoffLimit: 3
+  podFailurePolicy:
+    rules:
+      - {{action: FailJob, onExitCodes: {{containerName: supervisor, operator: In, values: [1, 3]}}}}
+  template:
+",
+            meta = self.meta(run, "-supervisor"),
+        );
+        let rest = format!(
+            "      restartPolicy: Never\n      hostname: supervisor\n      subdomain: {name}\n"
+        );
+        let mut text = head + &Self::pod(run, "supervisor", &arguments, &rest);
+        for (number, (path, _)) in run.programs.iter().enumerate() {
+            text.push_str(&format!(
+                "            - {{name: programs, mountPath: {}, subPath: program-{number}.sage}}\n",
+                quoted(&format!("{DATA}/{path}"))
+            ));
+        }
+        text += &self.volumes();
+        text + &format!("        - {{name: programs, configMap: {{name: {name}-programs}}}}\n")
+    }
+
+    fn workers(&self, run: &Manifest) -> String {
+        let name = &run.name;
+        let arguments =
+            list(["worker", "--join", &format!("supervisor.{name}:{PORT}")].map(str::to_owned));
+        let head = format!(
+            "\
+apiVersion: apps/v1
+kind: StatefulSet
+{meta}spec:
+  serviceName: {name}
+  replicas: {workers}
+  podManagementPolicy: Parallel
+  selector:
+    matchLabels: {{app.kubernetes.io/instance: {name}, app.kubernetes.io/component: worker}}
+  template:
+",
+            meta = self.meta(run, "-worker"),
+            workers = run.workers,
+        );
+        head + &Self::pod(run, "worker", &arguments, "") + &self.volumes()
+    }
+}
