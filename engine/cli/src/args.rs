@@ -13,6 +13,9 @@ use crate::commands::jobs::JobsArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::retry::RetryArguments;
 use crate::commands::simulate::SimulateArguments;
+use crate::commands::worker::WorkerArguments;
+use crate::run::launch::LauncherKind;
+use crate::run::links::LinkArguments;
 use crate::run::loss::OnLoss;
 use crate::twin::TwinArguments;
 
@@ -26,7 +29,7 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run a pipeline on worker processes of this host
+    /// Run a pipeline on worker processes of this host or of several
     #[command(after_help = RUN_EXAMPLES)]
     Run(Box<RunArguments>),
     /// Say what a run would do, in virtual time: nothing is run and no token is spent
@@ -64,13 +67,8 @@ pub(crate) enum Command {
     Retry(RetryArguments),
     /// Measure a real endpoint and write a profile to simulate it with
     Calibrate(CalibrateArguments),
-    /// Join a run as a worker; started by `run`, not by hand
-    #[command(hide = true)]
-    Worker {
-        /// Address of the supervisor's control port
-        #[arg(long, value_name = "HOST:PORT")]
-        join: std::net::SocketAddr,
-    },
+    /// Join a run as a worker
+    Worker(WorkerArguments),
 }
 
 /// Default of `--drain`.
@@ -88,6 +86,7 @@ Examples:
   sage-flow run pipelines/rag.sage --out results/rag     (again: goes on where it was broken off)
   sage-flow run pipelines/rag.sage --out results/rag --fresh     (gives up what was done)
   sage-flow run pipelines/rag.sage --workers 16 --on-loss shrink
+  sage-flow run pipelines/rag.sage --workers 3 --launcher join --bind 10.0.0.1:7000
 
 Exit codes:
   0 complete   1 usage or check error   2 run failed   3 finished but incomplete   130 interrupted";
@@ -193,6 +192,11 @@ pub(crate) struct RunArguments {
     /// Exit with 3 when an objective of the program's `slo` block does not hold
     #[arg(long)]
     pub(crate) strict_slo: bool,
+    /// Who starts the workers
+    #[arg(long, value_name = "WHO", value_enum, default_value_t, help_heading = "Several hosts")]
+    pub(crate) launcher: LauncherKind,
+    #[command(flatten, next_help_heading = "Several hosts")]
+    pub(crate) links: LinkArguments,
 }
 
 #[derive(Debug, Args)]

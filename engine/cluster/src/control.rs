@@ -94,6 +94,11 @@ impl Control {
         self.tell(&Up::Finished, None)
     }
 
+    /// Closes the connection, for all clones. What was sent before still arrives.
+    pub fn close(&self) {
+        self.owner.close();
+    }
+
     pub(crate) fn meshed(&self) -> Result<(), ClusterError> {
         self.tell(&Up::Meshed, None)
     }
@@ -114,11 +119,17 @@ impl fmt::Debug for Control {
     }
 }
 
-impl Drop for Owner {
-    fn drop(&mut self) {
+impl Owner {
+    fn close(&self) {
         *self.shared.closing.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.shared.closed.notify_all();
         self.shared.link.close();
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use sage_cluster::{
     Cluster, ClusterConfig, ClusterError, ClusterEvent, ControlMessage, Exit, Join, Launcher,
-    LossCause, Member, Refusal, Secret, WorkerProcess, join,
+    LossCause, Member, Refusal, Secret, Tls, Transport, WorkerProcess, join,
 };
 
 const LONG: Duration = Duration::from_secs(30);
@@ -66,6 +66,10 @@ impl<F: Fn(Join) -> i32 + Send + Sync + 'static> Launcher for Threads<F> {
         let secret = Secret::from_hex(&env[Secret::VARIABLE]).unwrap();
         let generation = env["SAGE_FLOW_GENERATION"].parse().unwrap();
         let mut join = Join::new(address, secret, index, generation, "1.0");
+        join.transport = match env.get(Tls::VARIABLE) {
+            Some(line) => Transport::Tls(Tls::from_credentials(line).unwrap()),
+            None => Transport::Hmac,
+        };
         join.on_supervisor_lost = Box::new(|| {});
         let (thread, work) = (Arc::new(Thread::default()), Arc::clone(&self.work));
         let process = Process(Arc::clone(&thread));
@@ -174,7 +178,7 @@ fn messages_and_drain_reach_the_workers() {
 fn a_worker_with_another_secret_ends_the_start_at_once() {
     let (errors, reasons) = mpsc::channel();
     let mut launcher = Threads::new(move |mut join_| {
-        if join_.index == 1 {
+        if join_.index == Some(1) {
             join_.secret = Secret::random().unwrap();
         }
         let index = join_.index;
@@ -192,7 +196,7 @@ fn a_worker_with_another_secret_ends_the_start_at_once() {
     assert!(start.elapsed() < Duration::from_secs(10), "waited for the deadline");
     let ClusterError::LostAtStart(lost) = &error else { panic!("{error}") };
     assert_eq!((lost.worker, lost.cause), (1, LossCause::Exited(Exit::Code(1))));
-    let (_, reason) = reasons.iter().find(|(index, _)| *index == 1).unwrap();
+    let (_, reason) = reasons.iter().find(|(index, _)| *index == Some(1)).unwrap();
     assert!(matches!(reason, ClusterError::Unproven { .. }), "{reason}");
 }
 
@@ -209,18 +213,18 @@ fn other_versions_generations_and_indices_are_refused() {
             },
         ),
         (
-            |join| join.generation = 3,
+            |join| join.generation = Some(3),
             |error| matches!(error, ClusterError::Refused { refusal: Refusal::Generation(4), .. }),
         ),
         (
-            |join| join.index = 2,
+            |join| join.index = Some(2),
             |error| matches!(error, ClusterError::Refused { refusal: Refusal::Index, .. }),
         ),
     ];
     for (spoil, check) in cases {
         let (errors, reasons) = mpsc::channel();
         let mut launcher = Threads::new(move |mut join_| {
-            if join_.index == 1 {
+            if join_.index == Some(1) {
                 spoil(&mut join_);
                 errors.send(join(join_).unwrap_err()).unwrap();
                 return 1;
@@ -237,11 +241,10 @@ fn other_versions_generations_and_indices_are_refused() {
 fn an_index_joins_only_once() {
     let (errors, reasons) = mpsc::channel();
     let mut launcher = Threads::new(move |join_| {
-        if join_.index == 1 {
+        if join_.index == Some(1) {
             // The real worker 1 comes late; a twin of worker 0 comes meanwhile.
             thread::sleep(Duration::from_millis(100));
-            let mut twin =
-                Join::new(join_.address, join_.secret.clone(), 0, join_.generation, "1.0");
+            let mut twin = Join::new(join_.addresses[0], join_.secret.clone(), 0, 4, "1.0");
             twin.on_supervisor_lost = Box::new(|| {});
             errors.send(join(twin).unwrap_err()).unwrap();
         }
@@ -262,9 +265,9 @@ fn an_index_joins_only_once() {
 fn strangers_at_the_control_port_disturb_nobody() {
     let (strangers, kept) = mpsc::channel();
     let mut launcher = Threads::new(move |join_| {
-        if join_.index == 0 {
+        if join_.index == Some(0) {
             for kind in 0..100 {
-                let mut stranger = TcpStream::connect(join_.address).unwrap();
+                let mut stranger = TcpStream::connect(join_.addresses[0]).unwrap();
                 let junk: &[u8] = match kind % 4 {
                     0 => b"",
                     1 => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -289,7 +292,7 @@ fn strangers_at_the_control_port_disturb_nobody() {
 #[test]
 fn a_missing_worker_is_named_when_the_time_is_up() {
     let mut launcher = Threads::new(|join_| {
-        if join_.index == 2 {
+        if join_.index == Some(2) {
             thread::sleep(Duration::from_secs(1));
             return 0;
         }
@@ -363,7 +366,7 @@ fn a_worker_that_is_held_up_by_the_supervisor_is_not_silent() {
 fn a_worker_learns_that_its_supervisor_is_gone() {
     let (sender, gone) = mpsc::channel();
     let mut launcher = Threads::new(move |mut join_| {
-        let (sender, index) = (sender.clone(), join_.index);
+        let (sender, index) = (sender.clone(), join_.index.unwrap());
         join_.on_supervisor_lost = Box::new(move || sender.send(index).unwrap());
         let member = join(join_).unwrap();
         thread::sleep(LONG);

@@ -291,6 +291,7 @@ async fn a_new_connection_that_breaks_is_not_tried_again() {
 fn settings_that_cannot_work_are_named_and_secrets_are_not_shown() {
     let config = ClientConfig {
         gateway: "https://h:1".into(),
+        tls: None,
         token: "secret\n".into(),
         job: "j".into(),
         worker: 0,

@@ -20,6 +20,8 @@ use crate::args::{DRAIN, RunArguments};
 use crate::exit::{Exit, usage};
 use crate::program;
 use crate::run;
+use crate::run::launch::LauncherKind;
+use crate::run::links::LinkArguments;
 use crate::run::loss::OnLoss;
 
 const EXAMPLES: &str = "\
@@ -306,6 +308,8 @@ fn run_arguments(
         drain: arguments.drain,
         quiet: arguments.quiet,
         json: arguments.json,
+        launcher: LauncherKind::default(),
+        links: LinkArguments::default(),
     }
 }
 

@@ -20,6 +20,8 @@ use serde_json::{Map, json};
 use crate::exit::Exit;
 use crate::program;
 use crate::run::changes::Changes;
+use crate::run::launch::LauncherKind;
+use crate::run::links::LinkArguments;
 use crate::run::loss::OnLoss;
 use crate::run::options::Options;
 use crate::run::services::Places;
@@ -81,6 +83,8 @@ impl ProcessBackend {
             quiet: true,
             json: false,
             strict_slo: false,
+            launcher: LauncherKind::default(),
+            links: LinkArguments::default(),
         };
         Ok(JobRun {
             name: job.name.clone(),

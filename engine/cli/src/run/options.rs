@@ -7,6 +7,8 @@ use sage_cluster::check_workers;
 use sage_dsl::experiment::Arrivals;
 
 use super::arrivals;
+use super::launch::LauncherKind;
+use super::links::LinkArguments;
 use super::loss::OnLoss;
 use crate::args::RunArguments;
 use crate::exit::usage;
@@ -37,6 +39,10 @@ pub(crate) struct Options {
     pub(crate) json: bool,
     /// Whether a missed objective of the program makes the run incomplete.
     pub(crate) strict_slo: bool,
+    /// Who starts its workers.
+    pub(crate) launcher: LauncherKind,
+    /// How they are connected.
+    pub(crate) links: LinkArguments,
 }
 
 /// Most dataflow threads of one worker.
@@ -79,6 +85,8 @@ impl Options {
             quiet: arguments.quiet,
             json: arguments.json,
             strict_slo: arguments.strict_slo,
+            launcher: arguments.launcher,
+            links: arguments.links.clone(),
         })
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use sage_cluster::{Cluster, ClusterConfig, ClusterError, LocalLauncher, Lost};
+use sage_cluster::{Cluster, ClusterError, Lost};
 use sage_dataflow::arrivals::Schedule;
 use sage_dataflow::commit::{self, Commit};
 use sage_dataflow::{RunClock, RunSettings, seeded};
@@ -14,6 +14,7 @@ use sage_retrieval::documents::Corpus;
 
 use super::execute::{Stopped, reads_stdin};
 use super::follow::{Course, Follower, Hold, lost_message};
+use super::generations::Generations;
 use super::indexes::{self, Built};
 use super::interrupt::Interrupts;
 use super::job::Job;
@@ -22,7 +23,7 @@ use super::options::Options;
 use super::progress::Display;
 use super::report::{Folder, Report};
 use super::services::Access;
-use super::{JobRun, RunResult, VERSION};
+use super::{JobRun, RunResult};
 use crate::jobs::Watch;
 
 /// Workers that are done have this long to go.
@@ -40,6 +41,7 @@ pub(super) struct Work<'w> {
     pub(super) built: Vec<Built>,
     /// What is committed, before the workers begin.
     pub(super) earlier: Commit,
+    pub(super) generations: Generations,
 }
 
 impl Work<'_> {
@@ -161,6 +163,9 @@ impl Work<'_> {
                 Some(ClusterError::LostAtStart(lost)) => {
                     return Ok(Course { lost: Some(lost.clone()), ..Course::default() });
                 }
+                Some(ClusterError::GivenUp) => {
+                    return Ok(Course { interrupted: true, ..Course::default() });
+                }
                 _ => return Err(error),
             },
         };
@@ -229,17 +234,13 @@ impl Work<'_> {
         }
     }
 
-    fn start(&self, crew: Crew, held: bool, watch: &Watch) -> anyhow::Result<Cluster> {
+    fn start(&mut self, crew: Crew, held: bool, watch: &Watch) -> anyhow::Result<Cluster> {
         let options = &self.job.options;
         // The run's seed, whatever the job's number: what was paid for it is found again by the job
         // alone.
         let plan = seeded(&self.job.plan, options.seed);
         let rule = options.arrivals.clone();
         let access = self.access;
-        // Only the gateway needs the endpoints' keys.
-        let without = plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone());
-        let without = without.collect();
-        let inherit_stdin = reads_stdin(&plan);
         let job = Job {
             name: self.job.name.clone(),
             plan,
@@ -264,13 +265,7 @@ impl Work<'_> {
             held,
         };
         let payload = serde_json::to_vec(&job)?;
-        let config = ClusterConfig {
-            generation: crew.generation,
-            ..ClusterConfig::new(crew.workers, payload, VERSION)?
-        };
-        let mut launcher = LocalLauncher { inherit_stdin, without, ..LocalLauncher::default() };
-        Cluster::start(config, &mut watch.noting(&mut launcher))
-            .context("the workers did not start")
+        self.generations.start(crew.generation, crew.workers, payload, watch)
     }
 }
 

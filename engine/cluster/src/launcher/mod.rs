@@ -1,5 +1,6 @@
 //! Launchers: how a worker process comes to be. One file each; the supervisor needs only this.
 
+pub(crate) mod join;
 pub(crate) mod local;
 mod tail;
 
@@ -26,6 +27,10 @@ pub trait WorkerProcess: Send + Sync {
 
     /// Ends the process at once; it is no error if it has ended already.
     fn kill(&self) -> io::Result<()>;
+
+    /// Its control connection has ended. For launchers that see nothing else of a process: its
+    /// [`WorkerProcess::wait`] may return now.
+    fn disconnected(&self) {}
 
     /// The number of the process, if it is one of this host.
     fn id(&self) -> Option<u32> {

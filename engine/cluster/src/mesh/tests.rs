@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 
 use super::*;
+use crate::wire::Transport;
 
 fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -17,9 +18,10 @@ fn form(
     peers: &[SocketAddr],
     listener: &TcpListener,
     time: Duration,
-) -> Result<Vec<Option<TcpStream>>, ClusterError> {
+) -> Result<Vec<Option<Socket>>, ClusterError> {
     let deadline = Instant::now() + time;
-    Mesh { secret, version: "1", generation: 0, index, peers, deadline }.form(listener)
+    let wire = &Wire::new(&Transport::Hmac).unwrap();
+    Mesh { wire, secret, version: "1", generation: 0, index, peers, deadline }.form(listener)
 }
 
 #[test]

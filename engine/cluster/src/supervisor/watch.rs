@@ -51,6 +51,9 @@ pub(super) fn read(
         if !shared.wait(Instant::now() + EXPLAIN, exited) {
             shared.lose(worker, LossCause::Disconnected);
         }
+        if let Some(process) = shared.members[worker].process.get() {
+            process.disconnected();
+        }
     })
 }
 

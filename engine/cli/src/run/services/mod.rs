@@ -12,6 +12,7 @@ use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
+use sage_cluster::Tls;
 use sage_dsl::plan::Plan;
 use sage_llm::gateway::{GatewayStats, JobShares, StatsHandle};
 use sage_llm::journal::Journal;
@@ -22,6 +23,7 @@ use self::host::{Found, Line, Terms, Word};
 pub(crate) use self::kept::{JOURNAL, Kept, Places};
 pub(crate) use self::shared::Shared;
 pub(crate) use self::simulators::Simulators;
+use super::links::Links;
 
 /// Gateway and simulators of a run, on a thread of their own; they end with this.
 pub(crate) struct Services {
@@ -36,6 +38,7 @@ pub(crate) struct Services {
 pub(crate) struct Prepared {
     jobs: Vec<Option<Seen>>,
     token: String,
+    tls: Option<Tls>,
     keep: oneshot::Sender<Kept>,
     when_ready: mpsc::Receiver<anyhow::Result<Word>>,
     thread: Thread,
@@ -64,6 +67,7 @@ impl Services {
         jobs: &[(&str, &Plan)],
         shares: JobShares,
         seed: u64,
+        links: &Links,
     ) -> anyhow::Result<Option<Prepared>> {
         if jobs.iter().all(|(_, plan)| plan.endpoints.is_empty()) {
             return Ok(None);
@@ -74,7 +78,7 @@ impl Services {
         let (stop, stopped) = oneshot::channel();
         let (keep, kept) = oneshot::channel();
         let (ready, when_ready) = mpsc::channel();
-        let terms = Terms { seed, token: token.clone(), jobs: shares };
+        let terms = Terms { seed, token: token.clone(), jobs: shares, links: links.clone() };
         let line = Line { kept, ready, stopped };
         let handle = std::thread::Builder::new()
             .name("services".into())
@@ -99,7 +103,7 @@ impl Services {
             })
         };
         let jobs = jobs.iter().zip(&of).map(seen).collect();
-        Ok(Some(Prepared { jobs, token, keep, when_ready, thread }))
+        Ok(Some(Prepared { jobs, token, tls: links.tls().cloned(), keep, when_ready, thread }))
     }
 
     /// The way of the job at this position to its endpoints; `None` if it calls none.
@@ -132,6 +136,7 @@ impl Prepared {
         let access = |seen: Seen| Access {
             gateway: ready.gateway.clone(),
             token: self.token.clone(),
+            tls: self.tls.clone(),
             job: seen.job,
             endpoints: seen.endpoints,
             label: seen.label,
