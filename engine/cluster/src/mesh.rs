@@ -104,13 +104,8 @@ impl Mesh<'_> {
             let deadline = self.deadline.min(Instant::now() + PATIENCE);
             let claim = |peer: Option<usize>| peer.filter(|peer| proved() && places.claim(*peer));
             let link = self.wire.accepted(stream, deadline).ok()?;
-            match handshake::admit(&link, self.secret, &door, claim, deadline) {
-                Ok(peer) => Some((link, peer)),
-                Err(_) => {
-                    link.close();
-                    None
-                }
-            }
+            let admitted = handshake::admit(&link, self.secret, &door, claim, deadline);
+            admitted.inspect_err(|_| link.close()).ok().map(|peer| (link, peer))
         };
         gate::keep(listener, shut, greet, |link, peer| places.enter(peer, link));
     }

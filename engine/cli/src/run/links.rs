@@ -32,6 +32,7 @@ pub(crate) struct LinkArguments {
 
 /// Certificates in files, in place of those that are made for a run.
 #[derive(Debug, Clone, Default, Args)]
+#[expect(clippy::struct_field_names, reason = "the names of the options")]
 pub(crate) struct TlsFiles {
     /// Authority that has signed the certificates of all processes of the run, and no others (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_certificate", requires = "tls_key")]

@@ -92,13 +92,8 @@ fn greet(
     };
     let patience = deadline.min(Instant::now() + PATIENCE);
     let link = wire.accepted(stream, patience)?;
-    match handshake::admit(&link, &config.secret, &door, claim, patience) {
-        Ok(worker) => Ok((link, worker)),
-        Err(error) => {
-            link.close();
-            Err(error)
-        }
-    }
+    let admitted = handshake::admit(&link, &config.secret, &door, claim, patience);
+    admitted.inspect_err(|_| link.close()).map(|worker| (link, worker))
 }
 
 /// Tells a worker who it is and what the job is, and learns its mesh address.

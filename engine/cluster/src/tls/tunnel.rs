@@ -250,9 +250,9 @@ impl Drop for Counted {
 
 /// What TLS objects to will not be better the next time; what the network does may.
 fn broken(peer: SocketAddr, error: &io::Error) -> ClusterError {
-    let of_tls = error.get_ref().is_some_and(|inner| inner.is::<rustls::Error>());
+    let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let reason = describe(error);
-    if of_tls {
+    if of_tls.is_some() {
         ClusterError::Tls { peer, reason }
     } else {
         ClusterError::Link { peer, during: "the TLS handshake", reason }
@@ -267,9 +267,10 @@ fn describe(error: &io::Error) -> String {
     }
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     let advice = match inner {
-        Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
-            "its certificate is of another run"
-        }
+        // Authorities of two runs have the same name, so it is the signature that is wrong.
+        Some(Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        )) => "its certificate is of another run",
         Some(Error::AlertReceived(Alert::UnknownCA | Alert::DecryptError)) => {
             "it takes this process's certificate for one of another run; use the credentials of \
              the run that goes on now"

@@ -214,6 +214,7 @@ impl fmt::Debug for GatewayConfig {
             .field("content", &self.content.is_some())
             .field("cache", &self.cache)
             .field("max_body", &self.max_body)
+            .field("tls", &self.tls.is_some())
             .finish()
     }
 }

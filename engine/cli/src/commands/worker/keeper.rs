@@ -19,7 +19,7 @@ use super::work::EXIT_NOBODY;
 use crate::exit::Exit;
 
 /// A run that was there, and does not answer for so long, is over.
-const GONE: Duration = Duration::from_secs(10);
+const GONE: Duration = Duration::from_secs(5);
 /// A run that was never there is waited for.
 const EARLY: Duration = Duration::from_secs(60);
 /// Pause before the next try.

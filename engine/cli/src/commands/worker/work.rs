@@ -39,11 +39,10 @@ pub(super) fn work(mut join: Join, kept: bool) -> anyhow::Result<Exit> {
         Transport::Hmac => None,
         Transport::Tls(tls) => Some(tls.clone()),
     };
-    let member = join_cluster(join).map_err(|error| {
-        if kept && let Some(code) = worth_another_try(&error) {
+    let member = join_cluster(join).inspect_err(|error| {
+        if kept && let Some(code) = worth_another_try(error) {
             std::process::exit(code);
         }
-        error
     })?;
     let (control, wire) = (member.control.clone(), member.wire.clone());
     let done = take_part(member, tls.as_ref());
