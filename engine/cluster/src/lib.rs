@@ -43,6 +43,7 @@ mod secret;
 mod socket;
 mod supervisor;
 mod tls;
+mod vigil;
 mod wire;
 mod worker;
 

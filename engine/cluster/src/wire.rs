@@ -10,6 +10,7 @@ use crate::link::Link;
 use crate::socket::Socket;
 use crate::tls::Tls;
 use crate::tls::tunnel::{End, Tunnels};
+use crate::vigil::{self, Watcher};
 
 /// How the processes of a run are connected.
 #[derive(Debug, Clone, Default)]
@@ -27,15 +28,16 @@ pub enum Transport {
 #[derive(Clone)]
 pub struct Wire {
     tunnels: Option<Arc<Tunnels>>,
+    watcher: Watcher,
 }
 
 impl Wire {
-    pub(crate) fn new(transport: &Transport) -> Result<Self, ClusterError> {
+    pub(crate) fn new(transport: &Transport, watcher: Watcher) -> Result<Self, ClusterError> {
         let tunnels = match transport {
             Transport::Hmac => None,
             Transport::Tls(tls) => Some(Arc::new(Tunnels::new(tls)?)),
         };
-        Ok(Self { tunnels })
+        Ok(Self { tunnels, watcher })
     }
 
     /// Waits until all that was written is with the system and every connection is closed, for
@@ -65,6 +67,7 @@ impl Wire {
         let addresses = || io::Result::Ok((stream.peer_addr()?, stream.local_addr()?));
         let gone = |error: io::Error| ClusterError::Vanished { reason: error.to_string() };
         let (peer, local) = addresses().map_err(gone)?;
+        vigil::keep(&stream, peer, self.watcher).map_err(gone)?;
         let (socket, tunnel) = match &self.tunnels {
             None => {
                 stream.set_nonblocking(false).map_err(gone)?;

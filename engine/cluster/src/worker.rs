@@ -15,6 +15,7 @@ use crate::secret::Secret;
 use crate::socket::Socket;
 use crate::supervisor::ClusterConfig;
 use crate::tls::Tls;
+use crate::vigil::Watcher;
 use crate::wire::{Transport, Wire};
 
 /// Time for a start where all workers are started at once.
@@ -160,7 +161,7 @@ pub fn join(join: Join) -> Result<Member, ClusterError> {
         generation: join.generation,
         version: &join.version,
     };
-    let wire = Wire::new(&join.transport)?;
+    let wire = Wire::new(&join.transport, Watcher::Worker)?;
     let link = mesh::connect(&wire, &join.addresses, &join.secret, &me, deadline)?;
 
     let failed = |during| {
@@ -174,7 +175,7 @@ pub fn join(join: Join) -> Result<Member, ClusterError> {
     };
 
     let during = "the assignment";
-    let Down::Assign { index, workers, generation } =
+    let Down::Assign { index, workers, generation, answers } =
         link.receive(MAX_PEER, Some(deadline)).map_err(failed(during))?
     else {
         return Err(odd(during));
@@ -210,7 +211,7 @@ pub fn join(join: Join) -> Result<Member, ClusterError> {
         deadline,
     };
     let mesh = mesh.form(&listener)?;
-    let (control, messages) = Control::new(link, join.on_supervisor_lost)?;
+    let (control, messages) = Control::new(link, answers, join.on_supervisor_lost)?;
     control.meshed()?;
     Ok(Member { index, workers, generation, payload, mesh, control, messages, wire })
 }

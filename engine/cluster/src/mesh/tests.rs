@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 
 use super::*;
+use crate::vigil::Watcher;
 use crate::wire::Transport;
 
 fn listener() -> (TcpListener, SocketAddr) {
@@ -20,7 +21,7 @@ fn form(
     time: Duration,
 ) -> Result<Vec<Option<Socket>>, ClusterError> {
     let deadline = Instant::now() + time;
-    let wire = &Wire::new(&Transport::Hmac).unwrap();
+    let wire = &Wire::new(&Transport::Hmac, Watcher::Worker).unwrap();
     Mesh { wire, secret, version: "1", generation: 0, index, peers, deadline }.form(listener)
 }
 

@@ -16,6 +16,7 @@ use crate::gate;
 use crate::handshake::{self, Door, PATIENCE, Role, SUPERVISOR};
 use crate::link::Link;
 use crate::message::{Down, Up};
+use crate::vigil;
 use crate::wire::Wire;
 
 /// Admits workers until all are there, the cluster is ended or the deadline has come.
@@ -104,7 +105,8 @@ fn assign(
     deadline: Instant,
 ) -> Result<SocketAddr, FrameError> {
     let ClusterConfig { workers, generation, ref payload, .. } = *config;
-    let assignment = Down::Assign { index, workers, generation };
+    let answers = vigil::between_hosts(link.peer());
+    let assignment = Down::Assign { index, workers, generation, answers };
     link.send(&assignment, Some(payload), Some(deadline))?;
     loop {
         if let Up::Listening { address } = link.receive(MAX_STRANGER, Some(deadline))? {

@@ -21,6 +21,7 @@ use crate::launcher::{Exit, Launcher};
 use crate::limit::{check_descriptors, check_workers};
 use crate::message::Down;
 use crate::secret::Secret;
+use crate::vigil::Watcher;
 use crate::wire::{Transport, Wire};
 use crate::worker::Join;
 use event::{ClusterEvent, Lost, root_cause};
@@ -154,7 +155,7 @@ impl Cluster {
             None => ControlPort::open(config.listen)?,
         };
         let address = port.address();
-        let wire = Wire::new(&config.transport)?;
+        let wire = Wire::new(&config.transport, Watcher::Supervisor)?;
 
         let start = Instant::now();
         let deadline = start + config.start_deadline;

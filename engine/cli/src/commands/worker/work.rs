@@ -213,7 +213,10 @@ impl Reporter for ToSupervisor {
     }
 
     fn progress(&self, progress: Progress) {
-        self.say(&Word::Progress(progress));
+        // There will be more of it.
+        if self.0.is_heard() {
+            self.say(&Word::Progress(progress));
+        }
     }
 
     fn failure(&self, message: String) {
