@@ -90,7 +90,12 @@ pub(crate) fn read(input: &mut impl Read, limit: usize) -> Result<Vec<u8>, Frame
         }
     }
     // A TLS record: an alert or a handshake, version 3.x.
-    if let [0x15 | 0x16, 3, ..] = header {
+    if let [0x15 | 0x16, 3, _, high] = header {
+        // Read to its end: an answer does not reach a peer whose words are left lying.
+        let mut low = [0];
+        input.read_exact(&mut low)?;
+        let length = u64::from(u16::from_be_bytes([high, low[0]]));
+        io::copy(&mut input.take(length), &mut io::sink())?;
         return Err(FrameError::Encrypted);
     }
     let length = u32::from_be_bytes(header) as usize;

@@ -234,8 +234,14 @@ pub(crate) fn admit(
     let deadline = Some(deadline);
     let failed = |error: FrameError| broken(link, &error);
     let malformed = |error| failed(FrameError::Malformed(error));
-    let bytes = link.receive_raw(MAX_STRANGER, deadline).map_err(failed)?;
     let refuse = |refusal| link.send(&Answer::Refused(refusal), None, deadline).map_err(failed);
+    let bytes = link.receive_raw(MAX_STRANGER, deadline).map_err(|error| {
+        if matches!(error, FrameError::Encrypted) {
+            // It will not read this as it is meant, but know that there is no TLS here.
+            let _ = refuse(Refusal::Address);
+        }
+        failed(error)
+    })?;
     let Greeting { version: theirs } = serde_json::from_slice(&bytes).map_err(malformed)?;
     if theirs != door.version {
         let ours = door.version.to_owned();
