@@ -13,7 +13,9 @@ use crate::commands::jobs::JobsArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::retry::RetryArguments;
 use crate::commands::simulate::SimulateArguments;
+use crate::commands::worker::WorkerArguments;
 use crate::run::launch::LaunchArguments;
+use crate::run::links::LinkArguments;
 use crate::run::loss::OnLoss;
 use crate::twin::TwinArguments;
 
@@ -65,13 +67,8 @@ pub(crate) enum Command {
     Retry(RetryArguments),
     /// Measure a real endpoint and write a profile to simulate it with
     Calibrate(CalibrateArguments),
-    /// Join a run as a worker; started by `run`, not by hand
-    #[command(hide = true)]
-    Worker {
-        /// Address of the supervisor's control port
-        #[arg(long, value_name = "HOST:PORT")]
-        join: std::net::SocketAddr,
-    },
+    /// Join a run as a worker
+    Worker(WorkerArguments),
 }
 
 /// Default of `--drain`.
@@ -92,6 +89,7 @@ Examples:
   sage-flow run pipelines/rag.sage --launcher ssh --hosts hosts.txt --out /shared/rag
   sage-flow run pipelines/rag.sage --launcher slurm --workers 16 --srun-option=--partition=cpu
   (umask 077; sage-flow run pipelines/rag.sage --launcher k8s --workers 16 > run.yaml)
+  sage-flow run pipelines/rag.sage --workers 3 --launcher join --bind 10.0.0.1:7000
 
 Exit codes:
   0 complete   1 usage or check error   2 run failed   3 finished but incomplete   130 interrupted";
@@ -205,6 +203,8 @@ pub(crate) struct RunArguments {
     pub(crate) strict_slo: bool,
     #[command(flatten, next_help_heading = "Where the workers run")]
     pub(crate) launch: LaunchArguments,
+    #[command(flatten, next_help_heading = "Where the workers run")]
+    pub(crate) links: LinkArguments,
 }
 
 #[derive(Debug, Args)]

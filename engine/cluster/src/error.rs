@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -61,18 +62,20 @@ pub enum ClusterError {
     SecretFormat,
     /// A worker was started by hand, or its launcher dropped the environment.
     #[error(
-        "the environment variable {name} is missing or malformed; workers are started by `run`, \
-         which sets it"
+        "{name} is missing or malformed; `run` gives it to the workers it starts, and to others in \
+         the file for --credentials that it names"
     )]
     Environment {
         /// The variable.
         name: &'static str,
     },
     /// A port could not be opened.
-    #[error("no port could be opened for the {what}")]
+    #[error("{address} cannot be opened for the {what}; it must be an address of this host")]
     Bind {
         /// "control port" or "mesh".
         what: &'static str,
+        /// Where.
+        address: SocketAddr,
         /// The system's reason.
         #[source]
         source: io::Error,
@@ -93,6 +96,9 @@ pub enum ClusterError {
         #[source]
         source: io::Error,
     },
+    /// No address to dial.
+    #[error("the supervisor's host has no address")]
+    Nowhere,
     /// Nobody answers at the address.
     #[error("no connection to {address} within {waited:?}; is the supervisor running there?")]
     Dial {
@@ -106,7 +112,8 @@ pub enum ClusterError {
     },
     /// The two ends are different builds.
     #[error(
-        "{peer} runs version {theirs} and this process {ours}; use one binary for a whole cluster"
+        "{peer} runs version {theirs} of sage-flow and this process version {ours}; install the \
+         same version on all hosts of the run and start the worker again"
     )]
     Version {
         /// The other end.
@@ -121,6 +128,42 @@ pub enum ClusterError {
     Unproven {
         /// The other end.
         peer: SocketAddr,
+    },
+    /// The connection was gone before anything was said.
+    #[error("a connection was closed at once: {reason}")]
+    Vanished {
+        /// The system's reason.
+        reason: String,
+    },
+    /// The other end is no process of a run, or not with the same `--links`.
+    #[error("{peer} does not speak the protocol of a run: {reason}")]
+    Foreign {
+        /// The other end.
+        peer: SocketAddr,
+        /// What it said instead.
+        reason: String,
+    },
+    /// TLS does not come about, and would not the next time.
+    #[error("no TLS with {peer}: {reason}")]
+    Tls {
+        /// The other end.
+        peer: SocketAddr,
+        /// The reason.
+        reason: String,
+    },
+    /// Certificates that cannot be made or used.
+    #[error("certificate: {reason}")]
+    Certificate {
+        /// What is wrong.
+        reason: String,
+    },
+    /// A file of a certificate or key that cannot be used.
+    #[error("`{}`: {reason}", path.display())]
+    CertificateFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
     },
     /// The other end turned this process away.
     #[error("{peer} refused the connection: {refusal}")]
@@ -140,6 +183,9 @@ pub enum ClusterError {
         /// The reason.
         reason: String,
     },
+    /// Whoever wanted the cluster does not want it any more.
+    #[error("the start was given up")]
+    GivenUp,
     /// Workers were missing when the time for starting was up.
     #[error(
         "workers {missing:?} did not {step} within {waited:?}; {refused} connections were refused{}",

@@ -35,6 +35,12 @@ pub(crate) enum FrameError {
     /// Nothing came, or nothing could be sent, before the deadline.
     #[error("the deadline passed")]
     Late,
+    /// The peer speaks TLS where none was expected.
+    #[error(
+        "it speaks TLS and this process does not; both ends of a run need the same --links, and a \
+         worker the credentials of the run"
+    )]
+    Encrypted,
     /// The socket failed.
     #[error("{0}")]
     Io(io::Error),
@@ -82,6 +88,15 @@ pub(crate) fn read(input: &mut impl Read, limit: usize) -> Result<Vec<u8>, Frame
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             Err(error) => return Err(error.into()),
         }
+    }
+    // A TLS record: an alert or a handshake, version 3.x.
+    if let [0x15 | 0x16, 3, _, high] = header {
+        // Read to its end: an answer does not reach a peer whose words are left lying.
+        let mut low = [0];
+        input.read_exact(&mut low)?;
+        let length = u64::from(u16::from_be_bytes([high, low[0]]));
+        io::copy(&mut input.take(length), &mut io::sink())?;
+        return Err(FrameError::Encrypted);
     }
     let length = u32::from_be_bytes(header) as usize;
     if length > limit {

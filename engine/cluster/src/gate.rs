@@ -6,7 +6,7 @@
 //! thread. When the gate shuts, handshakes still under way are cut off instead of waited for.
 
 use std::collections::BTreeMap;
-use std::net::TcpListener;
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,12 +26,12 @@ const PAUSE: Duration = Duration::from_micros(500);
 /// Accepts on `listener`, which must be non-blocking, until `shut` says so.
 ///
 /// `greet` runs the handshake under the gate's watch. It calls its second argument as soon as the
-/// peer has proved itself: the gate then lets go of the link, or answers false if it was cut off
-/// before. What `greet` returns goes, in the same thread, to `enter` together with the link.
+/// peer has proved itself: the gate then lets go of the connection, or answers false if it was cut
+/// off before. What `greet` returns goes, in the same thread, to `enter`.
 pub(crate) fn keep<T>(
     listener: &TcpListener,
     shut: impl Fn() -> bool,
-    greet: impl Fn(&Link, &dyn Fn() -> bool) -> Option<T> + Sync,
+    greet: impl Fn(TcpStream, &dyn Fn() -> bool) -> Option<(Link, T)> + Sync,
     enter: impl Fn(Arc<Link>, T) + Sync,
 ) {
     let pending = Pending::default();
@@ -43,20 +43,22 @@ pub(crate) fn keep<T>(
                 continue;
             }
             // An error is either "nobody there" or a client that has already left.
-            let Some(link) = listener.accept().ok().and_then(|(stream, _)| Link::new(stream).ok())
-            else {
+            let accepted = listener.accept().and_then(|(stream, _)| {
+                let watched = stream.try_clone()?;
+                Ok((stream, watched))
+            });
+            let Ok((stream, watched)) = accepted else {
                 thread::sleep(PAUSE);
                 continue;
             };
             number += 1;
-            let link = pending.insert(number, Arc::new(link));
+            pending.insert(number, watched);
             let (pending, greet, enter) = (&pending, &greet, &enter);
             let handshake = move || {
-                let greeted = greet(&link, &|| pending.remove(number));
+                let greeted = greet(stream, &|| pending.remove(number));
                 pending.remove(number);
-                match greeted {
-                    Some(greeted) => enter(link, greeted),
-                    None => link.close(),
+                if let Some((link, greeted)) = greeted {
+                    enter(Arc::new(link), greeted);
                 }
             };
             // Without a thread the client is dropped; a worker will dial again.
@@ -69,7 +71,7 @@ pub(crate) fn keep<T>(
 }
 
 #[derive(Default)]
-struct Pending(Mutex<BTreeMap<u64, (Instant, Arc<Link>)>>);
+struct Pending(Mutex<BTreeMap<u64, (Instant, TcpStream)>>);
 
 impl Pending {
     /// Whether one more may come in; cuts off the oldest for it if that has had its turn.
@@ -81,15 +83,14 @@ impl Pending {
         if let Some(oldest) = pending.first_entry()
             && oldest.get().0.elapsed() > TURN
         {
-            oldest.remove().1.close();
+            cut(&oldest.remove().1);
             return true;
         }
         false
     }
 
-    fn insert(&self, number: u64, link: Arc<Link>) -> Arc<Link> {
-        self.lock().insert(number, (Instant::now(), Arc::clone(&link)));
-        link
+    fn insert(&self, number: u64, stream: TcpStream) {
+        self.lock().insert(number, (Instant::now(), stream));
     }
 
     /// False if it was cut off before.
@@ -98,12 +99,16 @@ impl Pending {
     }
 
     fn close(&self) {
-        for (_, link) in self.lock().values() {
-            link.close();
-        }
+        self.lock().values().for_each(|(_, stream)| cut(stream));
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, (Instant, Arc<Link>)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, (Instant, TcpStream)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Ends a connection, whoever reads or writes it.
+fn cut(stream: &TcpStream) {
+    // The peer may have closed first, which is just as well.
+    let _ = stream.shutdown(Shutdown::Both);
 }

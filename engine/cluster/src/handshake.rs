@@ -10,7 +10,12 @@
 //! A proof covers every field of the hello and both nonces, so it is worth nothing on another
 //! connection (replay), for another index or generation (a stale process of an earlier generation),
 //! on the other kind of port, or sent back to its author (the labels differ).
-//! Refusals travel in the clear; they tell a stranger no more than the version of the binary.
+//! A worker that nobody gave an index may leave it out, and the generation: it gets both when it has
+//! proved the secret. Only the supervisor lets such a worker in.
+//!
+//! The version is compared before anything else is read, so that builds whose messages differ still
+//! tell each other so. Refusals travel in the clear; they tell a stranger no more than the version of
+//! the binary.
 
 use std::fmt;
 use std::ops::Range;
@@ -24,7 +29,7 @@ use crate::link::Link;
 use crate::secret::{Secret, from_hex, nonce, to_hex};
 
 /// Changes whenever the messages of this crate do.
-const PROTOCOL: u32 = 1;
+const PROTOCOL: u32 = 2;
 
 /// Time a stranger has to prove itself.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
@@ -45,9 +50,11 @@ pub(crate) enum Role {
 #[derive(Debug)]
 pub(crate) struct Introduction<'a> {
     pub(crate) role: Role,
-    pub(crate) from: usize,
+    /// `None` takes any place that is free.
+    pub(crate) from: Option<usize>,
     pub(crate) to: usize,
-    pub(crate) generation: u32,
+    /// `None` is the listener's.
+    pub(crate) generation: Option<u32>,
     pub(crate) version: &'a str,
 }
 
@@ -67,10 +74,17 @@ struct Hello {
     protocol: u32,
     version: String,
     role: Role,
-    from: usize,
+    from: Option<usize>,
     to: usize,
-    generation: u32,
+    generation: Option<u32>,
     nonce: String,
+}
+
+/// The part of a hello that all versions have in common, as they have [`Answer::Refused`] with
+/// [`Refusal::Version`].
+#[derive(Debug, Deserialize)]
+struct Greeting {
+    version: String,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -105,6 +119,8 @@ pub enum Refusal {
     Index,
     /// That index has already connected.
     Duplicate,
+    /// All workers are there, and this one has no index of its own.
+    Full,
     /// The proof is wrong.
     Proof,
 }
@@ -118,6 +134,7 @@ impl fmt::Display for Refusal {
             Self::Address => f.write_str("the connection was meant for another process"),
             Self::Index => f.write_str("the worker index is unknown there"),
             Self::Duplicate => f.write_str("a worker with this index has already connected"),
+            Self::Full => f.write_str("all workers of the run are there"),
             Self::Proof => f.write_str("the proof of the secret is wrong"),
         }
     }
@@ -135,9 +152,9 @@ impl Hello {
                 Role::Control => b"control",
                 Role::Mesh => b"mesh",
             },
-            &(self.from as u64).to_be_bytes(),
+            &self.from.map_or(u64::MAX, |from| from as u64).to_be_bytes(),
             &(self.to as u64).to_be_bytes(),
-            &self.generation.to_be_bytes(),
+            &self.generation.map_or(u64::MAX, u64::from).to_be_bytes(),
             self.nonce.as_bytes(),
             challenge.as_bytes(),
         ])
@@ -146,13 +163,11 @@ impl Hello {
     fn refusal(&self, door: &Door<'_>) -> Option<Refusal> {
         if self.protocol != PROTOCOL {
             Some(Refusal::Protocol(PROTOCOL))
-        } else if self.version != door.version {
-            Some(Refusal::Version(door.version.to_owned()))
         } else if self.role != door.role || self.to != door.to {
             Some(Refusal::Address)
-        } else if self.generation != door.generation {
+        } else if self.generation.is_some_and(|generation| generation != door.generation) {
             Some(Refusal::Generation(door.generation))
-        } else if !door.from.contains(&self.from) {
+        } else if !self.from.map_or(door.role == Role::Control, |from| door.from.contains(&from)) {
             Some(Refusal::Index)
         } else if from_hex(&self.nonce).is_none() {
             Some(Refusal::Proof)
@@ -206,25 +221,38 @@ pub(crate) fn introduce(
     }
 }
 
-/// The listener's side: the index of the dialler, once it is proved and `claim` has given it a place.
-/// `claim` runs after the proof, so a stranger cannot take a worker's place.
+/// The listener's side: the index of the dialler, once it is proved and `claim` has given it a place:
+/// the one it asks for, or any. `claim` runs after the proof, so a stranger cannot take a worker's
+/// place.
 pub(crate) fn admit(
     link: &Link,
     secret: &Secret,
     door: &Door<'_>,
-    claim: impl FnOnce(usize) -> bool,
+    claim: impl FnOnce(Option<usize>) -> Option<usize>,
     deadline: Instant,
 ) -> Result<usize, ClusterError> {
     let peer = link.peer();
     let deadline = Some(deadline);
     let failed = |error: FrameError| broken(link, &error);
-    let hello: Hello = link.receive(MAX_STRANGER, deadline).map_err(failed)?;
+    let malformed = |error| failed(FrameError::Malformed(error));
+    let refuse = |refusal| link.send(&Answer::Refused(refusal), None, deadline).map_err(failed);
+    let bytes = link.receive_raw(MAX_STRANGER, deadline).map_err(|error| {
+        if matches!(error, FrameError::Encrypted) {
+            // It will not read this as it is meant, but know that there is no TLS here.
+            let _ = refuse(Refusal::Address);
+        }
+        failed(error)
+    })?;
+    let Greeting { version: theirs } = serde_json::from_slice(&bytes).map_err(malformed)?;
+    if theirs != door.version {
+        let ours = door.version.to_owned();
+        refuse(Refusal::Version(ours.clone()))?;
+        return Err(ClusterError::Version { peer, ours, theirs });
+    }
+    let hello: Hello = serde_json::from_slice(&bytes).map_err(malformed)?;
     if let Some(refusal) = hello.refusal(door) {
-        link.send(&Answer::Refused(refusal.clone()), None, deadline).map_err(failed)?;
-        return Err(match refusal {
-            Refusal::Version(ours) => ClusterError::Version { peer, ours, theirs: hello.version },
-            refusal => ClusterError::Refused { peer, refusal },
-        });
+        refuse(refusal.clone())?;
+        return Err(ClusterError::Refused { peer, refusal });
     }
     let challenge = to_hex(&nonce()?);
     let proof = to_hex(&hello.parts("listener", &challenge, |parts| secret.prove(parts)));
@@ -234,14 +262,16 @@ pub(crate) fn admit(
     let proved = from_hex(&proof).is_some_and(|proof| {
         hello.parts("dialler", &challenge, |parts| secret.verify(parts, &proof))
     });
-    let refusal = if !proved {
-        Refusal::Proof
-    } else if !claim(hello.from) {
-        Refusal::Duplicate
-    } else {
+    let place = if proved { claim(hello.from) } else { None };
+    if let Some(place) = place {
         // Not subject to the deadline: the place is taken, and a few bytes always fit.
         link.send(&Verdict::Welcome, None, None).map_err(failed)?;
-        return Ok(hello.from);
+        return Ok(place);
+    }
+    let refusal = match hello.from {
+        _ if !proved => Refusal::Proof,
+        Some(_) => Refusal::Duplicate,
+        None => Refusal::Full,
     };
     link.send(&Verdict::Refused(refusal.clone()), None, deadline).map_err(failed)?;
     Err(match refusal {
@@ -251,7 +281,17 @@ pub(crate) fn admit(
 }
 
 fn broken(link: &Link, error: &FrameError) -> ClusterError {
-    ClusterError::Link { peer: link.peer(), during: "the handshake", reason: error.to_string() }
+    let peer = link.peer();
+    match error {
+        FrameError::TooLarge { .. } | FrameError::Malformed(_) | FrameError::Encrypted => {
+            ClusterError::Foreign { peer, reason: error.to_string() }
+        }
+        _ => match link.why() {
+            // In TLS 1.3 the dialler is done before the listener has seen its certificate.
+            Some(why) => ClusterError::Tls { peer, reason: why.to_owned() },
+            None => ClusterError::Link { peer, during: "the handshake", reason: error.to_string() },
+        },
+    }
 }
 
 #[cfg(test)]

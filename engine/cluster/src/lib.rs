@@ -26,8 +26,8 @@
 //! - **Every loss is one [`ClusterEvent::Lost`]**, whether the worker died, hung or fell silent, and
 //!   a worker that was reported lost is killed, so that it cannot come back and write.
 //!
-//! The control and mesh links are authenticated, not encrypted: they are for one host, or a network
-//! that is trusted not to rewrite packets. A TLS link between hosts belongs in the `link` module.
+//! On one host the links are authenticated and not encrypted ([`Transport::Hmac`]). Between hosts
+//! they run through mutual TLS ([`Transport::Tls`]), with the same handshake inside.
 
 mod control;
 mod error;
@@ -43,7 +43,11 @@ mod link;
 mod mesh;
 mod message;
 mod secret;
+mod socket;
 mod supervisor;
+mod tls;
+mod vigil;
+mod wire;
 mod worker;
 
 pub use control::{Control, ControlMessage, EXIT_LOST};
@@ -51,6 +55,7 @@ pub use error::ClusterError;
 pub use handshake::Refusal;
 pub use launcher::compose::compose;
 pub use launcher::hosts::{Host, HostFile};
+pub use launcher::join::{JoinHook, JoinLauncher};
 pub use launcher::k8s::Kubernetes;
 pub use launcher::local::{LocalLauncher, StderrHook};
 pub use launcher::manifest::Manifest;
@@ -59,7 +64,11 @@ pub use launcher::ssh::{EXIT_SSH, SshLauncher};
 pub use launcher::{Exit, LAUNCHERS, Launcher, LauncherEntry, WorkerProcess};
 pub use limit::{MAX_LOCAL_WORKERS, MAX_MESSAGE, check_descriptors, check_workers};
 pub use secret::Secret;
+pub use socket::Socket;
 pub use supervisor::event::{ClusterEvent, LossCause, Lost, root_cause};
 pub use supervisor::handle::ClusterHandle;
+pub use supervisor::port::ControlPort;
 pub use supervisor::{Cluster, ClusterConfig, Settled, ShutdownReport};
+pub use tls::Tls;
+pub use wire::{Transport, Wire};
 pub use worker::{Join, Member, join};

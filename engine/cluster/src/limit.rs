@@ -38,11 +38,11 @@ pub fn check_descriptors(workers: usize) -> Result<(), ClusterError> {
     Err(ClusterError::Descriptors { workers, needed, available: current.unwrap_or(needed) })
 }
 
-/// A worker holds each mesh socket twice (timely clones it for its two threads); the supervisor
-/// holds a control socket and an error pipe a worker, and handshakes under way. Both have some files
-/// of their own.
+/// A worker holds each mesh socket twice (timely clones it for its two threads), and with TLS the
+/// two ends of a tunnel beside; the supervisor holds a control socket and an error pipe a worker.
+/// Both have handshakes under way, of four files each, and some files of their own.
 fn descriptors(workers: usize) -> u64 {
-    2 * workers as u64 + 64 + 64
+    4 * workers as u64 + 4 * 64 + 64
 }
 
 #[cfg(test)]

@@ -1,11 +1,10 @@
-//! A link: one TCP connection, its frames, and a deadline for each of them.
+//! A link: one connection, its frames, and a deadline for each of them.
 //!
-//! All traffic of the crate passes through here, so this is the seam for another transport: a TLS
-//! link needs the same five operations. A deadline covers a whole frame, not a single read, because
+//! All traffic of the crate passes through here, with TLS below it or without. A deadline covers a whole frame, not a single read, because
 //! a peer that sends one byte a second would otherwise hold a thread for as long as it likes.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,22 +12,29 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::frame::{self, FrameError};
+use crate::socket::Socket;
+use crate::tls::tunnel::Tunnel;
 
 /// One connection. One thread may receive while any number of threads send.
 #[derive(Debug)]
 pub(crate) struct Link {
-    stream: TcpStream,
+    stream: Socket,
+    /// What lies below the socket, if anything does.
+    tunnel: Option<Tunnel>,
     peer: SocketAddr,
+    local: SocketAddr,
     sending: Mutex<()>,
 }
 
 impl Link {
-    /// Takes over a connected socket. The messages are small and waited for, so Nagle is off.
-    pub(crate) fn new(stream: TcpStream) -> io::Result<Self> {
-        stream.set_nonblocking(false)?;
-        stream.set_nodelay(true)?;
-        let peer = stream.peer_addr()?;
-        Ok(Self { stream, peer, sending: Mutex::new(()) })
+    /// Takes over a connected, blocking socket. The addresses are those of the TCP connection.
+    pub(crate) fn new(
+        stream: Socket,
+        tunnel: Option<Tunnel>,
+        peer: SocketAddr,
+        local: SocketAddr,
+    ) -> Self {
+        Self { stream, tunnel, peer, local, sending: Mutex::new(()) }
     }
 
     pub(crate) fn peer(&self) -> SocketAddr {
@@ -36,8 +42,13 @@ impl Link {
     }
 
     /// This end's own address.
-    pub(crate) fn local(&self) -> io::Result<SocketAddr> {
-        self.stream.local_addr()
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Why the connection broke, where the socket does not tell.
+    pub(crate) fn why(&self) -> Option<&str> {
+        self.tunnel.as_ref().and_then(Tunnel::why)
     }
 
     /// Sends one message and, right behind it, a raw frame if there is one.
@@ -97,10 +108,13 @@ impl Link {
     pub(crate) fn close(&self) {
         // The peer may have closed first, which is just as well.
         let _ = self.stream.shutdown(Shutdown::Both);
+        if let Some(tunnel) = &self.tunnel {
+            tunnel.close();
+        }
     }
 
     /// Hands the bare socket over, blocking and without timeouts.
-    pub(crate) fn into_stream(self) -> io::Result<TcpStream> {
+    pub(crate) fn into_socket(self) -> io::Result<Socket> {
         self.stream.set_read_timeout(None)?;
         self.stream.set_write_timeout(None)?;
         Ok(self.stream)
@@ -109,7 +123,7 @@ impl Link {
 
 /// A socket whose operations all end by one deadline.
 struct Until<'a> {
-    stream: &'a TcpStream,
+    stream: &'a Socket,
     deadline: Option<Instant>,
 }
 
@@ -124,17 +138,17 @@ impl Until<'_> {
 impl Read for Until<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.stream.set_read_timeout(self.left()?)?;
-        self.stream.read(buffer)
+        (&mut &*self.stream).read(buffer)
     }
 }
 
 impl Write for Until<'_> {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         self.stream.set_write_timeout(self.left()?)?;
-        self.stream.write(buffer)
+        (&mut &*self.stream).write(buffer)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
+        Ok(())
     }
 }

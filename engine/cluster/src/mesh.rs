@@ -16,6 +16,8 @@ use crate::gate;
 use crate::handshake::{self, Door, Introduction, PATIENCE, Role};
 use crate::link::Link;
 use crate::secret::Secret;
+use crate::socket::Socket;
+use crate::wire::Wire;
 
 /// Most connections a worker dials at a time.
 const MAX_DIALS: usize = 16;
@@ -24,6 +26,7 @@ const RETRY: Duration = Duration::from_millis(10);
 
 /// What a worker knows when it forms its part of the mesh.
 pub(crate) struct Mesh<'a> {
+    pub(crate) wire: &'a Wire,
     pub(crate) secret: &'a Secret,
     pub(crate) version: &'a str,
     pub(crate) generation: u32,
@@ -42,10 +45,7 @@ struct Place {
 
 impl Mesh<'_> {
     /// Forms this worker's part of the mesh: one socket a peer, `None` at its own index.
-    pub(crate) fn form(
-        &self,
-        listener: &TcpListener,
-    ) -> Result<Vec<Option<TcpStream>>, ClusterError> {
+    pub(crate) fn form(&self, listener: &TcpListener) -> Result<Vec<Option<Socket>>, ClusterError> {
         let start = Instant::now();
         let workers = self.peers.len();
         let places: Mutex<Vec<Place>> =
@@ -93,7 +93,7 @@ impl Mesh<'_> {
                 || failed.load(Ordering::Relaxed)
                 || Instant::now() >= self.deadline
         };
-        let greet = |link: &Link, proved: &dyn Fn() -> bool| {
+        let greet = |stream: TcpStream, proved: &dyn Fn() -> bool| {
             let door = Door {
                 role: Role::Mesh,
                 from: self.index + 1..workers,
@@ -102,8 +102,10 @@ impl Mesh<'_> {
                 version: self.version,
             };
             let deadline = self.deadline.min(Instant::now() + PATIENCE);
-            let claim = |peer| proved() && places.claim(peer);
-            handshake::admit(link, self.secret, &door, claim, deadline).ok()
+            let claim = |peer: Option<usize>| peer.filter(|peer| proved() && places.claim(*peer));
+            let link = self.wire.accepted(stream, deadline).ok()?;
+            let admitted = handshake::admit(&link, self.secret, &door, claim, deadline);
+            admitted.inspect_err(|_| link.close()).ok().map(|peer| (link, peer))
         };
         gate::keep(listener, shut, greet, |link, peer| places.enter(peer, link));
     }
@@ -111,25 +113,22 @@ impl Mesh<'_> {
     fn dial(&self, peer: usize) -> Result<Link, ClusterError> {
         let me = Introduction {
             role: Role::Mesh,
-            from: self.index,
+            from: Some(self.index),
             to: peer,
-            generation: self.generation,
+            generation: Some(self.generation),
             version: self.version,
         };
-        connect(self.peers[peer], self.secret, &me, self.deadline)
+        let address = std::slice::from_ref(&self.peers[peer]);
+        connect(self.wire, address, self.secret, &me, self.deadline)
     }
 
-    fn sockets(
-        &self,
-        places: Places,
-        start: Instant,
-    ) -> Result<Vec<Option<TcpStream>>, ClusterError> {
+    fn sockets(&self, places: Places, start: Instant) -> Result<Vec<Option<Socket>>, ClusterError> {
         let places = places.places.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut missing = Vec::new();
         let mut sockets = Vec::with_capacity(places.len());
         for (peer, place) in places.into_iter().enumerate() {
             let socket =
-                place.link.and_then(Arc::into_inner).and_then(|link| link.into_stream().ok());
+                place.link.and_then(Arc::into_inner).and_then(|link| link.into_socket().ok());
             if socket.is_none() && peer != self.index {
                 missing.push(peer);
             }
@@ -165,19 +164,25 @@ impl Places {
 /// Connects and proves itself. A crowded listener may cut a connection off before it is admitted;
 /// that is worth another try until the deadline, a refusal is not.
 pub(crate) fn connect(
-    address: SocketAddr,
+    wire: &Wire,
+    addresses: &[SocketAddr],
     secret: &Secret,
     me: &Introduction<'_>,
     deadline: Instant,
 ) -> Result<Link, ClusterError> {
     loop {
-        let link = dial(address, deadline)?;
-        match handshake::introduce(&link, secret, me, deadline) {
-            Ok(()) => return Ok(link),
-            Err(ClusterError::Link { .. }) if Instant::now() + RETRY < deadline => {
+        let stream = dial(addresses, deadline)?;
+        let shaken = wire.dialled(stream, deadline).and_then(|link| {
+            let introduced = handshake::introduce(&link, secret, me, deadline);
+            introduced.inspect_err(|_| link.close()).map(|()| link)
+        });
+        match shaken {
+            Err(ClusterError::Link { .. } | ClusterError::Vanished { .. })
+                if Instant::now() + RETRY < deadline =>
+            {
                 thread::sleep(RETRY);
             }
-            Err(error) => return Err(error),
+            other => return other,
         }
     }
 }
@@ -186,14 +191,21 @@ pub(crate) fn connect(
 /// process that listened there already, so a refusal means that it has ended: a worker whose
 /// supervisor died must not go on dialling until the deadline.
 const REFUSED: Duration = Duration::from_millis(500);
+/// Time for a connection where another address can be tried.
+const ONE_OF_SEVERAL: Duration = Duration::from_secs(3);
 
-/// Connects, and tries again while the peer is not there, until the deadline.
-fn dial(address: SocketAddr, deadline: Instant) -> Result<Link, ClusterError> {
+/// Connects to one of the addresses of a host, and tries again while nobody is there, until the
+/// deadline.
+fn dial(addresses: &[SocketAddr], deadline: Instant) -> Result<TcpStream, ClusterError> {
     let start = Instant::now();
+    let mut turn = addresses.iter().copied().cycle();
     loop {
+        let address = turn.next().ok_or(ClusterError::Nowhere)?;
         let left = deadline.saturating_duration_since(Instant::now()).max(RETRY);
-        match TcpStream::connect_timeout(&address, left).and_then(Link::new) {
-            Ok(link) => return Ok(link),
+        // An address that swallows packets must not take the time of the others.
+        let left = if addresses.len() > 1 { left.min(ONE_OF_SEVERAL) } else { left };
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(stream) => return Ok(stream),
             Err(source)
                 if Instant::now() + RETRY >= deadline
                     || source.kind() == ErrorKind::ConnectionRefused

@@ -18,12 +18,16 @@ pub(crate) enum Down {
         workers: usize,
         /// The generation of this cluster.
         generation: u32,
+        /// Whether the supervisor says that it has heard a heartbeat.
+        answers: bool,
     },
     /// All workers are there: these are their mesh addresses, in order of index.
     Start {
         /// One address for each worker.
         peers: Vec<SocketAddr>,
     },
+    /// A heartbeat was heard.
+    Heard,
     /// Stop gracefully.
     Drain,
     /// Opaque bytes follow as a raw frame.

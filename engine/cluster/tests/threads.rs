@@ -1,112 +1,38 @@
-//! Clusters whose workers are threads of this process: quick, and free to misbehave.
+//! Clusters whose workers are threads of this process, over plain TCP and over TLS.
 
-#![expect(clippy::unwrap_used, reason = "a test panics when it fails")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test panics when it fails, and prints what it measured"
+)]
 
-use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, mpsc};
+#[path = "support/threads.rs"]
+mod support;
+
+use std::io::Write;
+use std::net::TcpStream;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sage_cluster::{
-    Cluster, ClusterConfig, ClusterError, ClusterEvent, ControlMessage, Exit, Join, Launcher,
-    LossCause, Member, Refusal, Secret, WorkerProcess, join,
+    Cluster, ClusterConfig, ClusterError, ClusterEvent, ControlMessage, Exit, Join, LossCause,
+    Refusal, Secret, Transport, join,
 };
+use support::{LONG, Threads, config, greet_peers, next, transports};
 
-const LONG: Duration = Duration::from_secs(30);
-
-/// Runs `work` in a thread for each worker; its result is the "exit code".
-struct Threads<F> {
-    work: Arc<F>,
-}
-
-impl<F: Fn(Join) -> i32 + Send + Sync + 'static> Threads<F> {
-    fn new(work: F) -> Self {
-        Self { work: Arc::new(work) }
-    }
-}
-
-#[derive(Default)]
-struct Thread {
-    exit: Mutex<Option<Exit>>,
-    ended: Condvar,
-}
-
-impl Thread {
-    fn end(&self, exit: Exit) {
-        self.exit.lock().unwrap().get_or_insert(exit);
-        self.ended.notify_all();
-    }
-}
-
-struct Process(Arc<Thread>);
-
-impl WorkerProcess for Process {
-    fn wait(&self) -> io::Result<Exit> {
-        let exit = self.0.exit.lock().unwrap();
-        Ok(self.0.ended.wait_while(exit, |exit| exit.is_none()).unwrap().unwrap())
-    }
-
-    fn kill(&self) -> io::Result<()> {
-        self.0.end(Exit::Signal(9));
-        Ok(())
-    }
-}
-
-impl<F: Fn(Join) -> i32 + Send + Sync + 'static> Launcher for Threads<F> {
-    fn launch(
-        &mut self,
-        index: usize,
-        address: SocketAddr,
-        env: &[(String, String)],
-    ) -> io::Result<Box<dyn WorkerProcess>> {
-        let env: HashMap<_, _> = env.iter().cloned().collect();
-        assert_eq!(env["SAGE_FLOW_WORKER_INDEX"], index.to_string());
-        let secret = Secret::from_hex(&env[Secret::VARIABLE]).unwrap();
-        let generation = env["SAGE_FLOW_GENERATION"].parse().unwrap();
-        let mut join = Join::new(address, secret, index, generation, "1.0");
-        join.on_supervisor_lost = Box::new(|| {});
-        let (thread, work) = (Arc::new(Thread::default()), Arc::clone(&self.work));
-        let process = Process(Arc::clone(&thread));
-        thread::spawn(move || thread.end(Exit::Code(work(join))));
-        Ok(Box::new(process))
-    }
-}
-
-fn config(workers: usize) -> ClusterConfig {
-    let mut config = ClusterConfig::new(workers, b"the job".to_vec(), "1.0").unwrap();
-    config.generation = 4;
-    config.start_deadline = LONG;
-    config.heartbeat_timeout = Duration::from_secs(10);
-    config
-}
-
-fn next(cluster: &Cluster) -> ClusterEvent {
-    cluster.events().recv_timeout(LONG).unwrap()
-}
-
-/// Sends a word to every peer, reads one from each, and counts those that came right.
-fn greet_peers(member: &mut Member) -> usize {
-    let me = member.index;
-    for (peer, socket) in member.mesh.iter_mut().enumerate() {
-        if let Some(socket) = socket {
-            write!(socket, "{me:04}>{peer:04}").unwrap();
-        }
-    }
-    let mut right = 0;
-    for (peer, socket) in member.mesh.iter_mut().enumerate() {
-        if let Some(socket) = socket {
-            let mut word = [0; 9];
-            socket.read_exact(&mut word).unwrap();
-            right += usize::from(word == *format!("{peer:04}>{me:04}").as_bytes());
-        }
-    }
-    right
+fn over(workers: usize, transport: &Transport) -> ClusterConfig {
+    ClusterConfig { transport: transport.clone(), ..config(workers) }
 }
 
 #[test]
 fn bytes_flow_both_ways_between_every_two_workers() {
+    for transport in &transports() {
+        bytes_flow_both_ways_between_every_two_workers_over(transport);
+    }
+}
+
+fn bytes_flow_both_ways_between_every_two_workers_over(transport: &Transport) {
     for workers in [1, 2, 4, 16] {
         let start = Instant::now();
         let mut launcher = Threads::new(|join_| {
@@ -117,7 +43,7 @@ fn bytes_flow_both_ways_between_every_two_workers() {
             member.control.finished().unwrap();
             0
         });
-        let cluster = Cluster::start(config(workers), &mut launcher).unwrap();
+        let cluster = Cluster::start(over(workers, transport), &mut launcher).unwrap();
         println!("{workers} workers as threads stand after {:?}", start.elapsed());
         let (mut messages, mut finished) = (0, 0);
         while finished < workers {
@@ -139,6 +65,12 @@ fn bytes_flow_both_ways_between_every_two_workers() {
 
 #[test]
 fn messages_and_drain_reach_the_workers() {
+    for transport in &transports() {
+        messages_and_drain_reach_the_workers_over(transport);
+    }
+}
+
+fn messages_and_drain_reach_the_workers_over(transport: &Transport) {
     let mut launcher = Threads::new(|join_| {
         let member = join(join_).unwrap();
         for message in &member.messages {
@@ -150,7 +82,7 @@ fn messages_and_drain_reach_the_workers() {
         member.control.finished().unwrap();
         0
     });
-    let cluster = Cluster::start(config(3), &mut launcher).unwrap();
+    let cluster = Cluster::start(over(3, transport), &mut launcher).unwrap();
     let large = vec![7; 1 << 20];
     cluster.send(1, &large).unwrap();
     let ClusterEvent::Message { worker: 1, bytes } = next(&cluster) else { panic!() };
@@ -174,7 +106,7 @@ fn messages_and_drain_reach_the_workers() {
 fn a_worker_with_another_secret_ends_the_start_at_once() {
     let (errors, reasons) = mpsc::channel();
     let mut launcher = Threads::new(move |mut join_| {
-        if join_.index == 1 {
+        if join_.index == Some(1) {
             join_.secret = Secret::random().unwrap();
         }
         let index = join_.index;
@@ -192,7 +124,7 @@ fn a_worker_with_another_secret_ends_the_start_at_once() {
     assert!(start.elapsed() < Duration::from_secs(10), "waited for the deadline");
     let ClusterError::LostAtStart(lost) = &error else { panic!("{error}") };
     assert_eq!((lost.worker, lost.cause), (1, LossCause::Exited(Exit::Code(1))));
-    let (_, reason) = reasons.iter().find(|(index, _)| *index == 1).unwrap();
+    let (_, reason) = reasons.iter().find(|(index, _)| *index == Some(1)).unwrap();
     assert!(matches!(reason, ClusterError::Unproven { .. }), "{reason}");
 }
 
@@ -209,18 +141,18 @@ fn other_versions_generations_and_indices_are_refused() {
             },
         ),
         (
-            |join| join.generation = 3,
+            |join| join.generation = Some(3),
             |error| matches!(error, ClusterError::Refused { refusal: Refusal::Generation(4), .. }),
         ),
         (
-            |join| join.index = 2,
+            |join| join.index = Some(2),
             |error| matches!(error, ClusterError::Refused { refusal: Refusal::Index, .. }),
         ),
     ];
     for (spoil, check) in cases {
         let (errors, reasons) = mpsc::channel();
         let mut launcher = Threads::new(move |mut join_| {
-            if join_.index == 1 {
+            if join_.index == Some(1) {
                 spoil(&mut join_);
                 errors.send(join(join_).unwrap_err()).unwrap();
                 return 1;
@@ -235,13 +167,19 @@ fn other_versions_generations_and_indices_are_refused() {
 
 #[test]
 fn an_index_joins_only_once() {
+    for transport in &transports() {
+        an_index_joins_only_once_over(transport);
+    }
+}
+
+fn an_index_joins_only_once_over(transport: &Transport) {
     let (errors, reasons) = mpsc::channel();
     let mut launcher = Threads::new(move |join_| {
-        if join_.index == 1 {
+        if join_.index == Some(1) {
             // The real worker 1 comes late; a twin of worker 0 comes meanwhile.
             thread::sleep(Duration::from_millis(100));
-            let mut twin =
-                Join::new(join_.address, join_.secret.clone(), 0, join_.generation, "1.0");
+            let mut twin = Join::new(join_.addresses[0], join_.secret.clone(), 0, 4, "1.0");
+            twin.transport = join_.transport.clone();
             twin.on_supervisor_lost = Box::new(|| {});
             errors.send(join(twin).unwrap_err()).unwrap();
         }
@@ -249,7 +187,7 @@ fn an_index_joins_only_once() {
         member.control.finished().unwrap();
         0
     });
-    let cluster = Cluster::start(config(2), &mut launcher).unwrap();
+    let cluster = Cluster::start(over(2, transport), &mut launcher).unwrap();
     let reason = reasons.recv_timeout(LONG).unwrap();
     assert!(
         matches!(reason, ClusterError::Refused { refusal: Refusal::Duplicate, .. }),
@@ -260,11 +198,17 @@ fn an_index_joins_only_once() {
 
 #[test]
 fn strangers_at_the_control_port_disturb_nobody() {
+    for transport in &transports() {
+        strangers_at_the_control_port_disturb_nobody_over(transport);
+    }
+}
+
+fn strangers_at_the_control_port_disturb_nobody_over(transport: &Transport) {
     let (strangers, kept) = mpsc::channel();
     let mut launcher = Threads::new(move |join_| {
-        if join_.index == 0 {
+        if join_.index == Some(0) {
             for kind in 0..100 {
-                let mut stranger = TcpStream::connect(join_.address).unwrap();
+                let mut stranger = TcpStream::connect(join_.addresses[0]).unwrap();
                 let junk: &[u8] = match kind % 4 {
                     0 => b"",
                     1 => b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -280,7 +224,7 @@ fn strangers_at_the_control_port_disturb_nobody() {
         0
     });
     let start = Instant::now();
-    let cluster = Cluster::start(config(4), &mut launcher).unwrap();
+    let cluster = Cluster::start(over(4, transport), &mut launcher).unwrap();
     assert!(start.elapsed() < Duration::from_secs(3), "a silent stranger was waited for");
     assert!(cluster.shutdown(LONG).killed.is_empty());
     drop(kept);
@@ -289,7 +233,7 @@ fn strangers_at_the_control_port_disturb_nobody() {
 #[test]
 fn a_missing_worker_is_named_when_the_time_is_up() {
     let mut launcher = Threads::new(|join_| {
-        if join_.index == 2 {
+        if join_.index == Some(2) {
             thread::sleep(Duration::from_secs(1));
             return 0;
         }
@@ -312,6 +256,12 @@ fn absurd_numbers_of_workers_start_nothing() {
 
 #[test]
 fn a_closed_control_connection_is_a_loss() {
+    for transport in &transports() {
+        a_closed_control_connection_is_a_loss_over(transport);
+    }
+}
+
+fn a_closed_control_connection_is_a_loss_over(transport: &Transport) {
     let mut launcher = Threads::new(|join_| {
         let member = join(join_).unwrap();
         if member.index == 1 {
@@ -322,7 +272,7 @@ fn a_closed_control_connection_is_a_loss() {
         member.messages.iter().for_each(drop);
         0
     });
-    let cluster = Cluster::start(config(2), &mut launcher).unwrap();
+    let cluster = Cluster::start(over(2, transport), &mut launcher).unwrap();
     let start = Instant::now();
     let ClusterEvent::Lost(lost) = next(&cluster) else { panic!() };
     println!("a closed control connection was found after {:?}", start.elapsed());
@@ -335,6 +285,12 @@ fn a_closed_control_connection_is_a_loss() {
 
 #[test]
 fn a_worker_that_is_held_up_by_the_supervisor_is_not_silent() {
+    for transport in &transports() {
+        a_worker_that_is_held_up_by_the_supervisor_is_not_silent_over(transport);
+    }
+}
+
+fn a_worker_that_is_held_up_by_the_supervisor_is_not_silent_over(transport: &Transport) {
     let mut launcher = Threads::new(|join_| {
         let member = join(join_).unwrap();
         let message = vec![0; 1 << 16];
@@ -344,7 +300,8 @@ fn a_worker_that_is_held_up_by_the_supervisor_is_not_silent() {
         member.control.finished().unwrap();
         0
     });
-    let config = ClusterConfig { heartbeat_timeout: Duration::from_millis(600), ..config(1) };
+    let config =
+        ClusterConfig { heartbeat_timeout: Duration::from_millis(600), ..over(1, transport) };
     let cluster = Cluster::start(config, &mut launcher).unwrap();
     thread::sleep(Duration::from_millis(1500));
     let mut messages = 0;
@@ -361,16 +318,22 @@ fn a_worker_that_is_held_up_by_the_supervisor_is_not_silent() {
 
 #[test]
 fn a_worker_learns_that_its_supervisor_is_gone() {
+    for transport in &transports() {
+        a_worker_learns_that_its_supervisor_is_gone_over(transport);
+    }
+}
+
+fn a_worker_learns_that_its_supervisor_is_gone_over(transport: &Transport) {
     let (sender, gone) = mpsc::channel();
     let mut launcher = Threads::new(move |mut join_| {
-        let (sender, index) = (sender.clone(), join_.index);
+        let (sender, index) = (sender.clone(), join_.index.unwrap());
         join_.on_supervisor_lost = Box::new(move || sender.send(index).unwrap());
         let member = join(join_).unwrap();
         thread::sleep(LONG);
         drop(member);
         0
     });
-    drop(Cluster::start(config(2), &mut launcher).unwrap());
+    drop(Cluster::start(over(2, transport), &mut launcher).unwrap());
     let mut indices = [0; 2].map(|_| gone.recv_timeout(LONG).unwrap());
     indices.sort_unstable();
     assert_eq!(indices, [0, 1]);

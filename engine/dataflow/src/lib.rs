@@ -32,6 +32,7 @@ mod render;
 mod seeds;
 mod segments;
 pub mod sinks;
+mod socket;
 pub mod sources;
 pub mod stages;
 pub mod task;
@@ -48,6 +49,7 @@ pub use operators::TASKS;
 pub use outlets::DEAD_LETTERS;
 pub use seeds::seeded;
 pub use segments::morsel;
+pub use socket::Socket;
 pub use timeline::TIMELINE;
 pub use worker::{
     Begin, NodeSettings, Progress, Reporter, RunSettings, WorkerOutcome, WorkerSetup, run,

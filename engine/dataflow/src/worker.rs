@@ -1,7 +1,6 @@
 //! One worker process: build the dataflow, step it until it is done, report.
 
 use std::cell::RefCell;
-use std::net::TcpStream;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -29,6 +28,7 @@ use crate::error::DataflowError;
 use crate::operators::{Measurements, Slots};
 use crate::outlets::{Outlets, Writer};
 use crate::render::{Parts, Position, render};
+use crate::socket::Socket;
 use crate::timeline::Timeline;
 
 /// Settings of a run, the same on every worker.
@@ -95,7 +95,7 @@ pub struct WorkerSetup {
     /// Number of this process.
     pub index: usize,
     /// A connected socket to each other process, in order; `None` at this one's own number.
-    pub sockets: Vec<Option<TcpStream>>,
+    pub sockets: Vec<Option<Socket>>,
     /// Answers the calls of stages.
     pub endpoint: Arc<dyn Endpoint>,
     /// The plan's indexes, opened.

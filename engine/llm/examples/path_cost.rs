@@ -37,6 +37,7 @@ fn main() -> Result<(), Failure> {
     let gateway = gateway(&stub, in_flight as u32)?;
     let client = Client::new(ClientConfig {
         gateway,
+        tls: None,
         token: "t".into(),
         job: "cost".into(),
         worker: 0,

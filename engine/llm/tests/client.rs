@@ -145,6 +145,7 @@ async fn a_patient_client_says_late_that_its_gateway_is_gone_and_at_once_what_th
         let endpoint = EndpointTarget { name: "e".into(), model: "m".into() };
         let config = ClientConfig {
             gateway: gateway.into(),
+            tls: None,
             token: String::new(),
             job: "job".into(),
             worker: 0,
@@ -327,6 +328,7 @@ async fn a_new_connection_that_breaks_is_not_tried_again() {
 fn settings_that_cannot_work_are_named_and_secrets_are_not_shown() {
     let config = ClientConfig {
         gateway: "https://h:1".into(),
+        tls: None,
         token: "secret\n".into(),
         job: "j".into(),
         worker: 0,

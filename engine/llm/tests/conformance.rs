@@ -231,6 +231,7 @@ fn client(gateway: &str, job: String, model: &str) -> Client {
     let endpoint = |model: &str| EndpointTarget { name: "e".into(), model: model.into() };
     Client::new(ClientConfig {
         gateway: gateway.into(),
+        tls: None,
         token: TOKEN.into(),
         job,
         worker: 0,

@@ -15,7 +15,7 @@ pub(crate) mod retry;
 mod run;
 pub(crate) mod simulate;
 mod simulator;
-mod worker;
+pub(crate) mod worker;
 
 use crate::args::{Arguments, Command};
 use crate::exit::Exit;
@@ -40,7 +40,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Replay(arguments) => replay::replay(&arguments),
         Command::Retry(arguments) => tracked(Kind::Retry, || retry::retry(arguments)),
         Command::Calibrate(arguments) => calibrate::calibrate(&arguments),
-        Command::Worker { join } => worker::worker(join),
+        Command::Worker(arguments) => worker::worker(&arguments),
     }
 }
 

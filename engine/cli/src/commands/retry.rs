@@ -21,6 +21,7 @@ use crate::exit::{Exit, usage};
 use crate::program;
 use crate::run;
 use crate::run::launch::LaunchArguments;
+use crate::run::links::LinkArguments;
 use crate::run::loss::OnLoss;
 
 const EXAMPLES: &str = "\
@@ -308,6 +309,7 @@ fn run_arguments(
         quiet: arguments.quiet,
         json: arguments.json,
         launch: LaunchArguments::default(),
+        links: LinkArguments::default(),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::exit::Exit;
 use crate::program;
 use crate::run::changes::Changes;
 use crate::run::launch::Launch;
+use crate::run::links::LinkArguments;
 use crate::run::loss::OnLoss;
 use crate::run::options::Options;
 use crate::run::services::Places;
@@ -83,6 +84,7 @@ impl ProcessBackend {
             quiet: true,
             json: false,
             strict_slo: false,
+            links: LinkArguments::default(),
         };
         Ok(JobRun {
             name: job.name.clone(),

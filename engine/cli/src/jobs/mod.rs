@@ -11,6 +11,7 @@
 //! number which the system gave away again is never taken for it.
 
 mod command;
+mod credentials;
 mod current;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -21,6 +22,7 @@ mod record;
 mod store;
 
 pub(crate) use self::command::{again, shown, silent};
+pub(crate) use self::credentials::credentials_file;
 pub(crate) use self::current::{RESUMED, Watch, begin, cut_off, outcome, tracked, trials, watch};
 pub(crate) use self::process::Life;
 pub(crate) use self::record::{Kind, Record, State, Worker, counted};

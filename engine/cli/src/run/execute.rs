@@ -18,10 +18,11 @@ use sage_retrieval::documents::Corpus;
 
 use super::follow::Hold;
 use super::gate::Gate;
+use super::generations::Generations;
 use super::indexes;
 use super::interrupt::Interrupts;
 use super::job::Usage;
-use super::launch::Launch;
+use super::links::Links;
 use super::progress::Display;
 use super::report::{Folder, Report};
 use super::services::{JOURNAL, Kept, Places, Services};
@@ -92,9 +93,9 @@ pub(crate) fn execute(
     let origin_ns = RunClock::host_ns();
     let corpora = jobs.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
     let named: Vec<_> = jobs.iter().map(|job| (job.name.as_str(), &job.plan)).collect();
-    let launch = jobs.first().map(|job| &job.options.launch);
-    let listen = launch.map(Launch::address).transpose()?.flatten();
-    let prepared = Services::prepare(&named, shares(jobs, session.fair), session.seed, listen)?;
+    // The jobs of a command have its links in common.
+    let links = jobs.first().map(|job| Links::of(&job.options)).transpose()?.unwrap_or_default();
+    let prepared = Services::prepare(&named, shares(jobs, session.fair), session.seed, &links)?;
     let claims = jobs.iter().zip(&corpora).map(|(job, corpora)| Folder::claim(job, corpora));
     let folders = claims.collect::<anyhow::Result<Vec<_>>>()?;
     if session.talk != Talk::None {
@@ -140,7 +141,9 @@ pub(crate) fn execute(
         let seed = seed_of(job.options.seed, number);
         let built = Vec::new();
         let earlier = folder.earlier.clone().unwrap_or_default();
-        let mut work = Work { job, report, access, display, origin_ns, seed, built, earlier };
+        let generations = Generations::new(job, &links, interrupts)?;
+        let mut work =
+            Work { job, report, access, display, origin_ns, seed, built, earlier, generations };
         work.build(corpora, interrupts)?;
         work.announce(folder, if access.is_some() { paid } else { 0 });
         works.push(work);

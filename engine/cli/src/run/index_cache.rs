@@ -14,6 +14,7 @@ use sage_llm::gateway::JobShares;
 use super::execute::Stopped;
 use super::indexes::{self, Built};
 use super::interrupt::Interrupts;
+use super::links::Links;
 use super::services::{Kept, Places, Services};
 
 /// Indexes by what they are made of; their files go with this.
@@ -65,7 +66,7 @@ fn build(plan: &Plan, folder: &Path, interrupts: &Interrupts) -> anyhow::Result<
     let embeds = plan.indexes.iter().any(|index| index.embedder.is_some());
     let services = if embeds {
         let jobs = [("index", plan)];
-        let prepared = Services::prepare(&jobs, JobShares::default(), 0, None)?;
+        let prepared = Services::prepare(&jobs, JobShares::default(), 0, &Links::default())?;
         // What the vectors cost is kept until they are all there.
         let places = Places { journal: Some(folder.join("journal")), content: None };
         prepared.map(|prepared| prepared.open(Kept::open(&[], places)?)).transpose()?

@@ -225,6 +225,7 @@ fn client(access: &Access) -> anyhow::Result<Client> {
     };
     Ok(Client::new(ClientConfig {
         gateway: access.gateway.clone(),
+        tls: access.tls.as_ref().map(sage_cluster::Tls::client),
         token: access.token.clone(),
         job: "index".into(),
         worker: u32::MAX,

@@ -18,7 +18,7 @@ pub(crate) struct Job {
     pub(crate) plan: Plan,
     /// How to run it.
     pub(crate) settings: RunSettings,
-    /// `http://HOST:PORT` of the gateway, when the plan calls endpoints.
+    /// `http://HOST:PORT` of the gateway, `https://` with certificates, when the plan calls endpoints.
     pub(crate) gateway: Option<String>,
     /// Token the gateway wants.
     pub(crate) token: String,

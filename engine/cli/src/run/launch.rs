@@ -1,17 +1,18 @@
 //! `--launcher`: how and where the worker processes of a run come to be.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use sage_cluster::{HostFile, Launcher, LocalLauncher, SlurmLauncher, SshLauncher};
+use sage_cluster::{HostFile, JoinLauncher, Launcher, LocalLauncher, SlurmLauncher, SshLauncher};
 use sage_dataflow::NodeSettings;
 use serde_json::{Value, json};
 
 use crate::exit::usage;
+use crate::jobs;
 
 /// Options on where the workers run.
 #[derive(Debug, Clone, Default, Args)]
@@ -76,6 +77,8 @@ pub(crate) enum Kind {
     Ssh,
     /// Tasks of one step of a Slurm job, by srun
     Slurm,
+    /// You, on any host that reaches this one: the run says the command
+    Join,
     /// Print a manifest for Kubernetes, start nothing
     K8s,
     /// Print a file for Compose, start nothing
@@ -91,6 +94,8 @@ pub(crate) enum Launch {
     Ssh { hosts: Arc<HostFile>, options: Vec<String> },
     /// Wherever the batch system puts them.
     Slurm { options: Vec<String> },
+    /// Wherever somebody else starts them.
+    Join,
 }
 
 /// Where one worker runs.
@@ -104,6 +109,8 @@ pub(crate) struct Place {
 
 /// What a launcher is told of the workers it is to start.
 pub(crate) struct Start<'s> {
+    /// Of what job.
+    pub(crate) job: &'s str,
     /// One for each worker.
     pub(crate) places: &'s [Place],
     /// Variables the workers do not get.
@@ -120,6 +127,7 @@ impl Launch {
         arguments.check()?;
         match arguments.launcher {
             Kind::Local => Ok(Launch::Local),
+            Kind::Join => Ok(Launch::Join),
             Kind::Slurm => Ok(Launch::Slurm { options: arguments.srun_options.clone() }),
             Kind::Ssh => {
                 let Some(path) = arguments.hosts.as_deref() else {
@@ -148,12 +156,18 @@ impl Launch {
             Launch::Local => "local",
             Launch::Ssh { .. } => "ssh",
             Launch::Slurm { .. } => "slurm",
+            Launch::Join => "join",
         }
     }
 
     /// Whether workers run on other hosts.
     pub(crate) fn remote(&self) -> bool {
         !matches!(self, Launch::Local)
+    }
+
+    /// Whether the same workers, or others by the same credentials, come back for every start.
+    pub(crate) fn comes_back(&self) -> bool {
+        matches!(self, Launch::Join)
     }
 
     /// Workers of a run that was not told how many.
@@ -163,7 +177,9 @@ impl Launch {
             Launch::Ssh { hosts, .. } => hosts.default_workers(),
             // In a job: what that was given.
             Launch::Slurm { .. } => number("SLURM_NTASKS").unwrap_or(1),
-            Launch::Local => std::thread::available_parallelism().map_or(1, usize::from),
+            Launch::Local | Launch::Join => {
+                std::thread::available_parallelism().map_or(1, usize::from)
+            }
         }
     }
 
@@ -171,7 +187,8 @@ impl Launch {
     /// the system takes to get to the first of them.
     pub(crate) fn address(&self) -> anyhow::Result<Option<IpAddr>> {
         let target = match self {
-            Launch::Local => return Ok(None),
+            // Whoever starts workers elsewhere says where they reach this process, by --bind.
+            Launch::Local | Launch::Join => return Ok(None),
             Launch::Ssh { hosts, .. } => hosts.hosts().first().map(|host| host.address.clone()),
             Launch::Slurm { .. } => std::env::var("SLURMD_NODENAME").ok(),
         };
@@ -206,7 +223,7 @@ impl Launch {
     }
 
     /// What starts them.
-    pub(crate) fn launcher(&self, start: Start<'_>) -> anyhow::Result<Box<dyn Launcher>> {
+    pub(crate) fn launcher(&self, start: Start<'_>) -> anyhow::Result<Box<dyn Launcher + Send>> {
         let program = || std::env::current_exe().context("this program's file is not known");
         Ok(match self {
             Launch::Local => Box::new(LocalLauncher {
@@ -233,8 +250,24 @@ impl Launch {
                 }
                 Box::new(launcher)
             }
+            Launch::Join => Box::new(join(start.job, start.places.len())?),
         })
     }
+}
+
+/// Says once how workers are to be started.
+fn join(job: &str, workers: usize) -> anyhow::Result<JoinLauncher> {
+    let job = job.to_owned();
+    let say = move |address: SocketAddr, file: &Path| {
+        let file = file.display();
+        eprintln!(
+            "{job} waits for {workers} worker(s); start each, on any host that sees the same files, \
+             by\n  sage-flow worker --join {address} --credentials {file}\n{file} opens the run to \
+             whoever has it: copy it to other hosts by a safe way, or hand it over by \
+             `--credentials - < {file}`"
+        );
+    };
+    Ok(JoinLauncher::new(jobs::credentials_file()?, Box::new(say)))
 }
 
 fn read(path: &Path) -> anyhow::Result<HostFile> {

@@ -8,6 +8,7 @@ use sage_dsl::experiment::Arrivals;
 
 use super::arrivals;
 use super::launch::Launch;
+use super::links::LinkArguments;
 use super::loss::OnLoss;
 use crate::args::RunArguments;
 use crate::exit::usage;
@@ -40,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) json: bool,
     /// Whether a missed objective of the program makes the run incomplete.
     pub(crate) strict_slo: bool,
+    /// How they are connected.
+    pub(crate) links: LinkArguments,
 }
 
 /// Most dataflow threads of one worker.
@@ -82,6 +85,7 @@ impl Options {
             quiet: arguments.quiet,
             json: arguments.json,
             strict_slo: arguments.strict_slo,
+            links: arguments.links.clone(),
         })
     }
 }

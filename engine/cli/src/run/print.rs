@@ -3,7 +3,7 @@
 use std::path::{Component, Path};
 
 use anyhow::Context;
-use sage_cluster::{Kubernetes, Manifest, Secret, compose};
+use sage_cluster::{Kubernetes, Manifest, Secret, Tls, compose};
 use sage_dsl::plan::Plan;
 
 use super::VERSION;
@@ -15,7 +15,16 @@ use crate::exit::usage;
 const WORKERS: usize = 2;
 
 /// Options of the command that are not for the supervisor in its container; each has a value.
-const OWN: [&str; 5] = ["--launcher", "--image", "--namespace", "--claim", "--bind"];
+const OWN: [&str; 8] = [
+    "--launcher",
+    "--image",
+    "--namespace",
+    "--claim",
+    "--bind",
+    "--tls-authority",
+    "--tls-certificate",
+    "--tls-key",
+];
 
 /// The file to print, for the launchers that print one. `plan` compiles a program.
 pub(crate) fn manifest(
@@ -71,7 +80,8 @@ pub(crate) fn manifest(
 /// What supervisor and workers prove themselves by; new each time.
 fn credentials() -> anyhow::Result<Vec<(String, String)>> {
     let secret = Secret::random()?;
-    Ok(vec![(Secret::VARIABLE.to_owned(), secret.to_hex())])
+    let tls = Tls::for_run()?.credentials()?;
+    Ok(vec![(Secret::VARIABLE.to_owned(), secret.to_hex()), (Tls::VARIABLE.to_owned(), tls)])
 }
 
 /// A path below the current folder, which is the data folder of the containers.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use sage_cluster::{Cluster, ClusterConfig, ClusterError, Lost};
+use sage_cluster::{Cluster, ClusterError, Lost};
 use sage_dataflow::arrivals::Schedule;
 use sage_dataflow::commit::{self, Commit};
 use sage_dataflow::{RunClock, RunSettings, seeded};
@@ -16,24 +16,22 @@ use sage_retrieval::documents::Corpus;
 use super::clocks::Origin;
 use super::execute::{Stopped, reads_stdin};
 use super::follow::{Course, Follower, Hold, lost_message};
+use super::generations::Generations;
 use super::indexes::{self, Built};
 use super::interrupt::Interrupts;
 use super::job::Job;
-use super::launch::{Launch, Place, Start};
+use super::launch::Place;
 use super::loss::{self, Gone, Restart};
 use super::options::Options;
 use super::progress::Display;
 use super::report::{Folder, Report};
 use super::services::Access;
 use super::shared_folder::{Mark, SharedFolder};
-use super::{JobRun, RunResult, VERSION};
+use super::{JobRun, RunResult};
 use crate::jobs::Watch;
 
 /// Workers that are done have this long to go.
 const LEAVE: Duration = Duration::from_secs(5);
-
-/// A step of a batch system may have to wait for its nodes.
-const QUEUED: Duration = Duration::from_secs(600);
 
 /// One job on its way.
 pub(super) struct Work<'w> {
@@ -47,6 +45,7 @@ pub(super) struct Work<'w> {
     pub(super) built: Vec<Built>,
     /// What is committed, before the workers begin.
     pub(super) earlier: Commit,
+    pub(super) generations: Generations<'w>,
 }
 
 impl Work<'_> {
@@ -190,6 +189,9 @@ impl Work<'_> {
                     let lost = Some(lost.clone());
                     return Ok(Course { lost, never_began: true, ..Course::default() });
                 }
+                Some(ClusterError::GivenUp) => {
+                    return Ok(Course { interrupted: true, ..Course::default() });
+                }
                 _ => return Err(error),
             },
         };
@@ -266,7 +268,7 @@ impl Work<'_> {
     }
 
     fn start(
-        &self,
+        &mut self,
         crew: Crew,
         places: &[Place],
         shared: Option<SharedFolder>,
@@ -279,10 +281,6 @@ impl Work<'_> {
         let plan = seeded(&self.job.plan, options.seed);
         let rule = options.arrivals.clone();
         let access = self.access;
-        // Only the gateway needs the endpoints' keys.
-        let without = plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone());
-        let without = without.collect();
-        let inherit_stdin = reads_stdin(&plan);
         let job = Job {
             name: self.job.name.clone(),
             plan,
@@ -310,21 +308,7 @@ impl Work<'_> {
             origin: options.launch.remote().then(|| Origin::new(self.origin_ns)),
         };
         let payload = serde_json::to_vec(&job)?;
-        let mut config = ClusterConfig {
-            generation: crew.generation,
-            ..ClusterConfig::new(crew.workers, payload, VERSION)?
-        };
-        if let Some(address) = options.launch.address()? {
-            config.listen = (address, 0).into();
-        }
-        if matches!(options.launch, Launch::Slurm { .. }) {
-            config.start_deadline = QUEUED;
-        }
-        let quiet = options.quiet;
-        let mut launcher =
-            options.launch.launcher(Start { places, without, inherit_stdin, quiet })?;
-        Cluster::start(config, &mut watch.noting(&mut *launcher))
-            .context("the workers did not start")
+        self.generations.start(crew.generation, places, payload, watch)
     }
 }
 

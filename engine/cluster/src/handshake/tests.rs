@@ -7,9 +7,10 @@ use std::thread;
 use proptest::prelude::*;
 
 use super::*;
+use crate::socket::Socket;
 
 const MESH: Introduction<'static> =
-    Introduction { role: Role::Mesh, from: 3, to: 1, generation: 7, version: "1" };
+    Introduction { role: Role::Mesh, from: Some(3), to: 1, generation: Some(7), version: "1" };
 
 fn door() -> Door<'static> {
     Door { role: Role::Mesh, from: 2..4, to: 1, generation: 7, version: "1" }
@@ -19,10 +20,15 @@ fn soon() -> Instant {
     Instant::now() + Duration::from_secs(5)
 }
 
+fn over(stream: TcpStream) -> Link {
+    let (peer, local) = (stream.peer_addr().unwrap(), stream.local_addr().unwrap());
+    Link::new(Socket::Tcp(stream), None, peer, local)
+}
+
 fn pair() -> (TcpStream, Link) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let dialler = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (dialler, Link::new(listener.accept().unwrap().0).unwrap())
+    (dialler, over(listener.accept().unwrap().0))
 }
 
 /// Both ends' results for one introduction.
@@ -32,8 +38,8 @@ fn shake(
     theirs: Secret,
 ) -> (Result<(), ClusterError>, Result<usize, ClusterError>) {
     let (dialler, link) = pair();
-    let thread = thread::spawn(move || introduce(&Link::new(dialler).unwrap(), &mine, &me, soon()));
-    let admitted = admit(&link, &theirs, &door(), |_| true, soon());
+    let thread = thread::spawn(move || introduce(&over(dialler), &mine, &me, soon()));
+    let admitted = admit(&link, &theirs, &door(), |from| from, soon());
     link.close();
     (thread.join().unwrap(), admitted)
 }
@@ -59,8 +65,8 @@ fn every_false_claim_is_refused() {
     let cases = [
         (Introduction { role: Role::Control, ..MESH }, Refusal::Address),
         (Introduction { to: 0, ..MESH }, Refusal::Address),
-        (Introduction { from: 4, ..MESH }, Refusal::Index),
-        (Introduction { generation: 6, ..MESH }, Refusal::Generation(7)),
+        (Introduction { from: Some(4), ..MESH }, Refusal::Index),
+        (Introduction { generation: Some(6), ..MESH }, Refusal::Generation(7)),
     ];
     for (me, expected) in cases {
         let (dialled, admitted) = shake(me, secret.clone(), secret.clone());
@@ -92,12 +98,11 @@ fn recorded_bytes_do_not_open_the_door_again() {
     let (dialler, inner) = pair();
     let (outer, link) = pair();
     let theirs = secret.clone();
-    let listening = thread::spawn(move || admit(&link, &theirs, &door(), |_| true, soon()));
+    let listening = thread::spawn(move || admit(&link, &theirs, &door(), |from| from, soon()));
     let mine = secret.clone();
-    let dialling =
-        thread::spawn(move || introduce(&Link::new(dialler).unwrap(), &mine, &MESH, soon()));
+    let dialling = thread::spawn(move || introduce(&over(dialler), &mine, &MESH, soon()));
     let mut recorded = Vec::new();
-    let inner = inner.into_stream().unwrap();
+    let Socket::Tcp(inner) = inner.into_socket().unwrap() else { panic!() };
     let (mut back_in, mut back_out) = (outer.try_clone().unwrap(), inner.try_clone().unwrap());
     let back = thread::spawn(move || std::io::copy(&mut back_in, &mut back_out));
     let (mut from, mut to) = (inner, outer);
@@ -122,9 +127,8 @@ fn a_place_that_is_taken_is_refused() {
     let secret = Secret::random().unwrap();
     let (dialler, link) = pair();
     let mine = secret.clone();
-    let thread =
-        thread::spawn(move || introduce(&Link::new(dialler).unwrap(), &mine, &MESH, soon()));
-    assert!(admit(&link, &secret, &door(), |_| false, soon()).is_err());
+    let thread = thread::spawn(move || introduce(&over(dialler), &mine, &MESH, soon()));
+    assert!(admit(&link, &secret, &door(), |_| None, soon()).is_err());
     let Err(ClusterError::Refused { refusal, .. }) = thread.join().unwrap() else { panic!() };
     assert_eq!(refusal, Refusal::Duplicate);
 }
@@ -144,7 +148,7 @@ proptest! {
         crate::frame::write(&mut stranger, &junk, MAX_STRANGER).unwrap();
         drop(stranger);
         let secret = Secret::random().unwrap();
-        prop_assert!(admit(&link, &secret, &door(), |_| true, soon()).is_err());
+        prop_assert!(admit(&link, &secret, &door(), |from| from, soon()).is_err());
     }
 }
 
@@ -153,6 +157,6 @@ fn a_silent_peer_costs_no_more_than_the_deadline() {
     let (_silent, link) = pair();
     let start = Instant::now();
     let deadline = start + Duration::from_millis(50);
-    assert!(admit(&link, &Secret::random().unwrap(), &door(), |_| true, deadline).is_err());
+    assert!(admit(&link, &Secret::random().unwrap(), &door(), |from| from, deadline).is_err());
     assert!(start.elapsed() < Duration::from_secs(5));
 }

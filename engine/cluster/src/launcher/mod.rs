@@ -2,6 +2,7 @@
 
 pub(crate) mod compose;
 pub(crate) mod hosts;
+pub(crate) mod join;
 pub(crate) mod k8s;
 pub(crate) mod local;
 pub(crate) mod manifest;
@@ -24,7 +25,7 @@ pub struct LauncherEntry {
 
 /// All launchers, by name.
 pub const LAUNCHERS: &[LauncherEntry] =
-    &[compose::ENTRY, k8s::ENTRY, local::ENTRY, slurm::ENTRY, ssh::ENTRY];
+    &[compose::ENTRY, join::ENTRY, k8s::ENTRY, local::ENTRY, slurm::ENTRY, ssh::ENTRY];
 
 /// Starts worker processes somewhere: on this host, over ssh, by a batch system.
 pub trait Launcher {
@@ -45,6 +46,10 @@ pub trait WorkerProcess: Send + Sync {
 
     /// Ends the process at once; it is no error if it has ended already.
     fn kill(&self) -> io::Result<()>;
+
+    /// Its control connection has ended. For launchers that see nothing else of a process: its
+    /// [`WorkerProcess::wait`] may return now.
+    fn disconnected(&self) {}
 
     /// The number of the process, if it is one of this host.
     fn id(&self) -> Option<u32> {

@@ -3,6 +3,9 @@
 use std::io::{Read, Write};
 
 use super::*;
+use crate::tls::Tls;
+use crate::vigil::Watcher;
+use crate::wire::Transport;
 
 fn listener() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -12,18 +15,26 @@ fn listener() -> (TcpListener, SocketAddr) {
 }
 
 fn form(
+    transport: &Transport,
     secret: &Secret,
     index: usize,
     peers: &[SocketAddr],
     listener: &TcpListener,
     time: Duration,
-) -> Result<Vec<Option<TcpStream>>, ClusterError> {
+) -> Result<Vec<Option<Socket>>, ClusterError> {
     let deadline = Instant::now() + time;
-    Mesh { secret, version: "1", generation: 0, index, peers, deadline }.form(listener)
+    let wire = &Wire::new(transport, Watcher::Worker).unwrap();
+    Mesh { wire, secret, version: "1", generation: 0, index, peers, deadline }.form(listener)
 }
 
 #[test]
 fn strangers_at_a_mesh_port_disturb_nobody() {
+    for transport in [Transport::Hmac, Transport::Tls(Tls::for_run().unwrap())] {
+        strangers_disturb_nobody_over(&transport);
+    }
+}
+
+fn strangers_disturb_nobody_over(transport: &Transport) {
     let secret = Secret::random().unwrap();
     let (listeners, peers): (Vec<_>, Vec<_>) = (0..3).map(|_| listener()).unzip();
     // In the backlog before any worker dials.
@@ -45,7 +56,9 @@ fn strangers_at_a_mesh_port_disturb_nobody() {
             .enumerate()
             .map(|(index, listener)| {
                 let (secret, peers) = (&secret, &peers);
-                scope.spawn(move || form(secret, index, peers, listener, Duration::from_secs(20)))
+                scope.spawn(move || {
+                    form(transport, secret, index, peers, listener, Duration::from_secs(20))
+                })
             })
             .collect();
         workers.into_iter().map(|worker| worker.join().unwrap().unwrap()).collect()
@@ -70,8 +83,11 @@ fn a_peer_with_another_secret_is_named_at_once() {
     let (listeners, peers): (Vec<_>, Vec<_>) = (0..2).map(|_| listener()).unzip();
     let (one, other) = (Secret::random().unwrap(), Secret::random().unwrap());
     thread::scope(|scope| {
-        let zero = scope.spawn(|| form(&one, 0, &peers, &listeners[0], Duration::from_millis(300)));
-        let dialled = form(&other, 1, &peers, &listeners[1], Duration::from_secs(20));
+        let zero = scope.spawn(|| {
+            form(&Transport::Hmac, &one, 0, &peers, &listeners[0], Duration::from_millis(300))
+        });
+        let dialled =
+            form(&Transport::Hmac, &other, 1, &peers, &listeners[1], Duration::from_secs(20));
         assert!(matches!(dialled, Err(ClusterError::Unproven { .. })), "{dialled:?}");
         let waited = zero.join().unwrap();
         let Err(ClusterError::MeshDeadline { worker: 0, missing, .. }) = waited else {

@@ -3,7 +3,7 @@
 //! The port is open only until the last worker has joined.
 
 use std::mem;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,11 +16,14 @@ use crate::gate;
 use crate::handshake::{self, Door, PATIENCE, Role, SUPERVISOR};
 use crate::link::Link;
 use crate::message::{Down, Up};
+use crate::vigil;
+use crate::wire::Wire;
 
 /// Admits workers until all are there, the cluster is ended or the deadline has come.
 pub(super) fn run(
     shared: &Arc<Shared>,
     config: &ClusterConfig,
+    wire: &Wire,
     listener: &TcpListener,
     deadline: Instant,
 ) {
@@ -36,8 +39,8 @@ pub(super) fn run(
             state.last_refusal = Some(error);
         });
     };
-    let greet = |link: &Link, proved: &dyn Fn() -> bool| {
-        greet(shared, config, link, proved, deadline)
+    let greet = |stream: TcpStream, proved: &dyn Fn() -> bool| {
+        greet(shared, config, wire, stream, proved, deadline)
             .inspect_err(|error| refuse(error.to_string()))
             .ok()
     };
@@ -67,10 +70,11 @@ pub(super) fn run(
 fn greet(
     shared: &Shared,
     config: &ClusterConfig,
-    link: &Link,
+    wire: &Wire,
+    stream: TcpStream,
     proved: &dyn Fn() -> bool,
     deadline: Instant,
-) -> Result<usize, ClusterError> {
+) -> Result<(Link, usize), ClusterError> {
     let door = Door {
         role: Role::Control,
         from: 0..config.workers,
@@ -78,11 +82,19 @@ fn greet(
         generation: config.generation,
         version: &config.version,
     };
-    let claim = |worker: usize| {
-        proved() && shared.update(|state| !mem::replace(&mut state.slots[worker].claimed, true))
+    let claim = |worker: Option<usize>| {
+        if !proved() {
+            return None;
+        }
+        shared.update(|state| {
+            let place = worker.or_else(|| state.slots.iter().position(|slot| !slot.claimed))?;
+            (!mem::replace(&mut state.slots[place].claimed, true)).then_some(place)
+        })
     };
     let patience = deadline.min(Instant::now() + PATIENCE);
-    handshake::admit(link, &config.secret, &door, claim, patience)
+    let link = wire.accepted(stream, patience)?;
+    let admitted = handshake::admit(&link, &config.secret, &door, claim, patience);
+    admitted.inspect_err(|_| link.close()).map(|worker| (link, worker))
 }
 
 /// Tells a worker who it is and what the job is, and learns its mesh address.
@@ -93,7 +105,8 @@ fn assign(
     deadline: Instant,
 ) -> Result<SocketAddr, FrameError> {
     let ClusterConfig { workers, generation, ref payload, .. } = *config;
-    let assignment = Down::Assign { index, workers, generation };
+    let answers = vigil::between_hosts(link.peer());
+    let assignment = Down::Assign { index, workers, generation, answers };
     link.send(&assignment, Some(payload), Some(deadline))?;
     loop {
         if let Up::Listening { address } = link.receive(MAX_STRANGER, Some(deadline))? {

@@ -3,12 +3,13 @@
 mod admission;
 pub(crate) mod event;
 pub(crate) mod handle;
+pub(crate) mod port;
 mod state;
 mod watch;
 
 use std::fmt;
 use std::mem;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
@@ -20,9 +21,12 @@ use crate::launcher::{Exit, Launcher};
 use crate::limit::{check_descriptors, check_workers};
 use crate::message::Down;
 use crate::secret::Secret;
+use crate::vigil::Watcher;
+use crate::wire::{Transport, Wire};
 use crate::worker::Join;
 use event::{ClusterEvent, Lost, root_cause};
 use handle::{ClusterHandle, check_size};
+use port::ControlPort;
 use state::{Shared, State};
 
 /// Events that may wait for the application before workers have to.
@@ -31,6 +35,16 @@ const MAX_EVENTS: usize = 256;
 const SETTLE: Duration = Duration::from_millis(150);
 /// Time for a killed process to be reaped.
 const REAP: Duration = Duration::from_secs(5);
+
+/// How often it is asked whether a start is to be given up.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// The time that a start may take.
+struct Time<'t> {
+    start: Instant,
+    deadline: Instant,
+    give_up: Option<&'t (dyn Fn() -> bool + Send + Sync)>,
+}
 
 /// What a cluster is to be.
 #[derive(Clone)]
@@ -49,8 +63,14 @@ pub struct ClusterConfig {
     pub heartbeat_timeout: Duration,
     /// Version of the binary; workers of another one are refused.
     pub version: String,
-    /// Where workers reach the supervisor; port 0 takes a free one.
+    /// Where the control port is opened: by default on the loopback.
     pub listen: SocketAddr,
+    /// A control port that is open already, in its stead.
+    pub port: Option<ControlPort>,
+    /// How the processes are connected.
+    pub transport: Transport,
+    /// Whether the start is to be given up; asked from time to time until all workers are there.
+    pub give_up: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
 }
 
 impl ClusterConfig {
@@ -68,7 +88,10 @@ impl ClusterConfig {
             start_deadline: Duration::from_secs(30),
             heartbeat_timeout: Duration::from_millis(1500),
             version: version.into(),
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            port: None,
+            transport: Transport::Hmac,
+            give_up: None,
         })
     }
 }
@@ -83,6 +106,8 @@ impl fmt::Debug for ClusterConfig {
             .field("start_deadline", &self.start_deadline)
             .field("heartbeat_timeout", &self.heartbeat_timeout)
             .field("version", &self.version)
+            .field("listen", &self.listen)
+            .field("transport", &self.transport)
             .finish_non_exhaustive()
     }
 }
@@ -94,6 +119,8 @@ pub struct Cluster {
     /// The threads that reap the processes.
     reapers: Vec<JoinHandle<()>>,
     silence: Option<JoinHandle<()>>,
+    /// Carries the connections as long as there are any.
+    _wire: Wire,
 }
 
 /// How the workers of a cluster ended.
@@ -123,11 +150,12 @@ impl Cluster {
         check_workers(config.workers)?;
         check_descriptors(config.workers)?;
         check_size("job payload", &config.payload)?;
-        let what = "control port";
-        let bind_error = |source| ClusterError::Bind { what, source };
-        let listener = TcpListener::bind(config.listen).map_err(bind_error)?;
-        listener.set_nonblocking(true).map_err(bind_error)?;
-        let address = listener.local_addr().map_err(bind_error)?;
+        let port = match &config.port {
+            Some(port) => port.clone(),
+            None => ControlPort::open(config.listen)?,
+        };
+        let address = port.address();
+        let wire = Wire::new(&config.transport, Watcher::Supervisor)?;
 
         let start = Instant::now();
         let deadline = start + config.start_deadline;
@@ -143,15 +171,16 @@ impl Cluster {
             events,
             reapers: Vec::new(),
             silence: None,
+            _wire: wire.clone(),
         };
 
         let config = Arc::new(config);
         let (gate_shared, gate_config) = (Arc::clone(&shared), Arc::clone(&config));
         watch::spawn("admission".to_owned(), move || {
-            admission::run(&gate_shared, &gate_config, &listener, deadline);
+            admission::run(&gate_shared, &gate_config, &wire, port.listener(), deadline);
         })?;
         for worker in 0..config.workers {
-            let env = Join::environment(&config.secret, worker, config.generation);
+            let env = Join::environment(&config, worker)?;
             let process = launcher
                 .launch(worker, address, &env)
                 .map_err(|source| ClusterError::Launch { worker, source })?;
@@ -166,13 +195,14 @@ impl Cluster {
             })?);
         }
 
-        cluster.await_all("join", start, deadline, |slot| slot.mesh.is_some())?;
+        let time = Time { start, deadline, give_up: config.give_up.as_deref() };
+        cluster.await_all("join", &time, |slot| slot.mesh.is_some())?;
         let peers = shared.lock().slots.iter().filter_map(|slot| slot.mesh).collect();
         let go = Down::Start { peers };
         for worker in 0..config.workers {
             cluster.handle.tell(worker, &go, None);
         }
-        cluster.await_all("connect to their peers", start, deadline, |slot| slot.meshed)?;
+        cluster.await_all("connect to their peers", &time, |slot| slot.meshed)?;
         shared.forgive();
         shared.update(|state| state.running = true);
         cluster.silence = Some(watch::silence(Arc::clone(&shared))?);
@@ -234,13 +264,20 @@ impl Cluster {
     fn await_all(
         &self,
         step: &'static str,
-        start: Instant,
-        deadline: Instant,
+        time: &Time<'_>,
         there: impl Fn(&state::Slot) -> bool,
     ) -> Result<(), ClusterError> {
         let shared = &self.handle.shared;
         let complete = |state: &State| state.slots.iter().all(&there);
-        shared.wait(deadline, |state| complete(state) || !state.losses.is_empty());
+        let settled = |state: &State| complete(state) || !state.losses.is_empty();
+        while !shared.wait(time.deadline.min(Instant::now() + LOOK), settled) {
+            if time.give_up.is_some_and(|give_up| give_up()) {
+                return Err(ClusterError::GivenUp);
+            }
+            if Instant::now() >= time.deadline {
+                break;
+            }
+        }
         if !shared.lock().losses.is_empty() {
             thread::sleep(SETTLE);
         }
@@ -255,7 +292,7 @@ impl Cluster {
         Err(ClusterError::StartDeadline {
             step,
             missing: slots.filter(|(_, slot)| !there(slot)).map(|(worker, _)| worker).collect(),
-            waited: start.elapsed(),
+            waited: time.start.elapsed(),
             refused: state.refused,
             last_refusal: state.last_refusal.clone(),
         })

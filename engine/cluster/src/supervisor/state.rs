@@ -130,7 +130,8 @@ impl Shared {
             let mut state = self.lock();
             let slot = &mut state.slots[worker];
             let harmless = match cause {
-                LossCause::Exited(exit) => exit.success(),
+                // A launcher that cannot tell is believed to have nothing bad to tell.
+                LossCause::Exited(exit) => exit.success() || exit == Exit::Unknown,
                 LossCause::Silent(_) | LossCause::Disconnected => true,
             };
             let told = slot.lost || (slot.finished && harmless);

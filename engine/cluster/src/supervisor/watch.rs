@@ -11,7 +11,8 @@ use crate::error::ClusterError;
 use crate::frame::{FrameError, MAX_PEER};
 use crate::launcher::{Exit, WorkerProcess};
 use crate::link::Link;
-use crate::message::Up;
+use crate::message::{Down, Up};
+use crate::vigil;
 
 /// How long a closed socket waits for the exit that explains it, and an exit with an error for the
 /// last messages in the socket. Both normally take a millisecond.
@@ -51,12 +52,18 @@ pub(super) fn read(
         if !shared.wait(Instant::now() + EXPLAIN, exited) {
             shared.lose(worker, LossCause::Disconnected);
         }
+        if let Some(process) = shared.members[worker].process.get() {
+            process.disconnected();
+        }
     })
 }
 
 fn listen(shared: &Shared, worker: usize, link: &Link) -> Result<(), FrameError> {
     loop {
         match link.receive::<Up>(MAX_PEER, None)? {
+            Up::Heartbeat if vigil::between_hosts(link.peer()) => {
+                link.send_within(&Down::Heard, None, shared.heartbeat_timeout)?;
+            }
             Up::Heartbeat => {}
             Up::Meshed => shared.update(|state| state.slots[worker].meshed = true),
             Up::Message => {

@@ -24,7 +24,7 @@ use sage_core::metrics::Summary;
 use sage_dataflow::arrivals::Schedule;
 use sage_dataflow::sinks::{file_name, header, join_parts};
 use sage_dataflow::{
-    Begin, DEAD_LETTERS, Progress, Reporter, RunClock, RunSettings, WorkerSetup, commit,
+    Begin, DEAD_LETTERS, Progress, Reporter, RunClock, RunSettings, Socket, WorkerSetup, commit,
 };
 use sage_dsl::catalog::Catalog;
 use sage_dsl::experiment::Arrivals;
@@ -235,8 +235,8 @@ impl Reporter for Silent {
 }
 
 /// Sockets between every two of `n`.
-fn mesh(n: usize) -> Vec<Vec<Option<TcpStream>>> {
-    let mut sockets: Vec<Vec<Option<TcpStream>>> =
+fn mesh(n: usize) -> Vec<Vec<Option<Socket>>> {
+    let mut sockets: Vec<Vec<Option<Socket>>> =
         (0..n).map(|_| (0..n).map(|_| None).collect()).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     for low in 0..n {
@@ -245,8 +245,8 @@ fn mesh(n: usize) -> Vec<Vec<Option<TcpStream>>> {
             let (accepted, _) = listener.accept().unwrap();
             dialled.set_nodelay(true).unwrap();
             accepted.set_nodelay(true).unwrap();
-            sockets[low][high] = Some(dialled);
-            sockets[high][low] = Some(accepted);
+            sockets[low][high] = Some(Socket::Tcp(dialled));
+            sockets[high][low] = Some(Socket::Tcp(accepted));
         }
     }
     sockets

@@ -43,7 +43,7 @@ struct Target {
 
 impl Caller {
     pub(super) fn new(config: &ClientConfig, patience: Duration) -> Result<Caller, ClientError> {
-        let authority = authority(&config.gateway)?;
+        let authority = authority(&config.gateway, config.tls.is_some())?;
         let mut headers = HeaderMap::new();
         let mut set = |name, what, text: &str| {
             let value = HeaderValue::from_str(text).map_err(|_| ClientError::Text { what })?;
@@ -76,7 +76,11 @@ impl Caller {
         Ok(Caller {
             targets: targets.collect::<Result<_, ClientError>>()?,
             gateway: config.gateway.clone(),
-            connections: Connections::new(authority, config.max_in_flight.max(1)),
+            connections: Connections::new(
+                authority,
+                config.tls.clone(),
+                config.max_in_flight.max(1),
+            ),
             headers,
             patience,
             // Random keys: no other client has the same.
@@ -281,17 +285,24 @@ fn result(
     Err(CallError { class, status, message })
 }
 
-/// `HOST:PORT` of an `http://` address.
-fn authority(address: &str) -> Result<String, ClientError> {
+/// `HOST:PORT` of an `http://` address, or of an `https://` one for who has certificates.
+fn authority(address: &str, tls: bool) -> Result<String, ClientError> {
     let wrong =
         |reason: &str| ClientError::Address { address: address.into(), reason: reason.into() };
     let uri: Uri = address.parse().map_err(|_| wrong("it is not a URL"))?;
-    if uri.scheme_str() != Some("http") {
-        return Err(wrong("it is not plain http"));
+    match (uri.scheme_str(), tls) {
+        (Some("http"), false) | (Some("https"), true) => {}
+        (Some("https"), false) => return Err(wrong("it is https and there are no certificates")),
+        (_, false) => return Err(wrong("it is not plain http")),
+        (_, true) => return Err(wrong("it is not https")),
     }
     if !matches!(uri.path(), "" | "/") {
         return Err(wrong("it has a path"));
     }
     let authority = uri.authority().ok_or_else(|| wrong("it has no host"))?;
-    Ok(format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)))
+    Ok(format!(
+        "{}:{}",
+        authority.host(),
+        authority.port_u16().unwrap_or(if tls { 443 } else { 80 })
+    ))
 }

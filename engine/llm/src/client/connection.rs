@@ -6,7 +6,7 @@
 //! a new connection.
 
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
@@ -15,7 +15,10 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper::http::response::Parts;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 type Sender = SendRequest<Full<Bytes>>;
 
@@ -36,14 +39,20 @@ pub(super) enum TransportError {
 /// See the module.
 pub(super) struct Connections {
     authority: String,
+    tls: Option<TlsConnector>,
     idle: Mutex<Vec<Sender>>,
     max_idle: usize,
 }
 
 impl Connections {
     /// To `authority` (`HOST:PORT`), keeping up to `max_idle` connections.
-    pub(super) fn new(authority: String, max_idle: usize) -> Self {
-        Connections { authority, idle: Mutex::new(Vec::new()), max_idle }
+    pub(super) fn new(
+        authority: String,
+        tls: Option<Arc<rustls::ClientConfig>>,
+        max_idle: usize,
+    ) -> Self {
+        let tls = tls.map(TlsConnector::from);
+        Connections { authority, tls, idle: Mutex::new(Vec::new()), max_idle }
     }
 
     /// Send what `build` makes; the answer's head, and its body to be read.
@@ -79,17 +88,28 @@ impl Connections {
     async fn connect(&self) -> io::Result<Sender> {
         let stream = TcpStream::connect(&self.authority).await?;
         stream.set_nodelay(true)?;
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
-        // Ends by itself when the sender is dropped; its errors reach the request under way.
-        tokio::spawn(connection);
-        Ok(sender)
+        match &self.tls {
+            None => speak(stream).await,
+            Some(tls) => {
+                // Whoever made the certificates of the run does not compare names.
+                let name = ServerName::try_from("sage-flow").map_err(io::Error::other)?;
+                speak(tls.connect(name, stream).await?).await
+            }
+        }
     }
 
     fn begin(&self, sender: Sender, response: hyper::Response<Incoming>) -> (Parts, Reading<'_>) {
         let (parts, body) = response.into_parts();
         (parts, Reading { connections: self, sender, body })
     }
+}
+
+async fn speak(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> io::Result<Sender> {
+    let (sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    // Ends by itself when the sender is dropped; its errors reach the request under way.
+    tokio::spawn(connection);
+    Ok(sender)
 }
 
 /// An answer that is still coming. Dropped before its end, its connection is closed.

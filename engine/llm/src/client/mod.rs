@@ -11,8 +11,9 @@
 //! runtime.
 //!
 //! The client speaks hyper without a client library on top: it has exactly one peer, needs neither
-//! TLS, proxies nor redirects, and must know whether a connection was a reused one (see
-//! `connection`). A worker pays for no root certificates this way.
+//! proxies nor redirects, and must know whether a connection was a reused one (see
+//! `connection`). A worker pays for no root certificates this way: with TLS it believes the run's own
+//! authority and no other.
 //!
 //! **It does not retry.** The gateway is the one owner of retries; two owners multiply.
 //!
@@ -50,8 +51,10 @@ const JOIN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where and as whom a client calls.
 #[derive(Clone)]
 pub struct ClientConfig {
-    /// `http://HOST:PORT` of the gateway.
+    /// `http://HOST:PORT` of the gateway, or `https://` with `tls`.
     pub gateway: String,
+    /// How the gateway is to be believed, and what it is shown; for `https://` and only for that.
+    pub tls: Option<Arc<rustls::ClientConfig>>,
     /// Bearer token of the run; empty sends none.
     pub token: String,
     /// Name of the job, for the gateway's accounts.
@@ -68,6 +71,7 @@ impl fmt::Debug for ClientConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientConfig")
             .field("gateway", &self.gateway)
+            .field("tls", &self.tls.is_some())
             .field("token", &if self.token.is_empty() { "none" } else { "(redacted)" })
             .field("job", &self.job)
             .field("worker", &self.worker)
@@ -90,7 +94,9 @@ pub struct EndpointTarget {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The gateway's address cannot be used.
-    #[error("gateway address `{address}`: {reason}; expected http://HOST:PORT")]
+    #[error(
+        "gateway address `{address}`: {reason}; expected http://HOST:PORT, or https:// with the certificates of a run"
+    )]
     Address {
         /// As given.
         address: String,

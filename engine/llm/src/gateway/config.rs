@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sage_core::endpoint::CacheMode;
@@ -32,6 +33,8 @@ pub struct GatewayConfig {
     pub cache: CacheMode,
     /// Largest request, bytes.
     pub max_body: usize,
+    /// Serves TLS, to those whom this believes; plain HTTP without it.
+    pub tls: Option<Arc<rustls::ServerConfig>>,
 }
 
 impl Default for GatewayConfig {
@@ -46,6 +49,7 @@ impl Default for GatewayConfig {
             content: None,
             cache: CacheMode::Off,
             max_body: 16 << 20,
+            tls: None,
         }
     }
 }
@@ -210,6 +214,7 @@ impl fmt::Debug for GatewayConfig {
             .field("content", &self.content.is_some())
             .field("cache", &self.cache)
             .field("max_body", &self.max_body)
+            .field("tls", &self.tls.is_some())
             .finish()
     }
 }

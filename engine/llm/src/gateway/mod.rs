@@ -54,6 +54,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 pub use config::{ClientKey, Concurrency, GatewayConfig, HedgeRule, JobShares, Price, Upstream};
 pub use error::GatewayError;
@@ -68,6 +69,7 @@ use target::Target;
 pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Arc<rustls::ServerConfig>>,
     doors: Arc<Doors>,
 }
 
@@ -85,11 +87,12 @@ impl Gateway {
     ///
     /// Must be called on a tokio runtime.
     pub async fn bind(address: &str, config: GatewayConfig) -> Result<Gateway, GatewayError> {
+        let tls = config.tls.clone();
         let doors = Arc::new(Doors::new(config)?);
         let fail = |source| GatewayError::bind(address, source);
         let listener = TcpListener::bind(address).await.map_err(fail)?;
         let address = listener.local_addr().map_err(fail)?;
-        Ok(Gateway { listener, address, doors })
+        Ok(Gateway { listener, address, tls, doors })
     }
 
     /// Where it listens.
@@ -106,7 +109,8 @@ impl Gateway {
     ///
     /// Dropping the future cuts everything off at once.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
-        server::serve(self.listener, self.doors, shutdown).await;
+        let tls = self.tls.map(TlsAcceptor::from);
+        server::serve(self.listener, tls, self.doors, shutdown).await;
     }
 }
 

@@ -10,9 +10,11 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use super::calls::Calls;
 use super::doors::Doors;
@@ -24,6 +26,8 @@ const MAX_CONNECTIONS: usize = 16_384;
 pub(super) const GRACE: Duration = Duration::from_secs(5);
 /// A connection without a request is closed after this time; so is one that dribbles its headers.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(90);
+/// Time for a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Read from a connection at once at most, which also bounds a request's headers: beyond this the
 /// answer is a bare 431, up to it one in the API's words (see `route`).
 const MAX_BUFFER: usize = 256 << 10;
@@ -32,6 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 pub(super) async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     doors: Arc<Doors>,
     shutdown: impl Future<Output = ()>,
 ) {
@@ -55,7 +60,8 @@ pub(super) async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => {
                 if let Ok((stream, _)) = accepted {
-                    connections.spawn(connection(stream, router.clone(), stopping.clone()));
+                    let (router, stopping) = (router.clone(), stopping.clone());
+                    connections.spawn(connection(stream, tls.clone(), router, stopping));
                 } else {
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
@@ -81,9 +87,30 @@ impl Drop for Closing {
     }
 }
 
-async fn connection(stream: TcpStream, router: Router, mut stopping: watch::Receiver<()>) {
+async fn connection(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    mut stopping: watch::Receiver<()>,
+) {
     // A socket that cannot be tuned is still a socket.
     let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return speak(stream, router, stopping).await };
+    let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream));
+    // Whoever does not come through it is told why by TLS itself.
+    tokio::select! {
+        shaken = shaken => if let Ok(Ok(stream)) = shaken {
+            speak(stream, router, stopping).await;
+        },
+        _ = stopping.changed() => {}
+    }
+}
+
+async fn speak(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    router: Router,
+    mut stopping: watch::Receiver<()>,
+) {
     let service = TowerToHyperService::new(router);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

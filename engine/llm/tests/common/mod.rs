@@ -63,6 +63,7 @@ pub fn client(gateway: &str) -> Client {
 pub fn client_of(gateway: &str, job: &str, token: &str) -> Client {
     Client::new(ClientConfig {
         gateway: gateway.into(),
+        tls: None,
         token: token.into(),
         job: job.into(),
         worker: 0,

@@ -1,14 +1,16 @@
 //! What one job sees of the services.
 
+use sage_cluster::Tls;
 use sage_dsl::catalog::EndpointUse;
 use sage_dsl::plan::Plan;
 use sage_llm::gateway::{EndpointStats, StatsHandle};
 
 /// A job's way to its endpoints.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Access {
-    /// `http://HOST:PORT` of the gateway.
+    /// `http://HOST:PORT` of the gateway, or `https://` with certificates.
     pub(crate) gateway: String,
+    pub(crate) tls: Option<Tls>,
     /// Token it wants.
     pub(crate) token: String,
     /// The job's name there.

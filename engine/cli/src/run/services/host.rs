@@ -1,8 +1,8 @@
 //! The thread that simulated endpoints and the gateway live on.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::mpsc;
 
+use sage_cluster::Tls;
 use sage_dsl::plan::EndpointPlan;
 use sage_llm::gateway::{Gateway, GatewayConfig, JobShares, StatsHandle};
 use tokio::sync::oneshot;
@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::Simulators;
 use super::endpoint::check;
 use super::kept::Kept;
+use crate::run::links::Links;
 
 /// What the services' thread says, in this order.
 pub(super) enum Word {
@@ -29,7 +30,7 @@ pub(super) struct Found {
 }
 
 pub(super) struct Ready {
-    /// `http://HOST:PORT`.
+    /// `http://HOST:PORT`, or `https://`.
     pub(super) gateway: String,
     pub(super) stats: StatsHandle,
 }
@@ -39,8 +40,7 @@ pub(super) struct Terms {
     pub(super) seed: u64,
     pub(super) token: String,
     pub(super) jobs: JobShares,
-    /// Where the gateway listens, if not on the loopback.
-    pub(super) listen: Option<IpAddr>,
+    pub(super) links: Links,
 }
 
 /// The far ends of the channels to the thread.
@@ -86,12 +86,13 @@ async fn serve(endpoints: &[EndpointPlan], terms: Terms, line: Line) -> anyhow::
         jobs: terms.jobs,
         journal: kept.journal,
         content: kept.content,
+        tls: terms.links.tls().map(Tls::server),
         ..GatewayConfig::default()
     };
-    let listen = SocketAddr::new(terms.listen.unwrap_or(Ipv4Addr::LOCALHOST.into()), 0);
-    let gateway = Gateway::bind(&listen.to_string(), config).await?;
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
+    let gateway = Gateway::bind(&terms.links.gateway().to_string(), config).await?;
     let _ = line.ready.send(Ok(Word::Ready(Ready {
-        gateway: format!("http://{}", gateway.local_addr()),
+        gateway: format!("{scheme}://{}", gateway.local_addr()),
         stats: gateway.stats(),
     })));
     gateway

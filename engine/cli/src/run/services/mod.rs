@@ -8,12 +8,12 @@ mod kept;
 mod shared;
 mod simulators;
 
-use std::net::IpAddr;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use sage_cluster::Tls;
 use sage_dsl::plan::Plan;
 use sage_llm::gateway::{Gateway, GatewayStats, JobShares, StatsHandle};
 use sage_llm::journal::Journal;
@@ -25,6 +25,7 @@ pub(crate) use self::kept::{JOURNAL, Kept, Places};
 pub(crate) use self::shared::Shared;
 pub(crate) use self::simulators::Simulators;
 use super::Interrupts;
+use super::links::Links;
 
 /// Gateway and simulators of a run, on a thread of their own; they end with this.
 pub(crate) struct Services {
@@ -44,6 +45,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(crate) struct Prepared {
     jobs: Vec<Option<Seen>>,
     token: String,
+    tls: Option<Tls>,
     keep: oneshot::Sender<Kept>,
     when_ready: mpsc::Receiver<anyhow::Result<Word>>,
     thread: Thread,
@@ -73,7 +75,7 @@ impl Services {
         jobs: &[(&str, &Plan)],
         shares: JobShares,
         seed: u64,
-        listen: Option<IpAddr>,
+        links: &Links,
     ) -> anyhow::Result<Option<Prepared>> {
         if jobs.iter().all(|(_, plan)| plan.endpoints.is_empty()) {
             return Ok(None);
@@ -84,7 +86,7 @@ impl Services {
         let (stop, stopped) = oneshot::channel();
         let (keep, kept) = oneshot::channel();
         let (ready, when_ready) = mpsc::channel();
-        let terms = Terms { seed, token: token.clone(), jobs: shares, listen };
+        let terms = Terms { seed, token: token.clone(), jobs: shares, links: links.clone() };
         let line = Line { kept, ready, stopped };
         let handle = std::thread::Builder::new()
             .name("services".into())
@@ -109,7 +111,7 @@ impl Services {
             })
         };
         let jobs = jobs.iter().zip(&of).map(seen).collect();
-        Ok(Some(Prepared { jobs, token, keep, when_ready, thread }))
+        Ok(Some(Prepared { jobs, token, tls: links.tls().cloned(), keep, when_ready, thread }))
     }
 
     /// The way of the job at this position to its endpoints; `None` if it calls none.
@@ -174,6 +176,7 @@ impl Prepared {
         let access = |seen: Seen| Access {
             gateway: ready.gateway.clone(),
             token: self.token.clone(),
+            tls: self.tls.clone(),
             job: seen.job,
             endpoints: seen.endpoints,
             label: seen.label,

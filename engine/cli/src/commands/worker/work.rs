@@ -1,34 +1,85 @@
-//! `worker`: join a run and do this process's part of it.
+//! One process's part of a run: join, work, leave.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use sage_cluster::{Control, ControlMessage, EXIT_LOST, Join, join as join_cluster};
+use sage_cluster::{
+    ClusterError, Control, ControlMessage, EXIT_LOST, Join, Member, Refusal, Socket, Tls,
+    Transport, join as join_cluster,
+};
 use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass};
 use sage_core::index::Index;
 use sage_dataflow::{Begin, DataflowError, Progress, Reporter, WorkerSetup};
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
 use sage_retrieval::MappedIndex;
 
+use super::keeper::KEPT;
 use crate::exit::Exit;
-use crate::run::VERSION;
 use crate::run::clocks::shifted;
 use crate::run::job::{Job, Order, Usage, Word};
 
 /// Between two words about what the process uses.
 const USAGE: Duration = Duration::from_secs(1);
-
 /// The gateway lives in the supervisor, and a worker without a supervisor ends at once. Its calls,
 /// which break in the same moment, must not be taken for failed ones until then.
 const WITHOUT_GATEWAY: Duration = Duration::from_secs(5);
+/// Exit code of a worker that found nobody at the address (`EX_UNAVAILABLE`).
+pub(super) const EXIT_NOBODY: i32 = 69;
 
-pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
+/// A worker that was started by hand waits this long for a run to need it.
+const PATIENCE: Duration = Duration::from_secs(3600);
+/// Time for what was said last to leave the host.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// `kept` if somebody sends another worker when this one has to end.
+pub(super) fn work(mut join: Join, kept: bool) -> anyhow::Result<Exit> {
     ignore_interrupts()?;
     die_with_peers();
-    let member = join_cluster(Join::from_env(address, VERSION)?)?;
+    if kept {
+        die_with_keeper();
+        join.patience = PATIENCE;
+    }
+    let tls = match &join.transport {
+        Transport::Hmac => None,
+        Transport::Tls(tls) => Some(tls.clone()),
+    };
+    let member = join_cluster(join).inspect_err(|error| {
+        if kept && let Some(code) = worth_another_try(error) {
+            std::process::exit(code);
+        }
+    })?;
+    let (control, wire) = (member.control.clone(), member.wire.clone());
+    let done = take_part(member, tls.as_ref());
+    // An error, too, is only said when it has left.
+    control.close();
+    wire.finish(LAST_WORDS);
+    match done {
+        // The supervisor knows better than this worker which process was lost first.
+        Ok(None) => std::process::exit(EXIT_LOST),
+        Ok(Some(exit)) => Ok(exit),
+        Err(error) => Err(error),
+    }
+}
+
+/// Why a kept worker could not join, if that may pass: the code that tells its keeper.
+fn worth_another_try(error: &ClusterError) -> Option<i32> {
+    use Refusal::{Duplicate, Full, Generation};
+    match error {
+        ClusterError::Dial { .. } => Some(EXIT_NOBODY),
+        ClusterError::Link { .. }
+        | ClusterError::Vanished { .. }
+        | ClusterError::MeshDeadline { .. }
+        | ClusterError::Refused { refusal: Duplicate | Full | Generation(_), .. } => {
+            Some(EXIT_LOST)
+        }
+        _ => None,
+    }
+}
+
+/// The part of a worker that has joined; `None` if it lost its peers.
+fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> {
     let mut job: Job = serde_json::from_slice(&member.payload).context("the job cannot be read")?;
     if let Some(shared) = &job.shared {
         shared.check()?;
@@ -46,12 +97,12 @@ pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
         Ok(Arc::new(index) as Arc<dyn Index>)
     });
     let indexes = indexes.collect::<anyhow::Result<Vec<_>>>()?;
-    let endpoint = endpoint(&job, member.index)?;
+    let endpoint = endpoint(&job, member.index, tls)?;
     let setup = WorkerSetup {
         plan: job.plan,
         settings: job.settings,
         index: member.index,
-        sockets: member.mesh,
+        sockets: member.mesh.into_iter().map(|socket| socket.map(socket_of)).collect(),
         endpoint,
         indexes,
         begin,
@@ -62,11 +113,32 @@ pub(crate) fn worker(address: SocketAddr) -> anyhow::Result<Exit> {
         Ok(outcomes) => {
             control.send(&serde_json::to_vec(&Word::Outcome { outcomes, usage: Usage::own() })?)?;
             control.finished()?;
-            Ok(Exit::Complete)
+            Ok(Some(Exit::Complete))
         }
-        // The supervisor knows better than this worker which process was lost first.
-        Err(DataflowError::Broken(_)) => std::process::exit(EXIT_LOST),
+        Err(DataflowError::Broken(_)) => Ok(None),
         Err(error) => Err(error.into()),
+    }
+}
+
+fn socket_of(socket: Socket) -> sage_dataflow::Socket {
+    match socket {
+        Socket::Tcp(socket) => sage_dataflow::Socket::Tcp(socket),
+        Socket::Unix(socket) => sage_dataflow::Socket::Unix(socket),
+    }
+}
+
+/// A worker whose keeper was killed would work on unseen, and nobody could end it.
+fn die_with_keeper() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+        let _ = set_parent_process_death_signal(Some(Signal::KILL));
+        let keeper = std::env::var(KEPT).ok().and_then(|keeper| keeper.parse::<i32>().ok());
+        let parent = getppid().map(|parent| parent.as_raw_nonzero().get());
+        // It may have gone before the signal was asked for.
+        if keeper.is_some() && keeper != parent {
+            std::process::exit(EXIT_LOST);
+        }
     }
 }
 
@@ -131,7 +203,7 @@ fn tell_usage(supervisor: ToSupervisor) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn endpoint(job: &Job, worker: usize) -> anyhow::Result<Arc<dyn Endpoint>> {
+fn endpoint(job: &Job, worker: usize, tls: Option<&Tls>) -> anyhow::Result<Arc<dyn Endpoint>> {
     let Some(gateway) = &job.gateway else { return Ok(Arc::new(NoEndpoint)) };
     let target = |(name, model): &(String, String)| EndpointTarget {
         name: name.clone(),
@@ -139,6 +211,7 @@ fn endpoint(job: &Job, worker: usize) -> anyhow::Result<Arc<dyn Endpoint>> {
     };
     let config = ClientConfig {
         gateway: gateway.clone(),
+        tls: tls.map(Tls::client),
         token: job.token.clone(),
         job: job.name.clone(),
         worker: worker as u32,
@@ -165,7 +238,10 @@ impl Reporter for ToSupervisor {
     }
 
     fn progress(&self, progress: Progress) {
-        self.say(&Word::Progress(progress));
+        // There will be more of it.
+        if self.0.is_heard() {
+            self.say(&Word::Progress(progress));
+        }
     }
 
     fn failure(&self, message: String) {

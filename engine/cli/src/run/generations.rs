@@ -1,0 +1,104 @@
+//! What all generations of a job's workers have in common: who starts them, where they join, and the
+//! secret that they prove.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use sage_cluster::{Cluster, ClusterConfig, ControlPort, Launcher, Secret};
+
+use super::execute::reads_stdin;
+use super::interrupt::Interrupts;
+use super::launch::{Launch, Place, Start};
+use super::links::Links;
+use super::{JobRun, VERSION};
+use crate::exit::usage_of;
+use crate::jobs::Watch;
+
+/// How long a run waits for workers that somebody else starts, or a batch system that may be busy.
+const SOMEBODY: Duration = Duration::from_secs(600);
+
+/// See the module.
+pub(super) struct Generations<'j> {
+    job: &'j JobRun,
+    /// Of workers that come back for every generation; for others each has a launcher of its own.
+    kept: Option<Box<dyn Launcher + Send>>,
+    secret: Secret,
+    links: Links,
+    /// Kept open for workers that come back by themselves, and for those that come too early.
+    port: Option<ControlPort>,
+    interrupts: Interrupts,
+}
+
+impl<'j> Generations<'j> {
+    pub(super) fn new(
+        job: &'j JobRun,
+        links: &Links,
+        interrupts: &Interrupts,
+    ) -> anyhow::Result<Self> {
+        let comes_back = job.options.launch.comes_back();
+        let open = || ControlPort::open(links.listen).map_err(usage_of);
+        Ok(Generations {
+            job,
+            kept: None,
+            secret: secret(comes_back)?,
+            links: links.clone(),
+            port: comes_back.then(open).transpose()?,
+            interrupts: interrupts.clone(),
+        })
+    }
+
+    /// Start the workers of one generation at `places`, which are given `payload`.
+    pub(super) fn start(
+        &mut self,
+        generation: u32,
+        places: &[Place],
+        payload: Vec<u8>,
+        watch: &Watch,
+    ) -> anyhow::Result<Cluster> {
+        let launch = &self.job.options.launch;
+        let defaults = ClusterConfig::new(places.len(), payload, VERSION)?;
+        let interrupts = self.interrupts.clone();
+        let patient = matches!(launch, Launch::Join | Launch::Slurm { .. });
+        let config = ClusterConfig {
+            generation,
+            secret: self.secret.clone(),
+            listen: self.links.listen,
+            port: self.port.clone(),
+            transport: self.links.transport.clone(),
+            start_deadline: if patient { SOMEBODY } else { defaults.start_deadline },
+            // Those of this host are there before an interrupt would be noticed.
+            give_up: launch.remote().then(|| {
+                let given_up = move || interrupts.count() > 0;
+                Arc::new(given_up) as Arc<dyn Fn() -> bool + Send + Sync>
+            }),
+            ..defaults
+        };
+        let plan = &self.job.plan;
+        // Only the gateway needs the endpoints' keys.
+        let without = plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone());
+        let start = Start {
+            job: &self.job.name,
+            places,
+            without: without.collect(),
+            inherit_stdin: reads_stdin(plan),
+            quiet: self.job.options.quiet,
+        };
+        let mut launcher = match self.kept.take() {
+            Some(kept) => kept,
+            None => launch.launcher(start)?,
+        };
+        let started = Cluster::start(config, &mut watch.noting(launcher.as_mut()));
+        self.kept = launch.comes_back().then_some(launcher);
+        started.context("the workers did not start")
+    }
+}
+
+/// The secret of a run: a fresh one, unless whoever starts its workers has given one to both sides.
+fn secret(comes_back: bool) -> anyhow::Result<Secret> {
+    let given = std::env::var(Secret::VARIABLE).ok().filter(|_| comes_back);
+    Ok(match given {
+        Some(hex) => Secret::from_hex(&hex).map_err(usage_of)?,
+        None => Secret::random()?,
+    })
+}
