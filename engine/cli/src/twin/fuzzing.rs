@@ -26,7 +26,7 @@ pub fn recording(input: &[u8]) {
         if choices.is_empty() {
             break;
         }
-        if choices.byte() % 4 == 0 {
+        if choices.byte().is_multiple_of(4) {
             harm(&mut bytes, &mut choices);
         } else {
             other_number(&mut bytes, &mut choices);

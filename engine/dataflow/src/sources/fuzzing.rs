@@ -92,12 +92,12 @@ fn same(whole: &Batch, other: &Batch) {
 
 /// Whether values are the same. JSON's numbers are read to the last digit but one.
 fn alike(left: Items<'_>, right: Items<'_>) -> bool {
-    let near = |a: f64, b: f64| a == b || ((a - b) / a.abs().max(b.abs())).abs() < 1e-6;
+    let near = |a: f64, b: f64, of: f64| (a - b).abs() <= of * a.abs().max(b.abs());
     let same = |a: Datum<'_>, b: Datum<'_>| match (a, b) {
-        (Datum::Float(a), Datum::Float(b)) => a == b || ((a - b) / a).abs() < 1e-14,
+        (Datum::Float(a), Datum::Float(b)) => near(a, b, 1e-14),
         (Datum::Vector(a), Datum::Vector(b)) => {
             a.len() == b.len()
-                && a.iter().zip(b.iter()).all(|(a, b)| near(f64::from(a), f64::from(b)))
+                && a.iter().zip(b.iter()).all(|(a, b)| near(f64::from(a), f64::from(b), 1e-6))
         }
         (Datum::List(a), Datum::List(b)) | (Datum::Record(a), Datum::Record(b)) => alike(a, b),
         (a, b) => a == b,

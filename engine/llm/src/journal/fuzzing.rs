@@ -57,7 +57,7 @@ fn write(path: &Path, choices: &mut Choices<'_>) -> Written {
         frame::write(&mut segment, offset, entry as u64, &key(which), &stored);
         written.answers.entry(which).or_default().push(stored);
         written.places.entry(which).or_default().insert(folder::segment(path, number));
-        if choices.byte() % 4 == 0 {
+        if choices.byte().is_multiple_of(4) {
             fs::write(folder::segment(path, number), &segment).expect("a segment");
             segment.truncate(HEADER.len());
             number += 1;
@@ -133,7 +133,7 @@ pub fn journal_files(input: &[u8]) {
                 written.places.get(&number).is_some_and(|places| places.is_disjoint(&harmed));
             match found {
                 Some(stored) => {
-                    assert!(recorded.contains(&stored), "an altered answer: {stored:?}")
+                    assert!(recorded.contains(&stored), "an altered answer: {stored:?}");
                 }
                 None => assert!(!whole, "an answer in a whole file is lost"),
             }
