@@ -160,7 +160,7 @@ fn oracle() -> Told {
 #[test]
 fn a_run_does_what_the_text_says_on_any_number_of_workers() {
     let expected = oracle();
-    assert_eq!(expected.dead.len(), 2 + 4, "two refusals, divisions by zero: {:?}", expected.dead);
+    assert_eq!(expected.dead.len(), 2 + 3, "two refusals, divisions by zero: {:?}", expected.dead);
     for (policy, options) in [("fifo", ""), ("least_work", "{ batch: 3, linger: 2ms }")] {
         for workers in [1, 2, 4] {
             let endpoint = Replying::new(|_, call| outcome(call));
@@ -184,7 +184,7 @@ fn a_run_does_what_the_text_says_on_any_number_of_workers() {
             told.asked.values_mut().for_each(|texts| texts.sort());
             assert_eq!(told, expected, "{policy} on {workers}");
             let counts = left.summary.counts;
-            assert_eq!((counts.tasks_ok, counts.tasks_dead), (COUNT - 6, 6));
+            assert_eq!((counts.tasks_ok, counts.tasks_dead), (COUNT - 5, 5));
         }
     }
 }
@@ -197,6 +197,7 @@ fn a_stage_that_did_not_run_leaves_an_empty_cell() {
     let head = lines.next().unwrap();
     let at = |name: &str| head.iter().position(|cell| *cell == name).unwrap();
     let (mut ran, mut passed) = (0, 0);
+    let dead = oracle().dead;
     for cells in lines {
         let n = cells[at("task_id")].parse::<u64>().unwrap() + 1;
         for (column, runs) in [
@@ -209,8 +210,8 @@ fn a_stage_that_did_not_run_leaves_an_empty_cell() {
             ("multi.next.2_ms", level(n) == "multi" && n % 5 > 1),
             ("multi.next.4_ms", level(n) == "multi" && n % 5 > 3),
         ] {
-            // What failed in the second round never came to a third.
-            if n == 17 {
+            // A record that failed came to no further stage.
+            if dead.contains_key(&n) {
                 continue;
             }
             assert_eq!(!cells[at(column)].is_empty(), runs, "{column} of {n}: {cells:?}");
@@ -232,7 +233,10 @@ fn foretold(program: &str) -> (BTreeMap<String, Vec<String>>, BTreeMap<u64, Stri
     let mut asked: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut answer = |question: &Question| {
         let Request::Generate { prompts, .. } = &question.request else { panic!("no vectors") };
-        asked.entry(names[usize::from(question.stage)].clone()).or_default().push(prompts[0].clone());
+        asked
+            .entry(names[usize::from(question.stage)].clone())
+            .or_default()
+            .push(prompts[0].clone());
         let text = reply(&prompts[0]).map_err(|status| {
             let error: CallError = refused(status).result.unwrap_err();
             error

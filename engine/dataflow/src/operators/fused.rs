@@ -118,8 +118,8 @@ pub(crate) fn fused<'s>(tasks: Tasks<'s>, context: &Rc<Context>, segment: Fused)
 /// Time spent in each step on one task, as far as it was sampled.
 pub(crate) struct Spent {
     step_ns: Vec<u64>,
-    /// By step: whether it did something for a record, and whether it did nothing for one.
-    ran: Vec<(bool, bool)>,
+    /// By step: whether it did something for a record.
+    ran: Vec<bool>,
     every: usize,
     /// Whether there was a record at all.
     any: bool,
@@ -155,7 +155,7 @@ impl Fused {
     pub(crate) fn spent(&self, rows: usize) -> Spent {
         let every = if rows > 1 { SAMPLE } else { 1 };
         let steps = self.steps.len();
-        Spent { step_ns: vec![0; steps], ran: vec![(false, false); steps], every, any: rows > 0 }
+        Spent { step_ns: vec![0; steps], ran: vec![false; steps], every, any: rows > 0 }
     }
 
     /// Run all steps on record `i`; new columns are appended. `Ok(false)`: the record is dropped.
@@ -178,12 +178,11 @@ impl Fused {
             if let Some(when) = when {
                 let runs = row.get(when).map_err(|error| (step.name(), error))?;
                 if runs != Datum::Bool(true) {
-                    ran.1 = true;
                     columns.push(Datum::Null);
                     continue;
                 }
             }
-            ran.0 = true;
+            *ran = true;
             let keep = match step {
                 Step::Filter(program) => {
                     row.get(program).map_err(|error| (step.name(), error))? == Datum::Bool(true)
@@ -223,7 +222,7 @@ impl Fused {
         }
         let notes = spent.step_ns.iter().zip(&spent.ran);
         for (guarded, (step_ns, ran)) in self.steps.iter().zip(notes) {
-            let Some(stage) = guarded.step.stage().filter(|_| *ran != (false, true)) else {
+            let Some(stage) = guarded.step.stage().filter(|_| *ran) else {
                 continue;
             };
             let event = Event::new(Kind::StageDone, task.id, context.clock.now_ns());

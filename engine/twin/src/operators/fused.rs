@@ -21,8 +21,8 @@ pub(crate) struct Fused {
     turn_began_ns: u64,
     /// Work of the current task, by stage of the segment.
     spent: Vec<u64>,
-    /// Whether a stage worked on one of its records, and whether it passed one by.
-    ran: Vec<(bool, bool)>,
+    /// Whether a stage did something for one of its records, by stage of the segment.
+    ran: Vec<bool>,
     /// And work whose stage failed: it takes time, but no stage is done with it.
     lost: u64,
 }
@@ -42,7 +42,7 @@ impl Fused {
             current: None,
             turn_began_ns: 0,
             spent: vec![0; stages.len()],
-            ran: vec![(false, false); stages.len()],
+            ran: vec![false; stages.len()],
             lost: 0,
         }
     }
@@ -77,7 +77,7 @@ impl Fused {
         let Some(entry) = self.waiting.pop_front() else { return Flow::Over };
         self.current = Some((entry, cx.now));
         self.spent.fill(0);
-        self.ran.fill((false, false));
+        self.ran.fill(false);
         self.lost = 0;
         let task = cx.tasks.get(entry);
         for row in task.fate.rows.iter() {
@@ -97,8 +97,7 @@ impl Fused {
                 _ => 0,
             };
             // In another arm of a route than this record, the stage asks for nothing.
-            let passed = matches!(demand.work.get(usize::from(*stage)), Some(Work::None));
-            *ran = (ran.0 || !passed, ran.1 || passed);
+            *ran |= !matches!(demand.work.get(usize::from(*stage)), Some(Work::None));
             if demand.fails_at == Some(*stage) {
                 self.lost = self.lost.saturating_add(work);
                 return;
@@ -142,7 +141,7 @@ impl Fused {
             let until = (took_ns * sum).checked_div(total).unwrap_or(0);
             let value = (until - before) as u64;
             before = until;
-            if *ran == (false, true) {
+            if !*ran {
                 continue;
             }
             cx.note(Kind::StageDone, id, |event| {
