@@ -24,7 +24,7 @@ flow adaptive_rag {
       emit Answer { id: .id, text: answer.text, sources: [], tokens: answer.tokens } into answers
     }
     when single => {
-      stage hits   = search(docs, .text, k: 3)
+      stage hits = search(docs, .text, k: 3)
       stage answer = generate(answer_from(join(hits.text, "\n"), .text)) on llm { max_tokens: 256, timeout: timeout }
       emit Answer { id: .id, text: answer.text, sources: hits.id, tokens: answer.tokens } into answers
     }
@@ -35,7 +35,7 @@ flow adaptive_rag {
         stage hits = search(docs, query, k: 3)
         stage next = generate(follow_up(.text, join(hits.text, "\n"))) on llm { max_tokens: 64, timeout: timeout }
         carry query = next.text
-        carry seen  = union(seen, hits)
+        carry seen = union(seen, hits)
       }
       stage answer = generate(answer_from(join(seen.text, "\n"), .text)) on llm { max_tokens: 512, timeout: timeout }
       emit Answer { id: .id, text: answer.text, sources: seen.id, tokens: answer.tokens } into answers

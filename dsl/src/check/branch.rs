@@ -153,7 +153,7 @@ impl Checker<'_> {
             return true;
         }
         let given = |name: &&String| !patterns.contains(&Some(Value::String((*name).clone())));
-        let given_as = |value: &Value| patterns.contains(&Some(value.clone()));
+        let covered = |value: &Value| patterns.contains(&Some(value.clone()));
         let help = match subject {
             Type::Enum(item) => {
                 let missing: Vec<&String> = item.variants.iter().filter(given).collect();
@@ -163,9 +163,7 @@ impl Checker<'_> {
                 let missing = suggest::list(missing.iter().map(|s| s.as_str()));
                 format!("add {missing}, or `{}`", cover.rest)
             }
-            Type::Bool if [true, false].map(Value::Bool).iter().all(|flag| given_as(flag)) => {
-                return true;
-            }
+            Type::Bool if [true, false].map(Value::Bool).iter().all(covered) => return true,
             _ => format!("end it by `{}`", cover.rest),
         };
         let message = format!("`{}` does not cover every value", cover.what);

@@ -52,7 +52,10 @@ impl Checker<'_> {
             Some(typed) if typed.is_poison() => return None,
             other => other,
         };
-        Some((EmitPlan { sink: at, values, condition: None, turns: Vec::new() }, condition))
+        Some((
+            EmitPlan { sink: at, values, condition: None, text: None, turns: Vec::new() },
+            condition,
+        ))
     }
 
     fn sink_named(&mut self, name: &ast::Name) -> Option<usize> {

@@ -64,7 +64,7 @@ impl<'a> Checker<'a> {
         let mut outside = level.branch(level.guard.clone(), turns[0].clone());
         let mut carried = Vec::new();
         for first in &firsts {
-            carried.extend(self.first_value(first, &named(&first.name.text, 1), &outside, body));
+            carried.push(self.first_value(first, &named(&first.name.text, 1), &outside, body));
         }
         let spans: Vec<Span> = firsts.iter().map(|first| first.span).collect();
         let mut alive = level.guard.clone();
@@ -180,7 +180,7 @@ impl<'a> Checker<'a> {
         measured: &str,
         outside: &Level,
         body: &mut Body,
-    ) -> Option<Carried> {
+    ) -> Carried {
         let name = &carry.name;
         self.free_name(name, "a carried value is a column; give it a name of its own", body);
         self.slots = 0;
@@ -201,7 +201,7 @@ impl<'a> Checker<'a> {
         let value = Typed { ty: ty.clone(), ..value };
         let names = (name.text.as_str(), measured.to_owned());
         let column = body.map(names, value, (name.span, self.line(carry.span)), outside);
-        Some(Carried { name: name.clone(), ty, column, next: None })
+        Carried { name: name.clone(), ty, column, next: None }
     }
 
     /// A `carry` among the steps: what a value is in the next round.

@@ -167,7 +167,6 @@ fn defined(body: &mut Body, start: usize, pending: usize) -> Vec<Merge> {
 }
 
 /// When an arm is taken, by its constant; for `else`, where none of those before is.
-#[expect(clippy::ref_option, reason = "a broken pattern is not `else`")]
 fn taken(
     subject: &Typed,
     found: Option<&Option<Value>>,
@@ -185,13 +184,11 @@ fn taken(
     if subject.ty == Type::Unknown {
         return None;
     }
-    match found? {
-        Some(value) => Some(test(BinaryOp::Eq, value.clone())),
-        None => {
-            let others: Vec<Value> = before.iter().flatten().cloned().collect();
-            (!others.is_empty()).then(|| not(test(BinaryOp::In, Value::List(others))))
-        }
+    if let Some(value) = found? {
+        return Some(test(BinaryOp::Eq, value.clone()));
     }
+    let others: Vec<Value> = before.iter().flatten().cloned().collect();
+    (!others.is_empty()).then(|| not(test(BinaryOp::In, Value::List(others))))
 }
 
 /// What the columns of an arm are known by: its constant as a word.

@@ -122,6 +122,8 @@ impl<'a> Checker<'a> {
             }
             plan.condition = Some(condition.expr);
         }
+        let text = emit.condition.as_ref().map(|it| self.input.sources.text(it.span));
+        plan.text = text.map(one_line);
         plan.turns.clone_from(&level.turns);
         body.nodes.push(Node::Emit(plan));
     }

@@ -176,9 +176,7 @@ fn schedule_text(plan: &Plan) -> String {
 
 fn emit_text(plan: &Plan, emit: &EmitPlan) -> String {
     let Some(sink) = plan.sinks.get(emit.sink) else { return "emit".to_owned() };
-    // The condition of an emit in an arm may be nothing but that it is in there.
-    let own = emit.condition.is_some() && emit.turns.is_empty();
-    let condition = if own { " if ..." } else { "" };
+    let condition = emit.text.as_ref().map_or_else(String::new, |text| format!(" if {text}"));
     format!(
         "emit {} into {} = {}({}){condition} (sink on line {})",
         sink.record.name,

@@ -170,6 +170,9 @@ pub struct EmitPlan {
     pub values: Vec<Expr>,
     /// Emit only when true.
     pub condition: Option<Expr>,
+    /// Source text behind its `if`, for explain.
+    #[serde(default)]
+    pub text: Option<String>,
     /// Arms and rounds that it stands in, outside first.
     #[serde(default)]
     pub turns: Vec<Turn>,

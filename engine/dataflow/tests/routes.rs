@@ -114,7 +114,7 @@ impl Told {
         };
         let level = self.ask("level", format!("level of {text}?"))?;
         let (said, rounds) = match level.as_str() {
-            "simple" if n % 2 != 0 => return Ok(()),
+            "simple" if !n.is_multiple_of(2) => return Ok(()),
             "simple" => (self.ask("simple.answer", format!("direct {text}"))?, -1),
             "single" => {
                 let rounds = 100_i64.checked_div((n % 7) as i64);
