@@ -35,7 +35,7 @@ experiment burst_stream {
   report: [latency_mean_ms, latency_p50_ms, latency_p99_ms, throughput]
   quick { tasks: 800, repeat: 1 }
 
-  claim "priority halves the median of a burst"   { p50(latency)[priority] <= 50% * p50(latency)[fifo] }
+  claim "priority halves the median of a burst"         { p50(latency)[priority] <= 50% * p50(latency)[fifo] }
   claim "the earliest deadline first lowers the median" { p50(latency)[edf] < p50(latency)[fifo] }
-  claim "nothing is left behind between bursts"   { success >= 100% }
+  claim "nothing is left behind between bursts"         { success >= 100% }
 }

@@ -17,7 +17,7 @@ experiment exp2b {
   quick { tasks: 40, repeat: 1, policy: [fifo, load_aware, priority, least_work] }
 
   // Published: 19.53, 17.71 and 21.61 tasks/s; balance of 82.5, 100 and 100 %.
-  claim "FIFO leaves the nodes unbalanced"       { balance[fifo] < balance[load_aware] }
+  claim "FIFO leaves the nodes unbalanced" { balance[fifo] < balance[load_aware] }
   claim "LoadAware balances best of the three" {
     balance[load_aware] >= balance[fifo] - 0.01 and balance[load_aware] >= balance[priority] - 0.01
   }
@@ -25,7 +25,7 @@ experiment exp2b {
   claim "Priority is the fastest of the three" {
     throughput[priority] > throughput[fifo] and throughput[priority] > throughput[load_aware]
   }
-  claim "LoadAware is slower than FIFO"          { throughput[load_aware] < throughput[fifo] }
+  claim "LoadAware is slower than FIFO"                 { throughput[load_aware] < throughput[fifo] }
   claim "the scheduling overhead is 1 ms in the median" { max(p50(dispatch)) <= 1ms }
   claim "the scheduling overhead stays under 1 ms"      { max(p99(dispatch)) < 1ms }
 }

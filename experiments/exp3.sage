@@ -17,10 +17,10 @@ experiment exp3 {
 
   // Published: 11.91, 11.74, 32.06, 20.63 and 12.67 tasks/s. In another place, for 1, 2, 4, 8 and 16:
   // 2.01, 3.93, 7.27, 13.30 and 16.61 tasks/s.
-  claim "8 calls in flight are best"             { throughput[8] >= max(throughput) }
-  claim "more than 8 cost throughput again"      { throughput[32] < throughput[8] }
+  claim "8 calls in flight are best"               { throughput[8] >= max(throughput) }
+  claim "more than 8 cost throughput again"        { throughput[32] < throughput[8] }
   claim "8 calls are more than twice as fast as 1" { throughput[8] > 2 * throughput[1] }
-  claim "auto finds 90 % of the best by itself"  { throughput[auto] >= 90% * max(throughput) }
+  claim "auto finds 90 % of the best by itself"    { throughput[auto] >= 90% * max(throughput) }
 }
 
 /// Table 5: where does a task spend its time under light, medium and heavy load?
@@ -37,7 +37,7 @@ experiment exp3_split {
 
   claim "scheduling, queueing and execution are all of the latency" {
     abs(scheduling_mean_ms + queueing_mean_ms + execution_mean_ms - latency_mean_ms)
-    <= 1% * latency_mean_ms
+      <= 1% * latency_mean_ms
   }
   claim "heavy work takes longer than light work" {
     mean(execution)[light] < mean(execution)[heavy]

@@ -19,7 +19,7 @@ experiment exp4a {
   quick { tasks: 40, repeat: 1, stagger: 500ms }
 
   // Published: 7.61, 7.69 and 8.10 tasks/s; 30.7 s together against 75 s one after the other.
-  claim "no job is more than 10 % faster than another"     { isolation_spread <= 10% }
+  claim "no job is more than 10 % faster than another" { isolation_spread <= 10% }
   claim "together they take 30.7 s where one after the other takes 75 s" {
     parallel_gain >= 2.4
   }
@@ -27,7 +27,7 @@ experiment exp4a {
   claim "a fair share spreads the jobs no more than order of arrival" {
     isolation_spread[fair] <= isolation_spread[in_order]
   }
-  claim "the nodes stay balanced to 90 %"                  { balance >= 90% }
+  claim "the nodes stay balanced to 90 %" { balance >= 90% }
 }
 
 /// The same with three jobs that all use the endpoint: compute is over before the others meet.
@@ -42,7 +42,7 @@ experiment exp4a_endpoint {
   ]
   quick { tasks: 40, repeat: 1, stagger: 500ms }
 
-  claim "no job is more than 10 % faster than another"     { isolation_spread <= 10% }
+  claim "no job is more than 10 % faster than another"      { isolation_spread <= 10% }
   claim "together they are faster than one after the other" { parallel_gain > 1 }
   claim "a fair share spreads the jobs no more than order of arrival" {
     isolation_spread[fair] <= isolation_spread[in_order]

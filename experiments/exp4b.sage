@@ -31,7 +31,7 @@ experiment exp4b {
   }
   claim "admission costs no throughput" {
     throughput[all][after_2s] >= 95% * throughput[all][at_once]
-    and throughput[all][gateway] >= 95% * throughput[all][at_once]
+      and throughput[all][gateway] >= 95% * throughput[all][at_once]
   }
 }
 

@@ -20,7 +20,7 @@ experiment failure {
   report: [makespan_s, throughput, success, latency_p99_ms, balance]
   quick { tasks: 200, repeat: 1 }
 
-  claim "no task is lost with a node"              { success >= 100% }
+  claim "no task is lost with a node" { success >= 100% }
   claim "one node of four costs at most a third more time" {
     makespan_s[one][load_aware] <= 4 / 3 * makespan_s[none][load_aware] + 5s
   }

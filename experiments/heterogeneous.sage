@@ -39,6 +39,6 @@ experiment heterogeneous_batch {
   }
   claim "another order costs at most a tenth of the throughput" {
     throughput[shortest_first] >= 90% * throughput[fifo]
-    and throughput[priority] >= 90% * throughput[fifo]
+      and throughput[priority] >= 90% * throughput[fifo]
   }
 }

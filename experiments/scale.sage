@@ -17,10 +17,10 @@ experiment scale {
   report: [throughput, speedup, efficiency, latency_p99_ms, balance, decision_p99_us]
   quick { repeat: 1, nodes: [16, 64, 256] }
 
-  claim "64 nodes do four times the work of 16"       { speedup[64] >= 3.6 }
-  claim "256 nodes do at least half of what they could" { efficiency[256] >= 50% }
+  claim "64 nodes do four times the work of 16"          { speedup[64] >= 3.6 }
+  claim "256 nodes do at least half of what they could"  { efficiency[256] >= 50% }
   claim "1024 nodes do at least half of what they could" { efficiency[1024] >= 50% }
-  claim "the nodes are balanced to 85 % at any size"  { balance >= 85% }
+  claim "the nodes are balanced to 85 % at any size"     { balance >= 85% }
 }
 
 /// The same with an endpoint behind it: where does one model server become the end?

@@ -28,9 +28,9 @@ fn patience(load: Load) -> duration = match load { light => 50ms, medium => 200m
 flow heterogeneous {
   from items
   stage load = load_of(.id)
-  stage a = hash_chain(.text, rounds: scale * rounds(load))
-  stage b = hash_chain(a, rounds: scale * rounds(load))
-  stage c = hash_chain(b, rounds: scale * rounds(load))
+  stage a    = hash_chain(.text, rounds: scale * rounds(load))
+  stage b    = hash_chain(a, rounds: scale * rounds(load))
+  stage c    = hash_chain(b, rounds: scale * rounds(load))
   emit Digest { id: .id, load: load, digest: c } into digests
 }
 

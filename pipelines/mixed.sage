@@ -12,7 +12,7 @@ sink results: Mixed to jsonl("mixed.jsonl")
 flow mixed {
   from queries
   stage before = hash_chain(.text, rounds: rounds(load))
-  stage qvec   = embed(.text)                       on embedder { batch: 64, linger: 5ms }
+  stage qvec   = embed(.text) on embedder { batch: 64, linger: 5ms }
   stage hits   = retrieve(docs, qvec, k: top_k)
   stage best   = rerank(hits, .text, keep: 5)
   stage ctx    = context(best, budget: 1800 tokens)

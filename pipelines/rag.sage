@@ -25,7 +25,7 @@ endpoint llm {
 endpoint embedder { url: embed_url, model: embed_model }
 
 source queries: Query from csv(questions)
-index  docs: Doc from markdown("../docs") {
+index docs: Doc from markdown("../docs") {
   embed: .title + "\n" + .text, with: embedder
   search: hybrid(weight: 0.5)
 }
@@ -40,7 +40,7 @@ prompt answer_from(context: string, question: string) -> string """
 
 flow rag {
   from queries
-  stage qvec   = embed(.text)                       on embedder { batch: 64, linger: 5ms }
+  stage qvec   = embed(.text) on embedder { batch: 64, linger: 5ms }
   stage hits   = retrieve(docs, qvec, k: top_k)
   stage best   = rerank(hits, .text, keep: 5)
   stage ctx    = context(best, budget: context_size)

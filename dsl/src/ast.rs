@@ -140,6 +140,49 @@ pub(crate) enum Step {
     Where(Expr),
     Stage(Stage),
     Emit(Emit),
+    Route(Route),
+    Loop(Loop),
+    Carry(Carry),
+}
+
+/// `route subject { when pattern => { steps } else => { steps } }`.
+#[derive(Debug)]
+pub(crate) struct Route {
+    pub(crate) subject: Expr,
+    pub(crate) arms: Vec<Arm>,
+    /// An arm could not be read: what is not covered may be in that one.
+    pub(crate) broken: bool,
+    /// The word.
+    pub(crate) span: Span,
+}
+
+#[derive(Debug)]
+pub(crate) struct Arm {
+    /// `None` is `else`.
+    pub(crate) pattern: Option<Pattern>,
+    pub(crate) steps: Vec<Step>,
+    /// What stands before the `=>`.
+    pub(crate) span: Span,
+}
+
+/// `loop up to count until condition { steps }`.
+#[derive(Debug)]
+pub(crate) struct Loop {
+    /// As written.
+    pub(crate) count: Name,
+    pub(crate) until: Option<Expr>,
+    pub(crate) steps: Vec<Step>,
+    /// The word.
+    pub(crate) span: Span,
+}
+
+/// `carry name: type = value`.
+#[derive(Debug)]
+pub(crate) struct Carry {
+    pub(crate) name: Name,
+    pub(crate) ty: Option<Ty>,
+    pub(crate) value: Expr,
+    pub(crate) span: Span,
 }
 
 #[derive(Debug)]

@@ -136,6 +136,9 @@ fn expressions(plan: &mut Plan, visit: &mut impl FnMut(&mut Expr)) {
                         visit_mut(expr, visit);
                     }
                 }
+                if let Some(when) = &mut stage.when {
+                    visit_mut(when, visit);
+                }
             }
             Node::Emit(emit) => {
                 for expr in emit.values.iter_mut().chain(&mut emit.condition) {
@@ -157,7 +160,10 @@ pub(crate) fn visit_mut(expr: &mut Expr, visit: &mut impl FnMut(&mut Expr)) {
     visit(expr);
     match expr {
         Expr::Literal(_) | Expr::Column(_) | Expr::Local(_) => {}
-        Expr::Field(inner, _) | Expr::FieldOfEach(inner, _) | Expr::Unary(_, inner) => {
+        Expr::Field(inner, _)
+        | Expr::FieldOfEach(inner, _)
+        | Expr::Pick(inner, _)
+        | Expr::Unary(_, inner) => {
             visit_mut(inner, visit);
         }
         Expr::At(a, b) | Expr::Binary(_, a, b) => {

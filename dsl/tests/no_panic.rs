@@ -19,7 +19,7 @@ const SEEDS: &[&str] = &[
     include_str!("corpus/ok/side_by_side.sage"),
     include_str!("corpus/ok/structured.sage"),
     include_str!("corpus/ok/own_experiments.sage"),
-    include_str!("corpus/err/adaptive_rag.sage"),
+    include_str!("corpus/ok/adaptive_rag.sage"),
     include_str!("corpus/err/broken_steps.sage"),
 ];
 

@@ -12,6 +12,16 @@ use crate::span::Span;
 use crate::suggest::{self, did_you_mean};
 use crate::types::{Type, Value};
 
+/// What has patterns: how its mistakes are named.
+pub(super) struct Cover {
+    pub(super) code: &'static str,
+    pub(super) what: &'static str,
+    /// What stands for all other values.
+    pub(super) rest: &'static str,
+}
+
+const CASES: Cover = Cover { code: codes::BAD_MATCH, what: "match", rest: "_ => ..." };
+
 impl Checker<'_> {
     /// `if condition then yes else no`.
     pub(crate) fn if_expr(
@@ -58,7 +68,7 @@ impl Checker<'_> {
         let mut patterns: Vec<Option<Value>> = Vec::new();
         let mut good = true;
         for (pattern, body) in cases {
-            let pattern_value = self.pattern(pattern, &value.ty);
+            let pattern_value = self.pattern(pattern, &value.ty, &CASES);
             good &= pattern_value.is_some();
             let body_typed =
                 self.expr(body, scope, expected.or(result.as_ref().map(|(_, t)| &t.ty)));
@@ -81,7 +91,7 @@ impl Checker<'_> {
             self.report(Diagnostic::error(codes::BAD_MATCH, span, "`match` has no cases"));
             return Typed::poison();
         };
-        if !good || !self.exhaustive(&value.ty, &patterns, span) {
+        if !good || !self.exhaustive(&value.ty, &patterns, span, &CASES) {
             return Typed::poison();
         }
         let cases =
@@ -91,7 +101,12 @@ impl Checker<'_> {
 
     /// Outer `None` is a mistake, inner `None` is `_`.
     #[expect(clippy::option_option, reason = "a broken pattern is not `_`")]
-    fn pattern(&mut self, pattern: &Pattern, subject: &Type) -> Option<Option<Value>> {
+    pub(super) fn pattern(
+        &mut self,
+        pattern: &Pattern,
+        subject: &Type,
+        cover: &Cover,
+    ) -> Option<Option<Value>> {
         let subject = required(subject);
         let (span, found) = match pattern {
             Pattern::Any => return Some(None),
@@ -113,37 +128,46 @@ impl Checker<'_> {
                     let help = did_you_mean(&name.text, names())
                         .unwrap_or_else(|| format!("its variants are {}", suggest::list(names())));
                     let message = format!("{} has no variant `{}`", item.name, name.text);
-                    self.report(Diagnostic::error(codes::BAD_MATCH, name.span, message).help(help));
+                    self.report(Diagnostic::error(cover.code, name.span, message).help(help));
                     return None;
                 }
                 _ => (name.span, format!("the word `{}`", name.text)),
             },
         };
         let message = format!("the pattern does not fit {subject}, found {found}");
-        self.report(
-            Diagnostic::error(codes::BAD_MATCH, span, message)
-                .help("patterns are constants of the type of the value, or `_`"),
-        );
+        self.report(Diagnostic::error(cover.code, span, message).help(format!(
+            "patterns are constants of the type of the value, or `{}`",
+            cover.rest.split(' ').next().unwrap_or_default()
+        )));
         None
     }
 
-    fn exhaustive(&mut self, subject: &Type, patterns: &[Option<Value>], span: Span) -> bool {
+    pub(super) fn exhaustive(
+        &mut self,
+        subject: &Type,
+        patterns: &[Option<Value>],
+        span: Span,
+        cover: &Cover,
+    ) -> bool {
         if patterns.contains(&None) || *subject == Type::Unknown {
             return true;
         }
         let given = |name: &&String| !patterns.contains(&Some(Value::String((*name).clone())));
+        let covered = |value: &Value| patterns.contains(&Some(value.clone()));
         let help = match subject {
             Type::Enum(item) => {
                 let missing: Vec<&String> = item.variants.iter().filter(given).collect();
                 if missing.is_empty() {
                     return true;
                 }
-                format!("add {}, or `_ => ...`", suggest::list(missing.iter().map(|s| s.as_str())))
+                let missing = suggest::list(missing.iter().map(|s| s.as_str()));
+                format!("add {missing}, or `{}`", cover.rest)
             }
-            _ => "end it by `_ => ...`".to_owned(),
+            Type::Bool if [true, false].map(Value::Bool).iter().all(covered) => return true,
+            _ => format!("end it by `{}`", cover.rest),
         };
-        let message = "`match` does not cover every value";
-        self.report(Diagnostic::error(codes::BAD_MATCH, span, message).help(help));
+        let message = format!("`{}` does not cover every value", cover.what);
+        self.report(Diagnostic::error(cover.code, span, message).help(help));
         false
     }
 }

@@ -2,6 +2,7 @@
 
 use super::fit::fits;
 use super::names::Decl;
+use super::typed::Typed;
 use super::{Checker, Scope};
 use crate::ast::{self, ExprKind};
 use crate::codes;
@@ -10,13 +11,14 @@ use crate::plan::{EmitPlan, Expr};
 use crate::types::{Field, RecordType, Type};
 
 impl Checker<'_> {
-    /// `key` is the position of the source's key, for records without a type.
+    /// The emit without its condition, which is beside it. `key` is the position of the source's
+    /// key, for records without a type.
     pub(crate) fn emit(
         &mut self,
         emit: &ast::Emit,
         scope: &Scope<'_>,
         key: Option<usize>,
-    ) -> Option<EmitPlan> {
+    ) -> Option<(EmitPlan, Option<Typed>)> {
         let sink = self.sink_named(&emit.sink);
         self.slots = 0;
         let condition = emit.condition.as_ref().map(|written| self.condition(written, scope));
@@ -48,9 +50,12 @@ impl Checker<'_> {
         }
         let condition = match condition {
             Some(typed) if typed.is_poison() => return None,
-            other => other.map(|typed| typed.expr),
+            other => other,
         };
-        Some(EmitPlan { sink: at, values, condition })
+        Some((
+            EmitPlan { sink: at, values, condition: None, text: None, turns: Vec::new() },
+            condition,
+        ))
     }
 
     fn sink_named(&mut self, name: &ast::Name) -> Option<usize> {
@@ -72,14 +77,17 @@ impl Checker<'_> {
         declared: Option<&RecordType>,
     ) -> Option<(RecordType, Vec<Expr>)> {
         let Some(written) = &emit.record else {
-            let fields = scope.columns.iter().enumerate().map(|(at, column)| Field {
+            // Columns of other paths begin with a dot.
+            let in_sight =
+                || scope.columns.iter().enumerate().filter(|(_, it)| !it.name.starts_with('.'));
+            let fields = in_sight().map(|(at, column)| Field {
                 name: column.name.clone(),
                 ty: column.ty.clone(),
                 default: None,
                 key: key == Some(at),
             });
             let record = RecordType { name: "record".to_owned(), fields: fields.collect() };
-            let values = (0..scope.columns.len()).map(Expr::Column).collect();
+            let values = in_sight().map(|(at, _)| Expr::Column(at)).collect();
             return Some((record, values));
         };
         let expected = declared.map(|record| Type::Record(record.clone()));

@@ -141,6 +141,13 @@ impl Checker<'_> {
     }
 
     fn unknown_name(&mut self, name: &str, span: Span, scope: &Scope<'_>, expected: Option<&Type>) {
+        if let Some(hidden) = scope.hidden.iter().rev().find(|hidden| hidden.name == name) {
+            self.report(
+                Diagnostic::error(codes::OTHER_PATH, span, hidden.message.clone())
+                    .help(hidden.help.clone()),
+            );
+            return;
+        }
         let mut diagnostic =
             Diagnostic::error(codes::UNKNOWN_NAME, span, format!("unknown name `{name}`"));
         let fields = &scope.columns[..scope.own];

@@ -85,6 +85,9 @@ impl Checker<'_> {
     /// Makes a checked expression fit `to`, or reports why it does not.
     pub(crate) fn coerce(&mut self, written: &ast::Expr, typed: Typed, to: &Type) -> Typed {
         if !fits(&typed.ty, to) {
+            if let Some(narrowed) = narrowed(&typed, to) {
+                return narrowed;
+            }
             self.mismatch(written, &typed, to);
             return Typed::poison();
         }
@@ -179,7 +182,32 @@ pub(crate) fn convert(typed: Typed, to: &Type) -> Typed {
     }
 }
 
-fn vague(ty: &Type) -> bool {
+/// A record, or a list of records, without the fields that `to` does not have; `None` where that is
+/// not all the difference.
+pub(crate) fn narrowed(typed: &Typed, to: &Type) -> Option<Typed> {
+    let fields = match (required(&typed.ty), required(to)) {
+        _ if matches!(typed.ty, Type::Optional(_)) && !matches!(to, Type::Optional(_)) => None,
+        (Type::Record(from), Type::Record(to)) => picked(from, to),
+        (Type::List(from), Type::List(to)) => match (from.as_ref(), to.as_ref()) {
+            (Type::Record(from), Type::Record(to)) => picked(from, to),
+            _ => None,
+        },
+        _ => None,
+    }?;
+    let expr = Expr::Pick(Box::new(typed.expr.clone()), fields);
+    Some(Typed { expr, ty: to.clone(), shape: typed.shape.under(2) })
+}
+
+/// Where the fields of `to` stand in `from`.
+fn picked(from: &RecordType, to: &RecordType) -> Option<Vec<usize>> {
+    let place = |field: &crate::types::Field| {
+        let (at, found) = from.field(&field.name)?;
+        fits_inside(&found.ty, &field.ty).then_some(at)
+    };
+    to.fields.iter().map(place).collect()
+}
+
+pub(crate) fn vague(ty: &Type) -> bool {
     match ty {
         Type::Unknown => true,
         Type::List(item) | Type::Optional(item) => vague(item),

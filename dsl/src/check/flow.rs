@@ -1,15 +1,17 @@
-//! A flow: its steps in order, each over the columns before it.
+//! A flow: its source, its steps, and what can be said of the whole.
 
-use std::collections::BTreeSet;
-
+use super::body::{Body, Level, Open};
 use super::{Checker, Place, Scope};
 use crate::ast::{self, Step};
 use crate::catalog::EndpointUse;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::lower;
-use crate::plan::{Column, FilterPlan, Node, SchedulePlan, SourcePlan, columns_of};
+use crate::plan::{Column, Node, SchedulePlan, SourcePlan, columns_of};
 use crate::span::Span;
+
+/// Steps that are checked, those of loops once a round; and columns of a record, since each may be
+/// one.
+const MAX_CHECKED: usize = 2_000;
 
 /// A checked flow before its nodes are put in order.
 pub(crate) struct Draft {
@@ -25,114 +27,37 @@ pub(crate) struct Draft {
 impl<'a> Checker<'a> {
     pub(crate) fn flow(&mut self, file: u32, flow: &'a ast::Flow) -> Option<Draft> {
         let source = self.source_of(flow);
-        let record = source.as_ref().map(|source| source.record.clone());
-        let own = record.as_ref().map_or(0, |record| record.fields.len());
-        let mut columns: Vec<Column> =
-            record.map(|record| columns_of(&record.fields)).unwrap_or_default();
-        let mut nodes: Vec<Node> = source.clone().map(Node::Source).into_iter().collect();
-        let key = source.as_ref().and_then(|source| source.key);
-        let mut poisoned = flow.poisoned.clone();
-        if source.is_none() {
-            // Nothing is known of the record; `.field` of anything is let pass.
-            poisoned.push("*".to_owned());
-        }
-        let mut stages: Vec<(&ast::Stage, EndpointUse)> = Vec::new();
-        let mut emitted: Option<Span> = None;
-        let mut read: BTreeSet<usize> = BTreeSet::new();
-        for step in &flow.steps {
-            let scope = Scope {
-                columns: &columns,
-                own,
-                place: Place::Record,
-                poisoned: &poisoned,
-                ..Scope::constant()
-            };
-            match step {
-                Step::From(..) => {}
-                Step::Where(written) => {
-                    if let Some(before) = emitted {
-                        let message = "a `where` after an `emit`";
-                        self.report(
-                            Diagnostic::error(codes::WHERE_AFTER_EMIT, written.span, message)
-                                .also(before, "records have left the flow here")
-                                .help("move it up, or write the condition at the emits: `emit ... into sink if condition`"),
-                        );
-                    }
-                    self.slots = 0;
-                    let typed = self.condition(written, &scope);
-                    read.extend(lower::columns_read(&typed.expr));
-                    if !typed.is_poison() {
-                        let text = one_line(self.input.sources.text(written.span));
-                        nodes.push(Node::Filter(FilterPlan { predicate: typed.expr, text }));
-                    }
-                }
-                Step::Stage(stage) => {
-                    let name = &stage.name.text;
-                    let field = columns[..own].iter().any(|column| column.name == *name);
-                    if let Some((other, _)) =
-                        stages.iter().find(|(other, _)| other.name.text == *name)
-                    {
-                        let message = format!("there is a stage `{name}` already");
-                        self.report(
-                            Diagnostic::error(codes::COLUMN_TAKEN, stage.name.span, message)
-                                .also(other.name.span, "here"),
-                        );
-                    } else if field {
-                        let message = format!("the record has a field `{name}` already");
-                        self.report(
-                            Diagnostic::error(codes::COLUMN_TAKEN, stage.name.span, message)
-                                .help("a stage adds a column; give it a name of its own"),
-                        );
-                    }
-                    let checked = self.stage(stage, columns.len(), &scope);
-                    let calls = checked.plan.as_ref().map_or(EndpointUse::None, |plan| {
-                        read.extend(&plan.reads);
-                        if plan.endpoint.is_some() { plan.calls } else { EndpointUse::None }
-                    });
-                    stages.push((stage, calls));
-                    columns.push(Column { name: name.clone(), ty: checked.ty });
-                    nodes.extend(checked.plan.map(Node::Stage));
-                }
-                Step::Emit(emit) => {
-                    emitted.get_or_insert(emit.span);
-                    if let Some(plan) = self.emit(emit, &scope, key) {
-                        for expr in plan.values.iter().chain(&plan.condition) {
-                            read.extend(lower::columns_read(expr));
-                        }
-                        nodes.push(Node::Emit(plan));
-                    }
-                }
-            }
-        }
-        if emitted.is_none() && !flow.broken {
-            let message = format!("flow `{}` emits nothing", flow.name.text);
-            self.report(
-                Diagnostic::error(codes::NO_EMIT, flow.name.span, message)
-                    .help("end it by `emit Type { field: value } into sink`"),
-            );
+        let mut body = begun(source.as_ref(), flow);
+        let mut level = Level { open: vec![Open::Flow], ..Level::default() };
+        self.steps(&flow.steps, &mut level, &mut body);
+        if body.left == 0 {
+            self.too_many_steps(flow.name.span, MAX_CHECKED);
+        } else if !flow.broken {
+            self.all_emit(flow, &level);
         }
         let fields = Scope {
-            columns: &columns[..own],
-            own,
+            columns: &body.columns[..body.own],
+            own: body.own,
             place: Place::Record,
-            poisoned: &poisoned,
+            poisoned: &body.poisoned,
             ..Scope::constant()
         };
         let block = self.names.schedule(file);
         let schedule = self.schedule(block, &fields, flow.name.span);
+        self.names_differ(&body);
         if !self.failed() {
-            for (at, (stage, calls)) in stages.iter().enumerate() {
-                if *calls != EndpointUse::None && !read.contains(&(own + at)) {
-                    let message =
-                        format!("nothing reads `{}`, but each record pays for it", stage.name.text);
-                    self.report(
-                        Diagnostic::warning(codes::UNUSED_CALL, stage.name.span, message)
-                            .help("remove the stage, or emit its result"),
-                    );
-                }
-            }
+            self.warn_unread(&body);
         }
         source.as_ref()?;
+        let Body { mut columns, measured, mut nodes, own, .. } = body;
+        for (column, (name, _)) in columns.iter_mut().zip(&measured).skip(own) {
+            column.name.clone_from(name);
+        }
+        for node in &mut nodes {
+            if let Node::Stage(stage) = node {
+                stage.name.clone_from(&columns[stage.column].name);
+            }
+        }
         Some(Draft {
             name: flow.name.text.clone(),
             summary: self.summary(flow.name.span),
@@ -141,6 +66,72 @@ impl<'a> Checker<'a> {
             schedule,
             slo: self.names.slo(file).map(|slo| slo.span),
         })
+    }
+
+    /// Every path through the flow comes to an `emit`.
+    fn all_emit(&mut self, flow: &ast::Flow, level: &Level) {
+        let nothing = || {
+            let message = format!("flow `{}` emits nothing", flow.name.text);
+            Diagnostic::error(codes::NO_EMIT, flow.name.span, message)
+                .help("end it by `emit Type { field: value } into sink`")
+        };
+        if level.emitted.is_none() && !level.open.is_empty() {
+            self.report(nothing());
+            return;
+        }
+        for open in &level.open {
+            let diagnostic = match open {
+                Open::Flow => nothing(),
+                Open::Arm(span) => {
+                    let message = "the records of this arm come to no `emit`";
+                    Diagnostic::error(codes::NO_EMIT, *span, message).help(
+                        "emit them in the arm or after the route; `where false` in it says that they are left out",
+                    )
+                }
+            };
+            self.report(diagnostic);
+        }
+    }
+
+    /// Stages of different arms and rounds are told apart in the figures.
+    fn names_differ(&mut self, body: &Body) {
+        let mut known = std::collections::BTreeMap::new();
+        for (name, span) in body.measured.iter().skip(body.own) {
+            let Some(before) = known.insert(name, *span).filter(|before| before != span) else {
+                continue;
+            };
+            // Names in sight of each other were reported where the second stands.
+            let both = self.diagnostics.iter().any(|found| {
+                found.code == codes::COLUMN_TAKEN && found.labels.iter().any(|it| it.span == *span)
+            });
+            if !both {
+                let message = format!("there is a stage `{name}` already");
+                self.report(
+                    Diagnostic::error(codes::COLUMN_TAKEN, *span, message)
+                        .also(before, "here")
+                        .help("the figures of a run tell stages by name; give it another"),
+                );
+            }
+        }
+    }
+
+    fn warn_unread(&mut self, body: &Body) {
+        let mut told: Vec<Span> = Vec::new();
+        for made in body.made.iter().filter(|made| made.calls != EndpointUse::None) {
+            let span = made.name.span;
+            // A stage of a loop has a column each round, and is read if one of them is.
+            let mut same = body.made.iter().filter(|other| other.name.span == span);
+            if told.contains(&span) || same.any(|other| body.read.contains(&other.column)) {
+                continue;
+            }
+            told.push(span);
+            let name = &made.name.text;
+            let message = format!("nothing reads `{name}`, but each record pays for it");
+            self.report(
+                Diagnostic::warning(codes::UNUSED_CALL, span, message)
+                    .help("remove the stage, or emit its result"),
+            );
+        }
     }
 
     fn source_of(&mut self, flow: &'a ast::Flow) -> Option<SourcePlan> {
@@ -191,7 +182,25 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Text with its line ends and indentation made single blanks.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// What is known of a flow before its first step.
+fn begun(source: Option<&SourcePlan>, flow: &ast::Flow) -> Body {
+    let columns = source.map(|source| columns_of(&source.record.fields)).unwrap_or_default();
+    let mut poisoned = flow.poisoned.clone();
+    if source.is_none() {
+        // Nothing is known of the record; `.field` of anything is let pass.
+        poisoned.push("*".to_owned());
+    }
+    Body {
+        own: columns.len(),
+        measured: columns.iter().map(|it| (it.name.clone(), flow.name.span)).collect(),
+        columns,
+        nodes: source.cloned().map(Node::Source).into_iter().collect(),
+        key: source.and_then(|source| source.key),
+        poisoned,
+        made: Vec::new(),
+        read: std::collections::BTreeSet::new(),
+        hidden: Vec::new(),
+        pending: Vec::new(),
+        left: MAX_CHECKED,
+    }
 }

@@ -1,6 +1,6 @@
 //! Calls inside of expressions: user functions, built-in functions, prompts, `env`.
 
-use super::fit::{convert, fits, unify};
+use super::fit::{convert, fits, narrowed, unify};
 use super::names::Decl;
 use super::typed::{Shape, Typed};
 use super::{Checker, Lazy, Place, Scope};
@@ -206,6 +206,7 @@ impl<'a> Checker<'a> {
         if !good {
             return Typed::poison();
         }
+        let args = if spec.function == Function::Union { alike(args) } else { args };
         let Some(ty) = self.result_type(call, spec, &args) else { return Typed::poison() };
         let shape = Shape::of_all(&args).under(2);
         let args = args
@@ -328,6 +329,20 @@ impl<'a> Checker<'a> {
         let values = values.into_iter().map(|value| value.expr).collect();
         self.node(call.span, Expr::Template(found.template, values), Type::String, shape)
     }
+}
+
+/// Two lists of records of which one has all fields of the other: the longer records lose the rest.
+fn alike(mut args: Vec<Typed>) -> Vec<Typed> {
+    if let [a, b] = args.as_mut_slice()
+        && unify(&a.ty, &b.ty).is_none()
+    {
+        if let Some(narrow) = narrowed(b, &a.ty) {
+            *b = narrow;
+        } else if let Some(narrow) = narrowed(a, &b.ty) {
+            *a = narrow;
+        }
+    }
+    args
 }
 
 /// A body with its slots moved up by `base`.

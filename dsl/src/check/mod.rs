@@ -7,6 +7,7 @@
 //! A file per concern; all are `impl Checker`.
 
 mod argument;
+mod body;
 mod branch;
 mod catalog;
 mod condition;
@@ -22,6 +23,8 @@ mod flow;
 mod function;
 mod leaf;
 mod matching;
+mod mention;
+mod merge;
 mod names;
 mod operator;
 mod option;
@@ -29,9 +32,12 @@ mod param;
 mod prompt;
 mod range;
 mod record;
+mod repeat;
+mod route;
 mod schedule;
 mod slo;
 mod stage;
+mod step;
 mod structured;
 mod typed;
 
@@ -107,6 +113,8 @@ pub(crate) struct Scope<'s> {
     place: Place,
     /// Names of steps that could not be read.
     poisoned: &'s [String],
+    /// Names of other paths through the flow.
+    hidden: &'s [body::Hidden],
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +133,14 @@ enum Place {
 
 impl<'s> Scope<'s> {
     fn constant() -> Scope<'s> {
-        Scope { columns: &[], own: 0, locals: &[], place: Place::Constant, poisoned: &[] }
+        Scope {
+            columns: &[],
+            own: 0,
+            locals: &[],
+            place: Place::Constant,
+            poisoned: &[],
+            hidden: &[],
+        }
     }
 
     fn setting() -> Scope<'s> {

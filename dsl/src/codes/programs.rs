@@ -169,6 +169,13 @@ pub(super) const PROGRAMS: &[Code] = &[
         "another kind of declaration",
         "The name is declared, but as something that cannot stand here.",
     ),
+    page(
+        "S0216",
+        "name of another path",
+        "The stage runs in some arms of a route only, or in the rounds of a loop. After a route a \
+        name can be used that every arm defines with one type; after a loop, and in its `until`, \
+        what it carries.",
+    ),
     page("S0301", "types differ", "The value has another type than the place it stands in."),
     page(
         "S0302",
@@ -265,6 +272,23 @@ pub(super) const PROGRAMS: &[Code] = &[
         "The call of a prompt with a type of its own is part of a larger text, so \
         the stage answers with text. Give the call to the stage alone to get the \
         type.",
+    ),
+    page(
+        "S0413",
+        "arms of a route do not fit",
+        "Each arm names a constant of the type of the routed value, once. All variants of an enum \
+        must be covered; of any other type the last arm is `else => { ... }`.",
+    ),
+    page(
+        "S0414",
+        "bound of a loop",
+        "`loop up to N` goes round at most N times; N is a whole number from 1 to 16.",
+    ),
+    page(
+        "S0415",
+        "carried value does not fit",
+        "A loop begins with the first values of what it carries, `carry x: type = value`, and says \
+        once what each is in the next round, `carry x = value`, in the body of the loop itself.",
     ),
     page("S0501", "option is missing", "An option without a default was left out."),
     page(

@@ -3,12 +3,15 @@
 mod endpoint;
 mod experiment;
 mod stage;
+mod tree;
 
 use std::fmt::Write as _;
 
 use crate::catalog::StageClass;
 use crate::literal::{show, show_args, show_duration};
-use crate::plan::{EmitPlan, Node, Plan, SourcePlan};
+use crate::plan::{EmitPlan, Node, Plan, SourcePlan, Turn};
+
+use tree::Tree;
 
 pub use experiment::explain_experiment;
 
@@ -51,21 +54,31 @@ pub fn explain(plan: &Plan) -> String {
     out.push('\n');
     let schedule = plan.nodes.iter().position(|node| matches!(node, Node::Schedule));
     let mut depth = 0;
+    let mut tree = Tree::default();
     for node in plan.nodes.iter().take(schedule.unwrap_or(plan.nodes.len())) {
-        line(&mut out, depth, &node_text(plan, node, " on the source worker"));
+        if let Some(depth) = tree.enter(&mut out, depth, turns(node)) {
+            line(&mut out, depth, &node_text(plan, node, " on the source worker"));
+        }
         depth = 1;
     }
     if schedule.is_some() {
         line(&mut out, 1, &schedule_text(plan));
     }
+    let mut tree = Tree::default();
     for group in levels(plan) {
-        let side_by_side = group.len() > 1;
-        if side_by_side {
-            line(&mut out, 2, "side by side");
-        }
-        for at in group {
-            let depth = if side_by_side { 3 } else { 2 };
-            line(&mut out, depth, &node_text(plan, &plan.nodes[at], ""));
+        // Neighbours of two arms are in one operator, but no record waits for both.
+        for beside in group.chunk_by(|a, b| turns(&plan.nodes[*a]) == turns(&plan.nodes[*b])) {
+            let Some(depth) = tree.enter(&mut out, 2, turns(&plan.nodes[beside[0]])) else {
+                continue;
+            };
+            let side_by_side = beside.len() > 1;
+            if side_by_side {
+                line(&mut out, depth, "side by side");
+            }
+            for at in beside {
+                let depth = depth + usize::from(side_by_side);
+                line(&mut out, depth, &node_text(plan, &plan.nodes[*at], ""));
+            }
         }
     }
     for index in &plan.indexes {
@@ -91,6 +104,16 @@ pub fn explain(plan: &Plan) -> String {
 
 fn line(out: &mut String, depth: usize, text: &str) {
     let _ = writeln!(out, "{}{text}", "  ".repeat(depth + 1));
+}
+
+/// Arms and rounds that a node stands in.
+fn turns(node: &Node) -> &[Turn] {
+    match node {
+        Node::Source(_) | Node::Schedule => &[],
+        Node::Filter(filter) => &filter.turns,
+        Node::Stage(stage) => &stage.turns,
+        Node::Emit(emit) => &emit.turns,
+    }
 }
 
 fn node_text(plan: &Plan, node: &Node, place: &str) -> String {
@@ -153,7 +176,7 @@ fn schedule_text(plan: &Plan) -> String {
 
 fn emit_text(plan: &Plan, emit: &EmitPlan) -> String {
     let Some(sink) = plan.sinks.get(emit.sink) else { return "emit".to_owned() };
-    let condition = if emit.condition.is_some() { " if ..." } else { "" };
+    let condition = emit.text.as_ref().map_or_else(String::new, |text| format!(" if {text}"));
     format!(
         "emit {} into {} = {}({}){condition} (sink on line {})",
         sink.record.name,

@@ -276,7 +276,7 @@ impl Reader<'_> {
         ExprKind::Match(value, cases)
     }
 
-    fn pattern(&mut self, pair: Pair<'_, Rule>) -> Pattern {
+    pub(super) fn pattern(&mut self, pair: Pair<'_, Rule>) -> Pattern {
         let span = self.trimmed(&pair);
         let Some(inner) = children(pair).next() else { return Pattern::Any };
         let kind = match inner.as_rule() {

@@ -16,49 +16,138 @@ impl Reader<'_> {
         let mut parts = children(pair);
         let name = self.value_name(&parts.next()?, "a flow");
         let mut flow = ast::Flow { name, steps: Vec::new(), broken: false, poisoned: Vec::new() };
-        for part in parts {
-            if flow.steps.len() >= MAX_STEPS {
-                let message = format!("a flow may have {MAX_STEPS} steps");
-                self.report(Diagnostic::error(codes::TOO_LARGE, flow.name.span, message));
-                flow.broken = true;
-                break;
-            }
-            self.step(part, &mut flow);
-        }
+        let mut left = MAX_STEPS;
+        flow.steps = self.steps(parts, &mut flow, &mut left);
         Some(flow)
     }
 
-    fn step(&mut self, pair: Pair<'_, Rule>, flow: &mut ast::Flow) {
+    /// The steps of a body. `flow` hears of what could not be read, wherever it stands.
+    fn steps<'i>(
+        &mut self,
+        parts: impl Iterator<Item = Pair<'i, Rule>>,
+        flow: &mut ast::Flow,
+        left: &mut usize,
+    ) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for part in parts {
+            if *left == 0 {
+                if !flow.broken {
+                    let message = format!("a flow may have {MAX_STEPS} steps");
+                    self.report(Diagnostic::error(codes::TOO_LARGE, flow.name.span, message));
+                }
+                flow.broken = true;
+                break;
+            }
+            *left -= 1;
+            steps.extend(self.step(part, flow, left));
+        }
+        steps
+    }
+
+    fn step(
+        &mut self,
+        pair: Pair<'_, Rule>,
+        flow: &mut ast::Flow,
+        left: &mut usize,
+    ) -> Option<Step> {
         match pair.as_rule() {
             Rule::from_step => {
                 let mut parts = children(pair);
-                let Some(name) = parts.next() else { return };
-                let name = self.word(&name);
+                let name = self.word(&parts.next()?);
                 let block = self.block_or_empty(parts.next(), name.span);
-                flow.steps.push(Step::From(name, block));
+                Some(Step::From(name, block))
             }
-            Rule::filter => {
-                if let Some(condition) = children(pair).next() {
-                    flow.steps.push(Step::Where(self.expression(condition)));
-                }
-            }
-            Rule::stage => flow.steps.extend(self.stage(pair).map(Step::Stage)),
-            Rule::emit => flow.steps.extend(self.emit(pair).map(Step::Emit)),
+            Rule::filter => children(pair).next().map(|it| Step::Where(self.expression(it))),
+            Rule::stage => self.stage(pair).map(Step::Stage),
+            Rule::emit => self.emit(pair).map(Step::Emit),
+            Rule::route => self.route(pair, flow, left).map(Step::Route),
+            Rule::repeat => self.repeat(pair, flow, left).map(Step::Loop),
+            Rule::carry => self.carry(pair).map(Step::Carry),
             Rule::bad_step => {
                 flow.broken = true;
-                flow.poisoned.extend(super::recover::declared_name(pair.as_str(), &["stage"]));
+                poison(&pair, flow);
                 self.bad_step(&pair);
+                None
             }
             _ => {
                 flow.broken = true;
-                // Stages inside of it are columns too, and so is a `join`.
-                for line in pair.as_str().lines() {
-                    let words = ["stage", "carry", "join"];
-                    flow.poisoned.extend(super::recover::declared_name(line.trim(), &words));
-                }
+                poison(&pair, flow);
                 self.unsupported(&pair);
+                None
             }
         }
+    }
+
+    fn route(
+        &mut self,
+        pair: Pair<'_, Rule>,
+        flow: &mut ast::Flow,
+        left: &mut usize,
+    ) -> Option<ast::Route> {
+        let span = self.first(&pair, "route");
+        let mut parts = children(pair);
+        let subject = self.expression(parts.next()?);
+        let mut route = ast::Route { subject, arms: Vec::new(), broken: false, span };
+        for part in parts {
+            if part.as_rule() == Rule::bad_arm {
+                route.broken = true;
+                flow.broken = true;
+                poison(&part, flow);
+                self.bad_arm(&part);
+            } else {
+                route.arms.extend(self.arm(part, flow, left));
+            }
+        }
+        Some(route)
+    }
+
+    fn arm(
+        &mut self,
+        pair: Pair<'_, Rule>,
+        flow: &mut ast::Flow,
+        left: &mut usize,
+    ) -> Option<ast::Arm> {
+        let mut parts = children(pair);
+        let head = parts.next()?;
+        let span = self.trimmed(&head);
+        let pattern = children(head).next().map(|pattern| self.pattern(pattern));
+        Some(ast::Arm { pattern, steps: self.steps(parts, flow, left), span })
+    }
+
+    fn repeat(
+        &mut self,
+        pair: Pair<'_, Rule>,
+        flow: &mut ast::Flow,
+        left: &mut usize,
+    ) -> Option<ast::Loop> {
+        let span = self.first(&pair, "loop");
+        let mut parts = children(pair).peekable();
+        let count = parts.next()?;
+        let count = ast::Name { text: count.as_str().to_owned(), span: self.trimmed(&count) };
+        let until = parts.next_if(|part| part.as_rule() == Rule::expr);
+        let until = until.map(|condition| self.expression(condition));
+        Some(ast::Loop { count, until, steps: self.steps(parts, flow, left), span })
+    }
+
+    fn carry(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Carry> {
+        let span = self.trimmed(&pair);
+        let mut parts = children(pair);
+        let name = self.value_name(&parts.next()?, "a carried value");
+        let mut ty = None;
+        for part in parts {
+            if part.as_rule() == Rule::of_type {
+                ty = children(part).next().map(|ty| self.ty(ty));
+            } else {
+                return Some(ast::Carry { name, ty, value: self.expression(part), span });
+            }
+        }
+        None
+    }
+
+    /// The word that a step begins with.
+    fn first(&self, pair: &Pair<'_, Rule>, word: &str) -> Span {
+        let start = self.span(pair);
+        Span { end: start.start + word.len() as u32, ..start }
     }
 
     fn stage(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Stage> {
@@ -106,7 +195,15 @@ impl Reader<'_> {
                 span,
                 format!("`{word}` is not supported yet by this version"),
             )
-            .help("a flow of this version is `from`, `where`, `stage` and `emit`"),
+            .help(super::recover::STEPS),
         );
+    }
+}
+
+/// Names that a piece which could not be read may have declared.
+fn poison(pair: &Pair<'_, Rule>, flow: &mut ast::Flow) {
+    for line in pair.as_str().lines() {
+        let words = ["stage", "carry", "join"];
+        flow.poisoned.extend(super::recover::declared_name(line.trim(), &words));
     }
 }

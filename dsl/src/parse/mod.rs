@@ -72,6 +72,22 @@ pub(crate) fn is_line(text: &str) -> bool {
     Grammar::parse(Rule::only_line, &clean).is_ok()
 }
 
+/// The tree of a text as its rules and words in order, whatever the blanks between them; `None` when
+/// it cannot be read. Two texts of one shape say the same.
+pub(crate) fn shape(text: &str) -> Option<Vec<(String, String)>> {
+    let clean = scan::scan(0, text).text?;
+    let pairs = Grammar::parse(Rule::file, &clean).ok()?;
+    let leaf = |pair: Pair<'_, Rule>| {
+        let text = match pair.as_rule() {
+            _ if pair.clone().into_inner().next().is_some() => String::new(),
+            Rule::string | Rule::triple => pair.as_str().to_owned(),
+            _ => pair.as_str().split_whitespace().collect::<Vec<_>>().join(" "),
+        };
+        (format!("{:?}", pair.as_rule()), text)
+    };
+    Some(pairs.flatten().map(leaf).collect())
+}
+
 /// The pairs inside of `pair`, without keywords.
 fn children(pair: Pair<'_, Rule>) -> impl Iterator<Item = Pair<'_, Rule>> {
     pair.into_inner().filter(|inner| !is_keyword(inner.as_rule()))

@@ -59,6 +59,8 @@ const FORMS: &[(&str, Rule, &str)] = &[
     ("where", Rule::filter, "a filter is `where condition`"),
     ("emit", Rule::emit, "an emit is `emit Type { field: value } into sink if condition`"),
     ("route", Rule::route, "a route is `route value { when a => { ... } else => { ... } }`"),
+    ("when", Rule::arm, "an arm is `when constant => { ... }`, the last may be `else => { ... }`"),
+    ("else", Rule::arm, "the last arm of a route may be `else => { ... }`"),
     ("loop", Rule::repeat, "a loop is `loop up to 3 until condition { ... }`"),
     ("carry", Rule::carry, "write `carry name: type = value`"),
     ("group", Rule::group, "a group is `group by key window(...) { name: aggregate }`"),
@@ -86,11 +88,17 @@ const FOREIGN_WORDS: &[(&str, &str)] = &[
     ("yield", "results leave a flow by `emit Type { ... } into sink`"),
     ("if", "a condition on records is `where condition`"),
     ("for", "a flow handles each record by itself; there are no loops over records"),
-    ("while", "there are no unbounded loops; a flow handles each record by itself"),
+    ("while", "a loop has a bound: `loop up to 3 until condition { ... }`"),
+    ("repeat", "a loop has a bound: `loop up to 3 until condition { ... }`"),
+    ("switch", "records are sent into arms by `route value { when a => { ... } else => { ... } }`"),
     ("use", "another file is read by `import \"file.sage\"`"),
     ("include", "another file is read by `import \"file.sage\"`"),
     ("pipeline", "a pipeline is `flow name { ... }`"),
 ];
+
+/// What a flow is made of.
+pub(super) const STEPS: &str =
+    "steps are `from`, `where`, `stage`, `route`, `loop`, `carry` and `emit`";
 
 const STEP_WORDS: &[&str] = &["from", "stage", "where", "emit", "route", "loop", "carry", "group"];
 
@@ -166,11 +174,29 @@ impl Reader<'_> {
         let first = shown(text);
         let at = Span { end: span.start + first.len() as u32, ..span };
         let help = suggest::did_you_mean(word, STEP_WORDS.iter().copied())
-            .unwrap_or_else(|| "steps are `from`, `where`, `stage` and `emit`".to_owned());
+            .unwrap_or_else(|| STEPS.to_owned());
         self.report(
             Diagnostic::error(codes::UNEXPECTED, at, format!("`{first}` is unexpected here"))
                 .help(help),
         );
+    }
+
+    pub(super) fn bad_arm(&mut self, pair: &Pair<'_, Rule>) {
+        let span = self.trimmed(pair);
+        let text = pair.as_str().trim_end();
+        if text.is_empty() || self.silent(self.span(pair)) {
+            return;
+        }
+        let word = first_word(text);
+        if matches!(word, "when" | "else") && self.stopped(word, text, span) {
+            return;
+        }
+        let first = shown(text);
+        let at = Span { end: span.start + first.len() as u32, ..span };
+        let message = format!("`{first}` does not start an arm of the route");
+        let help = suggest::did_you_mean(word, ["when", "else"])
+            .unwrap_or_else(|| form("when").to_owned());
+        self.report(Diagnostic::error(codes::UNEXPECTED, at, message).help(help));
     }
 
     pub(super) fn bad_entry(&mut self, pair: &Pair<'_, Rule>, form: &str) {

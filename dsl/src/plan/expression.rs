@@ -16,6 +16,9 @@ pub enum Expr {
     Field(Box<Expr>, usize),
     /// Field of every record of a list: `hits.text`.
     FieldOfEach(Box<Expr>, usize),
+    /// A record with these fields of another, or every record of a list so; null stays null. Made
+    /// where a type with fewer fields is due.
+    Pick(Box<Expr>, Vec<usize>),
     /// `list[i]`; null when out of range.
     At(Box<Expr>, Box<Expr>),
     /// `-x`, `not x`.

@@ -10,6 +10,7 @@
 //! each stage appends exactly one column, in node order.
 
 mod expression;
+mod turn;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +19,7 @@ use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
+pub use turn::Turn;
 
 /// A checked program for one flow.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -110,12 +112,16 @@ pub struct FilterPlan {
     pub predicate: Expr,
     /// Source text of the predicate, for explain.
     pub text: String,
+    /// Arms and rounds that it stands in, outside first.
+    #[serde(default)]
+    pub turns: Vec<Turn>,
 }
 
 /// `stage name = call(...) on endpoint { option: value }`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StagePlan {
-    /// The column's name.
+    /// The column's name. With the arms that it stands in before it and the number of a round behind
+    /// it, so that it is told from others in the figures: `multi.hits.2`.
     pub name: String,
     /// Registry name; a stage that is a plain expression is `map`.
     pub kind: String,
@@ -129,8 +135,15 @@ pub struct StagePlan {
     pub endpoint: Option<usize>,
     /// Options by name, defaults filled in.
     pub options: Vec<(String, Value)>,
-    /// Names of the columns its arguments read.
+    /// The columns its arguments read, in order; behind them those that `when` reads besides.
     pub reads: Vec<usize>,
+    /// Where this is not true the stage does not run for a record, and its column is null; of type
+    /// bool. Made of the arms and rounds that it stands in.
+    #[serde(default)]
+    pub when: Option<Expr>,
+    /// Arms and rounds that it stands in, outside first.
+    #[serde(default)]
+    pub turns: Vec<Turn>,
     /// How the planner treats it.
     pub class: StageClass,
     /// Kind of call it makes, if any.
@@ -157,6 +170,12 @@ pub struct EmitPlan {
     pub values: Vec<Expr>,
     /// Emit only when true.
     pub condition: Option<Expr>,
+    /// Source text behind its `if`, for explain.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// Arms and rounds that it stands in, outside first.
+    #[serde(default)]
+    pub turns: Vec<Turn>,
 }
 
 /// A sink.

@@ -253,6 +253,7 @@ pub(crate) fn compile_with(
 }
 
 /// `code line:col message / help` lines.
+#[allow(dead_code, reason = "not every test shows them")]
 pub(crate) fn plain(compiled: &Compiled) -> String {
     let mut lines = Vec::new();
     for found in &compiled.diagnostics {

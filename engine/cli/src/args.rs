@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::commands::cache::CacheArguments;
 use crate::commands::calibrate::CalibrateArguments;
+use crate::commands::completions::CompletionsArguments;
 use crate::commands::experiment::ExperimentArguments;
+use crate::commands::fmt::FmtArguments;
 use crate::commands::gateway::GatewayArguments;
 use crate::commands::jobs::JobsArguments;
 use crate::commands::replay::ReplayArguments;
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     /// Find all mistakes in programs without running them
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArguments),
+    /// Lay programs out in the one usual way
+    Fmt(FmtArguments),
     /// Show the plan of a program as a tree, or the page of an error code
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArguments),
@@ -65,6 +69,8 @@ pub(crate) enum Command {
     Replay(ReplayArguments),
     /// Run the failed records of a run again
     Retry(RetryArguments),
+    /// Print what a shell needs to complete command lines
+    Completions(CompletionsArguments),
     /// Measure a real endpoint and write a profile to simulate it with
     Calibrate(CalibrateArguments),
     /// Join a run as a worker
@@ -111,6 +117,7 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   sage-flow check pipelines/*.sage
   sage-flow check my.sage --format json
+  sage-flow check my.sage --fix
   sage-flow check my.sage --slo --workers 8 --arrivals 'poisson(20/s)'";
 
 const EXPLAIN_EXAMPLES: &str = "\
@@ -215,6 +222,9 @@ pub(crate) struct CheckArguments {
     /// How to show what was found
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    /// Make the fixes that the messages offer, in the files named here; show what is left
+    #[arg(long)]
+    pub(crate) fix: bool,
     /// Give a parameter another value
     #[arg(long = "set", value_name = "NAME=VALUE")]
     pub(crate) sets: Vec<String>,

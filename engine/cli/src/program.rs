@@ -1,10 +1,10 @@
 //! Reading and compiling a program from its file.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 
 use sage_dsl::plan::Plan;
-use sage_dsl::{Compiled, Request};
+use sage_dsl::{Compiled, Diagnostic, Request, SourceMap};
 
 use crate::catalog::catalog;
 use crate::diagnostics;
@@ -35,7 +35,8 @@ fn split(set: &str) -> anyhow::Result<(String, String)> {
     Ok((name.trim().to_owned(), value.to_owned()))
 }
 
-fn read(path: &Path) -> Result<String, String> {
+/// Text of the program in `path`, or what to do about it.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
     let shown = path.display();
     let metadata = std::fs::metadata(path).map_err(|error| {
         let remedy = match error.kind() {
@@ -60,11 +61,31 @@ fn read(path: &Path) -> Result<String, String> {
     })
 }
 
+/// Replaces the program in `path`, wholly or not at all, with the permissions it had.
+pub(crate) fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let failed =
+        |error: std::io::Error| usage(format!("cannot write `{}`: {error}", path.display()));
+    // A link stays one: what it points at is replaced.
+    let path = path.canonicalize().map_err(failed)?;
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    file.write_all(text.as_bytes()).map_err(failed)?;
+    let permissions = std::fs::metadata(&path).map_err(failed)?.permissions();
+    file.as_file().set_permissions(permissions).map_err(failed)?;
+    file.persist(&path).map_err(|error| failed(error.error))?;
+    Ok(())
+}
+
 /// Show what the compiler found, on the standard error.
 pub(crate) fn show(compiled: &Compiled) {
-    if !compiled.diagnostics.is_empty() {
+    show_all(&compiled.diagnostics, &compiled.sources);
+}
+
+/// Show diagnostics, on the standard error.
+pub(crate) fn show_all(diagnostics: &[Diagnostic], sources: &SourceMap) {
+    if !diagnostics.is_empty() {
         let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-        eprint!("{}", diagnostics::render(&compiled.diagnostics, &compiled.sources, colour));
+        eprint!("{}", diagnostics::render(diagnostics, sources, colour));
     }
 }
 

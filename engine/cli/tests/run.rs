@@ -43,9 +43,13 @@ fn the_main_job_answers_every_question() {
 
 #[test]
 fn every_shipped_pipeline_runs() {
-    for (name, tasks) in
-        [("compute.sage", 50), ("llm.sage", 40), ("mixed.sage", 20), ("extract.sage", 30)]
-    {
+    for (name, tasks) in [
+        ("compute.sage", 50),
+        ("llm.sage", 40),
+        ("mixed.sage", 20),
+        ("extract.sage", 30),
+        ("adaptive_rag.sage", 30),
+    ] {
         let done = Sage::new()
             .args(&format!("run --workers 2 --out out --tasks {tasks} --json --quiet"))
             .args("--endpoint sim:a100/qwen2.5-7b@50")

@@ -34,6 +34,46 @@ flow f {
 schedule { policy: fifo, slots: 4 }
 "#;
 
+/// A flow whose records take different arms and go round as often as they need.
+const ROUTED: &str = r#"sage 1
+enum Level { simple, single, multi }
+type Task { id: string @key, text: string, n: int }
+type Out { id: string, text: string, rounds: int }
+endpoint llm { url: "sim:a100/qwen2.5-7b@100", model: "Qwen/Qwen2.5-7B-Instruct" }
+source tasks: Task from generate(count: 40, text: "Question {{ n }}: what does the gateway own, and why?")
+sink outs: Out to jsonl("outs.jsonl")
+prompt level_of(text: string) -> Level """How hard is this? {{ text }}"""
+flow f {
+  from tasks
+  stage level = generate(level_of(.text)) on llm { max_tokens: 16, temperature: 0.0 }
+  route level {
+    when simple => {
+      stage answer = generate("Say it shortly. " + .text) on llm { max_tokens: 24 }
+      stage rounds = 0
+    }
+    when single => {
+      where .n % 5 != 0
+      stage digest = hash_chain(.text, rounds: 50)
+      stage answer = generate(.text + digest) on llm { max_tokens: 20 }
+      stage rounds = 10 / (.n % 4)
+    }
+    when multi => {
+      loop up to 3 until count >= .n % 4 {
+        carry query = .text
+        carry count = 0
+        stage next = generate("What next? " + query) on llm { max_tokens: 12 }
+        carry query = next.text
+        carry count = count + 1
+      }
+      stage answer = generate(query) on llm { max_tokens: 16 }
+      stage rounds = count
+    }
+  }
+  emit Out { id: .id, text: answer.text, rounds: rounds } into outs
+}
+schedule { policy: fifo, slots: 4 }
+"#;
+
 /// What stands in `columns` of `tasks.csv`, by task.
 fn table(folder: &Path, columns: &[&str]) -> BTreeMap<String, Vec<String>> {
     let text = std::fs::read_to_string(folder.join("tasks.csv")).unwrap();
@@ -44,6 +84,30 @@ fn table(folder: &Path, columns: &[&str]) -> BTreeMap<String, Vec<String>> {
     lines
         .map(|row| (row[0].to_owned(), at.iter().map(|at| row[*at].to_owned()).collect()))
         .collect()
+}
+
+#[test]
+fn every_stage_of_an_arm_or_a_round_is_done_as_often_as_in_a_run() {
+    let ran = Sage::new().file("f.sage", ROUTED).args("run f.sage --workers 2 --seed 5 --out out");
+    let ran = ran.go();
+    let twin = Sage::new().file("f.sage", ROUTED);
+    let twin = twin.args("simulate f.sage --workers 2 --seed 5 --out out").go();
+    let columns = ["outcome", "prompt_tokens", "completion_tokens"];
+    assert_eq!(table(&ran.out, &columns), table(&twin.out, &columns));
+    let stages = |metrics: serde_json::Value| -> BTreeMap<String, [u64; 4]> {
+        let figure = |stage: &serde_json::Value, name: &str| stage[name].as_u64().unwrap();
+        let names = ["calls", "prompt_tokens", "completion_tokens", "failed"];
+        let stages = metrics["stages"].as_array().unwrap().iter();
+        let name = |stage: &serde_json::Value| stage["name"].as_str().unwrap().to_owned();
+        stages.map(|stage| (name(stage), names.map(|it| figure(stage, it)))).collect()
+    };
+    let (ran, twin) = (stages(ran.metrics()), stages(twin.metrics()));
+    assert_eq!(ran, twin);
+    assert_eq!(ran["level"][0], 40);
+    let arms = ["simple.answer", "single.answer", "multi.answer"].map(|name| ran[name][0]);
+    assert!(arms.iter().all(|calls| (1..40).contains(calls)), "all arms are taken: {arms:?}");
+    let rounds = ["multi.next", "multi.next.2", "multi.next.3"].map(|name| ran[name][0]);
+    assert!(rounds.is_sorted_by(|a, b| a > b) && rounds[2] > 0, "ever fewer go on: {rounds:?}");
 }
 
 #[test]

@@ -26,6 +26,8 @@ struct StageCost {
     fixed_ns: f64,
     /// A program that gives units, and nanoseconds per unit.
     term: Option<(Program, f64)>,
+    /// Costs nothing where this is not true.
+    when: Option<Program>,
 }
 
 impl CostModel {
@@ -71,7 +73,16 @@ impl CostModel {
             self.complete = false;
             return StageCost::default();
         }
-        let mut cost = StageCost { fixed_ns: entry.spec.cost.fixed_us * 1e3, term: None };
+        let mut cost =
+            StageCost { fixed_ns: entry.spec.cost.fixed_us * 1e3, ..StageCost::default() };
+        if let Some(when) = &stage.when {
+            // Nobody knows yet whether it will run.
+            let Some(program) = known(when, available) else {
+                self.complete = false;
+                return StageCost::default();
+            };
+            cost.when = Some(program);
+        }
         let Some((parameter, us_per_unit)) = entry.spec.cost.per_unit else { return cost };
         let argument = stage.args.iter().find(|(name, _)| name == parameter);
         match argument {
@@ -82,13 +93,13 @@ impl CostModel {
                 let mean = Distribution::from_value(value).map(|d| d.mean_ns());
                 cost.fixed_ns += mean.unwrap_or(0.0) * us_per_unit;
             }
-            Some((_, Argument::Expr(expr))) => match Program::compile(expr) {
-                Ok(program) if reads_only(expr, available) => {
+            Some((_, Argument::Expr(expr))) => match known(expr, available) {
+                Some(program) => {
                     // A duration counts nanoseconds; its unit of cost is the microsecond.
                     let scale = if parameter == "time" { 1.0 } else { 1e3 };
                     cost.term = Some((program, us_per_unit * scale));
                 }
-                _ => self.complete = false,
+                None => self.complete = false,
             },
             _ => {}
         }
@@ -97,7 +108,8 @@ impl CostModel {
 
     /// Whether the estimate of a record needs no look at it.
     pub(crate) fn reads_nothing(&self) -> bool {
-        self.groups.iter().flatten().all(|stage| stage.term.is_none())
+        let looks = |stage: &StageCost| stage.term.is_some() || stage.when.is_some();
+        !self.groups.iter().flatten().any(looks)
     }
 
     /// What is declared for one record.
@@ -108,6 +120,12 @@ impl CostModel {
         arena: &'a Bump,
     ) -> Declared {
         let ns = |stage: &'a StageCost| {
+            let runs = stage.when.as_ref().is_none_or(|when| {
+                when.evaluate(columns, templates, arena) == Ok(Datum::Bool(true))
+            });
+            if !runs {
+                return 0.0;
+            }
             let scaled = stage.term.as_ref().map_or(0.0, |(program, ns_per_unit)| {
                 let value = program.evaluate(columns, templates, arena).ok();
                 value.and_then(Datum::as_float).unwrap_or(0.0) * ns_per_unit
@@ -135,15 +153,21 @@ impl CostModel {
     }
 }
 
+/// The program of an expression that reads only the first `available` columns.
+fn known(expr: &Expr, available: usize) -> Option<Program> {
+    reads_only(expr, available).then(|| Program::compile(expr).ok()).flatten()
+}
+
 /// Whether an expression reads only the first `available` columns.
 fn reads_only(expr: &Expr, available: usize) -> bool {
     let all = |exprs: &[Expr]| exprs.iter().all(|expr| reads_only(expr, available));
     match expr {
         Expr::Column(column) => *column < available,
         Expr::Literal(_) | Expr::Local(_) => true,
-        Expr::Field(inner, _) | Expr::FieldOfEach(inner, _) | Expr::Unary(_, inner) => {
-            reads_only(inner, available)
-        }
+        Expr::Field(inner, _)
+        | Expr::FieldOfEach(inner, _)
+        | Expr::Pick(inner, _)
+        | Expr::Unary(_, inner) => reads_only(inner, available),
         Expr::At(a, b) | Expr::Binary(_, a, b) => {
             reads_only(a, available) && reads_only(b, available)
         }

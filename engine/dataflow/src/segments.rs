@@ -7,7 +7,7 @@ use sage_dsl::plan::{Node, Plan, StagePlan};
 use std::sync::Arc;
 
 use crate::error::DataflowError;
-use crate::operators::{Fused, Member, Step};
+use crate::operators::{Fused, Guarded, Member, Step};
 use crate::stages::{self, STAGES, Stage};
 
 /// A run of nodes that becomes one operator.
@@ -40,19 +40,24 @@ pub(crate) fn segments(plan: &Plan, indexes: &[Arc<dyn Index>]) -> Result<Segmen
             Node::Source(_) | Node::Emit(_) => {}
             Node::Filter(filter) => {
                 let program = Program::compile(&filter.predicate).map_err(broken)?;
-                push_step(into, Step::Filter(program));
+                push_step(into, Step::Filter(program), None);
             }
             Node::Stage(stage) => {
                 let run = stages::build(plan, stage, indexes)?;
+                let when = stage.when.as_ref().map(Program::compile).transpose().map_err(broken)?;
                 let name = stage.name.clone();
                 match run {
-                    Stage::Local(run) => push_step(into, Step::Apply { stage: number, name, run }),
-                    Stage::Map(program) => {
-                        push_step(into, Step::Map { stage: number, name, program });
+                    Stage::Local(run) => {
+                        push_step(into, Step::Apply { stage: number, name, run }, when);
                     }
-                    Stage::Keep(program) => push_step(into, Step::Keep { stage: number, program }),
+                    Stage::Map(program) => {
+                        push_step(into, Step::Map { stage: number, name, program }, when);
+                    }
+                    Stage::Keep(program) => {
+                        push_step(into, Step::Keep { stage: number, program }, when);
+                    }
                     run @ (Stage::Call(_) | Stage::Wait(_)) => {
-                        let member = Member { stage: number, name, run };
+                        let member = Member { stage: number, name, run, when };
                         let beside = !stage.reads.iter().any(|column| group.contains(column));
                         match into.last_mut() {
                             Some(Segment::Call(members)) if beside => members.push(member),
@@ -71,7 +76,8 @@ pub(crate) fn segments(plan: &Plan, indexes: &[Arc<dyn Index>]) -> Result<Segmen
     Ok(segments)
 }
 
-fn push_step(into: &mut Vec<Segment>, step: Step) {
+fn push_step(into: &mut Vec<Segment>, step: Step, when: Option<Program>) {
+    let step = Guarded { step, when };
     match into.last_mut() {
         Some(Segment::Fused(fused)) => fused.steps.push(step),
         _ => into.push(Segment::Fused(Fused { steps: vec![step] })),

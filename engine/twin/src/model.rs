@@ -163,7 +163,7 @@ pub struct Demand {
 /// What one record asks of one stage.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Work {
-    /// Nothing.
+    /// Nothing: the stage is not for the record, or the record does not come to it.
     #[default]
     None,
     /// Computing on the node's thread, nanoseconds at speed 1.

@@ -69,6 +69,8 @@ pub(crate) struct Progress {
     pub(crate) prompt_tokens: u64,
     pub(crate) completion_tokens: u64,
     pub(crate) attempts: u16,
+    /// Whether one of the task's records came to it.
+    pub(crate) asked: bool,
 }
 
 /// A record that failed in a group of waiting stages.

@@ -62,10 +62,11 @@ fn a_short_burst_beside_a_long_one_ends_as_sharing_says() {
 #[test]
 fn the_time_of_a_task_is_shared_out_over_its_stages() {
     let demand = sage_twin::model::Demand {
-        work: vec![Work::Cpu(MS), Work::None, Work::Cpu(2 * MS)],
+        // The third is not for this record, and is not heard of.
+        work: vec![Work::Cpu(MS), Work::Cpu(0), Work::None, Work::Cpu(2 * MS)],
         ..Default::default()
     };
-    let two = || Job { behind: vec![local(&[0, 1, 2])], ..job(vec![demand.clone()]) };
+    let two = || Job { behind: vec![local(&[0, 1, 2, 3])], ..job(vec![demand.clone()]) };
     let mut model = model(1, vec![two(), two()]);
     model.hosts[0].cores = 1.0;
     let (events, _) = run(&model);

@@ -8,7 +8,7 @@ use sage_lab::results::Outcome;
 use sage_lab::trial::{Overrides, expand};
 use serde_json::{Value, json};
 
-use super::hints;
+use super::{fix, hints};
 use crate::args::{CheckArguments, Format};
 use crate::exit::{Exit, usage, usage_of};
 use crate::program;
@@ -22,6 +22,9 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let mut right_plans = Vec::new();
     let mut found = Vec::new();
     for file in &arguments.files {
+        if arguments.fix {
+            fix::fix(file, &arguments.sets)?;
+        }
         let mut compiled = program::compile(file, &arguments.sets)?;
         let mut right = Vec::new();
         for plan in &compiled.plans {

@@ -3,9 +3,12 @@
 pub(crate) mod cache;
 pub(crate) mod calibrate;
 mod check;
+pub(crate) mod completions;
 mod doc;
 pub(crate) mod experiment;
 mod explain;
+mod fix;
+pub(crate) mod fmt;
 pub(crate) mod gateway;
 mod hints;
 pub(crate) mod jobs;
@@ -30,6 +33,8 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         }
         Command::Jobs(arguments) => jobs::jobs(&arguments),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Fmt(arguments) => fmt::fmt(&arguments),
+        Command::Completions(arguments) => completions::completions(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Doc { name } => doc::doc(name.as_deref()),

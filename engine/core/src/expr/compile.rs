@@ -15,6 +15,12 @@ pub(super) enum Op {
     Field(u32),
     /// Replace a list of records by the list of one of their fields.
     FieldOfEach(u32),
+    /// Replace a record, or every record of a list, by some of its fields: how many, and where their
+    /// positions begin.
+    Pick {
+        from: u32,
+        count: u32,
+    },
     /// Pop an index and a list, push the element.
     At,
     Unary(UnaryOp),
@@ -57,6 +63,8 @@ pub(super) enum Op {
 pub struct Program {
     pub(super) ops: Vec<Op>,
     pub(super) constants: Vec<u8>,
+    /// Positions of the fields that are picked.
+    pub(super) picked: Vec<u32>,
     pub(super) locals: usize,
 }
 
@@ -73,7 +81,8 @@ const LIMIT: usize = 1 << 20;
 impl Program {
     /// Compile `expr`.
     pub fn compile(expr: &Expr) -> Result<Self, CompileError> {
-        let mut program = Program { ops: Vec::new(), constants: Vec::new(), locals: 0 };
+        let mut program =
+            Program { ops: Vec::new(), constants: Vec::new(), picked: Vec::new(), locals: 0 };
         program.emit(expr);
         if program.ops.len() > LIMIT {
             return Err(CompileError { limit: LIMIT });
@@ -144,6 +153,12 @@ impl Program {
             Expr::FieldOfEach(list, field) => {
                 self.emit(list);
                 self.ops.push(Op::FieldOfEach(*field as u32));
+            }
+            Expr::Pick(value, fields) => {
+                self.emit(value);
+                let (from, count) = (self.picked.len() as u32, fields.len() as u32);
+                self.picked.extend(fields.iter().map(|field| *field as u32));
+                self.ops.push(Op::Pick { from, count });
             }
             Expr::At(list, index) => {
                 self.emit(list);

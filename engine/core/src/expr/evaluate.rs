@@ -9,7 +9,7 @@ use sage_dsl::plan::{BinaryOp, UnaryOp};
 use super::compile::{Op, Program};
 use super::function;
 use super::template::Templates;
-use crate::record::{Datum, Items, pack};
+use crate::record::{Datum, Items, pack, pack_record};
 
 /// Why an expression has no value for a record.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -116,6 +116,11 @@ impl Program {
                         }
                     }));
                 }
+                Op::Pick { from, count } => {
+                    let value = pop(&mut stack);
+                    let fields = &self.picked[from as usize..(from + count) as usize];
+                    stack.push(picked(value, fields, arena));
+                }
                 Op::At => {
                     let index = pop(&mut stack).as_int();
                     let list = pop(&mut stack);
@@ -206,6 +211,29 @@ pub(super) fn list_in(arena: &Bump, bytes: usize, fill: impl FnOnce(&mut Vec<u8>
     let mut packed = Vec::with_capacity(bytes);
     fill(&mut packed);
     Datum::List(Items::new(arena.alloc_slice_copy(&packed)))
+}
+
+/// A record with some of its fields, or every record of a list so.
+fn picked<'a>(value: Datum<'a>, fields: &[u32], arena: &'a Bump) -> Datum<'a> {
+    let pick = |out: &mut Vec<u8>, record: Items<'a>| {
+        fields.iter().for_each(|field| pack(out, record.get(*field as usize)));
+    };
+    match value {
+        Datum::Record(record) => {
+            let mut packed = Vec::new();
+            pick(&mut packed, record);
+            Datum::Record(Items::new(arena.alloc_slice_copy(&packed)))
+        }
+        Datum::List(items) => list_in(arena, items.bytes().len(), |out| {
+            for item in items {
+                match item {
+                    Datum::Record(record) => pack_record(out, |out| pick(out, record)),
+                    other => pack(out, other),
+                }
+            }
+        }),
+        other => other,
+    }
 }
 
 pub(super) fn kind_error(operation: &'static str, found: Datum<'_>) -> EvalError {

@@ -119,6 +119,19 @@ mod tests {
     }
 
     #[test]
+    fn records_keep_the_fields_that_are_picked() {
+        let pick = |value: Expr, fields: &[usize]| Expr::Pick(Box::new(value), fields.to_vec());
+        let numbers = |list: Expr| Expr::FieldOfEach(Box::new(list), 0);
+        check(&numbers(pick(Expr::Column(3), &[1])), "[1,2]");
+        let second = Expr::At(Box::new(Expr::Column(3)), Box::new(lit(1)));
+        let turned = pick(pick(second, &[1, 0]), &[1]);
+        check(&Expr::Field(Box::new(turned), 0), "b");
+        check(&Expr::Call(Function::Length, vec![pick(Expr::Column(3), &[])]), "2");
+        check(&pick(Expr::Column(2), &[0]), "");
+        check(&pick(Expr::At(Box::new(Expr::Column(3)), Box::new(lit(9))), &[0]), "");
+    }
+
+    #[test]
     fn a_hash_of_joined_items_is_the_hash_of_the_joined_text() {
         let call = |function, arguments| Expr::Call(function, arguments);
         let lists = [

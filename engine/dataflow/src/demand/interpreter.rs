@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 use sage_core::endpoint::{Answer, Request};
-use sage_core::expr::{CompileError, EvalError, Templates};
+use sage_core::expr::{CompileError, EvalError, Program, Templates};
 use sage_core::index::Index;
 use sage_core::record::{Datum, Items, pack, pack_vector};
 use sage_dsl::plan::Plan;
@@ -14,7 +14,7 @@ use super::reading::Reading;
 use super::{Answering, Demand, Demands, End, Extent, Question, Shape, Work, reads};
 use crate::cost::CostModel;
 use crate::error::DataflowError;
-use crate::operators::{Emit, Fused, Member, Step, corrected};
+use crate::operators::{Emit, Fused, Guarded, Member, Step, corrected};
 use crate::segments::{Segment, Segments, segments};
 use crate::stages::{Ask, CallStage, Row, Stage, pack_generation};
 use crate::wants::{Wanted, Wants};
@@ -174,9 +174,20 @@ impl Interpreter {
     }
 
     fn fused<'a, C>(&'a self, fused: &'a Fused, course: &mut Course<'a, C>, arena: &'a Bump) {
-        for step in &fused.steps {
+        for Guarded { step, when } in &fused.steps {
             let Course { columns, task, .. } = &*course;
             let row = Row { columns, templates: &self.templates, arena, task: *task };
+            match runs(row, when.as_ref()) {
+                Ok(true) => {}
+                Ok(false) => {
+                    course.columns.push(Datum::Null);
+                    continue;
+                }
+                Err(error) => {
+                    course.stage = step.stage();
+                    return course.fails(&error);
+                }
+            }
             let mut cost = None;
             if let Some(stage) = step.stage() {
                 cost = self.costs.get(usize::from(stage)).map(|cost| cost.work(row));
@@ -229,11 +240,17 @@ impl Interpreter {
     ) {
         let mut packed = Vec::new();
         for member in members {
-            course.stage = Some(member.stage);
             let Course { columns, task, .. } = &*course;
             let row = Row { columns, templates: &self.templates, arena, task: *task };
             let mut column = Vec::new();
+            let guard = runs(row, member.when.as_ref());
+            if let Ok(false) = guard {
+                pack(&mut column, Datum::Null);
+                packed.push(column);
+                continue;
+            }
             let (work, failure) = match &member.run {
+                _ if guard.is_err() => (Work::None, guard.err().map(|error| error.to_string())),
                 Stage::Wait(time) => match row.count(time) {
                     Ok(ns) => {
                         pack(&mut column, Datum::Int(i64::try_from(ns).unwrap_or(i64::MAX)));
@@ -251,6 +268,7 @@ impl Interpreter {
                 },
                 Stage::Local(_) | Stage::Map(_) | Stage::Keep(_) => (Work::None, None),
             };
+            course.stage = Some(member.stage);
             if let Some(place) = course.demand.work.get_mut(usize::from(member.stage)) {
                 *place = work;
             }
@@ -275,6 +293,11 @@ impl Interpreter {
             course.fails(&error);
         }
     }
+}
+
+/// Whether a stage is for the record in `row`.
+fn runs(row: Row<'_, '_>, when: Option<&Program>) -> Result<bool, EvalError> {
+    when.map_or(Ok(true), |when| row.get(when).map(|runs| runs == Datum::Bool(true)))
 }
 
 /// Ask until the answer fits, as often as the stage says; append it to `column`.

@@ -22,6 +22,7 @@ pub(super) fn needed(plan: &Plan) -> Vec<bool> {
             }
             Node::Stage(stage) => {
                 let own = needed.get(stage.column).copied().unwrap_or(true);
+                stage.when.iter().for_each(|when| mark(&mut needed, when));
                 for (name, argument) in &stage.args {
                     let Argument::Expr(expr) = argument else { continue };
                     if own || can_fail(expr) || !is_only_result(stage, name) {
@@ -50,7 +51,9 @@ fn is_only_result(stage: &StagePlan, argument: &str) -> bool {
 pub(super) fn can_fail(expr: &Expr) -> bool {
     match expr {
         Expr::Column(_) | Expr::Literal(_) => false,
-        Expr::Field(inner, _) | Expr::FieldOfEach(inner, _) => can_fail(inner),
+        Expr::Field(inner, _) | Expr::FieldOfEach(inner, _) | Expr::Pick(inner, _) => {
+            can_fail(inner)
+        }
         _ => true,
     }
 }
@@ -95,7 +98,10 @@ fn mark(columns: &mut [bool], expr: &Expr) {
     match expr {
         Expr::Column(column) => set(columns, *column),
         Expr::Literal(_) | Expr::Local(_) => {}
-        Expr::Field(inner, _) | Expr::FieldOfEach(inner, _) | Expr::Unary(_, inner) => {
+        Expr::Field(inner, _)
+        | Expr::FieldOfEach(inner, _)
+        | Expr::Pick(inner, _)
+        | Expr::Unary(_, inner) => {
             mark(columns, inner);
         }
         Expr::At(a, b) | Expr::Binary(_, a, b) => {

@@ -5,7 +5,6 @@ use sage_core::endpoint::Lane;
 use sage_dsl::catalog::{EndpointUse, StageClass};
 use sage_dsl::plan::{Node, Plan, StagePlan};
 
-use crate::operators::Step;
 use crate::segments::{Segment, Segments};
 use crate::stages::Stage;
 
@@ -117,7 +116,7 @@ fn is_local(stage: &StagePlan) -> bool {
 fn part(segment: &Segment) -> Option<Part> {
     match segment {
         Segment::Fused(fused) => {
-            let stages: Vec<u16> = fused.steps.iter().filter_map(Step::stage).collect();
+            let stages: Vec<u16> = fused.steps.iter().filter_map(|it| it.step.stage()).collect();
             (!stages.is_empty()).then_some(Part::Local(stages))
         }
         Segment::Call(members) => {

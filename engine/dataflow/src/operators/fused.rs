@@ -45,12 +45,28 @@ impl Step {
             }
         }
     }
+
+    /// As a failure in it is named.
+    fn name(&self) -> &str {
+        match self {
+            Step::Filter(_) => "where",
+            Step::Keep { .. } => "filter",
+            Step::Map { name, .. } | Step::Apply { name, .. } => name,
+        }
+    }
+}
+
+/// A step, and the records that it is for.
+pub(crate) struct Guarded {
+    pub(crate) step: Step,
+    /// Where this is not true the step does nothing, and its column is null.
+    pub(crate) when: Option<Program>,
 }
 
 /// A fused segment.
 #[derive(Default)]
 pub(crate) struct Fused {
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Vec<Guarded>,
 }
 
 /// An activation works this long at most; then others get their turn.
@@ -102,6 +118,8 @@ pub(crate) fn fused<'s>(tasks: Tasks<'s>, context: &Rc<Context>, segment: Fused)
 /// Time spent in each step on one task, as far as it was sampled.
 pub(crate) struct Spent {
     step_ns: Vec<u64>,
+    /// By step: whether it did something for a record.
+    ran: Vec<bool>,
     every: usize,
     /// Whether there was a record at all.
     any: bool,
@@ -136,7 +154,8 @@ impl Fused {
     /// Nothing spent yet on a task of `rows` records.
     pub(crate) fn spent(&self, rows: usize) -> Spent {
         let every = if rows > 1 { SAMPLE } else { 1 };
-        Spent { step_ns: vec![0; self.steps.len()], every, any: rows > 0 }
+        let steps = self.steps.len();
+        Spent { step_ns: vec![0; steps], ran: vec![false; steps], every, any: rows > 0 }
     }
 
     /// Run all steps on record `i`; new columns are appended. `Ok(false)`: the record is dropped.
@@ -152,26 +171,35 @@ impl Fused {
         spent: &mut Spent,
     ) -> Result<bool, (&'a str, EvalError)> {
         let timed = i.is_multiple_of(spent.every);
-        for (step, step_ns) in self.steps.iter().zip(&mut spent.step_ns) {
+        let notes = spent.step_ns.iter_mut().zip(&mut spent.ran);
+        for (Guarded { step, when }, (step_ns, ran)) in self.steps.iter().zip(notes) {
             let began = timed.then(Instant::now);
             let row = Row { columns, templates: &context.templates, arena, task };
+            if let Some(when) = when {
+                let runs = row.get(when).map_err(|error| (step.name(), error))?;
+                if runs != Datum::Bool(true) {
+                    columns.push(Datum::Null);
+                    continue;
+                }
+            }
+            *ran = true;
             let keep = match step {
                 Step::Filter(program) => {
-                    row.get(program).map_err(|error| ("where", error))? == Datum::Bool(true)
+                    row.get(program).map_err(|error| (step.name(), error))? == Datum::Bool(true)
                 }
                 Step::Keep { program, .. } => {
-                    let keep = row.get(program).map_err(|error| ("filter", error))?;
+                    let keep = row.get(program).map_err(|error| (step.name(), error))?;
                     columns.push(keep);
                     keep == Datum::Bool(true)
                 }
-                Step::Map { name, program, .. } => {
-                    let value = row.get(program).map_err(|error| (name.as_str(), error))?;
+                Step::Map { program, .. } => {
+                    let value = row.get(program).map_err(|error| (step.name(), error))?;
                     columns.push(value);
                     true
                 }
-                Step::Apply { name, run, .. } => {
+                Step::Apply { run, .. } => {
                     scratch.clear();
-                    run.apply(row, scratch).map_err(|error| (name.as_str(), error))?;
+                    run.apply(row, scratch).map_err(|error| (step.name(), error))?;
                     let packed: &'a [u8] = arena.alloc_slice_copy(scratch);
                     columns.push(Items::new(packed).get(0));
                     true
@@ -187,20 +215,19 @@ impl Fused {
         Ok(true)
     }
 
-    /// Note what was spent on a task.
+    /// Note what was spent on a task. A stage that none of its records came to is not heard of.
     pub(crate) fn note(&self, spent: &Spent, task: &Task, context: &Context) {
         if !spent.any {
             return;
         }
-        for (step, step_ns) in self.steps.iter().zip(&spent.step_ns) {
-            let (Step::Apply { stage, .. } | Step::Keep { stage, .. } | Step::Map { stage, .. }) =
-                step
-            else {
+        let notes = spent.step_ns.iter().zip(&spent.ran);
+        for (guarded, (step_ns, ran)) in self.steps.iter().zip(notes) {
+            let Some(stage) = guarded.step.stage().filter(|_| *ran) else {
                 continue;
             };
             let event = Event::new(Kind::StageDone, task.id, context.clock.now_ns());
             let value = step_ns * spent.every as u64;
-            context.note(Event { stage: *stage, value, records: task.records, ..event });
+            context.note(Event { stage, value, records: task.records, ..event });
         }
     }
 }

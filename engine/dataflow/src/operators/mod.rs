@@ -23,7 +23,7 @@ mod tally;
 
 pub(crate) use call::{Member, call, corrected};
 pub(crate) use complete::{Emit, complete};
-pub(crate) use fused::{Fused, Step, fused};
+pub(crate) use fused::{Fused, Guarded, Step, fused};
 pub(crate) use held::Held;
 pub use measure::TASKS;
 pub(crate) use measure::{Measurements, measure};

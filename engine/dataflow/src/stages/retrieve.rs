@@ -6,7 +6,7 @@ use sage_core::expr::{EvalError, Program};
 use sage_core::index::{Index, Query};
 use sage_core::record::Datum;
 use sage_dsl::catalog::{Cost, EndpointUse, Kind, Param, Signature, StageClass, StageSpec};
-use sage_dsl::plan::{Argument, Expr, Node};
+use sage_dsl::plan::{Argument, Expr, Plan};
 
 use super::hits::{hits_of, pack_hits};
 use super::{Build, LocalStage, Row, Stage, StageEntry};
@@ -51,20 +51,32 @@ fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
     let (_, index) = build.index("index")?;
     let vector = build.program("vector")?;
     // The words behind the vector: a hybrid index searches for both.
-    let text = vector.column().and_then(|column| {
-        build.plan.nodes.iter().find_map(|node| match node {
-            Node::Stage(stage) if stage.column == column && stage.kind == "embed" => {
-                match stage.args.first() {
-                    Some((_, Argument::Expr(expr))) => Some(expr),
-                    _ => None,
-                }
-            }
-            _ => None,
-        })
-    });
-    let text = text.map(|expr: &Expr| Program::compile(expr)).transpose();
+    let text = vector.column().and_then(|column| embedded(build.plan, column));
+    let text = text.map(|expr| Program::compile(&expr)).transpose();
     let text = text.map_err(|error| build.broken(&error.to_string()))?;
     Ok(Stage::Local(Box::new(Retrieve { index, vector, text, k: build.program("k")? })))
+}
+
+/// The text that a column is the vector of, also where each arm of a route makes one.
+fn embedded(plan: &Plan, column: usize) -> Option<Expr> {
+    let stage = plan.stages().find(|stage| stage.column == column)?;
+    let Some((_, Argument::Expr(argument))) = stage.args.first() else { return None };
+    match stage.kind.as_str() {
+        "embed" => Some(argument.clone()),
+        "map" => text_behind(plan, argument),
+        _ => None,
+    }
+}
+
+fn text_behind(plan: &Plan, vector: &Expr) -> Option<Expr> {
+    match vector {
+        Expr::Column(column) => embedded(plan, *column),
+        Expr::If(condition, yes, no) => {
+            let (yes, no) = (text_behind(plan, yes)?, text_behind(plan, no)?);
+            Some(Expr::If(condition.clone(), Box::new(yes), Box::new(no)))
+        }
+        _ => None,
+    }
 }
 
 impl LocalStage for Retrieve {

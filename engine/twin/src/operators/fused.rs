@@ -21,6 +21,8 @@ pub(crate) struct Fused {
     turn_began_ns: u64,
     /// Work of the current task, by stage of the segment.
     spent: Vec<u64>,
+    /// Whether a stage did something for one of its records, by stage of the segment.
+    ran: Vec<bool>,
     /// And work whose stage failed: it takes time, but no stage is done with it.
     lost: u64,
 }
@@ -40,6 +42,7 @@ impl Fused {
             current: None,
             turn_began_ns: 0,
             spent: vec![0; stages.len()],
+            ran: vec![false; stages.len()],
             lost: 0,
         }
     }
@@ -74,6 +77,7 @@ impl Fused {
         let Some(entry) = self.waiting.pop_front() else { return Flow::Over };
         self.current = Some((entry, cx.now));
         self.spent.fill(0);
+        self.ran.fill(false);
         self.lost = 0;
         let task = cx.tasks.get(entry);
         for row in task.fate.rows.iter() {
@@ -85,12 +89,15 @@ impl Fused {
     /// Add up what one record asks, as far as it comes.
     fn walk(&mut self, task: &Task, row: u32, layout: &Layout<'_>) {
         let demand = layout.demand(task.first + u64::from(row));
-        for (stage, spent) in self.stages.iter().zip(&mut self.spent) {
+        let notes = self.spent.iter_mut().zip(&mut self.ran);
+        for (stage, (spent, ran)) in self.stages.iter().zip(notes) {
             let work = match demand.work.get(usize::from(*stage)) {
                 Some(Work::Cpu(ns)) => *ns,
                 Some(Work::Drawn(drawn)) => drawn.ns(task.id),
                 _ => 0,
             };
+            // In another arm of a route than this record, the stage asks for nothing.
+            *ran |= !matches!(demand.work.get(usize::from(*stage)), Some(Work::None));
             if demand.fails_at == Some(*stage) {
                 self.lost = self.lost.saturating_add(work);
                 return;
@@ -128,11 +135,15 @@ impl Fused {
         let total = self.spent.iter().map(|ns| u128::from(*ns)).sum::<u128>();
         let total = total + u128::from(self.lost);
         let (mut sum, mut before) = (0, 0);
-        for (stage, spent) in self.stages.iter().zip(&self.spent) {
+        let notes = self.spent.iter().zip(&self.ran);
+        for (stage, (spent, ran)) in self.stages.iter().zip(notes) {
             sum += u128::from(*spent);
             let until = (took_ns * sum).checked_div(total).unwrap_or(0);
             let value = (until - before) as u64;
             before = until;
+            if !*ran {
+                continue;
+            }
             cx.note(Kind::StageDone, id, |event| {
                 *event = Event { stage: *stage, value, records, ..*event };
             });

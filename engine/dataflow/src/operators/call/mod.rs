@@ -24,6 +24,7 @@ use std::time::Duration;
 use bumpalo::Bump;
 use rustc_hash::FxHashMap;
 use sage_core::batcher::Batcher;
+use sage_core::expr::Program;
 use sage_core::record::Datum;
 use sage_core::text::count_tokens;
 use timely::container::CapacityContainerBuilder;
@@ -48,6 +49,8 @@ pub(crate) struct Member {
     pub(crate) name: String,
     /// A `Call` or a `Wait`.
     pub(crate) run: Stage,
+    /// Where this is not true nothing is asked, and the column is null.
+    pub(crate) when: Option<Program>,
 }
 
 pub(crate) fn call<'s>(tasks: Tasks<'s>, context: &Rc<Context>, members: Vec<Member>) -> Tasks<'s> {
@@ -211,7 +214,7 @@ impl Window {
         let mut timers: Vec<(usize, Place, u64)> = Vec::new();
         {
             let mut columns: Vec<Datum<'_>> = Vec::new();
-            let mut failed = Vec::new();
+            let (mut failed, mut skipped) = (Vec::new(), Vec::new());
             for i in 0..open.task.rows.len() {
                 open.task.rows.unpack(i, &mut columns);
                 let record = identity(self.key, &open.task, i, &columns, &mut self.scratch);
@@ -219,6 +222,17 @@ impl Window {
                 let row = Row { columns: &columns, templates, arena, task: id };
                 let place = Place { task: id, row: i };
                 for (m, member) in self.members.iter().enumerate() {
+                    match member.when.as_ref().map(|when| row.get(when)).transpose() {
+                        Ok(None | Some(Datum::Bool(true))) => {}
+                        Ok(Some(_)) => {
+                            skipped.push((m, i));
+                            continue;
+                        }
+                        Err(error) => {
+                            failed.push((m, i, error));
+                            continue;
+                        }
+                    }
                     let prepared = match &member.run {
                         Stage::Call(call) => row.text(&call.text).map(|text| {
                             let asked = Asked::new(place, record, now, until_ns);
@@ -233,6 +247,9 @@ impl Window {
                         failed.push((m, i, error));
                     }
                 }
+            }
+            for (m, i) in skipped {
+                open.skip(m, i);
             }
             for (m, i, error) in failed {
                 open.fail(m, i, &self.members[m].name, 1, Failure::of_expression(&error));

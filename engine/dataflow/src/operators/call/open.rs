@@ -84,6 +84,8 @@ struct Progress {
     /// Answers that had been paid for earlier.
     cached: u64,
     attempts: u16,
+    /// Records that it was not for.
+    skipped: usize,
 }
 
 pub(super) struct Open {
@@ -138,6 +140,12 @@ impl Open {
     /// Let `fill` pack a column.
     pub(super) fn column(&mut self, member: usize, row: usize, fill: impl FnOnce(&mut Vec<u8>)) {
         fill(&mut self.columns[row][member]);
+    }
+
+    /// The stage is not for this record.
+    pub(super) fn skip(&mut self, member: usize, row: usize) {
+        self.progress[member].skipped += 1;
+        pack(&mut self.columns[row][member], Datum::Null);
     }
 
     /// A wait of `ns` begins; its column is known already.
@@ -195,6 +203,10 @@ impl Open {
             }
         }
         for (stage, progress) in stages.iter().zip(&self.progress) {
+            // A stage that none of the records came to is not heard of.
+            if progress.skipped == rows.len() {
+                continue;
+            }
             self.task.attempts = self.task.attempts.max(progress.attempts);
             let ended = if progress.last_ns == 0 { now } else { progress.last_ns };
             if progress.cached > 0 {

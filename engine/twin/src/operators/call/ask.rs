@@ -51,6 +51,7 @@ impl Call {
         let rows: Vec<u32> = task.fate.rows.iter().collect();
         let mut items: Vec<(usize, Item, u64)> = Vec::new();
         let mut failed: Vec<(usize, u32)> = Vec::new();
+        let mut asked: Vec<usize> = Vec::new();
         let mut outstanding = 0;
         for row in rows {
             let demand = layout.demand(first + u64::from(row));
@@ -69,17 +70,23 @@ impl Call {
                         self.timers.push(Reverse(timer));
                         self.timers_set += 1;
                         outstanding += 1;
+                        asked.push(at);
                     }
                     (Ask::Call { .. }, work) => {
                         let item =
                             Item { task: entry, row, ready_ns: now, deadline_ns, attempts: 0 };
                         items.push((at, item, weight(work)));
                         outstanding += 1;
+                        asked.push(at);
                     }
                 }
             }
         }
-        cx.tasks.get_mut(entry).outstanding = outstanding;
+        let task = cx.tasks.get_mut(entry);
+        task.outstanding = outstanding;
+        for member in asked.into_iter().chain(failed.iter().map(|(member, _)| *member)) {
+            task.progress[member].asked = true;
+        }
         for (member, row) in failed {
             fail(Failure { row, member, attempts: 1, late: false }, entry, cx);
         }
@@ -134,7 +141,7 @@ impl Call {
         if cx.layout.losses {
             self.drop_rows(entry, cx);
         }
-        for (member, progress) in self.members.iter().zip(&progress) {
+        for (member, progress) in self.members.iter().zip(&progress).filter(|it| it.1.asked) {
             let fate = &mut cx.tasks.get_mut(entry).fate;
             fate.attempts = fate.attempts.max(progress.attempts);
             let ended = if progress.last_ns == 0 { now } else { progress.last_ns };
