@@ -261,8 +261,13 @@ fn a_stop_that_comes_while_it_starts_leaves_nobody_behind() {
         let workers = workers_of(child.id());
         send("-TERM", child.id());
         let done = finish(&first, child);
-        // Before anybody listens the signal itself ends the process.
-        assert!(matches!(done.code, Some(130) | None), "{delay}: {:?} {}", done.code, done.stderr);
+        // Before anybody listens the signal itself ends the process; on a fast machine the last
+        // signals come when all is done.
+        match done.code {
+            Some(130) | None => {}
+            Some(3) => complete(&done),
+            code => panic!("{delay}: {code:?} {}", done.stderr),
+        }
         assert!(!done.stderr.contains("panicked"), "{}", done.stderr);
         wait_until(|| workers.iter().all(|worker| ended(*worker)));
         let mut code = None;
