@@ -11,6 +11,8 @@ use sage_core::text::hashed_vector;
 use sage_dsl::types::Value;
 use sage_retrieval::{BuildOptions, IndexBuilder, MappedIndex, SearchMode, documents};
 
+const SHIPPED: SearchMode = SearchMode::Weighted(0.5);
+
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -69,7 +71,7 @@ fn questions_find_their_passages() {
                     five += f64::from(u8::from(rank < 5));
                     reciprocal += 1.0 / (rank as f64 + 1.0);
                 }
-                None if mode == SearchMode::Rrf => println!("  missed: {} {}", &row[0], &row[1]),
+                None if mode == SHIPPED => println!("  missed: {} {}", &row[0], &row[1]),
                 None => {}
             }
         }
@@ -81,8 +83,10 @@ fn questions_find_their_passages() {
             five / count,
             reciprocal / count
         );
-        if mode == SearchMode::Rrf {
-            assert!(five / count >= 0.6, "retrieval over the documentation has become worse");
+        // What pipelines/rag.sage searches with; the others are printed to be compared. The bound
+        // leaves room for the documentation to grow: every new passage competes with the others.
+        if mode == SHIPPED {
+            assert!(five / count >= 0.55, "retrieval over the documentation has become worse");
         }
     }
 }
