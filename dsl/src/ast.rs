@@ -185,9 +185,11 @@ pub(crate) struct Carry {
     pub(crate) span: Span,
 }
 
+/// `stage name: type = value on endpoint { options }`.
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) name: Name,
+    pub(crate) ty: Option<Ty>,
     pub(crate) value: Expr,
     pub(crate) on: Option<Name>,
     pub(crate) block: Block,

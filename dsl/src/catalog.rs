@@ -125,6 +125,9 @@ pub enum EndpointUse {
     Generate,
     /// Embedding; without `on` the built-in hashed vectors are used.
     Embed,
+    /// A program of the machine gets its argument of kind [`Kind::Any`] as JSON and answers with the
+    /// type that the stage declares; `on` is an error.
+    Program,
 }
 
 /// How the planner treats a stage.

@@ -163,6 +163,7 @@ impl Body {
             reads,
             when: None,
             turns: Vec::new(),
+            sends: None,
             class: crate::catalog::StageClass::Cheap,
             calls: EndpointUse::None,
             line,

@@ -2,10 +2,11 @@
 
 use super::argument::{Given, default_expr};
 use super::endpoint::EndpointRef;
+use super::fit::fits;
 use super::names::Decl;
 use super::{Checker, Scope};
 use crate::ast::{self, ExprKind};
-use crate::catalog::{EndpointUse, StageClass, StageSpec};
+use crate::catalog::{EndpointUse, Kind, StageClass, StageSpec};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::functions;
@@ -47,7 +48,11 @@ impl Checker<'_> {
     /// A plain expression.
     fn map(&mut self, stage: &ast::Stage, column: usize, scope: &Scope<'_>) -> Checked {
         self.slots = 0;
-        let typed = self.expr(&stage.value, scope, None);
+        let declared = stage.ty.as_ref().map(|ty| self.ty(ty));
+        let typed = match &declared {
+            Some(ty) => self.want(&stage.value, scope, ty),
+            None => self.expr(&stage.value, scope, None),
+        };
         if let Some(on) = &stage.on {
             self.no_endpoint(on, "a plain expression");
         }
@@ -69,6 +74,7 @@ impl Checker<'_> {
             reads,
             when: None,
             turns: Vec::new(),
+            sends: None,
             class: StageClass::Cheap,
             calls: EndpointUse::None,
             line: self.line(stage.span),
@@ -103,6 +109,7 @@ impl Checker<'_> {
         };
         let mut types = Vec::new();
         let mut args = Vec::new();
+        let mut sends = None;
         let mut good = true;
         for (param, given) in spec.signature.params.iter().zip(found) {
             let default;
@@ -124,7 +131,12 @@ impl Checker<'_> {
                     (Argument::Expr(crate::plan::Expr::Literal(Value::Null)), Type::Unknown)
                 }
                 Some(expr) => match self.argument(param, expr, scope) {
-                    Given::Expr(typed) => (Argument::Expr(typed.expr), typed.ty),
+                    Given::Expr(typed) => {
+                        if spec.calls == EndpointUse::Program && param.kind == Kind::Any {
+                            sends = Some(typed.ty.clone());
+                        }
+                        (Argument::Expr(typed.expr), typed.ty)
+                    }
                     Given::Index(at, ty) => (Argument::Index(at), ty),
                     Given::Bad => {
                         good = false;
@@ -146,6 +158,7 @@ impl Checker<'_> {
             }
         };
         let ty = self.structured(spec.calls, call, &args).unwrap_or(ty);
+        let ty = self.declared(stage, spec, ty);
         broken.ty = ty.clone();
         if self.diagnostics[before..].iter().any(Diagnostic::is_error) {
             return broken;
@@ -170,6 +183,7 @@ impl Checker<'_> {
             reads,
             when: None,
             turns: Vec::new(),
+            sends,
             class: spec.class,
             calls: spec.calls,
             line: self.line(stage.span),
@@ -177,11 +191,38 @@ impl Checker<'_> {
         Checked { ty, plan: Some(plan) }
     }
 
+    /// The type of a stage's column where the program declares it. What a program of the machine
+    /// answers with is known only so; of the others it is merely compared.
+    fn declared(&mut self, stage: &ast::Stage, spec: &StageSpec, ty: Type) -> Type {
+        let Some(written) = &stage.ty else { return ty };
+        if spec.calls == EndpointUse::Program {
+            return self.answer(written, "a program");
+        }
+        let declared = self.ty(written);
+        if !fits(&ty, &declared) || !fits(&declared, &ty) {
+            let kind = spec.signature.name;
+            let help = if spec.calls == EndpointUse::Generate {
+                format!(
+                    "the type of an answer is that of its prompt: `prompt p(...) -> {declared}`"
+                )
+            } else {
+                format!("leave the type out, or write `{ty}`")
+            };
+            let message = format!("expected {declared}, found {ty}");
+            self.report(
+                Diagnostic::error(codes::TYPE_MISMATCH, written.span, message)
+                    .label(format!("`{kind}` makes {ty}"))
+                    .help(help),
+            );
+        }
+        ty
+    }
+
     /// The endpoint of a stage, as far as it calls one.
     fn on(&mut self, stage: &ast::Stage, spec: &StageSpec) -> Option<usize> {
         let kind = spec.signature.name;
         match (&stage.on, spec.calls) {
-            (Some(on), EndpointUse::None) => {
+            (Some(on), EndpointUse::None | EndpointUse::Program) => {
                 self.no_endpoint(on, &format!("`{kind}`"));
                 None
             }
@@ -210,7 +251,7 @@ impl Checker<'_> {
             .catalog
             .stages
             .iter()
-            .filter(|spec| spec.calls != EndpointUse::None)
+            .filter(|spec| matches!(spec.calls, EndpointUse::Generate | EndpointUse::Embed))
             .map(|spec| spec.signature.name)
             .collect();
         let message = format!("{what} calls no endpoint");

@@ -19,14 +19,18 @@ const MAX_PARTS: usize = 1_000;
 impl<'a> Checker<'a> {
     /// What a prompt answers with; `Unknown` when that was reported.
     pub(crate) fn answer_type(&mut self, prompt: &'a ast::Prompt) -> Type {
-        let Some(written) = &prompt.result else { return Type::String };
+        prompt.result.as_ref().map_or(Type::String, |written| self.answer(written, "a model"))
+    }
+
+    /// A written type that `who` is to answer with as JSON; `Unknown` when that was reported.
+    pub(crate) fn answer(&mut self, written: &ast::Ty, who: &str) -> Type {
         let ty = self.ty(written);
         let whole = ty.to_string();
         if let Some((place, why)) = impossible(&ty, &whole) {
             let message = if place == whole {
-                format!("a model cannot answer with {whole}: it {why}")
+                format!("{who} cannot answer with {whole}: it {why}")
             } else {
-                format!("a model cannot answer with {whole}: `{place}` {why}")
+                format!("{who} cannot answer with {whole}: `{place}` {why}")
             };
             self.report(Diagnostic::error(codes::ANSWER_TYPE, written.span, message).help(
                 "possible are string, int, float, bool, enums, records, and lists and optionals of them",

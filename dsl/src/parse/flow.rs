@@ -154,7 +154,13 @@ impl Reader<'_> {
         let span = self.trimmed(&pair);
         let mut parts = children(pair);
         let name = self.value_name(&parts.next()?, "a stage");
-        let value = self.expression(parts.next()?);
+        let mut ty = None;
+        let mut value = parts.next()?;
+        if value.as_rule() == Rule::of_type {
+            ty = children(value).next().map(|ty| self.ty(ty));
+            value = parts.next()?;
+        }
+        let value = self.expression(value);
         let mut on = None;
         let mut block = None;
         for part in parts {
@@ -165,7 +171,7 @@ impl Reader<'_> {
             }
         }
         let block = self.block_or_empty(block, value.span);
-        Some(ast::Stage { name, value, on, block, span })
+        Some(ast::Stage { name, ty, value, on, block, span })
     }
 
     fn emit(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Emit> {

@@ -144,6 +144,9 @@ pub struct StagePlan {
     /// Arms and rounds that it stands in, outside first.
     #[serde(default)]
     pub turns: Vec<Turn>,
+    /// Type of what it sends to a program of the machine.
+    #[serde(default)]
+    pub sends: Option<Type>,
     /// How the planner treats it.
     pub class: StageClass,
     /// Kind of call it makes, if any.

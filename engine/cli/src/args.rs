@@ -208,6 +208,9 @@ pub(crate) struct RunArguments {
     /// Exit with 3 when an objective of the program's `slo` block does not hold
     #[arg(long)]
     pub(crate) strict_slo: bool,
+    /// Let `exec` stages run their programs: a program can do whatever you can
+    #[arg(long)]
+    pub(crate) allow_exec: bool,
     #[command(flatten, next_help_heading = "Where the workers run")]
     pub(crate) launch: LaunchArguments,
     #[command(flatten, next_help_heading = "Where the workers run")]

@@ -251,3 +251,94 @@ fn an_interrupt_drains_and_the_partial_summary_adds_up() {
     );
     assert_eq!(done.lines("outs.jsonl").len() as u64, count("tasks_ok"));
 }
+
+/// A program in the language of the shell, for each line: its length, as JSON.
+const COUNTING: &str = r#"sage 1
+type Row { id: int @key, text: string }
+type Told { length: int, worker: string? }
+type Done { id: int @key, length: int, said: string }
+source rows: Row from generate(count: 60, text: "row {{ n }}")
+sink lengths: Done to csv("lengths.csv")
+flow counting {
+  from rows
+  stage told: Told = exec("sh count.sh", Row { id: .id, text: .text }) { processes: 2, timeout: 20s }
+  stage said = exec("cat", .text)
+  emit Done { id: .id, length: told.length, said: said } into lengths
+}
+schedule { policy: fifo, slots: 4 }
+"#;
+const COUNT: &str = r#"while read -r line; do
+  if [ -n "$SAGE_FLOW_SECRET$SAGE_FLOW_TLS" ]; then echo '{"length":-1}'; continue; fi
+  case $line in *'"id":7,'*) echo 'seven is no number' >&2; exit 9;; esac
+  echo "{\"length\":${#line}}"
+done
+"#;
+
+#[test]
+fn programs_run_with_permission_and_fail_only_their_own_records() {
+    let sage = || Sage::new().file("a.sage", COUNTING).file("count.sh", COUNT);
+    sage()
+        .args("run a.sage --out out")
+        .go()
+        .exits(1)
+        .says("stage `told` (line 9) runs a program of this machine: `sh count.sh`")
+        .says("--allow-exec");
+    let done = sage().args("run a.sage --workers 2 --out out --allow-exec").go().exits(3);
+    let mut lines = done.lines("lengths.csv");
+    lines.sort();
+    assert_eq!(lines.len(), 60, "a header and all rows but one");
+    assert!(lines.contains(&"12,24,row 12".to_owned()), "{lines:?}");
+    let letters = done.read("dead_letters.jsonl");
+    for part in ["\"told\"", "exit status: 9", "seven is no number"] {
+        assert!(letters.contains(part), "{letters}");
+    }
+    sage().args("simulate a.sage --tasks 5").go().exits(1).says("cannot be foretold");
+    let missing = COUNTING.replace("\"cat\"", "\"no-such-cat\"");
+    Sage::new()
+        .file("a.sage", missing)
+        .args("run a.sage --out out --allow-exec")
+        .go()
+        .exits(1)
+        .says("there is no program `no-such-cat`; it is in none of the folders of PATH");
+}
+
+#[test]
+fn files_are_packed_by_their_names_and_unpacked_by_their_content() {
+    let program = |source: &str, sink: &str| {
+        format!(
+            "sage 1\ntype Row {{ id: int @key, text: string }}\n\
+             source rows: Row from {source}\nsink copies: Row to {sink}\n\
+             flow copy {{ from rows\n  emit Row {{ id: .id, text: .text }} into copies }}\n"
+        )
+    };
+    let made = program("generate(count: 3000, text: \"row {{ n }}\")", "csv(\"rows.csv.gz\")");
+    let made = Sage::new().file("a.sage", made).args("run a.sage --workers 2 --out out");
+    let packed = std::fs::read(made.go().exits(0).out.join("rows.csv.gz")).unwrap();
+    assert!(packed.starts_with(&[0x1f, 0x8b]) && packed.len() < 3000 * 10, "{}", packed.len());
+
+    // The content decides, not the name.
+    let read = Sage::new()
+        .file("rows.txt", &packed)
+        .file("b.sage", program("csv(\"rows.txt\")", "jsonl(\"rows.jsonl.zst\")"))
+        .args("run b.sage --workers 2 --out out");
+    let done = read.go().exits(0).says("in 3000 = ok 3000");
+    let zstandard = std::fs::read(done.out.join("rows.jsonl.zst")).unwrap();
+    assert!(zstandard.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]));
+
+    let plain = Sage::new()
+        .file("rows.jsonl.zst", &zstandard)
+        .file("c.sage", program("jsonl(\"rows.jsonl.zst\")", "jsonl(\"rows.jsonl\")"))
+        .args("run c.sage --out out");
+    let lines = plain.go().exits(0).lines("rows.jsonl");
+    assert_eq!(lines.len(), 3000);
+
+    // A file that was cut ends the run with a word, and nothing is taken for its end.
+    Sage::new()
+        .file("rows.txt", &packed[..packed.len() - 9])
+        .file("b.sage", program("csv(\"rows.txt\")", "jsonl(\"rows.jsonl\")"))
+        .args("run b.sage --workers 2 --out out")
+        .go()
+        .exits(2)
+        .says("cannot read")
+        .says("rows.txt");
+}

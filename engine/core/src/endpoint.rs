@@ -131,6 +131,25 @@ pub enum Request {
         /// Texts, at least one.
         texts: Vec<String>,
     },
+    /// A line of a program of the machine for each line. No gateway sees these: the worker's own
+    /// pool of processes answers them.
+    Exec {
+        /// What to run.
+        command: Arc<ExecCommand>,
+        /// JSON texts without line breaks, at least one.
+        lines: Vec<String>,
+    },
+}
+
+/// A program that answers each line of its standard input with one on its standard output.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ExecCommand {
+    /// Name and arguments; no shell looks at them.
+    pub words: Vec<String>,
+    /// Most processes of it on one worker.
+    pub processes: usize,
+    /// How often a line is tried again with a new process when one ends without an answer to it.
+    pub retries: u32,
 }
 
 impl Request {
@@ -139,6 +158,7 @@ impl Request {
         match self {
             Request::Generate { prompts, .. } => prompts.len(),
             Request::Embed { texts } => texts.len(),
+            Request::Exec { lines, .. } => lines.len(),
         }
     }
 

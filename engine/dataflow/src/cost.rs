@@ -49,7 +49,7 @@ impl CostModel {
                 _ => continue,
             };
             let waits = stage.class == StageClass::Wait
-                && (stage.calls == EndpointUse::None || stage.endpoint.is_some());
+                && (stage.calls != EndpointUse::Embed || stage.endpoint.is_some());
             let follows = !waits || stage.reads.iter().any(|column| beside.contains(column));
             if follows || beside.is_empty() {
                 beside.clear();
@@ -69,7 +69,8 @@ impl CostModel {
     fn stage(&mut self, stage: &StagePlan, available: usize) -> StageCost {
         let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind);
         let Some(entry) = entry else { return StageCost::default() };
-        if stage.endpoint.is_some() && stage.calls != EndpointUse::None {
+        let runs_elsewhere = stage.endpoint.is_some() || stage.calls == EndpointUse::Program;
+        if runs_elsewhere && stage.calls != EndpointUse::None {
             self.complete = false;
             return StageCost::default();
         }

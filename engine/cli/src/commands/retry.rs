@@ -79,6 +79,9 @@ pub(crate) struct RetryArguments {
     /// No progress and no summary
     #[arg(long, short)]
     quiet: bool,
+    /// Let `exec` stages run their programs: a program can do whatever you can
+    #[arg(long)]
+    allow_exec: bool,
     /// Print metrics.json on the standard output at the end
     #[arg(long)]
     json: bool,
@@ -300,6 +303,7 @@ fn run_arguments(
         arrivals: None,
         stagger: None,
         strict_slo: false,
+        allow_exec: arguments.allow_exec,
         seed: arguments.seed.or_else(|| number("seed")).unwrap_or(0),
         fresh: false,
         on_loss: OnLoss::default(),

@@ -84,6 +84,7 @@ impl ProcessBackend {
             quiet: true,
             json: false,
             strict_slo: false,
+            allow_exec: false,
             links: LinkArguments::default(),
         };
         Ok(JobRun {

@@ -27,7 +27,7 @@ use super::progress::Display;
 use super::report::{Folder, Report};
 use super::services::{JOURNAL, Kept, Places, Services};
 use super::work::{Work, expected};
-use super::{JobRun, RunResult, probe_all_but_indexes};
+use super::{JobRun, RunResult, probe_all_but_indexes, programs};
 use crate::exit::{usage, usage_of};
 
 /// What holds for all jobs of a run.
@@ -180,6 +180,7 @@ fn read(job: &JobRun) -> anyhow::Result<Vec<Corpus>> {
             job.plan.name
         )));
     }
+    programs::check(&job.plan, job.options.allow_exec, job.options.launch.remote())?;
     probe_all_but_indexes(&job.plan)?;
     if let Some(Arrivals::Trace { path }) = &job.options.arrivals {
         read_trace(Path::new(path)).map_err(usage_of)?;

@@ -25,6 +25,7 @@ pub(crate) mod links;
 pub(crate) mod loss;
 pub(crate) mod options;
 pub(crate) mod print;
+pub(crate) mod programs;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod services;

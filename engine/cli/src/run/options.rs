@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) json: bool,
     /// Whether a missed objective of the program makes the run incomplete.
     pub(crate) strict_slo: bool,
+    /// Whether stages may run programs of the machine.
+    pub(crate) allow_exec: bool,
     /// How they are connected.
     pub(crate) links: LinkArguments,
 }
@@ -85,6 +87,7 @@ impl Options {
             quiet: arguments.quiet,
             json: arguments.json,
             strict_slo: arguments.strict_slo,
+            allow_exec: arguments.allow_exec,
             links: arguments.links.clone(),
         })
     }

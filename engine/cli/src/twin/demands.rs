@@ -91,6 +91,9 @@ fn answer(
             let answer = Answer::Embedded { vectors: vec![vector], tokens };
             Ok((answer, Work::Embed { tokens: tokens as u32 }))
         }
+        Request::Exec { .. } => {
+            Err(CallError::new(ErrorClass::Rejected, "nobody can foretell what a program answers"))
+        }
         Request::Generate { prompts, options } => {
             let prompt = prompts.first().map_or("", String::as_str);
             generation(servers, seed, prompt, options).ok_or_else(missing)?

@@ -16,6 +16,7 @@ use super::indexes::Indexes;
 use super::{Cluster, Servers, TwinJob, TwinRun};
 use crate::exit::usage_of;
 use crate::run::probe_all_but_indexes;
+use crate::run::programs::foreseeable;
 use crate::run::services::Shared;
 
 /// Makes models, and keeps what several of them have in common.
@@ -95,6 +96,7 @@ impl Workshop {
         servers: Vec<Servers>,
     ) -> anyhow::Result<(Job, WorkedJob)> {
         let plan = &seeded(&job.plan, seed);
+        foreseeable(plan)?;
         probe_all_but_indexes(plan)?;
         check_models(plan, &servers)?;
         let arrivals = job.arrivals.clone().unwrap_or_default();

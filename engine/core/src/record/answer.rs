@@ -39,6 +39,11 @@ impl AnswerType {
         AnswerType { ty, around }
     }
 
+    /// Answers of a program, which are plain JSON: no object stands around a value that is none.
+    pub fn of_program(ty: Type) -> Self {
+        AnswerType { ty, around: None }
+    }
+
     /// Find the value in `text` and append it to `out`; the error says why the text has none, in
     /// words that a model or a person can act on. `out` is as before then.
     pub fn read(&self, out: &mut Vec<u8>, text: &str) -> Result<(), String> {

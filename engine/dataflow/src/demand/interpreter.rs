@@ -16,7 +16,7 @@ use crate::cost::CostModel;
 use crate::error::DataflowError;
 use crate::operators::{Emit, Fused, Guarded, Member, Step, corrected};
 use crate::segments::{Segment, Segments, segments};
-use crate::stages::{Ask, CallStage, Row, Stage, pack_generation};
+use crate::stages::{Ask, CallStage, Row, Stage};
 use crate::wants::{Wanted, Wants};
 
 /// A plan that can be asked what it would do.
@@ -258,10 +258,9 @@ impl Interpreter {
                     }
                     Err(error) => (Work::None, Some(error.to_string())),
                 },
-                Stage::Call(call) => match row.text(&call.text) {
+                Stage::Call(call) => match call.question(row) {
                     Ok(text) => {
-                        let (calls, result) =
-                            asked(member.stage, call, text.to_owned(), &mut column, answer);
+                        let (calls, result) = asked(member.stage, call, text, &mut column, answer);
                         (Work::Calls(calls), result.err())
                     }
                     Err(error) => (Work::None, Some(error.to_string())),
@@ -317,6 +316,9 @@ fn asked<C>(
                 Request::Generate { prompts: vec![text.clone()], options: options.clone() }
             }
             Ask::Embed => Request::Embed { texts: vec![text.clone()] },
+            Ask::Exec(command) => {
+                Request::Exec { command: Arc::clone(command), lines: vec![text.clone()] }
+            }
         };
         let question = Question { stage, endpoint: call.endpoint, request };
         let (answer, cost) = match answer(&question) {
@@ -332,7 +334,7 @@ fn asked<C>(
             Answer::Generated(texts) => texts.into_iter().next().unwrap_or_default(),
         };
         let Some(structured) = &call.structured else {
-            pack_generation(column, &generation);
+            call.pack_text(column, &generation);
             return (calls, Ok(()));
         };
         column.clear();

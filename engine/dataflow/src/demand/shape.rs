@@ -109,7 +109,7 @@ pub fn outline(plan: &Plan) -> Shape {
 
 /// Whether a stage that may wait computes, because it names no endpoint.
 fn is_local(stage: &StagePlan) -> bool {
-    stage.calls != EndpointUse::None && stage.endpoint.is_none()
+    stage.calls == EndpointUse::Embed && stage.endpoint.is_none()
 }
 
 /// `None` for an operator that only filters.

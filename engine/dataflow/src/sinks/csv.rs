@@ -14,7 +14,7 @@ pub(super) static ENTRY: SinkEntry = SinkEntry {
             name: "path",
             kind: Kind::String,
             default: None,
-            doc: "file name within the run's output folder",
+            doc: "file name within the run's output folder; `.gz` or `.zst` at its end packs it",
         }],
         example: "sink digests to csv(\"digests.csv\")",
         takes_fields: false,

@@ -6,6 +6,7 @@
 //! The exception is the standard output, which only the first worker may write: rows for it travel
 //! there.
 
+mod packed;
 mod part;
 
 use std::path::{Component, Path};

@@ -1,11 +1,12 @@
 //! Part files: what one worker wrote for one file of the run.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use crate::commit::{Commit, Content, Extent, Grown, Growth, Tracked};
 use crate::error::DataflowError;
+use crate::sinks::packed::{Packed, is_packed};
 
 /// Name of the folder of the part files.
 pub const PARTS: &str = "parts";
@@ -90,7 +91,7 @@ pub struct JoinReport {
 /// Join what was committed of the parts of `name` behind `header` under the final name: written
 /// beside it, renamed when complete. The file is made even when there is no part. The parts stay, so
 /// this can be broken off and made again. `finished`: nothing will be added to them, so a single part
-/// without a header may be the file, too.
+/// without a header may be the file, too. A name that ends in `.gz` or `.zst` is packed.
 pub fn join_parts(
     out: &Path,
     name: &str,
@@ -120,7 +121,7 @@ pub fn join_parts(
         _ => {}
     }
     let linked = match parts.as_slice() {
-        [(part, extent)] if finished && header.is_empty() => {
+        [(part, extent)] if finished && header.is_empty() && !is_packed(name) => {
             let part = out.join(part);
             let whole = fs::metadata(&part).is_ok_and(|there| there.len() == extent.length);
             // Not every file system has second names.
@@ -129,13 +130,13 @@ pub fn join_parts(
         _ => false,
     };
     if !linked {
-        let mut joined = BufWriter::with_capacity(1 << 16, File::create(&beside).map_err(failed)?);
+        let file = File::create(&beside).map_err(failed)?;
+        let mut joined = Packed::new(name, file).map_err(failed)?;
         joined.write_all(header).map_err(failed)?;
         for (part, extent) in parts {
             append(&out.join(part), extent.length, &mut joined, &failed)?;
         }
-        let joined = joined.into_inner().map_err(|error| failed(error.into_error()))?;
-        joined.sync_all().map_err(failed)?;
+        joined.finish().map_err(failed)?;
     }
     fs::rename(&beside, &target).map_err(failed)?;
     Ok(report)

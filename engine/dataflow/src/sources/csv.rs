@@ -13,7 +13,12 @@ pub(super) static ENTRY: SourceEntry = SourceEntry {
         name: "csv",
         summary: "a file of comma-separated values; columns are found by the header line",
         params: &[
-            Param { name: "path", kind: Kind::Path, default: None, doc: "the file" },
+            Param {
+                name: "path",
+                kind: Kind::Path,
+                default: None,
+                doc: "the file; one packed by gzip or Zstandard is unpacked",
+            },
             Param {
                 name: "delimiter",
                 kind: Kind::String,

@@ -14,7 +14,7 @@ pub(super) static ENTRY: SourceEntry = SourceEntry {
     signature: Signature {
         name: "jsonl",
         summary: "a file with one JSON object a line",
-        params: &[Param { name: "path", kind: Kind::Path, default: None, doc: "the file" }],
+        params: &[Param { name: "path", kind: Kind::Path, default: None, doc: "the file; one packed by gzip or Zstandard is unpacked" }],
         example: "source queries: Query from jsonl(\"data/queries.jsonl\")",
         takes_fields: false,
     },

@@ -7,6 +7,7 @@
 mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod opened;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,8 @@ use sage_dsl::plan::{SourcePlan, lookup};
 use sage_dsl::types::Value;
 
 use crate::error::DataflowError;
+
+use opened::Opened;
 
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
 
@@ -72,12 +75,6 @@ pub(crate) trait Patient {
     fn would_wait(&self) -> bool;
 }
 
-impl Patient for std::io::BufReader<std::fs::File> {
-    fn would_wait(&self) -> bool {
-        false
-    }
-}
-
 impl Patient for std::io::BufReader<std::io::Stdin> {
     fn would_wait(&self) -> bool {
         self.buffer().is_empty()
@@ -104,15 +101,18 @@ fn text<'p>(plan: &'p SourcePlan, name: &str) -> Option<&'p str> {
     lookup(&plan.args, name).and_then(Value::as_str)
 }
 
-/// Open the file named by argument `path`.
-fn file(plan: &SourcePlan) -> Result<(PathBuf, std::fs::File), DataflowError> {
+/// Open the file named by argument `path`; what is read is unpacked.
+fn file(plan: &SourcePlan) -> Result<(PathBuf, Opened), DataflowError> {
     let path = PathBuf::from(text(plan, "path").ok_or_else(|| broken(plan, "it names no file"))?);
     let file = std::fs::File::open(&path).map_err(|error| missing(plan, &path, &error))?;
     match file.metadata() {
         Ok(metadata) if metadata.is_dir() => {
             Err(broken(plan, format!("`{}` is a folder, not a file", path.display())))
         }
-        _ => Ok((path, file)),
+        _ => match Opened::new(file) {
+            Ok(opened) => Ok((path, opened)),
+            Err(error) => Err(missing(plan, &path, &error)),
+        },
     }
 }
 

@@ -10,12 +10,13 @@ mod options;
 use std::sync::Arc;
 
 use bumpalo::Bump;
-use sage_core::endpoint::{CacheMode, GenerateOptions, Generation, Lane};
+use sage_core::endpoint::{CacheMode, ExecCommand, GenerateOptions, Generation, Lane};
 use sage_core::expr::{EvalError, Program, Templates};
 use sage_core::index::Index;
-use sage_core::record::{AnswerType, Datum};
+use sage_core::record::{AnswerType, Datum, write_json};
 use sage_dsl::catalog::{EndpointUse, StageSpec};
 use sage_dsl::plan::{Argument, Plan, StagePlan};
+use sage_dsl::types::Type;
 
 use crate::error::DataflowError;
 
@@ -30,11 +31,10 @@ pub struct StageEntry {
 crate::registry! {
     /// Every stage. A new stage is one file and one word here.
     pub STAGES: StageEntry, SPECS: StageSpec = spec,
-    [burn, context, embed, filter, generate, hash_chain, map, rerank, retrieve, search, sleep]
+    [burn, context, embed, exec, filter, generate, hash_chain, map, rerank, retrieve, search, sleep]
 }
 
 pub use embed::HASHED_DIMENSIONS;
-pub(crate) use generate::pack_generation;
 
 /// What runs for a stage.
 pub(crate) enum Stage {
@@ -109,8 +109,10 @@ pub(crate) trait LocalStage {
 pub(crate) struct CallStage {
     /// Position in the plan's endpoints.
     pub(crate) endpoint: usize,
-    /// The text that is sent.
+    /// What is sent.
     pub(crate) text: Program,
+    /// Its type, if it is sent as JSON and not as the text that it is.
+    pub(crate) sends: Option<Type>,
     /// What is asked.
     pub(crate) ask: Ask,
     /// What the answer has to be, if not plain text.
@@ -129,6 +131,24 @@ pub(crate) struct CallStage {
     pub(crate) cache: CacheMode,
 }
 
+impl CallStage {
+    /// What is sent for a record.
+    pub(crate) fn question(&self, row: Row<'_, '_>) -> Result<String, EvalError> {
+        let Some(ty) = &self.sends else { return row.text(&self.text).map(str::to_owned) };
+        let mut json = Vec::new();
+        write_json(&mut json, ty, row.get(&self.text)?);
+        Ok(String::from_utf8_lossy(&json).into_owned())
+    }
+
+    /// Append the column of an answer that is a mere text.
+    pub(crate) fn pack_text(&self, out: &mut Vec<u8>, answer: &Generation) {
+        match &self.ask {
+            Ask::Exec(_) => exec::pack_line(out, &answer.text),
+            Ask::Generate(_) | Ask::Embed => generate::pack_generation(out, answer),
+        }
+    }
+}
+
 /// Structured output: an answer that is a value of a declared type.
 pub(crate) struct Structured {
     /// Reads it.
@@ -143,6 +163,8 @@ pub(crate) enum Ask {
     Generate(GenerateOptions),
     /// A vector.
     Embed,
+    /// A line of a program.
+    Exec(Arc<ExecCommand>),
 }
 
 /// What comes back for one record.
@@ -203,6 +225,7 @@ impl Build<'_> {
         Ok(Stage::Call(Box::new(CallStage {
             endpoint,
             text: self.program(text)?,
+            sends: None,
             ask,
             structured,
             batch: calling.batch,
@@ -218,11 +241,15 @@ impl Build<'_> {
 /// Say early whether the options of the stages that call an endpoint can be meant: what a checker
 /// that knows one option at a time cannot see.
 pub fn probe(plan: &Plan) -> Result<(), DataflowError> {
+    for stage in plan.stages().filter(|stage| stage.calls == EndpointUse::Program) {
+        exec::command(stage)?;
+        options::calling(stage)?;
+    }
     for stage in plan.stages().filter(|stage| stage.endpoint.is_some()) {
         match stage.calls {
             EndpointUse::Generate => drop(generate::ask(plan, stage)?),
             EndpointUse::Embed => drop(options::calling(stage)?),
-            EndpointUse::None => {}
+            EndpointUse::None | EndpointUse::Program => {}
         }
     }
     Ok(())

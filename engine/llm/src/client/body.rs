@@ -24,7 +24,7 @@ impl Operation {
                 Operation::Chat
             }
             Request::Generate { .. } => Operation::Completions,
-            Request::Embed { .. } => Operation::Embeddings,
+            Request::Embed { .. } | Request::Exec { .. } => Operation::Embeddings,
         }
     }
 }
@@ -150,6 +150,8 @@ pub(crate) fn encode(request: &Request, model: &str) -> serde_json::Result<Vec<u
         Request::Embed { texts } => {
             serde_json::to_vec(&EmbeddingsBody { model, input: texts, encoding_format: "float" })
         }
+        // Refused before it comes here.
+        Request::Exec { .. } => Ok(Vec::new()),
     }
 }
 

@@ -38,7 +38,9 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass};
+use sage_core::endpoint::{
+    Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass, Request,
+};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -174,6 +176,11 @@ impl Client {
 
 impl Endpoint for Client {
     fn submit(&self, call: Call, completion: Completion) {
+        if matches!(call.request, Request::Exec { .. }) {
+            let error = CallError::new(ErrorClass::Rejected, "a gateway runs no programs");
+            completion.complete(CallOutcome::failed(error, 0));
+            return;
+        }
         let job = Job { call, submitted: Instant::now(), duty: Duty(Some(completion)) };
         if let Some(jobs) = &self.jobs {
             // A send fails only when the thread is gone; the job comes back in the error and its

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sage_cluster::{
-    ClusterError, Control, ControlMessage, EXIT_LOST, Join, Member, Refusal, Socket, Tls,
+    ClusterError, Control, ControlMessage, EXIT_LOST, Join, Member, Refusal, Secret, Socket, Tls,
     Transport, join as join_cluster,
 };
 use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass};
 use sage_core::index::Index;
 use sage_dataflow::{Begin, DataflowError, Progress, Reporter, WorkerSetup};
+use sage_exec::Programs;
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
 use sage_retrieval::MappedIndex;
 
@@ -19,6 +20,7 @@ use super::keeper::KEPT;
 use crate::exit::Exit;
 use crate::run::clocks::shifted;
 use crate::run::job::{Job, Order, Usage, Word};
+use crate::run::programs::runs_programs;
 
 /// Between two words about what the process uses.
 const USAGE: Duration = Duration::from_secs(1);
@@ -97,7 +99,11 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
         Ok(Arc::new(index) as Arc<dyn Index>)
     });
     let indexes = indexes.collect::<anyhow::Result<Vec<_>>>()?;
-    let endpoint = endpoint(&job, member.index, tls)?;
+    let mut endpoint = endpoint(&job, member.index, tls)?;
+    if runs_programs(&job.plan) {
+        let hidden = [Secret::VARIABLE, Tls::VARIABLE].map(str::to_owned).to_vec();
+        endpoint = Arc::new(Programs::new(endpoint, hidden)?);
+    }
     let setup = WorkerSetup {
         plan: job.plan,
         settings: job.settings,

@@ -10,7 +10,7 @@ use sage_core::event::{Event, Kind};
 
 use super::open::{Asked, Failure};
 use super::{InFlight, Window};
-use crate::stages::{Received, Stage, pack_generation};
+use crate::stages::{Received, Stage};
 use crate::task::DEADLINE;
 
 /// Most times an item is asked again, answers of earlier runs included.
@@ -84,7 +84,7 @@ impl Window {
                 return;
             }
             (Received::Text(text), None) => {
-                open.done(member, row, |out| pack_generation(out, text));
+                open.done(member, row, |out| stage.pack_text(out, text));
                 return;
             }
             (Received::Text(text), Some(structured)) => (text, structured),

@@ -46,6 +46,7 @@ impl Window {
                     Request::Generate { prompts: texts, options: options.clone() }
                 }
                 Ask::Embed => Request::Embed { texts },
+                Ask::Exec(command) => Request::Exec { command: Arc::clone(command), lines: texts },
             };
             let stage = usize::from(self.members[member].stage);
             // By content alone one repair would be answered with the answer to another.
@@ -118,7 +119,7 @@ impl Window {
             open.task.rows.unpack(place.row, &mut columns);
             let (arena, templates) = (&self.arena, &self.context.templates);
             let row = Row { columns: &columns, templates, arena, task: place.task };
-            row.text(&stage.text).map(str::to_owned)
+            stage.question(row)
         };
         self.arena.reset();
         text

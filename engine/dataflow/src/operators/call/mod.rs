@@ -234,9 +234,9 @@ impl Window {
                         }
                     }
                     let prepared = match &member.run {
-                        Stage::Call(call) => row.text(&call.text).map(|text| {
+                        Stage::Call(call) => call.question(row).map(|text| {
                             let asked = Asked::new(place, record, now, until_ns);
-                            items.push((m, Item { asked, text: text.to_owned() }));
+                            items.push((m, Item { asked, text }));
                         }),
                         Stage::Wait(time) => {
                             row.count(time).map(|ns| timers.push((m, place, ns as u64)))

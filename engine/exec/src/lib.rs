@@ -1,0 +1,23 @@
+//! Pools of programs of the machine: each answers a line of its standard input with a line of its
+//! standard output.
+//!
+//! This is the way out of the language for what it cannot say, in any other language. [`Programs`]
+//! is an endpoint like any other to the dataflow, so waiting, deadlines and failures are those of a
+//! call. A process lives as long as the run. One that ends, that is silent for too long, or that
+//! says what it was not asked for is ended and replaced: a line more would be taken for the answer
+//! to the next record.
+//!
+//! Nothing here decides whether programs may be run at all; the command line does.
+
+mod pool;
+mod process;
+
+pub use pool::Programs;
+
+/// What can go wrong with the pools as a whole; what goes wrong with a call is its outcome.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// The thread or its runtime could not be started.
+    #[error("the thread that talks to programs cannot be started: {0}")]
+    Start(#[source] std::io::Error),
+}

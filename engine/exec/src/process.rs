@@ -1,0 +1,188 @@
+//! One process: started, asked line by line, ended with all that it has started itself.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::process::Stdio;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use sage_core::endpoint::ExecCommand;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// A longer answer is none.
+const LONGEST_LINE: usize = 16 << 20;
+/// What is kept of the standard error, for the message when it ends.
+const LAST_WORDS: usize = 2_000;
+/// Time for its exit status and last words when its output has ended.
+const ENDING: Duration = Duration::from_millis(500);
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// It ended before it was asked: nothing was lost.
+    GoneBefore,
+    /// It ended, or broke the rules, with the question in its hands; how, in words.
+    Broken(String),
+}
+
+/// A process that runs.
+pub(crate) struct Process {
+    child: Child,
+    group: Option<Pid>,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+    last_words: Rc<RefCell<VecDeque<u8>>>,
+    line: Vec<u8>,
+}
+
+impl Process {
+    /// Start it. `hidden` are environment variables that are none of its business.
+    pub(crate) fn start(command: &ExecCommand, hidden: &[String]) -> io::Result<Self> {
+        let (program, arguments) =
+            command.words.split_first().ok_or_else(|| io::Error::other("no program is named"))?;
+        let mut process = Command::new(program);
+        process.args(arguments);
+        hidden.iter().for_each(|name| drop(process.env_remove(name)));
+        // A group of its own: Ctrl-C at the terminal is for the run, which lets it finish.
+        process.process_group(0).kill_on_drop(true);
+        process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = process.spawn()?;
+        let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        let missing = || io::Error::other("it has no pipes");
+        let stdout = BufReader::new(child.stdout.take().ok_or_else(missing)?);
+        let stderr = child.stderr.take().ok_or_else(missing)?;
+        let last_words = Rc::new(RefCell::new(VecDeque::new()));
+        // Read all along, or it would have to wait when the pipe is full.
+        tokio::task::spawn_local(keep_last_words(stderr, Rc::clone(&last_words)));
+        let stdin = child.stdin.take();
+        Ok(Process { child, group, stdin, stdout, last_words, line: Vec::new() })
+    }
+
+    /// Ask, and read the answer. Whoever stops waiting must not ask it again.
+    pub(crate) async fn ask(&mut self, question: &str) -> Result<String, Trouble> {
+        match self.unasked().await {
+            None => {}
+            Some(0) => return Err(Trouble::GoneBefore),
+            Some(_) => {
+                let what = "it printed a line that it was not asked for: one line of output for \
+                            each line of input, and nothing else";
+                return Err(Trouble::Broken(what.to_owned()));
+            }
+        }
+        let Some(stdin) = &mut self.stdin else { return Err(Trouble::GoneBefore) };
+        let writing = async {
+            stdin.write_all(question.as_bytes()).await?;
+            stdin.write_all(b"\n").await?;
+            stdin.flush().await
+        };
+        // At the same time: it may answer before it has read everything, and both pipes be full.
+        let read = {
+            let (mut writing, mut reading) =
+                (pin!(writing), pin!(read_line(&mut self.stdout, &mut self.line)));
+            tokio::select! {
+                read = &mut reading => {
+                    // What it did not read would be the beginning of the next question.
+                    let _ = writing.await;
+                    read
+                }
+                // One that ended without reading has an output that ends, too.
+                _ = &mut writing => reading.await,
+            }
+        };
+        match read {
+            Ok(true) => match std::str::from_utf8(self.line.trim_ascii()) {
+                Ok(line) => Ok(line.to_owned()),
+                Err(_) => Err(Trouble::Broken("its answer is not UTF-8".to_owned())),
+            },
+            Ok(false) => Err(Trouble::Broken(self.ending().await)),
+            Err(error) => Err(Trouble::Broken(error.to_string())),
+        }
+    }
+
+    /// Bytes that lie in its output already; 0 when that has ended.
+    async fn unasked(&mut self) -> Option<usize> {
+        let mut looked = pin!(self.stdout.fill_buf());
+        poll_fn(|context| {
+            Poll::Ready(match looked.as_mut().poll(context) {
+                Poll::Ready(Ok(bytes)) => Some(bytes.len()),
+                Poll::Ready(Err(_)) => Some(0),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    /// How it ended, in words.
+    async fn ending(&mut self) -> String {
+        let status = match timeout(ENDING, self.child.wait()).await {
+            Ok(Ok(status)) => format!("it ended ({status}) without an answer"),
+            _ => "it closed its output without an answer".to_owned(),
+        };
+        // What it wrote last may still be in the pipe.
+        tokio::task::yield_now().await;
+        let words: Vec<u8> = self.last_words.borrow().iter().copied().collect();
+        let words = String::from_utf8_lossy(&words);
+        match words.trim() {
+            "" => status,
+            words => format!("{status}; its last words: {words}"),
+        }
+    }
+
+    /// Let it end by itself: its input is closed, and it has `patience` to go.
+    pub(crate) async fn leave(mut self, patience: Duration) {
+        self.stdin = None;
+        let _ = timeout(patience, self.child.wait()).await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // What it has started itself, too. A group that is gone is no trouble.
+        let running = matches!(self.child.try_wait(), Ok(None));
+        if let Some(group) = self.group.filter(|_| running) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+/// One line; `false` if there is none any more.
+async fn read_line(stdout: &mut BufReader<ChildStdout>, line: &mut Vec<u8>) -> io::Result<bool> {
+    line.clear();
+    loop {
+        let read = stdout.fill_buf().await?;
+        if read.is_empty() {
+            return Ok(false);
+        }
+        let end = read.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(read.len(), |end| end + 1);
+        line.extend_from_slice(&read[..taken]);
+        stdout.consume(taken);
+        if line.len() > LONGEST_LINE {
+            let what = format!("its answer is longer than {LONGEST_LINE} bytes");
+            return Err(io::Error::other(what));
+        }
+        if end.is_some() {
+            return Ok(true);
+        }
+    }
+}
+
+async fn keep_last_words(mut stderr: ChildStderr, words: Rc<RefCell<VecDeque<u8>>>) {
+    let mut buffer = [0; 1024];
+    while let Ok(read) = stderr.read(&mut buffer).await {
+        if read == 0 {
+            break;
+        }
+        let mut words = words.borrow_mut();
+        words.extend(&buffer[..read]);
+        let surplus = words.len().saturating_sub(LAST_WORDS);
+        words.drain(..surplus);
+    }
+}
