@@ -49,7 +49,9 @@ impl Process {
             command.words.split_first().ok_or_else(|| io::Error::other("no program is named"))?;
         let mut process = Command::new(program);
         process.args(arguments);
-        hidden.iter().for_each(|name| drop(process.env_remove(name)));
+        for name in hidden {
+            process.env_remove(name);
+        }
         // A group of its own: Ctrl-C at the terminal is for the run, which lets it finish.
         process.process_group(0).kill_on_drop(true);
         process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
