@@ -81,9 +81,7 @@ impl<'a> Checker<'a> {
         let name = match (&key.name, &key.value.kind) {
             (Some(name), _) => name.clone(),
             (None, ExprKind::Own(Some(field)) | ExprKind::Field(_, field)) => field.clone(),
-            (None, ExprKind::Name(name)) => {
-                ast::Name { text: name.clone(), span: key.value.span }
-            }
+            (None, ExprKind::Name(name)) => ast::Name { text: name.clone(), span: key.value.span },
             _ => {
                 let message = "a key that is computed needs a name";
                 let text = one_line(self.input.sources.text(key.value.span));
@@ -140,7 +138,8 @@ fn placed(
         }
         body.begin_relation(gathered.values, gathered.columns, numbered);
     } else {
-        let order = body.columns.iter().position(|column| column.name == super::relation::NUMBERS[0]);
+        let order =
+            body.columns.iter().position(|column| column.name == super::relation::NUMBERS[0]);
         plans.iter_mut().for_each(|plan| plan.order = order);
     }
     (keys, plans)

@@ -3,9 +3,9 @@
 //! The first of them ends the life of a record as a task. What is in sight behind it are the columns
 //! that it leaves, all of them fields: `.n` is an aggregate as `.id` was a field of the source.
 
+use super::Checker;
 use super::body::{Body, Hidden, Level, Open};
 use super::step::one_line;
-use super::Checker;
 use crate::ast::{self, Step};
 use crate::catalog::EndpointUse;
 use crate::codes;
@@ -109,6 +109,13 @@ impl<'a> Checker<'a> {
         level.emitted.get_or_insert(emit.span);
         level.open.clear();
         let Some((mut plan, condition)) = self.emit(emit, &body.scope(), None) else { return };
+        let of_records = |node: &Node| matches!(node, Node::Emit(other) if other.sink == plan.sink);
+        if body.nodes.iter().any(of_records) {
+            let message = format!("sink `{}` takes rows of single records already", emit.sink.text);
+            self.report(Diagnostic::error(codes::AFTER_GROUP, emit.sink.span, message).help(
+                "those are final when their record is done, these when all are; declare another sink",
+            ));
+        }
         plan.condition = condition.map(|typed| typed.expr);
         let text = emit.condition.as_ref().map(|it| self.input.sources.text(it.span));
         plan.text = text.map(one_line);
@@ -125,7 +132,12 @@ impl Body {
     }
 
     /// From here on it is about all records: each contributes `values`.
-    pub(super) fn begin_relation(&mut self, values: Vec<Expr>, columns: Vec<Column>, numbered: bool) {
+    pub(super) fn begin_relation(
+        &mut self,
+        values: Vec<Expr>,
+        columns: Vec<Column>,
+        numbered: bool,
+    ) {
         for value in &values {
             self.read.extend(lower::columns_read(value));
         }

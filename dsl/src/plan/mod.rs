@@ -20,9 +20,7 @@ use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
-pub use relation::{
-    Aggregate, AggregatePlan, ComputePlan, GroupPlan, RelationPlan, RelationStep,
-};
+pub use relation::{Aggregate, AggregatePlan, ComputePlan, GroupPlan, RelationPlan, RelationStep};
 pub use turn::Turn;
 
 /// A checked program for one flow.

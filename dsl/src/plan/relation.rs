@@ -134,8 +134,10 @@ impl RelationStep {
             RelationStep::Filter(filter) => vec![&mut filter.predicate],
             RelationStep::Compute(compute) => vec![&mut compute.value],
             RelationStep::Group(group) => {
-                let values =
-                    group.aggregates.iter_mut().flat_map(|it| it.value.iter_mut().chain(&mut it.by));
+                let values = group
+                    .aggregates
+                    .iter_mut()
+                    .flat_map(|it| it.value.iter_mut().chain(&mut it.by));
                 group.keys.iter_mut().chain(values).collect()
             }
             RelationStep::Emit(emit) => emit.values.iter_mut().chain(&mut emit.condition).collect(),

@@ -7,6 +7,7 @@ sink out_keys to jsonl("keys.jsonl")
 sink out_nothing to jsonl("nothing.jsonl")
 sink out_aggregates to jsonl("aggregates.jsonl")
 sink out_after to jsonl("after.jsonl")
+sink out_twice to jsonl("twice.jsonl")
 sink out_unfinished to jsonl("unfinished.jsonl")
 
 flow places {
@@ -58,8 +59,10 @@ flow after {
   stage a = generate("hello") on llm
   stage b = sleep(1ms)
   route .n { else => { where .n > 1 } }
-  loop up to 2 { carry x: int = 1
-    carry x = x + 1 }
+  loop up to 2 {
+    carry x: int = 1
+    carry x = x + 1
+  }
   emit into out_after
   where .n > 3
 }
@@ -68,4 +71,11 @@ flow unfinished {
   from rows
   emit into out_unfinished
   group by .id { n: count() }
+}
+
+flow twice {
+  from rows
+  emit { id: .id } into out_twice
+  group by .id { n: count() }
+  emit { id: .id } into out_twice
 }
