@@ -1,5 +1,7 @@
 //! Groups over a whole run: any number of workers, and any number of stops, leave the same rows.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod common;
 
 use std::collections::BTreeMap;
