@@ -299,24 +299,96 @@ fn start(
 
 #[cfg(test)]
 mod tests {
+    use super::super::sync::Written;
     use super::*;
     use crate::journal::KeyBuilder;
 
-    #[test]
-    fn a_disk_that_hangs_holds_up_nobody_for_long() {
+    fn opened(wait: Duration) -> (tempfile::TempDir, Journal) {
         let folder = tempfile::tempdir().unwrap();
         let config =
             JournalConfig { path: folder.path().into(), max_bytes: LEAST_BYTES, kind: Kind::Run };
-        let journal = Journal::patient(config, Duration::from_millis(50)).unwrap();
+        let journal = Journal::patient(config, wait).unwrap();
+        (folder, journal)
+    }
+
+    fn entry(number: u64) -> (Key, Stored) {
+        let stored = Stored {
+            body: "{}".into(),
+            prompt_tokens: number,
+            completion_tokens: 0,
+            simulated: false,
+            model: "m".into(),
+        };
+        (KeyBuilder::new("test").number(number).finish(), stored)
+    }
+
+    #[test]
+    fn an_answer_stands_in_the_file_before_the_disk_has_it() {
+        let (folder, journal) = opened(WAIT);
+        let shared = Arc::clone(&journal.inner.shared);
+        let pending = Arc::new(Pending::default());
+        let mut writer = Writer::new(Arc::clone(&shared), Arc::clone(&pending), 4096);
+        let (sender, messages) = mpsc::channel(8);
+        let (key, stored) = entry(1);
+        let (answer, mut answered) = oneshot::channel();
+        sender.try_send(Message::Entry(key, stored.clone(), answer)).unwrap();
+        let work = thread::spawn(move || writer.run(messages));
+        // What a process finds that comes after this one was killed.
+        let file = folder::segment(folder.path(), 1);
+        let there = || {
+            let found = segment::Segment::open(folder.path(), 1).ok().and_then(|mut segment| {
+                segment.catch_up(u64::MAX).ok()?;
+                segment::read(&std::fs::File::open(&file).ok()?, segment.find(&key)?, &key)
+            });
+            found == Some(stored.clone())
+        };
+        while !there() {
+            thread::yield_now();
+        }
+        // Nobody syncs yet, so nobody is told.
+        assert!(answered.try_recv().is_err());
+        assert_eq!(journal.lookup(&key), None);
+        drop(sender);
+        let (syncs, written) = (Arc::clone(&shared), Arc::clone(&pending));
+        let sync = thread::spawn(move || sync::run(&syncs, &written));
+        assert_eq!(answered.blocking_recv().unwrap(), Ok(()));
+        assert_eq!(journal.lookup(&key), Some(stored));
+        work.join().unwrap();
+        pending.close();
+        sync.join().unwrap();
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_more_of_the_segment_is_confirmed() {
+        let (_folder, journal) = opened(WAIT);
+        let shared = Arc::clone(&journal.inner.shared);
+        let pending = Arc::new(Pending::default());
+        // A file that cannot be synced.
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let held = Arc::new(Held::take(file, false).unwrap().unwrap());
+        pending.open(7, held, 20);
+        let (syncs, written) = (Arc::clone(&shared), Arc::clone(&pending));
+        let sync = thread::spawn(move || sync::run(&syncs, &written));
+        for number in 0..3 {
+            let (answer, answered) = oneshot::channel();
+            let place = segment::Place { offset: 20, length: 30 };
+            pending.push(vec![Written { key: entry(number).0, place, answer }], 50);
+            let error = answered.blocking_recv().unwrap().unwrap_err();
+            assert!(matches!(error, JournalError::Io { what: "sync", .. }), "{error}");
+            assert!(pending.has_failed());
+        }
+        assert_eq!(pending.leave(), Some((20, true)));
+        assert!(!pending.has_failed(), "the next segment is another one");
+        assert_eq!(journal.stats().failed, 3);
+        pending.close();
+        sync.join().unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_hangs_holds_up_nobody_for_long() {
+        let (_folder, journal) = opened(Duration::from_millis(50));
         let keep = |number| {
-            let stored = Stored {
-                body: "{}".into(),
-                prompt_tokens: number,
-                completion_tokens: 0,
-                simulated: false,
-                model: "m".into(),
-            };
-            let key = KeyBuilder::new("test").number(number).finish();
+            let (key, stored) = entry(number);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
             (key, runtime.unwrap().block_on(journal.record(key, stored)))
         };
