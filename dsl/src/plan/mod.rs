@@ -20,7 +20,10 @@ use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
-pub use relation::{Aggregate, AggregatePlan, ComputePlan, GroupPlan, RelationPlan, RelationStep};
+pub use relation::{
+    Aggregate, AggregatePlan, ComputePlan, DedupPlan, GroupPlan, LatestPlan, RelationPlan,
+    RelationStep, WindowPlan,
+};
 pub use turn::Turn;
 
 /// A checked program for one flow.
@@ -96,6 +99,10 @@ pub struct SourcePlan {
     pub key: Option<usize>,
     /// What to do with a row that cannot be read.
     pub bad_rows: BadRows,
+    /// Position of the column that says what became of the record with this key; one that is
+    /// `delete` takes back what earlier ones contributed.
+    #[serde(default)]
+    pub changes: Option<usize>,
     /// 1-based line of the declaration, for messages.
     pub line: u32,
 }
@@ -193,6 +200,10 @@ pub struct SinkPlan {
     pub args: Vec<(String, Value)>,
     /// The record it takes.
     pub record: RecordType,
+    /// Whether it gets every change of what the steps over all records leave, with 1 or -1 in a last
+    /// column, and not only what is left at the end.
+    #[serde(default)]
+    pub changes: bool,
     /// 1-based line of the declaration.
     pub line: u32,
 }
