@@ -128,7 +128,7 @@ fn versions() -> (String, Vec<String>, Vec<String>) {
         }
     }
     state.retain(|_, (_, kept)| *kept);
-    let rows = state.iter().map(|(id, (amount, _))| format!("{id},{amount},answer {id}"));
+    let rows = state.iter().map(|(id, (amount, _))| format!("{id},{amount},echo: answer {id}"));
     let mut rows: Vec<String> = rows.chain(["id,amount,said".to_owned()]).collect();
     rows.sort();
     let mut groups: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
@@ -219,7 +219,7 @@ fn changes_come_in_rounds_and_add_up_to_what_is_left() {
 sink groups to csv("groups.csv") { mode: changes }
 flow f {
   from orders
-  stage nap = sleep(15ms)
+  stage nap = sleep(55ms)
   where .amount >= 10
   group by group: .id % 5 { n: count(), sum: sum(.amount) }
   emit into groups
