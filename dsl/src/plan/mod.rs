@@ -10,6 +10,7 @@
 //! each stage appends exactly one column, in node order.
 
 mod expression;
+mod index;
 mod relation;
 mod turn;
 
@@ -20,6 +21,7 @@ use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
+pub use index::{IndexPlan, SearchPlan};
 pub use relation::{
     Aggregate, AggregatePlan, ComputePlan, DedupPlan, GroupPlan, LatestPlan, RelationPlan,
     RelationStep, WindowPlan,
@@ -271,42 +273,6 @@ impl Default for RetryPlan {
     fn default() -> Self {
         RetryPlan { max: 4, base_ns: 200_000_000, cap_ns: 10_000_000_000, budget: 0.1 }
     }
-}
-
-/// A retrievable collection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct IndexPlan {
-    /// Name in the program.
-    pub name: String,
-    /// Registry name of the source of its documents.
-    pub kind: String,
-    /// Arguments of that source by name, paths resolved.
-    pub args: Vec<(String, Value)>,
-    /// The documents' record type; must have a `@key` (or `id`) and the embedded text.
-    pub record: RecordType,
-    /// Column of the documents' identity.
-    pub key: usize,
-    /// Text that is indexed: an expression over the document's own columns.
-    pub text: Expr,
-    /// Endpoint that makes vectors; `None` is the built-in hashed vectors.
-    pub embedder: Option<usize>,
-    /// How it is searched.
-    pub search: SearchPlan,
-    /// 1-based line of the declaration.
-    pub line: u32,
-}
-
-/// How an index is searched.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum SearchPlan {
-    /// Words only.
-    Bm25,
-    /// Vectors only.
-    Vector,
-    /// Both, by reciprocal rank.
-    Rrf,
-    /// Both, by weighted normalised scores; the share of the vector side, 0 to 1.
-    Weighted(f64),
 }
 
 /// A prompt.
