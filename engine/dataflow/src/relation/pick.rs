@@ -14,12 +14,12 @@ fn place(row: &Packed, order: Option<usize>) -> (i64, i64) {
 }
 
 /// Of the rows with one key the first of the source.
-pub(super) fn first<'s>(
-    rows: Changing<'s>,
+pub(super) fn first(
+    rows: Changing<'_>,
     keys: Vec<Program>,
     order: Option<usize>,
     mut with: Evaluator,
-) -> Changing<'s> {
+) -> Changing<'_> {
     let keyed = rows.flat_map(move |row| {
         let mut key = Vec::new();
         with.pack(&row, &keys, &mut key).then(|| (Packed::from(key), row))

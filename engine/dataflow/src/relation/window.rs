@@ -7,12 +7,12 @@ use super::packed::Packed;
 use super::steps::{Changing, Evaluator};
 
 /// A row for each window that it lies in, with begin and end behind it.
-pub(super) fn windows<'s>(
-    rows: Changing<'s>,
+pub(super) fn windows(
+    rows: Changing<'_>,
     at: Program,
     (size, every): (i64, i64),
     mut with: Evaluator,
-) -> Changing<'s> {
+) -> Changing<'_> {
     rows.flat_map(move |row| {
         let at = with.value(&row, &at);
         let lies_in = |(start, end): (i64, i64)| {
@@ -21,7 +21,7 @@ pub(super) fn windows<'s>(
             pack(&mut out, Datum::Int(end));
             Packed::from(out)
         };
-        at.map(|at| begins(at, size, every).map(lies_in).collect()).unwrap_or_else(Vec::new)
+        at.map_or_else(Vec::new, |at| begins(at, size, every).map(lies_in).collect())
     })
 }
 
