@@ -85,6 +85,8 @@ struct Field<'f> {
     simulator: &'f mut Server,
     relay: &'f Relay,
     tally: &'f mut Tally,
+    /// When the run began, and when its gateways were killed.
+    kills: &'f mut Vec<Instant>,
 }
 
 impl Field<'_> {
@@ -136,6 +138,7 @@ fn supervisor(field: &mut Field<'_>) {
     field.tally.in_flight += field.relay.open();
     field.tally.gateways += 1;
     send("-KILL", field.pid);
+    field.kills.push(Instant::now());
 }
 
 fn interrupt(field: &mut Field<'_>) {
@@ -228,6 +231,8 @@ struct Tally {
     paid: u64,
     paid_again: u64,
     most_paid_again: u64,
+    /// How long before a kill the answers came that were paid for again.
+    forgotten_ms: Vec<f64>,
     /// Times that a gateway was killed.
     gateways: u64,
     /// Calls that were at the server then.
@@ -261,6 +266,7 @@ impl Trial<'_> {
         let first =
             Sage::new().file("f.sage", program(&relay.url)).file("tasks.csv", tasks(self.tasks));
         let (mut story, gateways) = (String::new(), tally.gateways);
+        let mut kills = vec![Instant::now()];
         let done = loop {
             let mut attempt = Attempt::of(&again(&first, &command));
             let mut strikes = Vec::new();
@@ -275,7 +281,8 @@ impl Trial<'_> {
                 tally.faults += 1;
                 let pid = attempt.child.id();
                 let (simulator, relay, draw) = (&mut simulator, &relay, &mut draw);
-                kind.strike(&mut Field { pid, draw, simulator, relay, tally });
+                let kills = &mut kills;
+                kind.strike(&mut Field { pid, draw, simulator, relay, tally, kills });
                 if matches!(kind, Kind::Supervisor | Kind::Interrupt) {
                     break;
                 }
@@ -308,6 +315,8 @@ impl Trial<'_> {
         let most = (tally.gateways - gateways) * workers * SLOTS;
         tally.slots += most;
         let paid_again = relay.paid_again();
+        let forgotten = kills.windows(2).flat_map(|two| relay.forgotten(two[0], two[1]));
+        tally.forgotten_ms.extend(forgotten.map(|before| before.as_secs_f64() * 1e3));
         assert!(paid_again <= most, "seed {}: {paid_again} paid again: {story}", self.seed);
         format!("{:>4} {:>5} {workers} {loss:<7} {paid_again:>3} {story}", self.seed, self.tasks)
     }
@@ -453,7 +462,7 @@ fn half_and_most(values: &[f64]) -> String {
 
 fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
     let mut text = format!(
-        "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>6} {:>5} {:>7}\n",
+        "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>9} {:>6} {:>5} {:>7}\n",
         "fault",
         "runs",
         "faults",
@@ -462,6 +471,7 @@ fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
         "restart ms",
         "paid",
         "twice (max)",
+        "age ms",
         "at server",
         "slots",
         "lost",
@@ -469,7 +479,7 @@ fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
     );
     for ((mixed, kind), tally) in tallies {
         text.push_str(&format!(
-            "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>6} {:>5} {:>7}\n",
+            "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>9} {:>6} {:>5} {:>7}\n",
             if *mixed { "mixed".into() } else { kind.name() },
             tally.runs,
             tally.faults,
@@ -478,6 +488,7 @@ fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
             half_and_most(&tally.restarts_ms),
             tally.paid,
             format!("{} ({})", tally.paid_again, tally.most_paid_again),
+            half_and_most(&tally.forgotten_ms),
             tally.in_flight,
             tally.slots,
             tally.lost,
