@@ -315,5 +315,6 @@ pub(crate) enum Listed {
     Policies,
     Profiles,
     Functions,
+    Aggregates,
     Launchers,
 }
