@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::merge::Merge;
+use super::relation::Relation;
 use super::typed::{Shape, Typed};
 use super::{Place, Scope};
 use crate::ast;
@@ -53,6 +54,10 @@ pub(super) struct Body {
     pub(super) pending: Vec<Merge>,
     /// Steps that may still be checked.
     pub(super) left: usize,
+    /// What the records contribute to, from the first step over all of them on.
+    pub(super) relation: Option<Relation>,
+    /// Position of the key, if the source is one of changes.
+    pub(super) feed: Option<usize>,
 }
 
 /// Records that have not come to an `emit` yet.

@@ -6,6 +6,7 @@
 //!
 //! A file per concern; all are `impl Checker`.
 
+mod aggregate;
 mod argument;
 mod body;
 mod branch;
@@ -13,14 +14,17 @@ mod catalog;
 mod condition;
 mod constant;
 mod declared;
+mod dedup;
 mod distribution;
 mod emit;
 mod endpoint;
 mod experiment;
 mod expression;
+mod feed;
 mod fit;
 mod flow;
 mod function;
+mod group;
 mod leaf;
 mod matching;
 mod mention;
@@ -32,6 +36,7 @@ mod param;
 mod prompt;
 mod range;
 mod record;
+mod relation;
 mod repeat;
 mod route;
 mod schedule;
@@ -40,6 +45,7 @@ mod stage;
 mod step;
 mod structured;
 mod typed;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -209,6 +215,7 @@ impl<'a> Checker<'a> {
         let drafts: Vec<_> =
             flows.iter().filter_map(|(file, flow)| self.flow(*file, flow)).collect();
         self.warn_unused();
+        self.columns_of_changes();
         let params = self.param_values();
         drafts
             .into_iter()

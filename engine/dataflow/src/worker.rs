@@ -27,6 +27,7 @@ use crate::context::{Context, Intake};
 use crate::error::DataflowError;
 use crate::operators::{Measurements, Slots};
 use crate::outlets::{Outlets, Writer};
+use crate::relation;
 use crate::render::{Parts, Position, render};
 use crate::socket::Socket;
 use crate::timeline::Timeline;
@@ -158,6 +159,9 @@ const TICK: Duration = Duration::from_millis(200);
 /// Between two looks whether a run that is held may begin.
 const HELD: Duration = Duration::from_millis(2);
 
+/// From one round of changes to the next.
+const ROUND_NS: u64 = relation::ROUND.as_nanos() as u64;
+
 /// Run this process's part of the dataflow; one outcome per timely thread.
 pub fn run(setup: WorkerSetup) -> Result<Vec<WorkerOutcome>, DataflowError> {
     let threads = setup.settings.threads.max(1);
@@ -215,6 +219,7 @@ fn one(
             (settings.slots_of(setup.index, &plan) as usize).div_ceil(settings.threads.max(1)),
         ),
         outlets: RefCell::new(Outlets::create(&plan, &settings.out, writer, &earlier)?),
+        feed: plan.relation().map(|_| Rc::default()),
         plan,
     });
     let first = peer == 0;
@@ -225,14 +230,21 @@ fn one(
         Parts::build(&context, settings, begin.clone(), position, &setup.indexes, &earlier)?;
 
     worker.dataflow_named("flow", |scope| render(scope, &context, parts, measurements.clone()));
+    relation::build(worker, &context)?;
     let mut timeline = first.then(Timeline::new);
     setup.reporter.ready();
 
+    let rounds = relation::in_rounds(&context.plan);
+    let mut last_round = 0;
     let mut told = false;
     let mut last_tick = 0;
     while worker.has_dataflows() {
         let tick = if begin.is_some() { HELD } else { TICK };
-        worker.step_or_park(first.then_some(tick));
+        worker.step_or_park((first || rounds).then_some(tick));
+        if rounds && context.clock.now_ns().saturating_sub(last_round) >= ROUND_NS {
+            last_round = context.clock.now_ns();
+            context.feed.iter().for_each(|feed| feed.end_round());
+        }
         if begin.take_if(|begin| begin.said().is_some()).is_some() {
             context.intake.rouse_source();
         }

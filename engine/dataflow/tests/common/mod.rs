@@ -340,7 +340,7 @@ impl Endpoint for Replying {
 pub fn texts(call: &Call) -> &[String] {
     match &call.request {
         Request::Generate { prompts, .. } => prompts,
-        Request::Embed { texts } => texts,
+        Request::Embed { texts } | Request::Exec { lines: texts, .. } => texts,
     }
 }
 
@@ -375,7 +375,7 @@ fn answer(request: &Request, missing: usize) -> Answer {
         cached: false,
     };
     match request {
-        Request::Generate { prompts, .. } => {
+        Request::Generate { prompts, .. } | Request::Exec { lines: prompts, .. } => {
             let keep = prompts.len() - missing.min(prompts.len());
             Answer::Generated(prompts.iter().take(keep).map(generation).collect())
         }
