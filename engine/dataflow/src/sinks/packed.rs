@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -18,24 +19,29 @@ pub(super) enum Packed {
     Zstandard(Encoder<'static, BufWriter<File>>),
 }
 
+/// How a file of this name is packed: `gz`, `zst`.
+fn packing(name: &str) -> Option<&str> {
+    Path::new(name).extension()?.to_str().filter(|ending| ["gz", "zst"].contains(ending))
+}
+
 /// Whether a file of this name is packed.
 pub(super) fn is_packed(name: &str) -> bool {
-    [".gz", ".zst"].iter().any(|ending| name.ends_with(ending))
+    packing(name).is_some()
 }
 
 impl Packed {
     /// Write to `file`, which will be called `name`.
     pub(super) fn new(name: &str, file: File) -> io::Result<Self> {
         let file = BufWriter::with_capacity(1 << 16, file);
-        Ok(if name.ends_with(".gz") {
+        Ok(match packing(name) {
             // Without a time in its header: the same rows are the same file.
-            Packed::Gzip(GzEncoder::new(file, Compression::default()))
-        } else if name.ends_with(".zst") {
-            let mut encoder = Encoder::new(file, zstd::DEFAULT_COMPRESSION_LEVEL)?;
-            encoder.include_checksum(true)?;
-            Packed::Zstandard(encoder)
-        } else {
-            Packed::Plain(file)
+            Some("gz") => Packed::Gzip(GzEncoder::new(file, Compression::default())),
+            Some(_) => {
+                let mut encoder = Encoder::new(file, zstd::DEFAULT_COMPRESSION_LEVEL)?;
+                encoder.include_checksum(true)?;
+                Packed::Zstandard(encoder)
+            }
+            None => Packed::Plain(file),
         })
     }
 
