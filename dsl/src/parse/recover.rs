@@ -64,7 +64,11 @@ const FORMS: &[(&str, Rule, &str)] = &[
     ("loop", Rule::repeat, "a loop is `loop up to 3 until condition { ... }`"),
     ("carry", Rule::carry, "write `carry name: type = value`"),
     ("group", Rule::group, "a group is `group by key window(...) { name: aggregate }`"),
-    ("given", Rule::given, "write `given Type { field: value }` or `given 10 of source`"),
+    (
+        "given",
+        Rule::given,
+        "write `given Type { field: value }`, a list of them, or `given 10 of source`",
+    ),
     ("mock", Rule::mock, "write `mock stage = value`"),
     ("fault", Rule::fault, "write `fault endpoint { status_429: 30% }`"),
     ("expect", Rule::expect, "write `expect condition`"),
