@@ -34,7 +34,7 @@ test "a server that falls silent costs its records no more than their time" {
   fault llm { stall: 25%, seed: 2 }
   expect answers.count + dead_letters.count == 20 and dead_letters.count > 0
   expect dead_letters[0].class == "timeout"
-  expect makespan >= 120s and latency_max < 121s
+  expect makespan >= 120s and makespan < 130s
 }
 
 test "a question that is refused is a dead letter and no answer" {

@@ -8,7 +8,7 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Column, Expr, Plan};
 use crate::span::Span;
-use crate::types::{Field, RecordType, Type};
+use crate::types::{Field, RecordType, Type, Value};
 
 /// A test of one flow.
 #[derive(Debug, Clone)]
@@ -145,7 +145,8 @@ pub fn dead_letter(source: &RecordType) -> RecordType {
         field("attempts", Type::Int),
         field("status", optional(Type::Int)),
         field("message", Type::String),
-        field("record", optional(Type::Record(source.clone()))),
+        // Of a row that is no record it is null, whose fields are null, too.
+        Field { default: Some(Value::Null), ..field("record", Type::Record(source.clone())) },
     ];
     RecordType { name: "dead letter".to_owned(), fields }
 }
