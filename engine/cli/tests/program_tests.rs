@@ -1,5 +1,7 @@
 //! `sage-flow test`: tests of programs pass when they should, fail when they should, and say why.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it does not expect")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -161,7 +163,7 @@ fn tests_are_chosen_by_their_names() {
 test "second" { given 1 of queries  expect answers.count == 7 }
 "#,
     );
-    let of = |filter: &str| sage_flow(&["--json", "--filter", filter], &[path.clone()]);
+    let of = |filter: &str| sage_flow(&["--json", "--filter", filter], std::slice::from_ref(&path));
     let first = of("fir");
     assert!(first.status.success());
     assert_eq!(json(&first).len(), 1);

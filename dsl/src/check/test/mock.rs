@@ -248,7 +248,7 @@ fn replace(stage: &mut StagePlan, mocked: Mocked) {
     let mut reads = lower::columns_read(&value);
     let guard = stage.when.as_ref().map(lower::columns_read).unwrap_or_default();
     reads.extend(guard.into_iter().filter(|column| !reads.contains(column)).collect::<Vec<_>>());
-    stage.kind = "map".to_owned();
+    "map".clone_into(&mut stage.kind);
     stage.args = vec![("value".to_owned(), Argument::Expr(value))];
     stage.endpoint = None;
     stage.options = Vec::new();
