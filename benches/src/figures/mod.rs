@@ -11,8 +11,10 @@ mod endpoint;
 mod gateway;
 mod idle;
 mod limiter;
+mod links;
 mod overheads;
 mod rag;
+mod recovery;
 mod twin;
 
 use std::path::PathBuf;
@@ -47,6 +49,8 @@ enum Group {
     Endpoint,
     Gateway,
     Limiter,
+    Links,
+    Recovery,
     Compute,
     Idle,
     Codecs,
@@ -56,11 +60,13 @@ enum Group {
 
 type Measure = fn(&Bench, &mut Table) -> anyhow::Result<()>;
 
-const GROUPS: [(Group, Measure); 9] = [
+const GROUPS: [(Group, Measure); 11] = [
     (Group::Rag, rag::measure),
     (Group::Endpoint, endpoint::measure),
     (Group::Gateway, gateway::measure),
     (Group::Limiter, limiter::measure),
+    (Group::Links, links::measure),
+    (Group::Recovery, recovery::measure),
     (Group::Compute, compute::measure),
     (Group::Idle, idle::measure),
     (Group::Codecs, codecs::measure),

@@ -328,5 +328,6 @@ pub(crate) enum Listed {
     Policies,
     Profiles,
     Functions,
+    Aggregates,
     Launchers,
 }

@@ -29,6 +29,7 @@ mod outlets;
 pub mod pod;
 mod registry;
 mod rehearse;
+mod relation;
 mod render;
 mod seeds;
 mod segments;

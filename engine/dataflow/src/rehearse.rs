@@ -32,7 +32,7 @@ pub trait World {
 const QUIET: u32 = 4;
 /// Steps without anything to wait for until a run is given up: the end of a run, when timely's
 /// workers agree that nothing is left, takes fewer.
-const PATIENCE: u32 = 200;
+const PATIENCE: u32 = 2_000;
 /// No run lasts longer; a week.
 const LONGEST_NS: u64 = 7 * 86_400_000_000_000;
 

@@ -21,7 +21,7 @@ impl Checker<'_> {
             figures.push(Figure { column: Column { name: name.to_owned(), ty }, source });
         };
         for (at, sink) in plan.sinks.iter().enumerate() {
-            if plan.nodes.iter().any(|node| matches!(node, Node::Emit(emit) if emit.sink == at)) {
+            if emits_to(plan, at) {
                 let rows = Type::List(Box::new(Type::Record(sink.record.clone())));
                 add(&sink.name, rows, FigureSource::Sink(sink.name.clone()));
             }
@@ -162,6 +162,15 @@ fn is_list(inner: &ast::Expr, columns: &[Column]) -> bool {
         },
         _ => false,
     }
+}
+
+/// Whether a flow emits to the sink at this position.
+pub(super) fn emits_to(plan: &Plan, sink: usize) -> bool {
+    plan.nodes.iter().any(|node| match node {
+        Node::Emit(emit) => emit.sink == sink,
+        Node::Relate(relation) => relation.emits().any(|emit| emit.sink == sink),
+        Node::Source(_) | Node::Filter(_) | Node::Stage(_) | Node::Schedule => false,
+    })
 }
 
 fn endpoint_record() -> RecordType {

@@ -10,7 +10,7 @@ use crate::ast::{self, ExprKind, Given, TestPart};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::lower;
-use crate::plan::{Node, Plan};
+use crate::plan::Plan;
 use crate::suggest;
 use crate::testing::Test;
 
@@ -101,9 +101,8 @@ impl Checker<'_> {
                 let mut sinks = Vec::new();
                 self.sinks_in(expr, &mut sinks);
                 let emits = |name: &&str| {
-                    plan.nodes.iter().any(|node| {
-                        matches!(node, Node::Emit(emit) if plan.sinks[emit.sink].name == **name)
-                    })
+                    let at = plan.sinks.iter().position(|sink| sink.name == **name);
+                    at.is_some_and(|at| expect::emits_to(plan, at))
                 };
                 sinks.iter().all(emits)
             }
