@@ -28,7 +28,7 @@ fn items(records: &ast::Expr) -> &[ast::Expr] {
 }
 
 impl Checker<'_> {
-    pub(super) fn given(&mut self, test: &ast::Test, plan: &Plan) -> Option<Given> {
+    pub(super) fn given_records(&mut self, test: &ast::Test, plan: &Plan) -> Option<Given> {
         let source = plan.source()?;
         let mut records = Vec::new();
         let mut of = None;

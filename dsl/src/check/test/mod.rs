@@ -24,7 +24,7 @@ impl Checker<'_> {
     fn test(&mut self, test: &ast::Test, flows: &[Plan]) -> Option<Test> {
         self.lacks(test);
         let mut plan = self.tested(test, flows)?.clone();
-        let given = self.given(test, &plan);
+        let given = self.given_records(test, &plan);
         let failing = self.mocks(test, &mut plan);
         let faults = self.faults(test);
         let figures = self.figures(&plan);
