@@ -14,11 +14,13 @@ mod catalog;
 mod condition;
 mod constant;
 mod declared;
+mod dedup;
 mod distribution;
 mod emit;
 mod endpoint;
 mod experiment;
 mod expression;
+mod feed;
 mod fit;
 mod flow;
 mod function;
@@ -44,6 +46,7 @@ mod step;
 mod structured;
 mod test;
 mod typed;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -216,6 +219,7 @@ impl<'a> Checker<'a> {
         let flows = std::mem::take(&mut self.names.flows);
         let drafts: Vec<_> =
             flows.iter().filter_map(|(file, flow)| self.flow(*file, flow)).collect();
+        self.columns_of_changes();
         let params = self.param_values();
         let whole: Vec<Plan> = drafts
             .into_iter()

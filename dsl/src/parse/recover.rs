@@ -65,6 +65,11 @@ const FORMS: &[(&str, Rule, &str)] = &[
     ("carry", Rule::carry, "write `carry name: type = value`"),
     ("group", Rule::group, "a group is `group by key, name: key { name: aggregate }`"),
     (
+        "dedup",
+        Rule::dedup,
+        "write `dedup by .text`; of several records with one key the first is kept",
+    ),
+    (
         "given",
         Rule::given,
         "write `given Type { field: value }`, a list of them, or `given 10 of source`",
@@ -102,9 +107,10 @@ const FOREIGN_WORDS: &[(&str, &str)] = &[
 
 /// What a flow is made of.
 pub(super) const STEPS: &str =
-    "steps are `from`, `where`, `stage`, `route`, `loop`, `carry`, `group` and `emit`";
+    "steps are `from`, `where`, `stage`, `route`, `loop`, `carry`, `group`, `dedup` and `emit`";
 
-const STEP_WORDS: &[&str] = &["from", "stage", "where", "emit", "route", "loop", "carry", "group"];
+const STEP_WORDS: &[&str] =
+    &["from", "stage", "where", "emit", "route", "loop", "carry", "group", "dedup"];
 
 impl Reader<'_> {
     pub(super) fn bad_item(&mut self, pair: &Pair<'_, Rule>, poisoned: &mut Vec<String>) {
