@@ -81,9 +81,12 @@ impl Relay {
         self.book.lock().unwrap().paid.len() as u64
     }
 
-    /// Calls that are at the server.
-    pub fn open(&self) -> u64 {
-        self.book.lock().unwrap().open.len() as u64
+    /// Do something while no answer passes; gives the moment after it, and the calls that are at the
+    /// server then.
+    pub fn meanwhile(&self, act: impl FnOnce()) -> (Instant, u64) {
+        let book = self.book.lock().unwrap();
+        act();
+        (Instant::now(), book.open.len() as u64)
     }
 
     /// When the last answer came.
