@@ -144,6 +144,14 @@ pub(crate) enum Step {
     Loop(Loop),
     Carry(Carry),
     Group(Group),
+    Dedup(Dedup),
+}
+
+/// `dedup by key, key`.
+#[derive(Debug)]
+pub(crate) struct Dedup {
+    pub(crate) keys: Vec<Expr>,
+    pub(crate) span: Span,
 }
 
 /// `group by key, name: key window call { name: aggregate }`.

@@ -14,11 +14,13 @@ mod catalog;
 mod condition;
 mod constant;
 mod declared;
+mod dedup;
 mod distribution;
 mod emit;
 mod endpoint;
 mod experiment;
 mod expression;
+mod feed;
 mod fit;
 mod flow;
 mod function;
@@ -43,6 +45,7 @@ mod stage;
 mod step;
 mod structured;
 mod typed;
+mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -212,6 +215,7 @@ impl<'a> Checker<'a> {
         let drafts: Vec<_> =
             flows.iter().filter_map(|(file, flow)| self.flow(*file, flow)).collect();
         self.warn_unused();
+        self.columns_of_changes();
         let params = self.param_values();
         drafts
             .into_iter()

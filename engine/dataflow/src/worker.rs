@@ -159,6 +159,9 @@ const TICK: Duration = Duration::from_millis(200);
 /// Between two looks whether a run that is held may begin.
 const HELD: Duration = Duration::from_millis(2);
 
+/// From one round of changes to the next.
+const ROUND_NS: u64 = relation::ROUND.as_nanos() as u64;
+
 /// Run this process's part of the dataflow; one outcome per timely thread.
 pub fn run(setup: WorkerSetup) -> Result<Vec<WorkerOutcome>, DataflowError> {
     let threads = setup.settings.threads.max(1);
@@ -231,11 +234,17 @@ fn one(
     let mut timeline = first.then(Timeline::new);
     setup.reporter.ready();
 
+    let rounds = relation::in_rounds(&context.plan);
+    let mut last_round = 0;
     let mut told = false;
     let mut last_tick = 0;
     while worker.has_dataflows() {
         let tick = if begin.is_some() { HELD } else { TICK };
-        worker.step_or_park(first.then_some(tick));
+        worker.step_or_park((first || rounds).then_some(tick));
+        if rounds && context.clock.now_ns().saturating_sub(last_round) >= ROUND_NS {
+            last_round = context.clock.now_ns();
+            context.feed.iter().for_each(|feed| feed.end_round());
+        }
         if begin.take_if(|begin| begin.said().is_some()).is_some() {
             context.intake.rouse_source();
         }
