@@ -81,6 +81,11 @@ impl Relay {
         self.book.lock().unwrap().paid.len() as u64
     }
 
+    /// Calls that are at the server.
+    pub fn open(&self) -> u64 {
+        self.book.lock().unwrap().open.len() as u64
+    }
+
     /// Do something while no answer passes; gives the moment after it, and the calls that are at the
     /// server then.
     pub fn meanwhile(&self, act: impl FnOnce()) -> (Instant, u64) {
