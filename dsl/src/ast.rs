@@ -2,9 +2,13 @@
 //!
 //! Deeper than the text is long it cannot be: the scanner bounds nesting before the parser runs.
 
+mod test;
+
 use crate::plan::{BinaryOp, UnaryOp};
 use crate::span::Span;
 use crate::types::Value;
+
+pub(crate) use test::{Fault, Given, Mock, Test, TestPart};
 
 /// A word and where it stands.
 #[derive(Debug, Clone)]
@@ -40,6 +44,7 @@ pub(crate) enum Item {
     Schedule(Block),
     Slo(Slo),
     Experiment(Experiment),
+    Test(Test),
 }
 
 #[derive(Debug)]
@@ -145,6 +150,17 @@ pub(crate) enum Step {
     Carry(Carry),
     Group(Group),
     Dedup(Dedup),
+    FlatMap(Name, Expr),
+    Join(Join),
+}
+
+/// `join left source on key == source.field`.
+#[derive(Debug)]
+pub(crate) struct Join {
+    pub(crate) left: bool,
+    pub(crate) source: Name,
+    pub(crate) on: Expr,
+    pub(crate) span: Span,
 }
 
 /// `dedup by key, key`.

@@ -288,7 +288,7 @@ fn programs_run_with_permission_and_fail_only_their_own_records() {
     let mut lines = done.lines("lengths.csv");
     lines.sort();
     assert_eq!(lines.len(), 60, "a header and all rows but one");
-    assert!(lines.contains(&"12,24,row 12".to_owned()), "{lines:?}");
+    assert!(lines.contains(&"12,25,row 12".to_owned()), "{lines:?}");
     let letters = done.read("dead_letters.jsonl");
     for part in ["\"told\"", "exit status: 9", "seven is no number"] {
         assert!(letters.contains(part), "{letters}");
@@ -342,4 +342,35 @@ fn files_are_packed_by_their_names_and_unpacked_by_their_content() {
         .exits(2)
         .says("cannot read")
         .says("rows.txt");
+}
+
+#[test]
+fn a_passage_too_long_for_the_embedding_model_is_found_by_its_beginning() {
+    let long = format!("# Long\n\n## A table\n\n{}\n", "| cell | other cell |\n".repeat(400));
+    let short = "# Short\n\n## Whales\n\nWhales are large animals that live in the sea.\n";
+    let program = r#"sage 1
+type Query { id: string @key, text: string }
+type Doc { id: string @key, title: string, text: string }
+type Found { id: string @key, first: [string] }
+endpoint embedder { url: "sim:a100/qwen2.5-7b@100", model: "BAAI/bge-small-en-v1.5" }
+source queries: Query from jsonl("queries.jsonl")
+index docs: Doc from markdown("long.md", "short.md") { embed: .text, with: embedder, search: vector }
+sink found: Found to jsonl("found.jsonl")
+flow find {
+  from queries
+  stage q = embed(.text) on embedder
+  stage hits = retrieve(docs, q, k: 2)
+  emit Found { id: .id, first: hits.id } into found
+}
+"#;
+    let done = Sage::new()
+        .file("long.md", long)
+        .file("short.md", short)
+        .file("queries.jsonl", "{\"id\":\"q\",\"text\":\"animals of the sea\"}\n")
+        .file("a.sage", program)
+        .args("run a.sage --out out")
+        .go()
+        .exits(0)
+        .says("passages are too long for the model of endpoint `embedder`");
+    assert!(done.read("found.jsonl").contains("short.md#whales"));
 }

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use sage_core::endpoint::{Answer, Call, Completion, Endpoint, Request};
+use anyhow::{Context, anyhow, bail};
+use sage_core::endpoint::{Answer, Call, CallError, Completion, Endpoint, ErrorClass, Request};
 use sage_core::expr::{Program, Templates};
 use sage_core::record::{Datum, Items, pack, pack_value, parse_text};
 use sage_core::text::fnv1a;
@@ -13,9 +13,10 @@ use sage_dsl::plan::{IndexPlan, Plan, SearchPlan};
 use sage_dsl::types::Type;
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
 use sage_retrieval::documents::{self, Corpus, Document};
-use sage_retrieval::{BuildOptions, IndexBuilder};
+use sage_retrieval::{BuildOptions, IndexBuilder, IndexInfo};
 
 use super::interrupt::Interrupts;
+use super::live::{self, Known};
 use super::services::Access;
 use crate::exit::{usage, usage_of};
 
@@ -25,13 +26,15 @@ pub(crate) struct Built {
     pub(crate) path: PathBuf,
     /// For people: what was read and what was not.
     pub(crate) notes: Vec<String>,
+    /// What is in it, where its documents are followed.
+    pub(crate) known: Option<Known>,
 }
 
 /// A document as the index takes it.
-struct Prepared {
-    key: String,
-    text: String,
-    row: Vec<u8>,
+pub(super) struct Prepared {
+    pub(super) key: String,
+    pub(super) text: String,
+    pub(super) row: Vec<u8>,
 }
 
 /// Longest time for one call; a small server may take minutes over a batch.
@@ -42,6 +45,9 @@ const LISTEN: Duration = Duration::from_millis(100);
 
 /// Texts sent to an embedding endpoint in one call.
 const BATCH: usize = 64;
+
+/// Bytes of a text below which it is not its length that a server refuses.
+const SHORTEST: usize = 256;
 
 /// Build every index of `plan`, from the documents that [`read`] found, into `folder`.
 pub(crate) fn build(
@@ -88,6 +94,41 @@ pub(crate) fn assemble(
     folder: &Path,
     embed: impl FnOnce(usize, &[&str]) -> anyhow::Result<Vec<Vec<f32>>>,
 ) -> anyhow::Result<Built> {
+    let (prepared, mut bad) = prepare_all(index, corpus)?;
+    let vectors = match embedder(index) {
+        None => None,
+        Some(endpoint) => {
+            let texts: Vec<&str> = prepared.iter().map(|one| one.text.as_str()).collect();
+            Some(embed(endpoint, &texts)?)
+        }
+    };
+    std::fs::create_dir_all(folder)?;
+    let path = live::file(folder, &index.name);
+    let (info, refused) = write(index, &prepared, vectors, &path)?;
+    bad.extend(refused);
+    let mut notes = vec![format!("index {}: {} passages", index.name, info.documents)];
+    if !bad.is_empty() {
+        notes.push(format!(
+            "index {}: {} passages left out, first: {}",
+            index.name,
+            bad.len(),
+            bad[0]
+        ));
+    }
+    let known = index.refresh_ns.map(|_| live::known(&prepared));
+    Ok(Built { path, notes, known })
+}
+
+/// The endpoint that makes its vectors, if it has any of an endpoint.
+pub(super) fn embedder(index: &IndexPlan) -> Option<usize> {
+    index.embedder.filter(|_| index.search != SearchPlan::Bm25)
+}
+
+/// The documents that can be used, and why others cannot; at least one can.
+pub(super) fn prepare_all(
+    index: &IndexPlan,
+    corpus: &Corpus,
+) -> anyhow::Result<(Vec<Prepared>, Vec<String>)> {
     let text = Program::compile(&index.text)?;
     let mut bad: Vec<String> = corpus.bad_rows.iter().map(ToString::to_string).collect();
     let mut prepared = Vec::with_capacity(corpus.documents.len());
@@ -101,13 +142,16 @@ pub(crate) fn assemble(
         let first = bad.first().map_or("there are none", String::as_str);
         return Err(usage(format!("no document can be used: {first}")));
     }
-    let vectors = match (index.search, index.embedder) {
-        (SearchPlan::Bm25, _) | (_, None) => None,
-        (_, Some(endpoint)) => {
-            let texts: Vec<&str> = prepared.iter().map(|one| one.text.as_str()).collect();
-            Some(embed(endpoint, &texts)?)
-        }
-    };
+    Ok((prepared, bad))
+}
+
+/// Write the documents with their vectors to `path`; also tells which the index did not take.
+pub(super) fn write(
+    index: &IndexPlan,
+    prepared: &[Prepared],
+    vectors: Option<Vec<Vec<f32>>>,
+    path: &Path,
+) -> anyhow::Result<(IndexInfo, Vec<String>)> {
     let dims = match (&vectors, index.search) {
         (Some(vectors), _) => vectors.first().map_or(0, Vec::len),
         (None, SearchPlan::Bm25) => 0,
@@ -115,25 +159,14 @@ pub(crate) fn assemble(
     };
     let mut builder = IndexBuilder::new(BuildOptions { search: index.search.into(), dims })?;
     let mut vectors = vectors.map(Vec::into_iter);
-    for one in &prepared {
+    let mut refused = Vec::new();
+    for one in prepared {
         let vector = vectors.as_mut().and_then(Iterator::next);
         if let Err(error) = builder.push(&one.key, &one.text, &one.row, vector) {
-            bad.push(error.to_string());
+            refused.push(error.to_string());
         }
     }
-    std::fs::create_dir_all(folder)?;
-    let path = folder.join(format!("{}.index", index.name));
-    let info = builder.build_to(&path)?;
-    let mut notes = vec![format!("index {}: {} passages", index.name, info.documents)];
-    if !bad.is_empty() {
-        notes.push(format!(
-            "index {}: {} passages left out, first: {}",
-            index.name,
-            bad.len(),
-            bad[0]
-        ));
-    }
-    Ok(Built { path, notes })
+    Ok((builder.build_to(path)?, refused))
 }
 
 /// A document's fields as columns of the declared record.
@@ -172,7 +205,7 @@ fn prepare(index: &IndexPlan, text: &Program, document: &Document) -> Result<Pre
 }
 
 /// Vectors of all texts, by an endpoint of the plan.
-fn embed(
+pub(super) fn embed(
     plan: &Plan,
     endpoint: usize,
     texts: &[&str],
@@ -182,39 +215,103 @@ fn embed(
     let access = access.context("the endpoint that makes its vectors was not started")?;
     let client = client(access)?;
     let name = plan.endpoints.get(endpoint).map_or("", |endpoint| endpoint.name.as_str());
-    let mut vectors = Vec::with_capacity(texts.len());
-    for chunk in texts.chunks(BATCH) {
-        // A passage is known by its text, so an unchanged corpus is not paid for again.
-        let records = chunk.iter().map(|text| fnv1a(text.as_bytes())).collect();
-        let texts = chunk.iter().map(|text| (*text).to_owned()).collect();
-        let (sender, receiver) = mpsc::channel();
-        let request = Request::Embed { texts };
-        let call = Call {
-            stage: usize::MAX,
-            records,
-            ..Call::new(endpoint, request, TIMEOUT.as_nanos() as u64)
-        };
-        let completion = Completion::new(move |outcome| {
-            let _ = sender.send(outcome);
-        });
-        client.submit(call, completion);
-        // The call has its own time limit; the user may have less.
-        let outcome = loop {
-            match receiver.recv_timeout(LISTEN) {
-                Ok(outcome) => break outcome,
-                Err(RecvTimeoutError::Timeout) if interrupts.count() == 0 => {}
-                Err(_) => bail!("interrupted"),
+    let mut vectors = vec![Vec::new(); texts.len()];
+    // A model pads the texts of a call to the length of the longest.
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by_key(|at| texts[*at].len());
+    let ask = |texts: Vec<String>| asked(&client, endpoint, texts, interrupts);
+    let failed = |error: CallError| anyhow!("endpoint `{name}` cannot make the vectors: {error}");
+    let mut shortened = 0;
+    for places in order.chunks(BATCH) {
+        match ask(places.iter().map(|at| texts[*at].to_owned()).collect())? {
+            Ok(more) => places.iter().zip(more).for_each(|(at, vector)| vectors[*at] = vector),
+            // One that is too long for the model makes a server refuse the whole call.
+            Err(error) if is_of_its_content(&error) => {
+                for at in places {
+                    let (vector, whole) = beginning(texts[*at], &ask)?.map_err(failed)?;
+                    vectors[*at] = vector;
+                    shortened += usize::from(!whole);
+                }
             }
-        };
-        match outcome.result {
-            Ok(Answer::Embedded { vectors: more, .. }) if more.len() == chunk.len() => {
-                vectors.extend(more);
-            }
-            Ok(_) => bail!("endpoint `{name}` answered with something else than vectors"),
-            Err(error) => bail!("endpoint `{name}` cannot make the vectors: {error}"),
+            Err(error) => return Err(failed(error)),
         }
     }
+    if shortened > 0 {
+        eprintln!(
+            "warning: {shortened} of {} passages are too long for the model of endpoint `{name}`; \
+             only their beginning can be found by its vectors",
+            texts.len()
+        );
+    }
     Ok(vectors)
+}
+
+type Asked = Result<Vec<Vec<f32>>, CallError>;
+
+/// The vector of a text, or of as much of its beginning as the model takes; and whether that is all
+/// of it.
+fn beginning(
+    text: &str,
+    ask: &impl Fn(Vec<String>) -> anyhow::Result<Asked>,
+) -> anyhow::Result<Result<(Vec<f32>, bool), CallError>> {
+    let mut length = text.len();
+    loop {
+        while !text.is_char_boundary(length) {
+            length -= 1;
+        }
+        match ask(vec![text[..length].to_owned()])? {
+            Ok(vectors) => {
+                let vector = vectors.into_iter().next().unwrap_or_default();
+                return Ok(Ok((vector, length == text.len())));
+            }
+            Err(error) if is_of_its_content(&error) && length > SHORTEST => length = length * 3 / 4,
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}
+
+/// Whether a server refused a call for what is in it.
+fn is_of_its_content(error: &CallError) -> bool {
+    error.class == ErrorClass::Rejected && matches!(error.status, Some(400 | 413 | 422))
+}
+
+/// The vectors of a few texts.
+fn asked(
+    client: &Client,
+    endpoint: usize,
+    texts: Vec<String>,
+    interrupts: &Interrupts,
+) -> anyhow::Result<Asked> {
+    let count = texts.len();
+    // A passage is known by its text, so an unchanged corpus is not paid for again.
+    let records = texts.iter().map(|text| fnv1a(text.as_bytes())).collect();
+    let (sender, receiver) = mpsc::channel();
+    let request = Request::Embed { texts };
+    let call = Call {
+        stage: usize::MAX,
+        records,
+        ..Call::new(endpoint, request, TIMEOUT.as_nanos() as u64)
+    };
+    let completion = Completion::new(move |outcome| {
+        let _ = sender.send(outcome);
+    });
+    client.submit(call, completion);
+    // The call has its own time limit; the user may have less.
+    let outcome = loop {
+        match receiver.recv_timeout(LISTEN) {
+            Ok(outcome) => break outcome,
+            Err(RecvTimeoutError::Timeout) if interrupts.count() == 0 => {}
+            Err(_) => bail!("interrupted"),
+        }
+    };
+    Ok(match outcome.result {
+        Ok(Answer::Embedded { vectors, .. }) if vectors.len() == count => Ok(vectors),
+        Ok(_) => {
+            let what = "it answered with something else than vectors";
+            Err(CallError::new(ErrorClass::Protocol, what))
+        }
+        Err(error) => Err(error),
+    })
 }
 
 /// A client of the run's gateway.

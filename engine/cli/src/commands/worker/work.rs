@@ -14,7 +14,7 @@ use sage_core::index::Index;
 use sage_dataflow::{Begin, DataflowError, Progress, Reporter, WorkerSetup};
 use sage_exec::Programs;
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
-use sage_retrieval::MappedIndex;
+use sage_retrieval::{LiveIndex, MappedIndex};
 
 use super::keeper::KEPT;
 use crate::exit::Exit;
@@ -94,9 +94,14 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
     listen(member.messages, Arc::clone(&stop), begin.clone(), shift_ns)?;
     tell_usage(ToSupervisor(control.clone()))?;
 
-    let indexes = job.indexes.iter().map(|path| {
-        let index = MappedIndex::open(path)?;
-        Ok(Arc::new(index) as Arc<dyn Index>)
+    let indexes = job.indexes.iter().enumerate().map(|(at, path)| {
+        let live = job.plan.indexes.get(at).is_some_and(|index| index.refresh_ns.is_some());
+        let index: Arc<dyn Index> = if live {
+            Arc::new(LiveIndex::open(path)?)
+        } else {
+            Arc::new(MappedIndex::open(path)?)
+        };
+        Ok(index)
     });
     let indexes = indexes.collect::<anyhow::Result<Vec<_>>>()?;
     let mut endpoint = endpoint(&job, member.index, tls)?;
