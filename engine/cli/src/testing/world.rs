@@ -127,6 +127,13 @@ impl World {
                 }
                 Answer::Generated(texts)
             }
+            Request::Exec { command, .. } => {
+                let what = format!(
+                    "a test does not run `{}`; say what it answers: `mock STAGE = ...`",
+                    command.words.join(" ")
+                );
+                return Err(CallError::new(ErrorClass::Rejected, what));
+            }
         };
         Ok((answer, works))
     }
