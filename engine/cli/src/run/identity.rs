@@ -81,7 +81,7 @@ impl Identity {
         if let Some(path) = source.and_then(Constant::as_str) {
             put(format!("file `{path}`"), file(Path::new(path))?);
         }
-        for join in plan.relation().into_iter().flat_map(|relation| relation.joined()) {
+        for join in plan.relation().into_iter().flat_map(sage_dsl::plan::RelationPlan::joined) {
             if let Some(path) = lookup(&join.source.args, "path").and_then(Constant::as_str) {
                 put(format!("file `{path}`"), file(Path::new(path))?);
             }
