@@ -36,6 +36,7 @@ pub mod schema;
 mod span;
 mod study;
 mod suggest;
+pub mod symbols;
 pub mod types;
 
 pub use check::check_catalog;

@@ -207,6 +207,9 @@ impl Reader<'_> {
         }
         if text == "," {
             let message = "one `,` too many";
+            if self.in_broken_line(span, message) {
+                return;
+            }
             self.report(Diagnostic::error(codes::UNEXPECTED, span, message).fix(span, ""));
             return;
         }
@@ -297,6 +300,18 @@ impl Reader<'_> {
         let message = format!("`{word}` is not a word of the language");
         self.report(Diagnostic::error(codes::FOREIGN_WORD, at, message).help(*help));
         true
+    }
+
+    /// Whether the last finding is another one of syntax in the same line: what comes behind it was
+    /// read in pieces.
+    fn in_broken_line(&self, span: Span, message: &str) -> bool {
+        self.diagnostics.last().is_some_and(|last| {
+            let start = last.span().map_or(u32::MAX, |at| at.start);
+            let between = self.text.get(start as usize..span.start as usize);
+            last.code == codes::UNEXPECTED
+                && last.message != message
+                && between.is_some_and(|text| !text.contains('\n'))
+        })
     }
 
     /// Whether the scanner has already said what is wrong with a piece.

@@ -12,6 +12,7 @@ use crate::commands::experiment::ExperimentArguments;
 use crate::commands::fmt::FmtArguments;
 use crate::commands::gateway::GatewayArguments;
 use crate::commands::jobs::JobsArguments;
+use crate::commands::lsp::LspArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::retry::RetryArguments;
 use crate::commands::simulate::SimulateArguments;
@@ -69,6 +70,8 @@ pub(crate) enum Command {
     Replay(ReplayArguments),
     /// Run the failed records of a run again
     Retry(RetryArguments),
+    /// Serve an editor: findings, completion, hover, renaming
+    Lsp(LspArguments),
     /// Print what a shell needs to complete command lines
     Completions(CompletionsArguments),
     /// Measure a real endpoint and write a profile to simulate it with

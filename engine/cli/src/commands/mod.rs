@@ -13,6 +13,7 @@ pub(crate) mod gateway;
 mod hints;
 pub(crate) mod jobs;
 mod list;
+pub(crate) mod lsp;
 pub(crate) mod replay;
 pub(crate) mod retry;
 mod run;
@@ -37,6 +38,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::List(arguments) => list::list(&arguments),
+        Command::Lsp(arguments) => lsp::lsp(&arguments),
         Command::Doc { name } => doc::doc(name.as_deref()),
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Simulator(arguments) => simulator::simulator(&arguments),
