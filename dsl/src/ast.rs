@@ -143,6 +143,24 @@ pub(crate) enum Step {
     Route(Route),
     Loop(Loop),
     Carry(Carry),
+    Group(Group),
+}
+
+/// `group by key, name: key window call { name: aggregate }`.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) keys: Vec<Key>,
+    pub(crate) window: Option<Call>,
+    pub(crate) aggregates: Block,
+    /// What stands before the block.
+    pub(crate) span: Span,
+}
+
+/// A key of a group.
+#[derive(Debug)]
+pub(crate) struct Key {
+    pub(crate) name: Option<Name>,
+    pub(crate) value: Expr,
 }
 
 /// `route subject { when pattern => { steps } else => { steps } }`.

@@ -14,6 +14,7 @@
 //! - An experiment runs programs: each of its jobs is compiled on its own, so that pipelines may be
 //!   compared whose declarations would collide in one program.
 
+mod aggregates;
 mod ast;
 pub mod catalog;
 mod check;
@@ -39,6 +40,7 @@ mod suggest;
 pub mod symbols;
 pub mod types;
 
+pub use aggregates::{AGGREGATES, AggregateSpec, find_aggregate};
 pub use check::check_catalog;
 pub use codes::{CODES, Code, explain_code};
 pub use compile::{Compiled, Request, compile};

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::catalog::StageClass;
-use crate::plan::{Argument, Expr, Node, Plan};
+use crate::plan::{Argument, Expr, Node, Plan, RelationStep};
 
 /// Orders the nodes and drops what is not used.
 pub(crate) fn finish(mut plan: Plan) -> Plan {
@@ -38,7 +38,7 @@ fn order(nodes: Vec<Node>) -> Vec<Node> {
                 }
                 ordered.insert(place, Node::Filter(filter));
             }
-            Node::Emit(emit) => emits.push(Node::Emit(emit)),
+            Node::Emit(_) | Node::Relate(_) => emits.push(node),
             other => ordered.push(other),
         }
     }
@@ -72,7 +72,8 @@ fn prune(plan: &mut Plan) {
             Node::Emit(emit) => {
                 sinks.insert(emit.sink);
             }
-            _ => {}
+            Node::Relate(relation) => sinks.extend(relation.emits().map(|emit| emit.sink)),
+            Node::Source(_) | Node::Filter(_) | Node::Schedule => {}
         }
     }
     for at in &indexes {
@@ -109,7 +110,14 @@ fn prune(plan: &mut Plan) {
                 }
             }
             Node::Emit(emit) => emit.sink = sinks.get(&emit.sink).copied().unwrap_or(emit.sink),
-            _ => {}
+            Node::Relate(relation) => {
+                for step in &mut relation.steps {
+                    if let RelationStep::Emit(emit) = step {
+                        emit.sink = sinks.get(&emit.sink).copied().unwrap_or(emit.sink);
+                    }
+                }
+            }
+            Node::Source(_) | Node::Filter(_) | Node::Schedule => {}
         }
     }
 }
@@ -142,6 +150,12 @@ fn expressions(plan: &mut Plan, visit: &mut impl FnMut(&mut Expr)) {
             }
             Node::Emit(emit) => {
                 for expr in emit.values.iter_mut().chain(&mut emit.condition) {
+                    visit_mut(expr, visit);
+                }
+            }
+            Node::Relate(relation) => {
+                let steps = relation.steps.iter_mut().flat_map(RelationStep::expressions_mut);
+                for expr in relation.values.iter_mut().chain(steps) {
                     visit_mut(expr, visit);
                 }
             }

@@ -9,6 +9,7 @@
 use std::collections::BTreeSet;
 
 use super::merge::Merge;
+use super::relation::Relation;
 use super::typed::{Shape, Typed};
 use super::{Place, Scope};
 use crate::ast;
@@ -53,6 +54,8 @@ pub(super) struct Body {
     pub(super) pending: Vec<Merge>,
     /// Steps that may still be checked.
     pub(super) left: usize,
+    /// What the records contribute to, from the first step over all of them on.
+    pub(super) relation: Option<Relation>,
 }
 
 /// Records that have not come to an `emit` yet.

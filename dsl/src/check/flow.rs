@@ -36,6 +36,7 @@ impl<'a> Checker<'a> {
         } else if !flow.broken {
             self.all_emit(flow, &level);
         }
+        body.end_relation();
         let fields = Scope {
             columns: &body.columns[..body.own],
             own: body.own,
@@ -207,5 +208,6 @@ fn begun(source: Option<&SourcePlan>, flow: &ast::Flow) -> Body {
         hidden: Vec::new(),
         pending: Vec::new(),
         left: MAX_CHECKED,
+        relation: None,
     }
 }

@@ -20,6 +20,11 @@ pub(super) fn mentions(step: &Step, name: &str) -> bool {
             repeat.until.iter().any(|until| in_expr(until, name)) || any(&repeat.steps, name)
         }
         Step::Carry(carry) => in_expr(&carry.value, name),
+        Step::Group(group) => {
+            group.keys.iter().any(|key| in_expr(&key.value, name))
+                || group.window.iter().flat_map(|it| &it.args).any(|arg| in_expr(&arg.value, name))
+                || in_block(&group.aggregates, name)
+        }
     }
 }
 
@@ -68,7 +73,7 @@ fn gather<'s>(steps: &'s [Step], names: &mut Vec<&'s str>) {
                 gather(&repeat.steps, names);
                 continue;
             }
-            Step::From(..) | Step::Where(_) | Step::Emit(_) => continue,
+            Step::From(..) | Step::Where(_) | Step::Emit(_) | Step::Group(_) => continue,
         };
         if !names.contains(&name) {
             names.push(name);

@@ -6,6 +6,7 @@
 //!
 //! A file per concern; all are `impl Checker`.
 
+mod aggregate;
 mod argument;
 mod body;
 mod branch;
@@ -21,6 +22,7 @@ mod expression;
 mod fit;
 mod flow;
 mod function;
+mod group;
 mod leaf;
 mod matching;
 mod mention;
@@ -32,6 +34,7 @@ mod param;
 mod prompt;
 mod range;
 mod record;
+mod relation;
 mod repeat;
 mod route;
 mod schedule;

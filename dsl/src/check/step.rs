@@ -19,6 +19,10 @@ impl<'a> Checker<'a> {
             }
             body.left -= 1;
             self.merge_mentioned(step, level, body);
+            if body.relation.is_some() {
+                self.relation_step(step, level, body);
+                continue;
+            }
             match step {
                 Step::From(name, _) if !level.turns.is_empty() => {
                     let message = "`from` is the first step of a flow";
@@ -31,6 +35,7 @@ impl<'a> Checker<'a> {
                 Step::Route(route) => self.route(route, level, body),
                 Step::Loop(repeat) => self.repeat(repeat, level, body),
                 Step::Carry(carry) => self.carry(carry, level, body),
+                Step::Group(group) => self.group_step(group, level, body),
             }
         }
     }

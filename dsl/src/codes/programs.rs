@@ -290,6 +290,27 @@ pub(super) const PROGRAMS: &[Code] = &[
         "A loop begins with the first values of what it carries, `carry x: type = value`, and says \
         once what each is in the next round, `carry x = value`, in the body of the loop itself.",
     ),
+    page(
+        "S0416",
+        "group does not fit here",
+        "`group by key { name: aggregate }` is a step of the flow itself, over all records that come \
+        to it. It has at least one aggregate, and a key that is computed has a name: \
+        `group by day: slice(.at, 0, 10) { n: count() }`. Without `by` all records are one group.",
+    ),
+    page(
+        "S0417",
+        "step behind a group",
+        "Behind a group there is a row for each key, and no record that a call could be made for. \
+        What may follow are `where`, stages with a plain expression, further groups and `emit`; \
+        `.name` is a key or an aggregate.",
+    ),
+    page(
+        "S0418",
+        "aggregate does not fit",
+        "An entry of a group is one aggregate of the list in the page about the language, with the \
+        arguments of its signature: `n: count()`, `mean: avg(.score)`, `p: quantile(.took, 0.9)`, \
+        `best: top_k(.title, k: 3, by: .score)`.",
+    ),
     page("S0501", "option is missing", "An option without a default was left out."),
     page(
         "S0502",

@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod experiment;
+mod relation;
 mod stage;
 mod tree;
 
@@ -78,6 +79,9 @@ pub fn explain(plan: &Plan) -> String {
             for at in beside {
                 let depth = depth + usize::from(side_by_side);
                 line(&mut out, depth, &node_text(plan, &plan.nodes[*at], ""));
+                if let Node::Relate(relation) = &plan.nodes[*at] {
+                    relation::steps(plan, relation, |text| line(&mut out, depth + 1, text));
+                }
             }
         }
     }
@@ -109,7 +113,7 @@ fn line(out: &mut String, depth: usize, text: &str) {
 /// Arms and rounds that a node stands in.
 fn turns(node: &Node) -> &[Turn] {
     match node {
-        Node::Source(_) | Node::Schedule => &[],
+        Node::Source(_) | Node::Schedule | Node::Relate(_) => &[],
         Node::Filter(filter) => &filter.turns,
         Node::Stage(stage) => &stage.turns,
         Node::Emit(emit) => &emit.turns,
@@ -123,6 +127,7 @@ fn node_text(plan: &Plan, node: &Node, place: &str) -> String {
         Node::Stage(stage) => stage::text(plan, stage, place),
         Node::Schedule => schedule_text(plan),
         Node::Emit(emit) => emit_text(plan, emit),
+        Node::Relate(relation) => relation::text(relation),
     }
 }
 

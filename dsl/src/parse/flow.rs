@@ -63,6 +63,7 @@ impl Reader<'_> {
             Rule::route => self.route(pair, flow, left).map(Step::Route),
             Rule::repeat => self.repeat(pair, flow, left).map(Step::Loop),
             Rule::carry => self.carry(pair).map(Step::Carry),
+            Rule::group => self.group(pair).map(Step::Group),
             Rule::bad_step => {
                 flow.broken = true;
                 poison(&pair, flow);
@@ -142,6 +143,35 @@ impl Reader<'_> {
             }
         }
         None
+    }
+
+    fn group(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Group> {
+        let start = self.span(&pair);
+        let (mut keys, mut window, mut block) = (Vec::new(), None, None);
+        for part in children(pair) {
+            match part.as_rule() {
+                Rule::group_key => keys.extend(self.group_key(part)),
+                Rule::leaf => window = Some(self.leaf_call(part)?),
+                _ => block = Some(part),
+            }
+        }
+        let aggregates = self.block_or_empty(block, start);
+        let before = self.text.get(start.start as usize..aggregates.span.start as usize);
+        let length = before.unwrap_or_default().trim_end().len() as u32;
+        let span = Span { end: start.start + length, ..start };
+        Some(ast::Group { keys, window, aggregates, span })
+    }
+
+    fn group_key(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Key> {
+        let (mut name, mut value) = (None, None);
+        for part in children(pair) {
+            match part.as_rule() {
+                Rule::key => name = Some(self.word(&part)),
+                Rule::expr => value = Some(self.expression(part)),
+                _ => {}
+            }
+        }
+        Some(ast::Key { name, value: value? })
     }
 
     /// The word that a step begins with.

@@ -212,20 +212,22 @@ impl Reader<'_> {
         for part in parts {
             match part.as_rule() {
                 Rule::of_name => ty = children(part).next().map(|name| self.word(&name)),
-                Rule::leaf => {
-                    let inner = children(part).next()?;
-                    call = if inner.as_rule() == Rule::call {
-                        self.call(inner)
-                    } else {
-                        let name = self.word(&inner);
-                        Some(ast::Call { span: name.span, name, args: Vec::new() })
-                    };
-                }
+                Rule::leaf => call = self.leaf_call(part),
                 _ => block = Some(part),
             }
         }
         let block = self.block_or_empty(block, name.span);
         Some(ast::Leaf { name, ty, call: call?, block })
+    }
+
+    /// A call, or a word that stands for one without arguments.
+    pub(super) fn leaf_call(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Call> {
+        let inner = children(pair).next()?;
+        if inner.as_rule() == Rule::call {
+            return self.call(inner);
+        }
+        let name = self.word(&inner);
+        Some(ast::Call { span: name.span, name, args: Vec::new() })
     }
 
     fn prompt(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Prompt> {

@@ -80,6 +80,8 @@ pub(crate) fn shape(text: &str) -> Option<Vec<(String, String)>> {
     let leaf = |pair: Pair<'_, Rule>| {
         let text = match pair.as_rule() {
             _ if pair.clone().into_inner().next().is_some() => String::new(),
+            // An empty one may be written with or without a blank.
+            Rule::block => String::new(),
             Rule::string | Rule::triple => pair.as_str().to_owned(),
             _ => pair.as_str().split_whitespace().collect::<Vec<_>>().join(" "),
         };

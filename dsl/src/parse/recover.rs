@@ -63,7 +63,7 @@ const FORMS: &[(&str, Rule, &str)] = &[
     ("else", Rule::arm, "the last arm of a route may be `else => { ... }`"),
     ("loop", Rule::repeat, "a loop is `loop up to 3 until condition { ... }`"),
     ("carry", Rule::carry, "write `carry name: type = value`"),
-    ("group", Rule::group, "a group is `group by key window(...) { name: aggregate }`"),
+    ("group", Rule::group, "a group is `group by key, name: key { name: aggregate }`"),
     ("given", Rule::given, "write `given Type { field: value }` or `given 10 of source`"),
     ("mock", Rule::mock, "write `mock stage = value`"),
     ("fault", Rule::fault, "write `fault endpoint { status_429: 30% }`"),
@@ -98,7 +98,7 @@ const FOREIGN_WORDS: &[(&str, &str)] = &[
 
 /// What a flow is made of.
 pub(super) const STEPS: &str =
-    "steps are `from`, `where`, `stage`, `route`, `loop`, `carry` and `emit`";
+    "steps are `from`, `where`, `stage`, `route`, `loop`, `carry`, `group` and `emit`";
 
 const STEP_WORDS: &[&str] = &["from", "stage", "where", "emit", "route", "loop", "carry", "group"];
 

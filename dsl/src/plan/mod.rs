@@ -10,6 +10,7 @@
 //! each stage appends exactly one column, in node order.
 
 mod expression;
+mod relation;
 mod turn;
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,7 @@ use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
+pub use relation::{Aggregate, AggregatePlan, ComputePlan, GroupPlan, RelationPlan, RelationStep};
 pub use turn::Turn;
 
 /// A checked program for one flow.
@@ -72,6 +74,8 @@ pub enum Node {
     Schedule,
     /// Send a row into a sink.
     Emit(EmitPlan),
+    /// What the records contribute to, over all of them; at most one, the last node.
+    Relate(RelationPlan),
 }
 
 /// A source of records.
@@ -352,6 +356,14 @@ impl Plan {
     pub fn stages(&self) -> impl Iterator<Item = &StagePlan> {
         self.nodes.iter().filter_map(|node| match node {
             Node::Stage(stage) => Some(stage),
+            _ => None,
+        })
+    }
+
+    /// What the records contribute to, if that is anything.
+    pub fn relation(&self) -> Option<&RelationPlan> {
+        self.nodes.iter().find_map(|node| match node {
+            Node::Relate(relation) => Some(relation),
             _ => None,
         })
     }

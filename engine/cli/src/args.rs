@@ -318,5 +318,6 @@ pub(crate) enum Listed {
     Policies,
     Profiles,
     Functions,
+    Aggregates,
     Launchers,
 }

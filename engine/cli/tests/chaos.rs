@@ -9,19 +9,24 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests; it prints a table")]
 
+#[path = "support/joined.rs"]
+mod joined;
 #[path = "support/relay.rs"]
 mod relay;
 #[path = "support/server.rs"]
 mod server;
+#[path = "support/strait.rs"]
+mod strait;
 mod support;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ExitStatus};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use joined::{Joined, invitation};
 use relay::Relay;
 use server::{MODEL, Server};
 use support::{Done, Draw, Sage, again, ended, send, wait_until, worker, workers_of};
@@ -45,9 +50,12 @@ enum Kind {
     Interrupt,
     /// The model server is killed, and comes back some time later.
     Simulator,
+    /// A worker's link to the supervisor or to the gateway is frozen or cut, and healed some time
+    /// later. The workers of such a run join it by themselves.
+    Partition,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Kill,
     Kind::Stop,
     Kind::Slow,
@@ -56,6 +64,7 @@ const KINDS: [Kind; 8] = [
     Kind::Supervisor,
     Kind::Interrupt,
     Kind::Simulator,
+    Kind::Partition,
 ];
 
 impl Kind {
@@ -69,6 +78,7 @@ impl Kind {
             Kind::Supervisor => supervisor(field),
             Kind::Interrupt => interrupt(field),
             Kind::Simulator => simulator(field),
+            Kind::Partition => partition(field),
         }
     }
 
@@ -81,17 +91,33 @@ impl Kind {
 struct Field<'f> {
     /// The supervisor.
     pid: u32,
+    /// Its workers, if they have joined by themselves.
+    joined: Option<&'f Joined>,
     draw: &'f mut Draw,
     simulator: &'f mut Server,
     relay: &'f Relay,
     tally: &'f mut Tally,
+    /// When the run began, and when its gateways were killed.
+    kills: &'f mut Vec<Instant>,
 }
 
 impl Field<'_> {
     /// A worker, if there is one at this moment.
     fn victim(&mut self) -> Option<u32> {
-        let workers = workers_of(self.pid);
+        let workers = self.workers();
         workers.get(self.draw.below(workers.len().max(1) as u64) as usize).copied()
+    }
+
+    fn workers(&self) -> Vec<u32> {
+        self.joined.map_or_else(|| workers_of(self.pid), Joined::pids)
+    }
+
+    /// Let so much time pass, unless the run ends.
+    fn pass(&self, time: Duration) {
+        let start = Instant::now();
+        while start.elapsed() < time && !ended(self.pid) {
+            thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -104,6 +130,11 @@ fn kill(field: &mut Field<'_>) {
 fn stop(field: &mut Field<'_>) {
     if let Some(victim) = field.victim() {
         send("-STOP", victim);
+        if field.joined.is_some() {
+            // The supervisor cannot reach it; somebody else has to end it.
+            field.pass(Duration::from_millis(2500));
+            send("-KILL", victim);
+        }
     }
 }
 
@@ -121,13 +152,18 @@ fn slow(field: &mut Field<'_>) {
 }
 
 fn scheduler(field: &mut Field<'_>) {
-    if !workers_of(field.pid).is_empty() && !ended(field.pid) {
-        send("-KILL", worker(field.pid, 0));
+    let first = match field.joined {
+        Some(joined) => joined.worker(0),
+        None if workers_of(field.pid).is_empty() || ended(field.pid) => None,
+        None => Some(worker(field.pid, 0)),
+    };
+    if let Some(first) = first {
+        send("-KILL", first);
     }
 }
 
 fn two(field: &mut Field<'_>) {
-    for victim in workers_of(field.pid).into_iter().take(2) {
+    for victim in field.workers().into_iter().take(2) {
         send("-KILL", victim);
     }
 }
@@ -136,6 +172,7 @@ fn supervisor(field: &mut Field<'_>) {
     field.tally.in_flight += field.relay.open();
     field.tally.gateways += 1;
     send("-KILL", field.pid);
+    field.kills.push(Instant::now());
 }
 
 fn interrupt(field: &mut Field<'_>) {
@@ -155,6 +192,25 @@ fn simulator(field: &mut Field<'_>) {
     if field.relay.last().is_some_and(|last| last > back) {
         field.tally.restarts_ms.push(back.elapsed().as_secs_f64() * 1e3);
     }
+}
+
+fn partition(field: &mut Field<'_>) {
+    let Some(joined) = field.joined else { return };
+    let straits = joined.straits();
+    let control = &straits[field.draw.below(straits.len() as u64) as usize];
+    let of_gateway = field.draw.below(3) == 0;
+    let gateway = control.gateway().filter(|_| of_gateway);
+    let strait = gateway.as_ref().unwrap_or(control);
+    if field.draw.below(2) == 0 {
+        strait.freeze()
+    } else {
+        strait.cut()
+    }
+    // Shorter and longer than the silence after which a worker is lost.
+    let (shorter, longer) = (100 + field.draw.below(900), 1700 + field.draw.below(1800));
+    let time = if field.draw.below(3) == 0 { shorter } else { longer };
+    field.pass(Duration::from_millis(time));
+    strait.heal();
 }
 
 /// All kinds of sinks, calls, failed records, unreadable rows, and one record that everybody gets
@@ -228,6 +284,8 @@ struct Tally {
     paid: u64,
     paid_again: u64,
     most_paid_again: u64,
+    /// How long before a kill the answers came that were paid for again.
+    forgotten_ms: Vec<f64>,
     /// Times that a gateway was killed.
     gateways: u64,
     /// Calls that were at the server then.
@@ -257,12 +315,17 @@ impl Trial<'_> {
         let drawn = 2 + draw.below(3);
         let workers = self.workers.unwrap_or(drawn);
         let loss = ["respawn", "respawn", "shrink"][draw.below(3) as usize];
-        let command = format!("run f.sage --out out --workers {workers} --on-loss {loss}");
+        let joins = self.kinds.contains(&Kind::Partition);
+        let launcher = if joins { "join" } else { "local" };
+        let command = format!(
+            "run f.sage --out out --workers {workers} --on-loss {loss} --launcher {launcher}"
+        );
         let first =
             Sage::new().file("f.sage", program(&relay.url)).file("tasks.csv", tasks(self.tasks));
         let (mut story, gateways) = (String::new(), tally.gateways);
+        let mut kills = vec![Instant::now()];
         let done = loop {
-            let mut attempt = Attempt::of(&again(&first, &command));
+            let mut attempt = Attempt::of(&again(&first, &command), joins.then_some(workers));
             let mut strikes = Vec::new();
             // Faults of an attempt; those that are left are for the next one.
             while let Some(kind) = self.kinds.pop() {
@@ -275,7 +338,8 @@ impl Trial<'_> {
                 tally.faults += 1;
                 let pid = attempt.child.id();
                 let (simulator, relay, draw) = (&mut simulator, &relay, &mut draw);
-                kind.strike(&mut Field { pid, draw, simulator, relay, tally });
+                let (kills, joined) = (&mut kills, attempt.joined.as_ref());
+                kind.strike(&mut Field { pid, joined, draw, simulator, relay, tally, kills });
                 if matches!(kind, Kind::Supervisor | Kind::Interrupt) {
                     break;
                 }
@@ -284,7 +348,8 @@ impl Trial<'_> {
                 strikes.iter().any(|(kind, _)| matches!(kind, Kind::Supervisor | Kind::Interrupt));
             let (status, said) = attempt.finish();
             tally.detections(&strikes, &said);
-            let text: String = said.iter().map(|(_, line)| format!("{line}\n")).collect();
+            self.is_paced(&said);
+            let text = text(&said);
             story.push_str(&status.code().map_or(" -".into(), |code| format!(" {code}")));
             match status.code() {
                 Some(3) => {
@@ -308,8 +373,18 @@ impl Trial<'_> {
         let most = (tally.gateways - gateways) * workers * SLOTS;
         tally.slots += most;
         let paid_again = relay.paid_again();
+        let forgotten = kills.windows(2).flat_map(|two| relay.forgotten(two[0], two[1]));
+        tally.forgotten_ms.extend(forgotten.map(|before| before.as_secs_f64() * 1e3));
         assert!(paid_again <= most, "seed {}: {paid_again} paid again: {story}", self.seed);
         format!("{:>4} {:>5} {workers} {loss:<7} {paid_again:>3} {story}", self.seed, self.tasks)
+    }
+
+    /// No fourth restart within a minute.
+    fn is_paced(&self, said: &[(Instant, String)]) {
+        let restarts = said.iter().filter(|(_, line)| line.contains("going on with"));
+        let moments: Vec<Instant> = restarts.map(|(moment, _)| *moment).collect();
+        let close = moments.windows(4).any(|four| four[3] - four[0] < Duration::from_secs(59));
+        assert!(!close, "seed {}: {said:?}", self.seed);
     }
 
     fn judge(&self, done: &Done, relay: &Relay, tally: &mut Tally) {
@@ -364,7 +439,7 @@ impl Tally {
             let found = said.iter().find(|(moment, line)| {
                 moment > at && next.is_none_or(|next| *moment < next) && line.contains("was lost: ")
             });
-            let loses = matches!(kind, Kind::Kill | Kind::Stop | Kind::Scheduler | Kind::Two);
+            let loses = !matches!(kind, Kind::Slow | Kind::Supervisor | Kind::Interrupt);
             if let Some((moment, _)) = found.filter(|_| loses) {
                 self.detection_ms.push((*moment - *at).as_secs_f64() * 1e3);
             }
@@ -372,24 +447,41 @@ impl Tally {
     }
 }
 
+fn text(said: &[(Instant, String)]) -> String {
+    said.iter().map(|(_, line)| format!("{line}\n")).collect()
+}
+
 /// One command.
 struct Attempt {
     child: Child,
     /// What it said, and when.
-    said: Receiver<(Instant, String)>,
+    said: Arc<Mutex<Vec<(Instant, String)>>>,
+    listener: JoinHandle<()>,
+    joined: Option<Joined>,
 }
 
 impl Attempt {
-    fn of(sage: &Sage) -> Self {
+    /// With so many workers that join it, or with its own.
+    fn of(sage: &Sage, joins: Option<u64>) -> Self {
         let mut child = sage.start();
-        let (sender, said) = channel();
+        let said = Arc::new(Mutex::new(Vec::new()));
         let stderr = BufReader::new(child.stderr.take().unwrap());
-        thread::spawn(move || {
+        let lines = Arc::clone(&said);
+        let listener = thread::spawn(move || {
             for line in stderr.lines().map_while(Result::ok) {
-                let _ = sender.send((Instant::now(), line));
+                lines.lock().unwrap().push((Instant::now(), line));
             }
         });
-        Attempt { child, said }
+        let mut attempt = Attempt { child, said, listener, joined: None };
+        if let Some(workers) = joins {
+            wait_until(|| {
+                let said = text(&attempt.said.lock().unwrap());
+                let begin = |invitation| Joined::start(sage.folder.path(), workers, invitation);
+                attempt.joined = invitation(&said).map(begin);
+                attempt.joined.is_some() || attempt.child.try_wait().unwrap().is_some()
+            });
+        }
+        attempt
     }
 
     /// Wait for a moment that is drawn; false if the command has ended before it.
@@ -414,7 +506,10 @@ impl Attempt {
         let mut rest = Vec::new();
         let _ = self.child.stdout.take().unwrap().read_to_end(&mut rest);
         let status = self.child.wait().unwrap();
-        (status, self.said.iter().collect())
+        drop(self.joined.take());
+        self.listener.join().unwrap();
+        let said = std::mem::take(&mut *self.said.lock().unwrap());
+        (status, said)
     }
 }
 
@@ -453,7 +548,7 @@ fn half_and_most(values: &[f64]) -> String {
 
 fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
     let mut text = format!(
-        "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>6} {:>5} {:>7}\n",
+        "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>9} {:>6} {:>5} {:>7}\n",
         "fault",
         "runs",
         "faults",
@@ -462,6 +557,7 @@ fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
         "restart ms",
         "paid",
         "twice (max)",
+        "age ms",
         "at server",
         "slots",
         "lost",
@@ -469,7 +565,7 @@ fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
     );
     for ((mixed, kind), tally) in tallies {
         text.push_str(&format!(
-            "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>6} {:>5} {:>7}\n",
+            "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>9} {:>6} {:>5} {:>7}\n",
             if *mixed { "mixed".into() } else { kind.name() },
             tally.runs,
             tally.faults,
@@ -478,6 +574,7 @@ fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
             half_and_most(&tally.restarts_ms),
             tally.paid,
             format!("{} ({})", tally.paid_again, tally.most_paid_again),
+            half_and_most(&tally.forgotten_ms),
             tally.in_flight,
             tally.slots,
             tally.lost,
@@ -509,7 +606,8 @@ fn many_runs() {
 
 #[test]
 fn a_few_runs() {
-    for (seed, kind) in [(1, Kind::Scheduler), (2, Kind::Supervisor), (3, Kind::Simulator)] {
+    let kinds = [Kind::Scheduler, Kind::Supervisor, Kind::Simulator, Kind::Partition];
+    for (seed, kind) in (1..).zip(kinds) {
         runs(seed..seed + 1, Some(kind), None, &TASKS[..1]);
     }
     // Several kinds.

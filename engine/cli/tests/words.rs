@@ -34,7 +34,7 @@ fn help_texts_have_examples() {
 
 #[test]
 fn every_listed_name_has_a_page() {
-    for what in ["stages", "sources", "sinks", "policies", "documents", "functions"] {
+    for what in ["stages", "sources", "sinks", "policies", "documents", "functions", "aggregates"] {
         let done = Sage::new().args(&format!("list {what} --json")).go().exits(0);
         let listed: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
         let listed = listed.as_array().unwrap();

@@ -30,6 +30,8 @@ pub(crate) struct Context {
     pub(crate) slots: crate::operators::Slots,
     /// What this worker writes.
     pub(crate) outlets: RefCell<crate::outlets::Outlets>,
+    /// Where the contributions go, if the plan has steps over all records.
+    pub(crate) feed: Option<Rc<crate::relation::Feed>>,
 }
 
 /// What source and scheduling operator tell each other; both live on the first worker.
@@ -96,6 +98,15 @@ impl Context {
         let settled = self.outlets.borrow_mut().settle();
         if let Err(error) = settled {
             self.fail(error);
+        }
+    }
+
+    /// Hand what the records have contributed to the steps over all of them.
+    pub(crate) fn contribute(&self) {
+        let Some(feed) = &self.feed else { return };
+        let contributions = self.outlets.borrow_mut().take_contributions();
+        if !contributions.is_empty() {
+            feed.add(contributions.into_iter());
         }
     }
 

@@ -60,6 +60,14 @@ pub enum DataflowError {
         /// What is wrong and how to mend it.
         message: String,
     },
+    /// A row of the steps over all records cannot be computed.
+    #[error("{place}, over all records: {message}")]
+    Relation {
+        /// Which step.
+        place: String,
+        /// What is wrong.
+        message: String,
+    },
     /// Timely could not start.
     #[error("the dataflow could not start: {0}")]
     Start(String),

@@ -28,6 +28,7 @@ mod operators;
 mod outlets;
 pub mod pod;
 mod registry;
+mod relation;
 mod render;
 mod seeds;
 mod segments;

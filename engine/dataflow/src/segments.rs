@@ -37,7 +37,7 @@ pub(crate) fn segments(plan: &Plan, indexes: &[Arc<dyn Index>]) -> Result<Segmen
         let into = if scheduled { &mut segments.behind } else { &mut segments.before };
         match node {
             Node::Schedule => scheduled = true,
-            Node::Source(_) | Node::Emit(_) => {}
+            Node::Source(_) | Node::Emit(_) | Node::Relate(_) => {}
             Node::Filter(filter) => {
                 let program = Program::compile(&filter.predicate).map_err(broken)?;
                 push_step(into, Step::Filter(program), None);

@@ -27,6 +27,7 @@ use crate::context::{Context, Intake};
 use crate::error::DataflowError;
 use crate::operators::{Measurements, Slots};
 use crate::outlets::{Outlets, Writer};
+use crate::relation;
 use crate::render::{Parts, Position, render};
 use crate::socket::Socket;
 use crate::timeline::Timeline;
@@ -215,6 +216,7 @@ fn one(
             (settings.slots_of(setup.index, &plan) as usize).div_ceil(settings.threads.max(1)),
         ),
         outlets: RefCell::new(Outlets::create(&plan, &settings.out, writer, &earlier)?),
+        feed: plan.relation().map(|_| Rc::default()),
         plan,
     });
     let first = peer == 0;
@@ -225,6 +227,7 @@ fn one(
         Parts::build(&context, settings, begin.clone(), position, &setup.indexes, &earlier)?;
 
     worker.dataflow_named("flow", |scope| render(scope, &context, parts, measurements.clone()));
+    relation::build(worker, &context)?;
     let mut timeline = first.then(Timeline::new);
     setup.reporter.ready();
 

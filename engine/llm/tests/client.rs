@@ -139,6 +139,53 @@ async fn a_missing_gateway_is_unreachable() {
 }
 
 #[tokio::test]
+async fn a_call_whose_link_to_the_gateway_breaks_is_answered_over_the_next_one() {
+    let watch = Watch::default();
+    let url = serve(steady(&watch, Duration::from_millis(300))).await;
+    let (gateway, _) = gateway(upstream(&url)).await;
+    let gateway = gateway.strip_prefix("http://").unwrap().to_owned();
+    // The first connection is cut when its question is at the server, the second refused, the others
+    // are carried.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let link = format!("http://{}", listener.local_addr().unwrap());
+    let (cut, at_server) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(async move {
+        let mut at_server = Some(at_server);
+        for number in 0.. {
+            let (mut near, _) = listener.accept().await.unwrap();
+            if number == 1 {
+                continue;
+            }
+            let gateway = gateway.clone();
+            let at_server = at_server.take();
+            tokio::spawn(async move {
+                let mut far = TcpStream::connect(gateway).await.unwrap();
+                let carried = tokio::io::copy_bidirectional(&mut near, &mut far);
+                match at_server {
+                    Some(at_server) => tokio::select! { _ = carried => {}, _ = at_server => {} },
+                    None => drop(carried.await),
+                }
+            });
+        }
+    });
+    let endpoint = EndpointTarget { name: "e".into(), model: "m".into() };
+    let config = ClientConfig {
+        gateway: link,
+        tls: None,
+        token: TOKEN.into(),
+        job: "job".into(),
+        worker: 0,
+        endpoints: vec![endpoint],
+        max_in_flight: 4,
+    };
+    let client = Client::patient(config, Duration::from_secs(20)).unwrap();
+    let answer = submit(&client, call(prompts(&["1"]), Duration::from_secs(30)));
+    until(|| watch.now() == 1).await;
+    cut.send(()).unwrap();
+    answer.await.unwrap().result.unwrap();
+}
+
+#[tokio::test]
 async fn a_patient_client_says_late_that_its_gateway_is_gone_and_at_once_what_the_gateway_says() {
     let patience = Duration::from_millis(700);
     let patient = |gateway: &str, patience| {

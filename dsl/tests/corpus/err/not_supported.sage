@@ -5,7 +5,6 @@ source queries: Query from csv("q.csv")
 sink out: Out to jsonl("o.jsonl")
 flow f {
   from queries
-  group by .text { n: count() }
   join queries on .id
   loop up to 3 until true {
     stage b = 1

@@ -20,6 +20,9 @@ pub(crate) fn doc(name: Option<&str>) -> anyhow::Result<Exit> {
         for function in sage_dsl::FUNCTIONS {
             println!("{:<9} {:<14} {}", "function", function.name, function.doc);
         }
+        for aggregate in sage_dsl::AGGREGATES {
+            println!("{:<9} {:<14} {}", "aggregate", aggregate.name, aggregate.doc);
+        }
         return Ok(Exit::Complete);
     };
     let mut found = false;
@@ -29,6 +32,10 @@ pub(crate) fn doc(name: Option<&str>) -> anyhow::Result<Exit> {
     }
     for function in sage_dsl::FUNCTIONS.iter().filter(|function| function.name == name) {
         println!("function {}\n  {}\n", function.signature, function.doc);
+        found = true;
+    }
+    for aggregate in sage_dsl::AGGREGATES.iter().filter(|aggregate| aggregate.name == name) {
+        println!("aggregate of a group {}\n  {}\n", aggregate.signature, aggregate.doc);
         found = true;
     }
     for (block, summary, form) in BLOCKS.iter().filter(|(block, ..)| *block == name) {
@@ -47,6 +54,7 @@ pub(crate) fn doc(name: Option<&str>) -> anyhow::Result<Exit> {
     let names = pages.iter().map(|(_, page)| page.signature.name);
     let nearest = names
         .chain(sage_dsl::FUNCTIONS.iter().map(|function| function.name))
+        .chain(sage_dsl::AGGREGATES.iter().map(|aggregate| aggregate.name))
         .chain(BLOCKS.iter().map(|(block, ..)| *block))
         .chain(sage_dsl::manual::SETTINGS.iter().map(|(setting, _)| *setting))
         .map(|known| (strsim::damerau_levenshtein(known, name), known))

@@ -22,6 +22,10 @@ pub(crate) fn list(arguments: &ListArguments) -> anyhow::Result<Exit> {
             .iter()
             .map(|function| (function.name.to_owned(), function.doc.to_owned()))
             .collect(),
+        Listed::Aggregates => sage_dsl::AGGREGATES
+            .iter()
+            .map(|aggregate| (aggregate.name.to_owned(), aggregate.doc.to_owned()))
+            .collect(),
         Listed::Profiles => sage_core::vllm::PROFILES
             .iter()
             .map(|profile| (profile.name.to_string(), format!("simulated {}", profile.model)))

@@ -153,11 +153,28 @@ fn nodes(plan: &Plan, put: &mut impl FnMut(String, Value)) -> anyhow::Result<()>
                 emits += 1;
                 put(format!("emit {emits}"), said(emit)?);
             }
+            Node::Relate(relation) => {
+                let mut steps = said(relation)?;
+                without_lines(&mut steps);
+                put("steps over all records".into(), steps);
+            }
             // Where it stands follows from the stages.
             Node::Schedule => {}
         }
     }
     Ok(())
+}
+
+/// The same without the lines of its parts, which say nothing of what is computed.
+fn without_lines(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.shift_remove("line");
+            fields.values_mut().for_each(without_lines);
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_lines),
+        _ => {}
+    }
 }
 
 /// A part of a plan, but for the line it stands in and for how calls are made.

@@ -16,7 +16,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The relay; ends with the test.
 pub struct Relay {
@@ -26,8 +26,8 @@ pub struct Relay {
 
 #[derive(Default)]
 struct Book {
-    /// Answers to each question.
-    paid: BTreeMap<u64, u32>,
+    /// Answers to each question, and when they came.
+    paid: BTreeMap<u64, Vec<Instant>>,
     /// Questions that are at the server, by connection.
     open: BTreeMap<u64, u64>,
     last: Option<Instant>,
@@ -56,12 +56,24 @@ impl Relay {
 
     /// Answers that were paid, in all.
     pub fn paid(&self) -> u64 {
-        self.book.lock().unwrap().paid.values().map(|times| u64::from(*times)).sum()
+        self.book.lock().unwrap().paid.values().map(|times| times.len() as u64).sum()
     }
 
     /// Answers to questions that had been answered.
     pub fn paid_again(&self) -> u64 {
-        self.book.lock().unwrap().paid.values().map(|times| u64::from(*times - 1)).sum()
+        self.book.lock().unwrap().paid.values().map(|times| times.len() as u64 - 1).sum()
+    }
+
+    /// Answers that came between two moments, and were paid for again after the second: how long
+    /// before it.
+    pub fn forgotten(&self, from: Instant, to: Instant) -> Vec<Duration> {
+        let book = self.book.lock().unwrap();
+        let before = |times: &Vec<Instant>| {
+            let again = times.iter().any(|time| *time > to);
+            let last = times.iter().rfind(|time| **time <= to)?;
+            (again && *last > from).then(|| to - *last)
+        };
+        book.paid.values().filter_map(before).collect()
     }
 
     /// Questions that were answered.
@@ -103,8 +115,9 @@ fn carry(client: &TcpStream, server: &TcpStream, book: &Arc<Mutex<Book>>, number
             seen.drain(..=at);
             let mut book = book.lock().unwrap();
             if let Some(question) = book.open.remove(&number) {
-                *book.paid.entry(question).or_default() += 1;
-                book.last = Some(Instant::now());
+                let now = Instant::now();
+                book.paid.entry(question).or_default().push(now);
+                book.last = Some(now);
             }
         }
         seen.drain(..seen.len().saturating_sub(20));

@@ -16,6 +16,11 @@ pub(super) fn needed(plan: &Plan) -> Vec<bool> {
         match node {
             Node::Source(_) | Node::Schedule => {}
             Node::Filter(filter) => mark(&mut needed, &filter.predicate),
+            // Of what follows the contributions nothing is priced: it is computed once for a group.
+            Node::Relate(relation) => {
+                let values = relation.values.iter().filter(|value| can_fail(value));
+                values.for_each(|expr| mark(&mut needed, expr));
+            }
             Node::Emit(emit) => {
                 let values = emit.values.iter().filter(|value| can_fail(value));
                 values.chain(&emit.condition).for_each(|expr| mark(&mut needed, expr));
@@ -71,7 +76,7 @@ pub(super) fn rounds_differ(plan: &Plan) -> bool {
     for node in &plan.nodes {
         match node {
             // A key that is only written down is no matter.
-            Node::Source(_) | Node::Schedule | Node::Emit(_) => {}
+            Node::Source(_) | Node::Schedule | Node::Emit(_) | Node::Relate(_) => {}
             Node::Filter(filter) => mark(&mut read, &filter.predicate),
             // What it costs is drawn for every task anyway; what it says decides on outcomes.
             Node::Stage(stage) if stage.kind == "burn" && is_needed(stage) => return true,

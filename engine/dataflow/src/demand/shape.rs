@@ -75,7 +75,7 @@ pub fn outline(plan: &Plan) -> Shape {
     for node in &plan.nodes {
         let into = if scheduled { &mut shape.behind } else { &mut shape.before };
         match node {
-            Node::Source(_) | Node::Emit(_) => {}
+            Node::Source(_) | Node::Emit(_) | Node::Relate(_) => {}
             Node::Schedule => {
                 scheduled = true;
                 group.clear();

@@ -6,8 +6,9 @@ use std::rc::Rc;
 use bumpalo::Bump;
 use bumpalo::collections::Vec as ArenaVec;
 use sage_core::event::{Event, Kind};
-use sage_core::expr::{EvalError, Program, Templates};
+use sage_core::expr::{CompileError, EvalError, Program, Templates};
 use sage_core::record::Datum;
+use sage_dsl::plan::{Expr, Node, Plan};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
@@ -22,38 +23,36 @@ use crate::error::DataflowError;
 use crate::pod::PodVec;
 use crate::task::{Counted, DEADLINE, Done, Printed, Task};
 
-/// One `emit`.
+/// An `emit` of a plan: sink, values, condition, whether it is numbered.
+type Written<'p> = (usize, &'p Vec<Expr>, Option<&'p Expr>, bool);
+
+/// One `emit`, or what a record contributes to the steps over all records.
 pub(crate) struct Emit {
     sink: usize,
     values: Vec<Program>,
     condition: Option<Program>,
+    /// Whether numbers of task and record follow the values.
+    numbered: bool,
 }
 
 impl Emit {
     /// Compile the emits of a plan.
-    pub(crate) fn compile(plan: &sage_dsl::plan::Plan) -> Result<Vec<Emit>, DataflowError> {
-        let broken = |error: sage_core::expr::CompileError| DataflowError::Plan(error.to_string());
-        let mut emits = Vec::new();
-        for node in &plan.nodes {
-            if let sage_dsl::plan::Node::Emit(emit) = node {
-                emits.push(Emit {
-                    sink: emit.sink,
-                    values: emit
-                        .values
-                        .iter()
-                        .map(Program::compile)
-                        .collect::<Result<_, _>>()
-                        .map_err(broken)?,
-                    condition: emit
-                        .condition
-                        .as_ref()
-                        .map(Program::compile)
-                        .transpose()
-                        .map_err(broken)?,
-                });
+    pub(crate) fn compile(plan: &Plan) -> Result<Vec<Emit>, DataflowError> {
+        let emits = plan.nodes.iter().filter_map(|node| match node {
+            Node::Emit(emit) => Some((emit.sink, &emit.values, emit.condition.as_ref(), false)),
+            // Its number follows those of the sinks.
+            Node::Relate(relation) => {
+                Some((plan.sinks.len(), &relation.values, None, relation.numbered))
             }
-        }
-        Ok(emits)
+            Node::Source(_) | Node::Filter(_) | Node::Stage(_) | Node::Schedule => None,
+        });
+        let compiled = |(sink, values, condition, numbered): Written<'_>| {
+            let values = values.iter().map(Program::compile).collect::<Result<_, _>>()?;
+            let condition = condition.map(Program::compile).transpose()?;
+            Ok(Emit { sink, values, condition, numbered })
+        };
+        let compiled: Result<_, CompileError> = emits.map(compiled).collect();
+        compiled.map_err(|error| DataflowError::Plan(error.to_string()))
     }
 }
 
@@ -127,6 +126,7 @@ pub(crate) fn complete<'s>(
                     arena.reset();
                 }
                 context.settle();
+                context.contribute();
                 let mut print_output = print_output.activate();
                 let mut session = print_output.session(&capability);
                 for (sink, text) in context.outlets.borrow_mut().take_printed() {
@@ -142,6 +142,9 @@ pub(crate) fn complete<'s>(
                 let mut count_output = count_output.activate();
                 let mut session = count_output.session(&capability);
                 session.give_iterator(context.outlets.borrow_mut().take_counts());
+                if let Some(feed) = &context.feed {
+                    feed.close();
+                }
             }
         }
     });
@@ -161,7 +164,7 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
                 if !keep {
                     return Ok(());
                 }
-                emit_all(emits, &columns, context, arena, &mut values)
+                emit_all(emits, &columns, context, arena, (task.id, i), &mut values)
                     .map_err(|error| ("emit", error))
             });
         if let Err((stage, error)) = result {
@@ -213,19 +216,24 @@ fn emit_all<'a>(
     columns: &[Datum<'a>],
     context: &'a Context,
     arena: &'a Bump,
+    (task, record): (u64, usize),
     values: &mut Vec<Datum<'a>>,
 ) -> Result<(), EvalError> {
     values.clear();
     let mut wanted = ArenaVec::with_capacity_in(emits.len(), arena);
     for emit in emits {
-        wanted.push(evaluate(emit, columns, &context.templates, arena, values)?);
+        let wants = evaluate(emit, columns, &context.templates, arena, values)?;
+        wanted.push(wants);
+        if emit.numbered && wants {
+            values.extend([Datum::Int(task as i64), Datum::Int(record as i64)]);
+        }
     }
     let mut from = 0;
     for (emit, wanted) in emits.iter().zip(wanted) {
         if !wanted {
             continue;
         }
-        let to = from + emit.values.len();
+        let to = from + emit.values.len() + if emit.numbered { 2 } else { 0 };
         context.outlets.borrow_mut().write(emit.sink, &values[from..to]);
         from = to;
     }

@@ -16,14 +16,24 @@ pub(crate) fn print(lines: StreamVec<'_, Time, Printed>, context: &Rc<Context>) 
     let context = Rc::clone(context);
     lines.sink(Exchange::new(|_: &Printed| 0), "print", move |(input, _)| {
         input.for_each(|_, lines| {
-            let mut stdout = std::io::stdout().lock();
-            for printed in lines.drain(..) {
-                let written = stdout.write_all(&printed.text).and_then(|()| stdout.flush());
-                if let Err(reason) = written {
-                    let path = "standard output".into();
-                    context.fail(DataflowError::File { action: "write", path, reason });
-                }
-            }
+            lines.drain(..).for_each(|printed| context.print(&printed.text));
         });
     });
+}
+
+impl Context {
+    /// Write whole lines to the standard output.
+    fn print(&self, text: &[u8]) {
+        let mut stdout = std::io::stdout().lock();
+        if let Err(reason) = stdout.write_all(text).and_then(|()| stdout.flush()) {
+            let path = "standard output".into();
+            self.fail(DataflowError::File { action: "write", path, reason });
+        }
+    }
+
+    /// Write what is gathered for the standard output; only the first worker may.
+    pub(crate) fn print_results(&self) {
+        let printed: Vec<(usize, Vec<u8>)> = self.outlets.borrow_mut().take_printed().collect();
+        printed.iter().for_each(|(_, text)| self.print(text));
+    }
 }

@@ -14,7 +14,7 @@ use crate::sinks::Part;
 pub(super) const MOST_DISTINCT: usize = 1 << 20;
 
 /// Counted rows, packed.
-type Rows = FxHashMap<Box<[u8]>, u64>;
+pub(super) type Rows = FxHashMap<Box<[u8]>, u64>;
 
 /// What one worker counted.
 pub(super) struct Counts {
@@ -35,20 +35,7 @@ impl Counts {
         earlier: &Commit,
     ) -> Result<Self, DataflowError> {
         let log = Part::create(out, counts_name(sink, generation, peer), Content::Counts)?;
-        let mut all = Rows::default();
-        let files = earlier.files.iter().filter(|(name, _)| counts_of(sink, name));
-        for (_, (name, extent)) in files.enumerate().filter(|(at, _)| at % peers.max(1) == peer) {
-            let path = out.join(name);
-            let bytes = fs::read(&path).map_err(|reason| DataflowError::File {
-                action: "read",
-                path: path.clone(),
-                reason,
-            })?;
-            bytes
-                .get(..extent.length as usize)
-                .and_then(|bytes| load(bytes, &mut all))
-                .ok_or_else(|| damaged(&path, "its rows cannot be read".into()))?;
-        }
+        let all = earlier_rows(out, sink, peer, peers, earlier)?;
         Ok(Counts { all, fresh: Rows::default(), log })
     }
 
@@ -64,11 +51,7 @@ impl Counts {
     pub(super) fn settle(&mut self) -> bool {
         let mut entry = Vec::new();
         for (row, count) in self.fresh.drain() {
-            entry.clear();
-            entry.extend_from_slice(&count.to_le_bytes());
-            entry.extend_from_slice(&(row.len() as u32).to_le_bytes());
-            entry.extend_from_slice(&row);
-            self.log.write(&entry, 1);
+            append(&mut self.log, &mut entry, &row, count);
             let full = self.all.len() >= MOST_DISTINCT;
             match self.all.get_mut(&row) {
                 Some(total) => *total += count,
@@ -89,7 +72,41 @@ impl Counts {
     }
 }
 
-/// Add up what [`Counts::settle`] wrote.
+/// Write down a row and how often it came.
+pub(super) fn append(log: &mut Part, entry: &mut Vec<u8>, row: &[u8], count: u64) {
+    entry.clear();
+    entry.extend_from_slice(&count.to_le_bytes());
+    entry.extend_from_slice(&(row.len() as u32).to_le_bytes());
+    entry.extend_from_slice(row);
+    log.write(entry, 1);
+}
+
+/// One worker's share of the rows that earlier generations wrote down for a sink.
+pub(super) fn earlier_rows(
+    out: &Path,
+    sink: usize,
+    peer: usize,
+    peers: usize,
+    earlier: &Commit,
+) -> Result<Rows, DataflowError> {
+    let mut all = Rows::default();
+    let files = earlier.files.iter().filter(|(name, _)| counts_of(sink, name));
+    for (_, (name, extent)) in files.enumerate().filter(|(at, _)| at % peers.max(1) == peer) {
+        let path = out.join(name);
+        let bytes = fs::read(&path).map_err(|reason| DataflowError::File {
+            action: "read",
+            path: path.clone(),
+            reason,
+        })?;
+        bytes
+            .get(..extent.length as usize)
+            .and_then(|bytes| load(bytes, &mut all))
+            .ok_or_else(|| damaged(&path, "its rows cannot be read".into()))?;
+    }
+    Ok(all)
+}
+
+/// Add up what [`append`] wrote.
 fn load(mut bytes: &[u8], into: &mut Rows) -> Option<()> {
     while !bytes.is_empty() {
         let (count, rest) = bytes.split_first_chunk::<8>()?;

@@ -1,6 +1,7 @@
 //! Everything one worker writes: its parts of the sinks' files and of the dead-letter file, and the
 //! commits that make them final.
 
+mod contributions;
 mod counts;
 mod letter;
 
@@ -10,9 +11,11 @@ use sage_core::record::{Datum, Items, pack};
 use sage_dsl::plan::Plan;
 use sage_dsl::types::RecordType;
 
+use self::contributions::{Contributions, MOST_BYTES};
 use self::counts::{Counts, MOST_DISTINCT};
 use crate::commit::{Commit, Committer, Content, Outcomes, begin, part_name};
 use crate::error::DataflowError;
+use crate::relation::Packed;
 use crate::sinks::{Part, SinkEntry, Target, entry};
 use crate::task::{Counted, Dead};
 
@@ -39,6 +42,8 @@ struct Outlet {
 /// What one worker writes.
 pub(crate) struct Outlets {
     sinks: Vec<Outlet>,
+    /// To the steps over all records, if there are any.
+    contributions: Option<Contributions>,
     dead: Part,
     source_record: RecordType,
     committer: Option<Committer>,
@@ -72,13 +77,27 @@ impl Outlets {
         let Writer { generation, peer, peers } = writer;
         let part =
             |name: &str, content| Part::create(out, part_name(name, generation, peer), content);
+        let relation = plan.relation();
+        // Their rows are computed anew from what was committed.
+        let computed: Vec<usize> =
+            relation.iter().flat_map(|it| it.emits()).map(|emit| emit.sink).collect();
+        let contributions = relation.is_some();
+        let contributions = contributions
+            .then(|| Contributions::create(out, plan.sinks.len(), writer, earlier))
+            .transpose()?;
         let mut sinks = Vec::new();
         for (number, sink) in plan.sinks.iter().enumerate() {
             let entry = entry(sink).ok_or_else(|| {
                 DataflowError::Plan(format!("line {}: there is no sink `{}`", sink.line, sink.kind))
             })?;
             let (part, counts) = match (entry.target)(sink) {
+                Target::File(name) if computed.contains(&number) => {
+                    (Some(part(&name, Content::Totals)?), None)
+                }
                 Target::File(name) => (Some(part(&name, Content::Rows)?), None),
+                Target::Counted(name) if computed.contains(&number) => {
+                    (Some(part(&name, Content::Totals)?), None)
+                }
                 Target::Counted(name) => {
                     let counts = Counts::create(out, number, generation, peer, peers, earlier)?;
                     (Some(part(&name, Content::Totals)?), Some(counts))
@@ -102,6 +121,7 @@ impl Outlets {
             source_record.ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
         let mut outlets = Outlets {
             sinks,
+            contributions,
             dead: part(DEAD_LETTERS, Content::Rows)?,
             source_record,
             committer: None,
@@ -116,11 +136,20 @@ impl Outlets {
     /// All part files, always in the same order.
     fn parts(&mut self) -> impl Iterator<Item = &mut Part> {
         let sinks = self.sinks.iter_mut().flat_map(Outlet::parts);
-        sinks.chain(std::iter::once(&mut self.dead))
+        let contributions = self.contributions.iter_mut().map(Contributions::log);
+        sinks.chain(contributions).chain(std::iter::once(&mut self.dead))
     }
 
-    /// Write one row to a sink.
+    /// Write one row to a sink, or to the steps over all records, whose number follows the sinks'.
     pub(crate) fn write(&mut self, sink: usize, row: &[Datum<'_>]) {
+        if sink == self.sinks.len()
+            && let Some(contributions) = &mut self.contributions
+        {
+            let mut packed = Vec::with_capacity(16 * row.len());
+            row.iter().for_each(|value| pack(&mut packed, *value));
+            contributions.add(&packed);
+            return;
+        }
         let Some(outlet) = self.sinks.get_mut(sink) else { return };
         if let Some(counts) = &mut outlet.counts {
             // The buffer is only scratch here: what is written are the counts.
@@ -160,6 +189,31 @@ impl Outlets {
         outlet.buffer.extend_from_slice(format!(",{count}\n").as_bytes());
         outlet.buffered += 1;
         outlet.spill();
+    }
+
+    /// What was contributed to the steps over all records since the last time.
+    pub(crate) fn take_contributions(&mut self) -> Vec<(Packed, isize)> {
+        self.contributions.as_mut().map(Contributions::take).unwrap_or_default()
+    }
+
+    /// Whether only the first worker may write to a sink.
+    pub(crate) fn is_printed(&self, sink: usize) -> bool {
+        self.sinks.get(sink).is_some_and(|outlet| outlet.part.is_none())
+    }
+
+    /// Whether each row stands in a sink once, with its count.
+    pub(crate) fn is_counted(&self, sink: usize) -> bool {
+        self.sinks.get(sink).is_some_and(|outlet| outlet.entry.counts())
+    }
+
+    /// Write a row of the steps over all records, so many times.
+    pub(crate) fn write_result(&mut self, sink: usize, row: &[u8], count: u64) {
+        let Some(outlet) = self.sinks.get(sink) else { return };
+        if outlet.entry.counts() {
+            return self.write_counted(sink, row, count);
+        }
+        let values: Vec<Datum<'_>> = Items::new(row).collect();
+        (0..count).for_each(|_| self.write(sink, &values));
     }
 
     /// Lines gathered for sinks that only the first worker may write.
@@ -205,9 +259,20 @@ impl Outlets {
                 });
             }
         }
+        if self.contributions.as_mut().is_some_and(|it| !it.settle()) {
+            return Err(DataflowError::Relation {
+                place: "what the records contribute".into(),
+                message: format!(
+                    "there are more than {} GiB of it on one worker, where it is kept in memory; group \
+                     by less, aggregate fewer values, or use more workers",
+                    MOST_BYTES >> 30
+                ),
+            });
+        }
         let Some(committer) = &self.committer else { return Ok(()) };
         let sinks = self.sinks.iter_mut().flat_map(Outlet::parts);
-        let parts = sinks.chain(std::iter::once(&mut self.dead)).enumerate();
+        let contributions = self.contributions.iter_mut().map(Contributions::log);
+        let parts = sinks.chain(contributions).chain(std::iter::once(&mut self.dead)).enumerate();
         let growths = parts.filter_map(|(number, part)| Some((number, part.growth()?)));
         committer.note(&mut self.done, std::mem::take(&mut self.outcomes), growths)
     }

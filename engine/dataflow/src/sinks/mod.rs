@@ -38,6 +38,13 @@ crate::registry! {
     pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, stdout, tally]
 }
 
+impl SinkEntry {
+    /// Whether its file has each row once, with its count.
+    pub(crate) fn counts(&self) -> bool {
+        self.signature.name == tally::ENTRY.signature.name
+    }
+}
+
 /// Where a sink's bytes go.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {

@@ -21,13 +21,16 @@ use crate::gateway::problem;
 /// Longest time for telling the gateway that calls are given up.
 const ANNOUNCE: Duration = Duration::from_millis(500);
 
+/// Pause before a gateway that was not reached is asked again.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
 /// Makes calls; everything that does not change from call to call is prepared here.
 pub(super) struct Caller {
     connections: Connections,
     gateway: String,
     headers: HeaderMap,
     targets: Vec<Target>,
-    /// A failure of the gateway itself is told so much later.
+    /// So long a gateway that is gone is asked again before that is told.
     patience: Duration,
     /// Names this client's calls, among those of all clients.
     session: u64,
@@ -109,29 +112,52 @@ impl Caller {
         CallOutcome { attempts: again.attempts.saturating_add(outcome.attempts.max(1)), ..again }
     }
 
+    /// The gateway's outcome. As long as it cannot be reached, or connections to it break, it is
+    /// asked again: for this client's patience, while the call has time. It knows the question by
+    /// then, and answers it once. A stream that breaks may have broken behind the gateway, so that is
+    /// left to [`Caller::run`].
     async fn once(&self, call: &Call, submitted: Instant) -> CallOutcome {
         let failed = |error| CallOutcome::failed(error, 0);
         let limit = Duration::from_nanos(call.timeout_ns);
-        let left = limit.saturating_sub(submitted.elapsed());
-        let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        let id = CallId { session: self.session, number };
-        match tokio::time::timeout(left, self.exchange(call, id, submitted, left)).await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(error)) => {
-                if matches!(error.class, ErrorClass::Unreachable | ErrorClass::Server) {
-                    // What the gateway says is an answer; this is its absence.
-                    tokio::time::sleep(self.patience).await;
+        let mut absent: Option<Instant> = None;
+        loop {
+            let left = limit.saturating_sub(submitted.elapsed());
+            let number = self.calls.fetch_add(1, Ordering::Relaxed);
+            let id = CallId { session: self.session, number };
+            let tried = Instant::now();
+            let exchange = self.exchange(call, id, submitted, left);
+            let error = match tokio::time::timeout(left, exchange).await {
+                Ok(Ok(outcome)) => return outcome,
+                Ok(Err(error)) => error,
+                Err(_) => {
+                    // Else the gateway would take the closed connection for a crash and go on.
+                    self.give_up(&id.to_string()).await;
+                    let seconds = limit.as_secs_f64();
+                    return failed(CallError::new(
+                        ErrorClass::Timeout,
+                        format!("no answer from {} within {seconds:.1} s", self.gateway),
+                    ));
                 }
-                failed(error)
+            };
+            // What the gateway says is an answer; these are its absence.
+            match error.class {
+                ErrorClass::Unreachable => {}
+                ErrorClass::Server if !body::is_streamed(&call.request) => {}
+                _ => return failed(error),
             }
-            Err(_) => {
-                // Else the gateway would take the closed connection for a crash and go on.
-                self.give_up(&id.to_string()).await;
-                failed(CallError::new(
-                    ErrorClass::Timeout,
-                    format!("no answer from {} within {:.1} s", self.gateway, limit.as_secs_f64()),
-                ))
+            // One that was there so long is gone anew.
+            let before = absent.take().filter(|_| tried.elapsed() < self.patience);
+            let since = *absent.insert(before.unwrap_or_else(Instant::now));
+            let rest = self.patience.saturating_sub(since.elapsed());
+            if rest.is_zero() {
+                return failed(error);
             }
+            if submitted.elapsed() + ASK_AGAIN >= limit {
+                // No time for another try; but a process that ends with its gateway has time to.
+                tokio::time::sleep(rest).await;
+                return failed(error);
+            }
+            tokio::time::sleep(rest.min(ASK_AGAIN)).await;
         }
     }
 

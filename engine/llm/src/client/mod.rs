@@ -15,7 +15,8 @@
 //! `connection`). A worker pays for no root certificates this way: with TLS it believes the run's own
 //! authority and no other.
 //!
-//! **It does not retry.** The gateway is the one owner of retries; two owners multiply.
+//! **It does not retry.** The gateway is the one owner of retries; two owners multiply. Only a
+//! question that has not reached the gateway, or whose answer was lost between the two, is put again.
 //!
 //! **It says when it gives a call up** (its time is over, or the run ends), because the gateway keeps
 //! the calls of a worker going that has gone without a word: that one has crashed, and what its
@@ -139,8 +140,9 @@ impl Client {
     }
 
     /// The same, for a process that ends with its gateway: a call that finds no gateway, or whose
-    /// connection to it breaks, is answered so much later. Who learns of the gateway's end by another
-    /// way has that time to end as well, and does not take the call for one that failed.
+    /// connection to it breaks, asks again for so long. A link that was down for a moment costs no
+    /// record then; and who learns of the gateway's end by another way has that time to end as well,
+    /// and does not take the call for one that failed.
     pub fn patient(config: ClientConfig, patience: Duration) -> Result<Client, ClientError> {
         let caller = Caller::new(&config, patience)?;
         let runtime = tokio::runtime::Builder::new_current_thread()

@@ -13,12 +13,13 @@ use tokio::time::timeout;
 
 use super::folder::{self, Held};
 use super::index::Index;
+use super::sync::{self, Pending};
 use super::writer::{Message, Writer};
 use super::{
     JournalConfig, JournalError, JournalStats, Key, Kind, LEAST_BYTES, Stored, frame, segment,
 };
 
-/// Entries that wait for the thread at most; then `record` waits for room.
+/// Entries that wait for the threads at most; then `record` waits for room.
 const QUEUE: usize = 1024;
 /// How long `record` waits for the disk unless a test says otherwise.
 const WAIT: Duration = Duration::from_secs(10);
@@ -32,15 +33,22 @@ pub(super) const REFRESH_BYTES: u64 = 4 << 20;
 const SEGMENTS: u64 = 16;
 const MOST_SEGMENT: u64 = 64 << 20;
 
-/// What handles and thread share.
+/// What one of the two threads is at.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Step {
+    Write,
+    Sync,
+}
+
+/// What handles and threads share.
 pub(super) struct Shared {
     pub(super) path: PathBuf,
     pub(super) max_bytes: u64,
     pub(super) kind: Kind,
     index: RwLock<Index>,
-    /// When the thread began the batch it is at, in milliseconds since `started`, and one; zero
-    /// while it has none.
-    busy: AtomicU64,
+    /// When each thread began the step it is at, in milliseconds since `started`, and one; zero
+    /// while it is at none.
+    busy: [AtomicU64; 2],
     pub(super) appended: AtomicU64,
     pub(super) failed: AtomicU64,
     hits: AtomicU64,
@@ -65,20 +73,21 @@ impl Shared {
         self.started.elapsed().as_millis() as u64
     }
 
-    /// The thread begins a batch.
-    pub(super) fn busy(&self) {
-        self.busy.store(self.now_ms() + 1, Relaxed);
+    /// A thread begins a step.
+    pub(super) fn begin(&self, step: Step) {
+        self.busy[step as usize].store(self.now_ms() + 1, Relaxed);
     }
 
-    /// The thread has ended its batch.
-    pub(super) fn idle(&self) {
-        self.busy.store(0, Relaxed);
+    /// It has ended it.
+    pub(super) fn end(&self, step: Step) {
+        self.busy[step as usize].store(0, Relaxed);
     }
 
-    /// Whether the disk keeps the thread so long already that nobody else should wait for it.
+    /// Whether the disk keeps a thread so long already that nobody else should wait for it.
     fn is_stuck(&self) -> bool {
-        let since = self.busy.load(Relaxed);
-        since > 0 && self.now_ms() >= since + self.wait.as_millis() as u64
+        let now = self.now_ms();
+        let stuck = |since: u64| since > 0 && now >= since + self.wait.as_millis() as u64;
+        self.busy.iter().any(|since| stuck(since.load(Relaxed)))
     }
 
     fn find(&self, key: &Key) -> Option<Stored> {
@@ -160,7 +169,7 @@ impl Journal {
             max_bytes,
             kind,
             index: RwLock::new(index),
-            busy: AtomicU64::new(0),
+            busy: Default::default(),
             appended: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             hits: AtomicU64::new(0),
@@ -259,7 +268,7 @@ impl Journal {
     }
 }
 
-/// Start the thread; the channel it gives hangs up when the thread has let go of all locks.
+/// Start the threads; the channel it gives hangs up when they have let go of all locks.
 fn start(
     shared: Arc<Shared>,
     lock: Held,
@@ -267,40 +276,119 @@ fn start(
 ) -> Result<threads::Receiver<()>, JournalError> {
     let (ending, ended) = threads::channel();
     let path = shared.path.clone();
+    let failed = |error: std::io::Error| JournalError::io("start a thread of", &path, &error);
     let segment_bytes = (shared.max_bytes / SEGMENTS).min(MOST_SEGMENT);
+    let pending = Arc::new(Pending::default());
+    let (syncs, written) = (Arc::clone(&shared), Arc::clone(&pending));
+    thread::Builder::new()
+        .name("journal-sync".into())
+        .spawn(move || sync::run(&syncs, &written))
+        .map_err(failed)?;
+    let writes = Arc::clone(&pending);
     let work = move || {
         // Dropped in reverse order: the writer and its segment first, the signal last.
         let _ending: threads::Sender<()> = ending;
         let _lock = lock;
-        Writer::new(shared, segment_bytes).run(messages);
+        Writer::new(shared, Arc::clone(&writes), segment_bytes).run(messages);
+        writes.close();
     };
-    thread::Builder::new()
-        .name("journal".into())
-        .spawn(work)
-        .map_err(|error| JournalError::io("start the thread of", &path, &error))?;
+    let writer = thread::Builder::new().name("journal".into()).spawn(work);
+    writer.inspect_err(|_| pending.close()).map_err(failed)?;
     Ok(ended)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::sync::Written;
     use super::*;
     use crate::journal::KeyBuilder;
 
-    #[test]
-    fn a_disk_that_hangs_holds_up_nobody_for_long() {
+    fn opened(wait: Duration) -> (tempfile::TempDir, Journal) {
         let folder = tempfile::tempdir().unwrap();
         let config =
             JournalConfig { path: folder.path().into(), max_bytes: LEAST_BYTES, kind: Kind::Run };
-        let journal = Journal::patient(config, Duration::from_millis(50)).unwrap();
+        let journal = Journal::patient(config, wait).unwrap();
+        (folder, journal)
+    }
+
+    fn entry(number: u64) -> (Key, Stored) {
+        let stored = Stored {
+            body: "{}".into(),
+            prompt_tokens: number,
+            completion_tokens: 0,
+            simulated: false,
+            model: "m".into(),
+        };
+        (KeyBuilder::new("test").number(number).finish(), stored)
+    }
+
+    #[test]
+    fn an_answer_stands_in_the_file_before_the_disk_has_it() {
+        let (folder, journal) = opened(WAIT);
+        let shared = Arc::clone(&journal.inner.shared);
+        let pending = Arc::new(Pending::default());
+        let mut writer = Writer::new(Arc::clone(&shared), Arc::clone(&pending), 4096);
+        let (sender, messages) = mpsc::channel(8);
+        let (key, stored) = entry(1);
+        let (answer, mut answered) = oneshot::channel();
+        sender.try_send(Message::Entry(key, stored.clone(), answer)).unwrap();
+        let work = thread::spawn(move || writer.run(messages));
+        // What a process finds that comes after this one was killed.
+        let file = folder::segment(folder.path(), 1);
+        let there = || {
+            let found = segment::Segment::open(folder.path(), 1).ok().and_then(|mut segment| {
+                segment.catch_up(u64::MAX).ok()?;
+                segment::read(&std::fs::File::open(&file).ok()?, segment.find(&key)?, &key)
+            });
+            found == Some(stored.clone())
+        };
+        while !there() {
+            thread::yield_now();
+        }
+        // Nobody syncs yet, so nobody is told.
+        assert!(answered.try_recv().is_err());
+        assert_eq!(journal.lookup(&key), None);
+        drop(sender);
+        let (syncs, written) = (Arc::clone(&shared), Arc::clone(&pending));
+        let sync = thread::spawn(move || sync::run(&syncs, &written));
+        assert_eq!(answered.blocking_recv().unwrap(), Ok(()));
+        assert_eq!(journal.lookup(&key), Some(stored));
+        work.join().unwrap();
+        pending.close();
+        sync.join().unwrap();
+    }
+
+    #[test]
+    fn after_a_failed_sync_nothing_more_of_the_segment_is_confirmed() {
+        let (_folder, journal) = opened(WAIT);
+        let shared = Arc::clone(&journal.inner.shared);
+        let pending = Arc::new(Pending::default());
+        // A file that cannot be synced.
+        let file = std::fs::File::open("/dev/null").unwrap();
+        let held = Arc::new(Held::take(file, false).unwrap().unwrap());
+        pending.open(7, held, 20);
+        let (syncs, written) = (Arc::clone(&shared), Arc::clone(&pending));
+        let sync = thread::spawn(move || sync::run(&syncs, &written));
+        for number in 0..3 {
+            let (answer, answered) = oneshot::channel();
+            let place = segment::Place { offset: 20, length: 30 };
+            pending.push(vec![Written { key: entry(number).0, place, answer }], 50);
+            let error = answered.blocking_recv().unwrap().unwrap_err();
+            assert!(matches!(error, JournalError::Io { what: "sync", .. }), "{error}");
+            assert!(pending.has_failed());
+        }
+        assert_eq!(pending.leave(), Some((20, true)));
+        assert!(!pending.has_failed(), "the next segment is another one");
+        assert_eq!(journal.stats().failed, 3);
+        pending.close();
+        sync.join().unwrap();
+    }
+
+    #[test]
+    fn a_disk_that_hangs_holds_up_nobody_for_long() {
+        let (_folder, journal) = opened(Duration::from_millis(50));
         let keep = |number| {
-            let stored = Stored {
-                body: "{}".into(),
-                prompt_tokens: number,
-                completion_tokens: 0,
-                simulated: false,
-                model: "m".into(),
-            };
-            let key = KeyBuilder::new("test").number(number).finish();
+            let (key, stored) = entry(number);
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
             (key, runtime.unwrap().block_on(journal.record(key, stored)))
         };

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::segment::{Place, Segment};
+use super::sync::Written;
 use super::{JournalError, Key, Kind, folder};
 
 #[derive(Debug)]
@@ -111,6 +112,14 @@ impl Index {
 
     pub(super) fn get(&mut self, number: u32) -> Option<&mut Segment> {
         self.segments.get_mut(&number)
+    }
+
+    /// The disk has these entries of the segment, and all before `end`.
+    pub(super) fn confirm(&mut self, number: u32, end: u64, entries: &[Written]) {
+        if let Some(segment) = self.segments.get_mut(&number) {
+            segment.scanned = segment.scanned.max(end);
+            entries.iter().for_each(|entry| segment.insert(&entry.key, entry.place));
+        }
     }
 
     pub(super) fn put(&mut self, number: u32, segment: Segment) {

@@ -1,10 +1,11 @@
 //! The answer journal: every answer that was paid for is durable before it is handed out.
 //!
 //! A folder of append-only segments `answers-000001.seg`, ... of entries with checksums, an index
-//! in memory of key to place, and one thread that writes.
+//! in memory of key to place, one thread that writes and one that syncs.
+//! An entry is written as soon as it comes: from then on it outlives the process.
 //! Entries that arrive while the disk syncs share the next sync (group commit, as in the log
 //! managers of databases: DeWitt et al., "Implementation techniques for main memory database
-//! systems", SIGMOD 1984).
+//! systems", SIGMOD 1984), and only then are they found and handed out.
 //!
 //! **Sharing.** A journal of a run has one process ([`Kind::Run`]); the content cache
 //! ([`Kind::Content`]) has several. Each process appends to a segment of its own, on which it
@@ -37,6 +38,7 @@ mod key;
 mod scan;
 mod segment;
 mod survey;
+mod sync;
 mod writer;
 
 pub use error::JournalError;

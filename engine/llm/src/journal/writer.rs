@@ -1,5 +1,6 @@
-//! The thread that writes: all entries that wait go out together and share one sync.
+//! The thread that writes: each entry as soon as it comes, those that wait in one go.
 //!
+//! The file is written here and synced by another thread ([`super::sync`]).
 //! After a failure the segment is left alone for good: after a failed sync nobody knows which
 //! pages are on the disk (Rebello et al., "Can applications recover from fsync failures?",
 //! USENIX ATC 2020), so its new bytes are cut off and the next batch begins another segment.
@@ -8,27 +9,24 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{mpsc, oneshot};
 
 use super::folder::{self, Held};
-use super::handle::{REFRESH_BYTES, Shared};
+use super::handle::{REFRESH_BYTES, Shared, Step};
 use super::segment::{HEADER, Place, Segment};
+use super::sync::{Pending, Written};
 use super::{JournalError, Key, Kind, Stored, frame};
 
 /// Most entries of one batch.
-const BATCH: usize = 1024;
+pub(super) const BATCH: usize = 1024;
 /// Bytes after which a batch takes no more entries.
-const BATCH_BYTES: u64 = 8 << 20;
+pub(super) const BATCH_BYTES: u64 = 8 << 20;
 /// Numbers that are tried for a new segment while other processes look at it.
 const TRIES: usize = 16;
 
 pub(super) type Answer = oneshot::Sender<Result<(), JournalError>>;
-
-/// Shortest time between two syncs. Each costs the disk and two wake-ups, whatever is in it, and
-/// nothing beside the time that an answer takes.
-const PAUSE: Duration = Duration::from_millis(2);
 
 /// What the thread is asked.
 pub(super) enum Message {
@@ -41,12 +39,14 @@ pub(super) enum Message {
 /// The segment this process appends to.
 struct Active {
     number: u32,
-    held: Held,
+    held: Arc<Held>,
+    /// Up to where it is written.
     length: u64,
 }
 
 pub(super) struct Writer {
     pub(super) shared: Arc<Shared>,
+    pending: Arc<Pending>,
     /// Size at which a segment is full.
     segment_bytes: u64,
     active: Option<Active>,
@@ -56,19 +56,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(shared: Arc<Shared>, segment_bytes: u64) -> Writer {
-        Writer { shared, segment_bytes, active: None, spoilt: 0, buffer: Vec::new() }
+    pub(super) fn new(shared: Arc<Shared>, pending: Arc<Pending>, segment_bytes: u64) -> Writer {
+        Writer { shared, pending, segment_bytes, active: None, spoilt: 0, buffer: Vec::new() }
     }
 
-    /// Serve until every sender is gone.
+    /// Serve until every sender is gone, and all is on the disk.
     pub(super) fn run(&mut self, mut messages: mpsc::Receiver<Message>) {
-        let mut synced: Option<Instant> = None;
         while let Some(first) = messages.blocking_recv() {
-            // A lone entry is written at once; under load those of a moment share a sync.
-            let rest = synced.and_then(|synced| PAUSE.checked_sub(synced.elapsed()));
-            if let Some(rest) = rest {
-                std::thread::sleep(rest);
-            }
             let (mut entries, mut flushes, mut bytes) = (Vec::new(), Vec::new(), 0);
             let mut next = Some(first);
             while let Some(message) = next {
@@ -82,50 +76,52 @@ impl Writer {
                 let more = entries.len() + flushes.len() < BATCH && bytes < BATCH_BYTES;
                 next = more.then(|| messages.try_recv().ok()).flatten();
             }
-            self.shared.busy();
+            self.shared.begin(Step::Write);
             self.commit(entries);
-            self.shared.idle();
-            synced = Some(Instant::now());
-            for answer in flushes {
-                let _ = answer.send(Ok(()));
-            }
+            self.shared.end(Step::Write);
+            flushes.into_iter().for_each(|answer| self.pending.flush(answer));
         }
+        self.leave(false);
     }
 
-    /// Write the entries, segment by segment, and answer each.
+    /// Write the entries, segment by segment. They are answered when they are on the disk, or at
+    /// once if they cannot be written.
     fn commit(&mut self, entries: Vec<(Key, Stored, Answer)>) {
         let mut entries = entries.into_iter().peekable();
         while let Some((_, stored, _)) = entries.peek() {
             let first = frame::size(stored);
-            let mut answers = Vec::new();
+            let mut written = Vec::new();
             let done = self.ready(first).and_then(|()| {
                 let active = self.active.as_ref().map_or(0, |active| active.length);
-                let mut places = Vec::new();
                 self.buffer.clear();
                 let now = SystemTime::now().duration_since(UNIX_EPOCH);
                 let now = now.map_or(0, |elapsed| elapsed.as_secs());
                 // The first one always fits: `ready` has made room for it.
                 while let Some((key, stored, answer)) = entries.next_if(|(_, stored, _)| {
                     let end = active + self.buffer.len() as u64 + frame::size(stored);
-                    places.is_empty() || end <= self.segment_bytes
+                    written.is_empty() || end <= self.segment_bytes
                 }) {
                     let offset = active + self.buffer.len() as u64;
                     frame::write(&mut self.buffer, offset, now, &key, &stored);
                     let length = frame::size(&stored) as u32;
-                    places.push((key, Place { offset: offset as u32, length }));
-                    answers.push(answer);
+                    let place = Place { offset: offset as u32, length };
+                    written.push(Written { key, place, answer });
                 }
-                self.append(&places)
+                self.append()
             });
-            if done.is_err() {
-                self.abandon();
-                // One failure a batch: the rest would meet the same disk.
-                answers.extend(entries.by_ref().map(|(_, _, answer)| answer));
-            }
-            let count = if done.is_ok() { &self.shared.appended } else { &self.shared.failed };
-            count.fetch_add(answers.len() as u64, Relaxed);
-            for answer in answers {
-                let _ = answer.send(done.clone());
+            match done {
+                Ok(length) => self.pending.push(written, length),
+                Err(error) => {
+                    self.leave(true);
+                    // One failure a batch: the rest would meet the same disk.
+                    let written = written.into_iter().map(|entry| entry.answer);
+                    let rest = entries.by_ref().map(|(_, _, answer)| answer);
+                    let answers: Vec<Answer> = written.chain(rest).collect();
+                    self.shared.failed.fetch_add(answers.len() as u64, Relaxed);
+                    for answer in answers {
+                        let _ = answer.send(Err(error.clone()));
+                    }
+                }
             }
         }
     }
@@ -137,8 +133,8 @@ impl Writer {
             let gone = active.held.file().metadata().is_ok_and(|metadata| metadata.nlink() == 0);
             gone || used && active.length + first > self.segment_bytes
         };
-        if self.active.as_ref().is_some_and(full) {
-            self.leave();
+        if self.active.as_ref().is_some_and(full) || self.pending.has_failed() {
+            self.leave(false);
         }
         if self.active.is_none() {
             if self.shared.kind == Kind::Content {
@@ -150,6 +146,7 @@ impl Writer {
                 None => self.create()?,
             };
             self.shared.write().active = Some(active.number);
+            self.pending.open(active.number, Arc::clone(&active.held), active.length);
             self.active = Some(active);
         }
         Ok(())
@@ -172,7 +169,7 @@ impl Writer {
             if let Ok(Some((held, damaged))) = segment.take() {
                 let length = segment.length;
                 index.damaged += damaged;
-                return Some(Active { number, held, length });
+                return Some(Active { number, held: Arc::new(held), length });
             }
         }
         None
@@ -206,7 +203,8 @@ impl Writer {
             match made {
                 Ok(segment) if segment.is_there() => {
                     self.shared.write().put(number, segment);
-                    return Ok(Active { number, held, length: HEADER.len() as u64 });
+                    let (held, length) = (Arc::new(held), HEADER.len() as u64);
+                    return Ok(Active { number, held, length });
                 }
                 Ok(_) => {}
                 Err(error) => {
@@ -219,51 +217,43 @@ impl Writer {
         Err(JournalError::io("create a segment in", path, &taken))
     }
 
-    /// Write the buffer, sync, and let lookups find the entries.
-    fn append(&mut self, places: &[(Key, Place)]) -> Result<(), JournalError> {
-        let Some(active) = &mut self.active else { return Ok(()) };
+    /// Write the buffer; how long the segment is now.
+    fn append(&mut self) -> Result<u64, JournalError> {
+        let Some(active) = &mut self.active else { return Ok(0) };
         let (shared, more) = (&self.shared, self.buffer.len() as u64);
         shared.write().shrink(more, shared.max_bytes);
-        let name = || folder::segment(&shared.path, active.number);
-        active
-            .held
-            .file()
-            .write_all_at(&self.buffer, active.length)
-            .map_err(|error| JournalError::io("write", &name(), &error))?;
-        active
-            .held
-            .file()
-            .sync_data()
-            .map_err(|error| JournalError::io("sync", &name(), &error))?;
+        active.held.file().write_all_at(&self.buffer, active.length).map_err(|error| {
+            JournalError::io("write", &folder::segment(&shared.path, active.number), &error)
+        })?;
         active.length += more;
-        let mut index = shared.write();
-        if let Some(segment) = index.get(active.number) {
-            (segment.length, segment.scanned) = (active.length, active.length);
-            for (key, place) in places {
-                segment.insert(key, *place);
-            }
+        if let Some(segment) = shared.write().get(active.number) {
+            segment.length = active.length;
         }
-        drop(index);
         self.buffer.clear();
         self.buffer.shrink_to(BATCH_BYTES as usize);
-        Ok(())
+        Ok(active.length)
     }
 
-    /// Let go of the segment: anyone may drop it now.
-    fn leave(&mut self) {
-        self.active = None;
-        self.shared.write().active = None;
-    }
-
-    /// Give up on the segment after a failure: cut what was not confirmed, remove it when empty.
-    fn abandon(&mut self) {
-        let Some(active) = self.active.take() else { return };
-        self.spoilt = active.number;
-        let _ = active.held.file().set_len(active.length);
-        drop(active.held);
+    /// Let go of the segment when all of it is answered: anyone may drop it now. After a failure
+    /// what was not confirmed is cut off, and it is removed when nothing is left.
+    fn leave(&mut self, failed: bool) {
+        let left = self.pending.leave();
+        let (Some(active), Some((confirmed, unsynced))) = (self.active.take(), left) else {
+            return;
+        };
         let mut index = self.shared.write();
         index.active = None;
-        if active.length == HEADER.len() as u64 {
+        if !failed && !unsynced {
+            return;
+        }
+        self.spoilt = active.number;
+        let _ = active.held.file().set_len(confirmed);
+        // With its lock it could not be removed.
+        drop(active.held);
+        if let Some(segment) = index.get(active.number) {
+            segment.length = confirmed;
+        }
+        if confirmed == HEADER.len() as u64 {
             index.remove(active.number);
         }
     }

@@ -1,0 +1,146 @@
+//! What a plan does with the contributions of its records: groups and what follows them.
+//!
+//! Up to the first such step a record is worked on alone, in a task. What it leaves there is a
+//! *contribution*, one packed row. Contributions of all workers then meet by key, and the steps here
+//! are kept up to date over them. The steps are a closed enum for the same reason as the nodes are:
+//! a new one breaks the build wherever it must be answered.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Column, EmitPlan, Expr, FilterPlan};
+use crate::types::{Type, Value};
+
+/// The steps over contributions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RelationPlan {
+    /// What a record contributes, over the columns of the record in flight.
+    pub values: Vec<Expr>,
+    /// Name and type of each of them, and of the two numbers behind them if it is `numbered`.
+    pub columns: Vec<Column>,
+    /// Whether two more columns follow: number of the task, and of the record within it. They say
+    /// which of two records came first in the source.
+    pub numbered: bool,
+    /// Steps in order; each is over the columns that the one before leaves.
+    pub steps: Vec<RelationStep>,
+}
+
+/// One step over contributions. Closed on purpose.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum RelationStep {
+    /// Keep rows for which the predicate is true.
+    Filter(FilterPlan),
+    /// One more column, behind those that are there.
+    Compute(ComputePlan),
+    /// A row for each key, in place of its rows.
+    Group(GroupPlan),
+    /// Send a row into a sink.
+    Emit(EmitPlan),
+}
+
+/// `stage name = expression` behind a group.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ComputePlan {
+    /// The column's name.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+    /// What it is.
+    pub value: Expr,
+    /// 1-based line in the program, for messages.
+    pub line: u32,
+}
+
+/// `group by key { name: aggregate }`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GroupPlan {
+    /// What rows of one group have in common; all rows are one group if there is none.
+    pub keys: Vec<Expr>,
+    /// What is computed of the rows of a group.
+    pub aggregates: Vec<AggregatePlan>,
+    /// What it leaves: keys, then aggregates.
+    pub columns: Vec<Column>,
+    /// Source text in front of the aggregates, for explain.
+    pub text: String,
+    /// 1-based line in the program, for messages.
+    pub line: u32,
+}
+
+/// One aggregate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AggregatePlan {
+    /// The column's name.
+    pub name: String,
+    /// What is computed.
+    pub aggregate: Aggregate,
+    /// Of which value; rows where it is null do not count.
+    pub value: Option<Expr>,
+    /// What decides the order of the values, where that is not the values themselves.
+    pub by: Option<Expr>,
+    /// How many, or which share.
+    pub parameter: Option<Value>,
+    /// Position of the number of the task; that of the record stands behind it.
+    pub order: Option<usize>,
+    /// Source text, for explain.
+    pub text: String,
+}
+
+/// What can be computed of a group. `AGGREGATES` gives signatures and texts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "documented in the registry of aggregates")]
+pub enum Aggregate {
+    Count,
+    Sum,
+    Avg,
+    Min,
+    Max,
+    Quantile,
+    TopK,
+    Collect,
+    Distinct,
+    CountDistinct,
+}
+
+impl RelationPlan {
+    /// Every expression over contributions.
+    pub fn expressions(&self) -> impl Iterator<Item = &Expr> {
+        self.steps.iter().flat_map(RelationStep::expressions)
+    }
+
+    /// The emits.
+    pub fn emits(&self) -> impl Iterator<Item = &EmitPlan> {
+        self.steps.iter().filter_map(|step| match step {
+            RelationStep::Emit(emit) => Some(emit),
+            _ => None,
+        })
+    }
+}
+
+impl RelationStep {
+    fn expressions(&self) -> Vec<&Expr> {
+        match self {
+            RelationStep::Filter(filter) => vec![&filter.predicate],
+            RelationStep::Compute(compute) => vec![&compute.value],
+            RelationStep::Group(group) => {
+                let values = group.aggregates.iter().flat_map(|it| it.value.iter().chain(&it.by));
+                group.keys.iter().chain(values).collect()
+            }
+            RelationStep::Emit(emit) => emit.values.iter().chain(&emit.condition).collect(),
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn expressions_mut(&mut self) -> Vec<&mut Expr> {
+        match self {
+            RelationStep::Filter(filter) => vec![&mut filter.predicate],
+            RelationStep::Compute(compute) => vec![&mut compute.value],
+            RelationStep::Group(group) => {
+                let values = group
+                    .aggregates
+                    .iter_mut()
+                    .flat_map(|it| it.value.iter_mut().chain(&mut it.by));
+                group.keys.iter_mut().chain(values).collect()
+            }
+            RelationStep::Emit(emit) => emit.values.iter_mut().chain(&mut emit.condition).collect(),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! Groups and what follows them: a dataflow of its own over the contributions of all records.
+//!
+//! Each worker feeds what its tasks contributed, as soon as that is noted for the next commit.
+//! Differential brings rows of one key to one worker and keeps the results up to date; they are
+//! written when the frontier says that nothing can change them. After a loss or in a run that goes
+//! on the contributions that were committed are fed again, and everything is computed anew: so the
+//! results have no commits of their own (`Content::Totals`).
+//!
+//! Not in the dataflow of the tasks: there time stands still until the last task has ended.
+
+mod aggregate;
+mod feed;
+mod packed;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::rc::Rc;
+
+use timely::worker::Worker;
+
+use crate::context::Context;
+use crate::error::DataflowError;
+
+pub(crate) use feed::Feed;
+pub(crate) use packed::Packed;
+use steps::{Round, Steps, Surroundings};
+
+/// Build the dataflow of the plan's steps over all records, if it has any. Every worker must.
+pub(crate) fn build(worker: &mut Worker, context: &Rc<Context>) -> Result<(), DataflowError> {
+    let (Some(plan), Some(feed)) = (context.plan.relation(), &context.feed) else { return Ok(()) };
+    let steps = Steps::compile(plan)?;
+    let hears = Rc::clone(context);
+    let around = Surroundings {
+        templates: Rc::clone(&context.templates),
+        failed: Rc::new(move |error| hears.fail(error)),
+    };
+    worker.dataflow_named::<Round, _, _>("relation", |scope| {
+        let rows = feed.rows(scope);
+        steps.render(rows, &around, |sink, rows| write::write_final(rows, sink, context));
+    });
+    // What earlier generations committed.
+    context.contribute();
+    Ok(())
+}
