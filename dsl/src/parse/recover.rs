@@ -217,6 +217,9 @@ impl Reader<'_> {
             return;
         }
         let word = first_word(text);
+        if word.is_empty() && self.in_broken_line(span, "") {
+            return;
+        }
         let at = Span { end: span.start + word.len().max(1) as u32, ..span };
         let rest = text[word.len()..].trim_start();
         let diagnostic = if word.is_empty() && text.starts_with('"') && text.contains("\":") {

@@ -61,7 +61,13 @@ impl<'a> Walk<'a> {
             ExprKind::Literal(_) | ExprKind::Own(None) | ExprKind::Bad => {}
             ExprKind::Name(name) => self.name(name, expr.span, around),
             ExprKind::Own(Some(field)) => {
-                if let Some(record) = around.record {
+                let grouped = around.flow.filter(|flow| {
+                    let start = self.grouped.get(&(*flow, field.text.as_str()));
+                    start.is_some_and(|start| *start < field.span.start)
+                });
+                if grouped.is_some() {
+                    self.note(SymbolKind::Column, grouped, field, false);
+                } else if let Some(record) = around.record {
                     self.note(SymbolKind::Field, Some(record), field, false);
                 }
             }

@@ -18,6 +18,8 @@ pub(super) struct Walk<'a> {
     pub(super) declared: HashMap<&'a str, SymbolKind>,
     /// Names that flows give, each with its flow.
     pub(super) columns: HashSet<(&'a str, &'a str)>,
+    /// Names that groups leave, each with where its group begins; behind it `.name` is that.
+    pub(super) grouped: HashMap<(&'a str, &'a str), u32>,
     /// Record of a sink, by the name of the sink.
     sinks: HashMap<&'a str, &'a str>,
     numbers: HashMap<Key, usize>,
@@ -45,6 +47,7 @@ pub(super) fn symbols(
         types,
         declared: HashMap::new(),
         columns: HashSet::new(),
+        grouped: HashMap::new(),
         sinks: HashMap::new(),
         numbers: HashMap::new(),
         symbols: Vec::new(),
@@ -96,6 +99,12 @@ impl<'a> Walk<'a> {
                     route.arms.iter().for_each(|arm| self.announce_steps(flow, &arm.steps));
                 }
                 Step::Loop(repeat) => self.announce_steps(flow, &repeat.steps),
+                Step::Group(group) => {
+                    let keys = group.keys.iter().filter_map(|key| key.name.as_ref());
+                    let names = keys.chain(group.aggregates.entries.iter().map(|it| &it.key));
+                    let start = group.span.start;
+                    self.grouped.extend(names.map(|name| ((flow, name.text.as_str()), start)));
+                }
                 Step::From(..) | Step::Where(_) | Step::Emit(_) => {}
             }
         }
@@ -308,6 +317,7 @@ impl<'a> Walk<'a> {
                     self.block(&stage.block, around);
                 }
                 Step::Emit(emit) => self.emit(emit, around),
+                Step::Group(group) => self.group(group, around),
                 Step::Route(route) => {
                     self.expr(&route.subject, around);
                     for arm in &route.arms {
@@ -325,6 +335,17 @@ impl<'a> Walk<'a> {
                     self.expr(&carry.value, around);
                 }
             }
+        }
+    }
+
+    fn group(&mut self, group: &'a ast::Group, around: Around<'a>) {
+        for key in &group.keys {
+            key.name.iter().for_each(|it| self.note(SymbolKind::Column, around.flow, it, true));
+            self.expr(&key.value, around);
+        }
+        for entry in &group.aggregates.entries {
+            self.note(SymbolKind::Column, around.flow, &entry.key, true);
+            self.expr(&entry.value, around);
         }
     }
 
