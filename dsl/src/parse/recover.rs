@@ -217,7 +217,9 @@ impl Reader<'_> {
             return;
         }
         let word = first_word(text);
-        if word.is_empty() && self.in_broken_line(span, "") {
+        // Where one ended too early, the next begins in the middle.
+        let middle = self.diagnostics.last().and_then(Diagnostic::span).is_some_and(Span::is_empty);
+        if (word.is_empty() || middle) && self.in_broken_line(span, "") {
             return;
         }
         let at = Span { end: span.start + word.len().max(1) as u32, ..span };

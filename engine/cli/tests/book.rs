@@ -32,8 +32,11 @@ fn the_reference_is_what_the_registries_say() {
             std::fs::write(&path, &now).unwrap();
         }
         let written = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(written == now, "{name}.md is not what `sage-flow doc --markdown {name}` prints; \
-                UPDATE_PAGES=1 writes it");
+        assert!(
+            written == now,
+            "{name}.md is not what `sage-flow doc --markdown {name}` prints; \
+                UPDATE_PAGES=1 writes it"
+        );
         assert!(now.matches("\n## ").count() > 1, "{name} is empty");
     }
     let wanted: BTreeSet<String> = REFERENCE.iter().map(|name| format!("{name}.md")).collect();
@@ -60,7 +63,8 @@ fn every_page_is_a_chapter_and_every_chapter_a_page() {
 
 #[test]
 fn every_piece_of_a_program_in_the_documentation_can_be_read() {
-    let mut files: Vec<PathBuf> = names("docs").iter().map(|it| root().join("docs").join(it)).collect();
+    let mut files: Vec<PathBuf> =
+        names("docs").iter().map(|it| root().join("docs").join(it)).collect();
     files.extend(REFERENCE.map(|name| root().join(format!("book/src/reference/{name}.md"))));
     files.push(root().join("README.md"));
     let mut pieces = 0;

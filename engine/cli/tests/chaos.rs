@@ -202,9 +202,9 @@ fn partition(field: &mut Field<'_>) {
     let gateway = control.gateway().filter(|_| of_gateway);
     let strait = gateway.as_ref().unwrap_or(control);
     if field.draw.below(2) == 0 {
-        strait.freeze()
+        strait.freeze();
     } else {
-        strait.cut()
+        strait.cut();
     }
     // Shorter and longer than the silence after which a worker is lost.
     let (shorter, longer) = (100 + field.draw.below(900), 1700 + field.draw.below(1800));

@@ -211,9 +211,9 @@ fn a_gateway_that_is_out_of_reach_for_a_while_costs_time_and_no_records() {
     for (strait, cut) in joined.straits().iter().zip([true, false]) {
         let gateway = strait.gateway().unwrap();
         if cut {
-            gateway.cut()
+            gateway.cut();
         } else {
-            gateway.freeze()
+            gateway.freeze();
         }
         // Longer than a worker may be silent.
         thread::sleep(Duration::from_secs(2));
@@ -232,4 +232,16 @@ fn a_worker_that_is_cut_off_joins_again_when_the_link_is_back() {
     let done = run.complete();
     assert_eq!(done.metrics()["restart_log"][0]["workers"], 3, "{}", done.stderr);
     assert_eq!(done.metrics()["restarts"], 1, "{}", done.stderr);
+}
+
+#[test]
+fn a_worker_that_has_left_comes_back_when_another_is_cut_off_at_the_very_end() {
+    let (run, joined) = Run::joined(2, "");
+    run.answered(TASKS - 60);
+    let cut_off = &joined.straits()[1];
+    cut_off.freeze();
+    // The rest is done meanwhile, and the other worker says so and leaves.
+    wait_until(|| run.said().contains("was lost: it gave no sign of life"));
+    cut_off.heal();
+    assert_eq!(run.complete().metrics()["restarts"], 1);
 }

@@ -182,13 +182,37 @@ fn a_worker_ends_when_the_run_is_gone() {
         let said = fs::read_to_string(waiting.path(name)).unwrap();
         assert!(said.contains("no run at"), "{said}");
     }
+    // The killed run could not remove what opened it; that of a run which waits is left alone.
+    let mut other = Waiting::new("--workers 1 --links tls");
+    let cleanup = |waiting: &Waiting| {
+        let mut cleanup = Command::new(env!("CARGO_BIN_EXE_sage-flow"));
+        cleanup.env("SAGE_STATE_DIR", waiting.path(support::STATE));
+        cleanup.args(["jobs", "cleanup", "--yes"]).output().unwrap()
+    };
+    assert!(waiting.credentials.exists() && other.credentials.exists());
+    for gone in [&waiting, &other] {
+        let output = cleanup(gone);
+        assert!(output.status.success(), "{output:?}");
+    }
+    assert!(!waiting.credentials.exists());
+    assert!(other.credentials.exists());
+    send("-INT", other.run.id());
+    end_of(&mut other.run);
+}
+
+#[test]
+fn rows_that_nobody_here_would_see_are_refused() {
+    let text = SLEEPY.replace("to jsonl(\"outs.jsonl\")", "to stdout()");
+    let sage = Sage::new().file("sleepy.sage", text);
+    let done = sage.args("run sleepy.sage --out out --launcher join --workers 2").go().exits(1);
+    assert!(done.stderr.contains("sink outs is the standard output"), "{}", done.stderr);
 }
 
 #[test]
 fn an_interrupt_ends_the_wait_for_workers() {
     let mut waiting = Waiting::new("--workers 2 --links tls");
     let mut keeper = waiting.join("first");
-    wait_until(|| !workers_of(keeper.id()).is_empty());
+    wait_until(|| waiting.said().contains("has 1 of 2 worker(s)"));
     send("-INT", waiting.run.id());
     assert_eq!(end_of(&mut waiting.run).code(), Some(130), "{}", waiting.said());
     assert!(!waiting.credentials.exists());
@@ -208,6 +232,7 @@ fn credentials_that_others_may_read_or_that_are_of_another_run_are_refused() {
     let said = fs::read_to_string(one.path("stranger")).unwrap();
     assert_eq!(status.code(), Some(2), "{said}");
     assert!(said.contains("another run"), "{said}");
+    wait_until(|| one.said().contains("refused a connection"));
 
     fs::set_permissions(&copy, Permissions::from_mode(0o640)).unwrap();
     let mut careless = one.join("careless");

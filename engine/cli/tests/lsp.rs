@@ -269,14 +269,14 @@ fn a_change_of_a_part_is_made_at_its_place() {
 fn hover_says_what_a_name_is() {
     let mut editor = Editor::of(PROGRAM);
     for (part, into, said) in [
-        ("hits, .text", 1, "stage hits: [Hit]"),
+        ("hits, .text", 1, "stage hits: [DocHit]"),
         ("> top_k", 3, "param top_k: int"),
         ("> top_k", 3, "How many documents are found."),
         ("docs, .text", 0, "index docs: Doc from jsonl"),
         ("llm { max", 1, "endpoint llm"),
         ("into answers", 6, "sink answers: Answer to jsonl"),
         (".text != ", 2, "field Query.text"),
-        ("answer.text }", 9, "field Generation.text"),
+        ("answer.text }", 9, "field Generated.text"),
         ("{{ question", 5, "parameter question"),
         ("Query from", 2, "type Query { id: string @key"),
         ("search(", 2, "`k`"),
@@ -317,7 +317,7 @@ fn completion_offers_what_fits_the_place() {
     with(
         "stage x = generate(\"a\") on llm { ",
         &["max_tokens", "timeout", "lane"],
-        &["url", "batch"],
+        &["url", "slots"],
     );
     with("stage x = generate(\"a\") on llm { lane: ", &["control", "batch"], &["llm"]);
     with("stage x = rerank(hits, .text, ke", &["keep", "hits"], &["max_tokens"]);

@@ -79,7 +79,11 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("source_misspelt", "from questions\n", "from question\n"),
     ("source_forgotten", "  from questions\n", ""),
     ("sink_misspelt", "into answers", "into answer"),
-    ("emit_forgotten", "  emit Answer { id: .id, text: answer.text, tokens: answer.tokens } into answers\n", ""),
+    (
+        "emit_forgotten",
+        "  emit Answer { id: .id, text: answer.text, tokens: answer.tokens } into answers\n",
+        "",
+    ),
     ("source_of_another_name", "from csv(", "from file("),
     ("policy_misspelt", "policy: priority,", "policy: prioritty,"),
     ("profile_misspelt", "qwen2.5-7b", "qwen-7b"),
@@ -167,10 +171,8 @@ fn every_code_has_a_page_and_is_shown_in_a_golden_test() {
         }
     }
     let page = Sage::new().args("doc --markdown codes").go().exits(0).stdout;
-    let codes: BTreeSet<&str> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("## ")?.split(':').next())
-        .collect();
+    let codes: BTreeSet<&str> =
+        page.lines().filter_map(|line| line.strip_prefix("## ")?.split(':').next()).collect();
     assert!(codes.len() > 90, "{}", codes.len());
     for code in codes {
         let done = Sage::new().args(&format!("explain {code}")).go().exits(0);

@@ -20,7 +20,9 @@ fn every_template_is_right_laid_out_and_runs() {
         assert!(help.contains(&format!("- {name}:")), "{name} is not in\n{help}");
         let sage = Sage::new();
         let made = again(&sage, &format!("new {name}")).go().exits(0);
-        assert!(made.stdout.contains(&format!("sage-flow run {name}/{name}.sage --out {name}/out")));
+        assert!(
+            made.stdout.contains(&format!("sage-flow run {name}/{name}.sage --out {name}/out"))
+        );
         let file = format!("{name}/{name}.sage");
         again(&sage, &format!("check {file}")).go().exits(0);
         again(&sage, &format!("fmt --check {file}")).go().exits(0);
@@ -39,7 +41,8 @@ fn documents_of_ones_own_are_searched() {
     let sage = Sage::new();
     let notes = sage.folder.path().join("my notes");
     std::fs::create_dir(&notes).unwrap();
-    std::fs::write(notes.join("a.md"), "# Zebra\n\nThe zebra grazes behind the \"house\".\n").unwrap();
+    std::fs::write(notes.join("a.md"), "# Zebra\n\nThe zebra grazes behind the \"house\".\n")
+        .unwrap();
     again(&sage, "new rag mine --docs").arg("my notes").go().exits(0);
     assert!(!sage.folder.path().join("mine/docs").exists(), "the sample is not needed");
     std::fs::write(

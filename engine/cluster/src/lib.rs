@@ -68,7 +68,7 @@ pub use socket::Socket;
 pub use supervisor::event::{ClusterEvent, LossCause, Lost, root_cause};
 pub use supervisor::handle::ClusterHandle;
 pub use supervisor::port::ControlPort;
-pub use supervisor::{Cluster, ClusterConfig, Settled, ShutdownReport};
+pub use supervisor::{ArrivalHook, Arrivals, Cluster, ClusterConfig, Settled, ShutdownReport};
 pub use tls::Tls;
 pub use wire::{Transport, Wire};
 pub use worker::{Join, Member, join};

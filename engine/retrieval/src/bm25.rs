@@ -15,7 +15,7 @@ pub(crate) const ENTRY: usize = 16;
 
 /// Postings of one term while the index is built.
 #[derive(Debug, Default)]
-pub(crate) struct Postings {
+struct Postings {
     documents: u32,
     last: u32,
     bytes: Vec<u8>,
@@ -23,7 +23,7 @@ pub(crate) struct Postings {
 
 impl Postings {
     /// Adds a document; numbers must rise.
-    pub(crate) fn push(&mut self, document: u32, count: u32) {
+    fn push(&mut self, document: u32, count: u32) {
         push_varint(&mut self.bytes, document - self.last);
         push_varint(&mut self.bytes, count);
         self.last = document;
@@ -32,7 +32,7 @@ impl Postings {
 
     /// Appends postings, text and entry to the three sections; `None` when the text is too long
     /// for the format.
-    pub(crate) fn write(
+    fn write(
         &self,
         term: &str,
         entries: &mut Vec<u8>,
@@ -45,6 +45,49 @@ impl Postings {
         entries.extend_from_slice(&self.documents.to_le_bytes());
         entries.extend_from_slice(&(postings.len() as u64).to_le_bytes());
         Some(())
+    }
+}
+
+/// Postings of all terms while the index is built.
+#[derive(Debug, Default)]
+pub(crate) struct Inverted {
+    postings: Vec<Postings>,
+    lengths: Vec<u8>,
+    total: u64,
+}
+
+/// The four sections that a [`Lexicon`] reads, the number of terms, and that of occurrences.
+pub(crate) struct Written {
+    pub(crate) sections: [Vec<u8>; 4],
+    pub(crate) terms: u32,
+    pub(crate) total: u64,
+}
+
+impl Inverted {
+    /// Adds a document with these terms, which are put in order.
+    pub(crate) fn push(&mut self, document: u32, terms: &mut [u32]) {
+        let length = terms.len() as u32;
+        self.lengths.extend_from_slice(&length.to_le_bytes());
+        self.total += u64::from(length);
+        terms.sort_unstable();
+        for same in terms.chunk_by(|a, b| a == b) {
+            let term = same[0] as usize;
+            if self.postings.len() <= term {
+                self.postings.resize_with(term + 1, Postings::default);
+            }
+            self.postings[term].push(document, same.len() as u32);
+        }
+    }
+
+    /// The sections for `terms`, which are sorted; `None` when they are too long for the format.
+    pub(crate) fn write(self, terms: &[(Box<str>, u32)]) -> Option<Written> {
+        let (mut entries, mut text, mut postings) = (Vec::new(), Vec::new(), Vec::new());
+        for (term, number) in terms {
+            let list = self.postings.get(*number as usize)?;
+            list.write(term, &mut entries, &mut text, &mut postings)?;
+        }
+        let sections = [entries, text, postings, self.lengths];
+        Some(Written { sections, terms: terms.len() as u32, total: self.total })
     }
 }
 

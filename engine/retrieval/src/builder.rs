@@ -12,10 +12,10 @@ use std::path::Path;
 use rustc_hash::FxHashSet;
 use sage_core::text::hashed_vector;
 
-use crate::analysis::Vocabulary;
-use crate::bm25::Postings;
+use crate::analysis::{Terms, Vocabulary};
+use crate::bm25::{Inverted, Written};
 use crate::error::RetrievalError;
-use crate::format::{header, padding};
+use crate::format::{SECTIONS, header, padding};
 use crate::fusion::SearchMode;
 use crate::index::Meta;
 use crate::vectors::{MAX_DIMS, push_vector};
@@ -45,18 +45,42 @@ pub struct IndexInfo {
 /// Gathers documents; see the module's text.
 pub struct IndexBuilder {
     options: BuildOptions,
-    vocabulary: Vocabulary,
-    postings: Vec<Postings>,
-    lengths: Vec<u8>,
+    words: Side,
+    pieces: Side,
+    /// Whether all vectors are hashed ones.
+    hashed: bool,
     vectors: Vec<u8>,
     scales: Vec<u8>,
     ends: Vec<u8>,
     keys: Vec<u8>,
     rows: Vec<u8>,
     seen: FxHashSet<Box<str>>,
-    words: u64,
+}
+
+/// One kind of terms.
+struct Side {
+    vocabulary: Vocabulary,
+    inverted: Inverted,
     buffer: String,
     numbers: Vec<u32>,
+}
+
+impl Side {
+    fn new(kind: Terms) -> Self {
+        let (vocabulary, inverted) = (Vocabulary::new(kind), Inverted::default());
+        Side { vocabulary, inverted, buffer: String::new(), numbers: Vec::new() }
+    }
+
+    fn push(&mut self, document: u32, text: &str) {
+        self.numbers.clear();
+        self.vocabulary.number(text, &mut self.buffer, &mut self.numbers);
+        self.inverted.push(document, &mut self.numbers);
+    }
+
+    fn write(self) -> Result<Written, RetrievalError> {
+        let written = self.inverted.write(&self.vocabulary.into_sorted());
+        written.ok_or(RetrievalError::TooLarge("more than 4 GiB of distinct words"))
+    }
 }
 
 impl IndexBuilder {
@@ -67,18 +91,15 @@ impl IndexBuilder {
         }
         Ok(IndexBuilder {
             options,
-            vocabulary: Vocabulary::new(),
-            postings: Vec::new(),
-            lengths: Vec::new(),
+            words: Side::new(Terms::Words),
+            pieces: Side::new(Terms::Pieces),
+            hashed: true,
             vectors: Vec::new(),
             scales: Vec::new(),
             ends: Vec::new(),
             keys: Vec::new(),
             rows: Vec::new(),
             seen: FxHashSet::default(),
-            words: 0,
-            buffer: String::new(),
-            numbers: Vec::new(),
         })
     }
 
@@ -103,7 +124,11 @@ impl IndexBuilder {
         if !self.seen.insert(key.into()) {
             return Err(RetrievalError::DuplicateKey(key.to_owned()));
         }
-        self.push_words(document, text);
+        self.words.push(document, text);
+        if !matches!(self.options.search, SearchMode::Bm25 | SearchMode::Vector) {
+            self.pieces.push(document, text);
+        }
+        self.hashed &= vector.is_none();
         if expected > 0 {
             let vector = vector.unwrap_or_else(|| hashed_vector(text, expected));
             let scale = push_vector(&vector, &mut self.vectors);
@@ -114,22 +139,6 @@ impl IndexBuilder {
         self.ends.extend_from_slice(&(self.keys.len() as u64).to_le_bytes());
         self.ends.extend_from_slice(&(self.rows.len() as u64).to_le_bytes());
         Ok(())
-    }
-
-    fn push_words(&mut self, document: u32, text: &str) {
-        self.numbers.clear();
-        self.vocabulary.number(text, &mut self.buffer, &mut self.numbers);
-        let length = self.numbers.len() as u32;
-        self.lengths.extend_from_slice(&length.to_le_bytes());
-        self.words += u64::from(length);
-        self.numbers.sort_unstable();
-        for same in self.numbers.chunk_by(|a, b| a == b) {
-            let term = same[0] as usize;
-            if self.postings.len() <= term {
-                self.postings.resize_with(term + 1, Postings::default);
-            }
-            self.postings[term].push(document, same.len() as u32);
-        }
     }
 
     /// Number of documents so far.
@@ -145,41 +154,42 @@ impl IndexBuilder {
     /// Writes the index to `path`, replacing what is there. Only the owner can read the file.
     pub fn build_to(self, path: &Path) -> Result<IndexInfo, RetrievalError> {
         let documents = self.len();
-        let (mut entries, mut text, mut postings) = (Vec::new(), Vec::new(), Vec::new());
-        let terms = self.vocabulary.into_sorted();
-        for (term, number) in &terms {
-            let list = &self.postings[*number as usize];
-            if list.write(term, &mut entries, &mut text, &mut postings).is_none() {
-                return Err(RetrievalError::TooLarge("more than 4 GiB of distinct words"));
-            }
-        }
+        let (words, pieces) = (self.words.write()?, self.pieces.write()?);
         let meta = Meta {
             documents: documents as u32,
-            terms: terms.len() as u32,
+            terms: words.terms,
             dims: self.options.dims as u32,
             search: self.options.search,
-            words: self.words,
+            words: words.total,
+            pieces: (pieces.terms, pieces.total),
+            hashed: self.hashed,
         };
         let meta = meta.to_bytes();
+        let ([terms, text, postings, lengths], terms_count) = (&words.sections, words.terms);
+        let [piece_terms, piece_text, piece_postings, piece_lengths] = &pieces.sections;
         // In the order of `Section`.
-        let sections: [&[u8]; 10] = [
+        let sections: [&[u8]; SECTIONS] = [
             &meta,
-            &entries,
-            &text,
-            &postings,
-            &self.lengths,
+            terms,
+            text,
+            postings,
+            lengths,
             &self.vectors,
             &self.scales,
             &self.ends,
             &self.keys,
             &self.rows,
+            piece_terms,
+            piece_text,
+            piece_postings,
+            piece_lengths,
         ];
         let bytes = write(path, &sections).map_err(RetrievalError::io("write index", path))?;
-        Ok(IndexInfo { documents, terms: terms.len(), dims: self.options.dims, bytes })
+        Ok(IndexInfo { documents, terms: terms_count as usize, dims: self.options.dims, bytes })
     }
 }
 
-fn write(path: &Path, sections: &[&[u8]; 10]) -> io::Result<u64> {
+fn write(path: &Path, sections: &[&[u8]; SECTIONS]) -> io::Result<u64> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),

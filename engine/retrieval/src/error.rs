@@ -74,6 +74,42 @@ pub enum RetrievalError {
         /// File, line and reason of the first.
         first: String,
     },
+    /// A model in this process, in a build without such models.
+    #[error(
+        "the model in `{}` cannot be used: this build has no models of its own; build sage-flow \
+         with `--features local-embeddings`, or give the address of an embedding server",
+        .0.display()
+    )]
+    NotBuiltIn(PathBuf),
+    /// A file of a model that cannot be read.
+    #[error(
+        "cannot read `{}`; the folder of a model has config.json, tokenizer.json and \
+         model.safetensors",
+        path.display()
+    )]
+    ModelFile {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: io::Error,
+    },
+    /// A model that cannot be used.
+    #[error("the model in `{}` cannot be used: {why}", folder.display())]
+    Model {
+        /// Its folder.
+        folder: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Embedding was stopped.
+    #[error("stopped after {done} of {of} texts; their vectors are kept")]
+    Interrupted {
+        /// Texts that have their vectors.
+        done: usize,
+        /// All texts.
+        of: usize,
+    },
     /// An argument of a document source that is missing or of the wrong kind.
     #[error("`{source_name}` needs {expected}")]
     Argument {

@@ -15,8 +15,8 @@ use std::path::Path;
 use crate::error::RetrievalError;
 
 const MAGIC: &[u8; 8] = b"sageidx\n";
-const VERSION: u32 = 1;
-const SECTIONS: usize = 10;
+const VERSION: u32 = 2;
+pub(crate) const SECTIONS: usize = 14;
 const ENTRY: usize = 24;
 const TABLE_AT: usize = 24;
 pub(crate) const HEADER: usize = TABLE_AT + SECTIONS * ENTRY;
@@ -26,7 +26,7 @@ pub(crate) const HEADER: usize = TABLE_AT + SECTIONS * ENTRY;
 pub(crate) enum Section {
     /// Counts and settings, see `index.rs`.
     Meta,
-    /// Sorted dictionary: fixed entries.
+    /// Sorted dictionary of words: fixed entries.
     Terms,
     /// The terms' letters, one after the other.
     TermText,
@@ -44,6 +44,14 @@ pub(crate) enum Section {
     Keys,
     /// Packed rows, one after the other.
     Rows,
+    /// Sorted dictionary of pieces of words.
+    PieceTerms,
+    /// The pieces' letters.
+    PieceText,
+    /// As the postings of words.
+    PiecePostings,
+    /// Pieces per document, u32.
+    PieceLengths,
 }
 
 /// Where each section lies; all ranges are inside the file.
@@ -121,7 +129,7 @@ pub(crate) fn padding(length: usize) -> usize {
 
 /// Detects damage, not malice. Each step is a bijection of its lane for a given word, so a change
 /// within one word always shows. Four lanes, because one would wait for its own multiplication.
-fn checksum(bytes: &[u8]) -> u64 {
+pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
     let step = |lane: u64, word: u64| (lane ^ word).wrapping_mul(FACTOR).rotate_left(29);
     let mut lanes = [1_u64, 2, 3, 4];

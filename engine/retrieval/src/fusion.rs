@@ -59,10 +59,11 @@ pub(crate) fn best(scores: &[f32], k: usize, floor: f32) -> Vec<Hit> {
     hits
 }
 
-/// Sum of `1 / (60 + rank)` over both sides; a document that a side does not rank adds nothing.
-pub(crate) fn reciprocal(words: &[f32], vectors: &[f32], k: usize) -> Vec<f32> {
-    let mut fused = vec![0.0; words.len()];
-    for (scores, floor) in [(words, 0.0), (vectors, f32::NEG_INFINITY)] {
+/// Sum of `1 / (60 + rank)` over both sides, each with the score above which it ranks a document; a
+/// document that a side does not rank gets nothing from it.
+pub(crate) fn reciprocal(sides: [(&[f32], f32); 2], k: usize) -> Vec<f32> {
+    let mut fused = vec![0.0; sides[0].0.len()];
+    for (scores, floor) in sides {
         for (rank, hit) in best(scores, RANK_DEPTH.max(k), floor).iter().enumerate() {
             fused[hit.document as usize] += 1.0 / (RANK_CONSTANT + rank as f32 + 1.0);
         }
@@ -80,6 +81,18 @@ pub(crate) fn weighted(words: &[f32], vectors: &[f32], share: f64) -> Vec<f32> {
         ((1.0 - share) * word + share * vector) as f32
     };
     words.iter().zip(vectors).map(fuse).collect()
+}
+
+/// Words and pieces of words as one list of scores: standardised and mixed, with `share` for the
+/// pieces. Documents that have neither are ranked by no side.
+pub(crate) fn words_and_pieces(words: &[f32], pieces: &[f32], share: f64) -> Vec<f32> {
+    let mut fused = weighted(words, pieces, share);
+    for ((fused, word), piece) in fused.iter_mut().zip(words).zip(pieces) {
+        if *word <= 0.0 && *piece <= 0.0 {
+            *fused = f32::NEG_INFINITY;
+        }
+    }
+    fused
 }
 
 /// Mean and standard deviation; a side that does not tell documents apart gets deviation 1, so that
@@ -109,7 +122,8 @@ mod tests {
     #[test]
     fn both_fusions_reward_agreement() {
         let (words, vectors) = ([0.0, 3.0, 2.9, 0.0], [0.1, 0.0, 0.5, 0.6]);
-        assert_eq!(order(&best(&reciprocal(&words, &vectors, 4), 1, 0.0)), [2]);
+        let fused = reciprocal([(&words, 0.0), (&vectors, f32::NEG_INFINITY)], 4);
+        assert_eq!(order(&best(&fused, 1, 0.0)), [2]);
         assert_eq!(order(&best(&weighted(&words, &vectors, 0.5), 1, f32::NEG_INFINITY)), [2]);
         let words_only = best(&weighted(&words, &vectors, 0.0), 1, f32::NEG_INFINITY);
         assert_eq!(order(&words_only), [1]);

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use sage_core::index::{Hit, Index, Query};
 
-use crate::analysis::Analyzer;
+use crate::analysis::{Analyzer, Terms};
 use crate::bm25::{ENTRY, Lexicon};
 use crate::error::RetrievalError;
 use crate::format::{Layout, Section, u32_at, u64_at};
-use crate::fusion::{SearchMode, best, reciprocal, weighted};
+use crate::fusion::{SearchMode, best, reciprocal, weighted, words_and_pieces};
 use crate::map::Mapping;
 use crate::vectors::{MAX_DIMS, cosines};
 
@@ -23,7 +23,12 @@ pub(crate) struct Meta {
     pub(crate) terms: u32,
     pub(crate) dims: u32,
     pub(crate) search: SearchMode,
+    /// Occurrences of all terms.
     pub(crate) words: u64,
+    /// Distinct pieces of words, and their occurrences.
+    pub(crate) pieces: (u32, u64),
+    /// Whether the vectors are hashed ones, which know no more than the pieces do.
+    pub(crate) hashed: bool,
 }
 
 impl Meta {
@@ -38,6 +43,9 @@ impl Meta {
         let mut bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
         bytes.extend_from_slice(&share.to_le_bytes());
         bytes.extend_from_slice(&self.words.to_le_bytes());
+        bytes.extend_from_slice(&self.pieces.1.to_le_bytes());
+        bytes.extend_from_slice(&self.pieces.0.to_le_bytes());
+        bytes.extend_from_slice(&u32::from(self.hashed).to_le_bytes());
         bytes
     }
 
@@ -55,13 +63,15 @@ impl Meta {
             dims: u32_at(bytes, 8)?,
             search,
             words: u64_at(bytes, 24)?,
+            pieces: (u32_at(bytes, 40)?, u64_at(bytes, 32)?),
+            hashed: u32_at(bytes, 44)? != 0,
         })
     }
 }
 
 /// All of them, in order.
 #[cfg(any(test, feature = "fuzzing"))]
-pub(crate) const ALL_SECTIONS: [Section; 10] = [
+pub(crate) const ALL_SECTIONS: [Section; crate::format::SECTIONS] = [
     Section::Meta,
     Section::Terms,
     Section::TermText,
@@ -72,6 +82,10 @@ pub(crate) const ALL_SECTIONS: [Section; 10] = [
     Section::Ends,
     Section::Keys,
     Section::Rows,
+    Section::PieceTerms,
+    Section::PieceText,
+    Section::PiecePostings,
+    Section::PieceLengths,
 ];
 
 /// An open index.
@@ -112,22 +126,58 @@ impl MappedIndex {
         let k = k.min(self.len());
         // A vector that cannot belong to this index is as good as none.
         let vector = query.vector.filter(|v| !v.is_empty() && v.len() == self.dimensions());
-        let words = || self.lexicon().scores(&self.analyzer.terms(query.text.unwrap_or_default()));
         let near =
             |vector| cosines(vector, self.section(Section::Vectors), self.section(Section::Scales));
         match (mode, query.text, vector) {
-            (SearchMode::Bm25, Some(_), _) | (_, Some(_), None) => best(&words(), k, 0.0),
+            (_, None, None) => Vec::new(),
+            (SearchMode::Bm25, Some(text), _) => best(&self.words(text), k, 0.0),
             (SearchMode::Vector, _, Some(vector)) | (_, None, Some(vector)) => {
                 best(&near(vector), k, f32::NEG_INFINITY)
             }
-            (SearchMode::Rrf, Some(_), Some(vector)) => {
-                best(&reciprocal(&words(), &near(vector), k), k, 0.0)
+            (SearchMode::Vector, Some(text), None) => best(&self.words(text), k, 0.0),
+            (mode, Some(text), Some(vector)) if !self.meta.hashed => {
+                let (words, pieces) = (self.words(text), self.pieces(text));
+                let near = near(vector);
+                if let SearchMode::Weighted(share) = mode {
+                    let lexical = weighted(&words, &pieces, EVEN);
+                    best(&weighted(&lexical, &near, share), k, f32::NEG_INFINITY)
+                } else {
+                    let lexical = words_and_pieces(&words, &pieces, EVEN);
+                    let none = f32::NEG_INFINITY;
+                    best(&reciprocal([(&lexical, none), (&near, none)], k), k, 0.0)
+                }
             }
-            (SearchMode::Weighted(share), Some(_), Some(vector)) => {
-                best(&weighted(&words(), &near(vector), share), k, f32::NEG_INFINITY)
+            (mode, Some(text), _) => {
+                let (words, pieces) = (self.words(text), self.pieces(text));
+                match mode {
+                    SearchMode::Rrf if self.meta.hashed => {
+                        best(&reciprocal([(&words, 0.0), (&pieces, 0.0)], k), k, 0.0)
+                    }
+                    SearchMode::Weighted(share) if self.meta.hashed => {
+                        best(&words_and_pieces(&words, &pieces, share), k, f32::NEG_INFINITY)
+                    }
+                    _ => best(&words_and_pieces(&words, &pieces, EVEN), k, f32::NEG_INFINITY),
+                }
             }
-            (_, None, None) => Vec::new(),
         }
+    }
+
+    /// BM25 of every document over words.
+    fn words(&self, text: &str) -> Vec<f32> {
+        self.lexicon().scores(&self.analyzer.terms(Terms::Words, text))
+    }
+
+    /// BM25 of every document over pieces of words.
+    fn pieces(&self, text: &str) -> Vec<f32> {
+        let lexicon = Lexicon {
+            entries: self.section(Section::PieceTerms),
+            text: self.section(Section::PieceText),
+            postings: self.section(Section::PiecePostings),
+            lengths: self.section(Section::PieceLengths),
+            documents: self.meta.documents as usize,
+            words: self.meta.pieces.1,
+        };
+        lexicon.scores(&self.analyzer.terms(Terms::Pieces, text))
     }
 
     fn section(&self, section: Section) -> &[u8] {
@@ -155,6 +205,9 @@ impl MappedIndex {
     }
 }
 
+/// Share of the pieces where nobody says otherwise: as much as the words.
+const EVEN: f64 = 0.5;
+
 /// Whether the sections are as long as the counts say.
 fn consistent(meta: &Meta, layout: &Layout, bytes: &[u8]) -> bool {
     let length = |section| layout.section(bytes, section).len() as u64;
@@ -165,6 +218,8 @@ fn consistent(meta: &Meta, layout: &Layout, bytes: &[u8]) -> bool {
         && length(Section::Vectors) == documents * dims
         && length(Section::Scales) == documents * if dims > 0 { 4 } else { 0 }
         && length(Section::Ends) == documents * 16
+        && length(Section::PieceTerms) == u64::from(meta.pieces.0) * ENTRY as u64
+        && [0, documents * 4].contains(&length(Section::PieceLengths))
 }
 
 impl Index for MappedIndex {
@@ -206,7 +261,7 @@ mod tests {
         /// Checksums find damage; they do not stop someone who computes them anew.
         #[test]
         fn a_forged_file_cannot_panic(
-            section in 0_usize..10,
+            section in 0..crate::format::SECTIONS,
             changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         ) {
             let folder = tempfile::tempdir().unwrap();

@@ -28,10 +28,13 @@ mod fusion;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
+mod local;
 mod map;
+mod names;
 mod vectors;
 
 pub use builder::{BuildOptions, IndexBuilder, IndexInfo};
 pub use error::RetrievalError;
 pub use fusion::SearchMode;
 pub use index::MappedIndex;
+pub use local::LocalEmbedder;

@@ -118,12 +118,34 @@ fn a_rebuild_leaves_open_readers_alone() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no temporary file stays");
 }
 
+/// Whole names, and the parts of words that change between letters and digits; the texts of
+/// [`text`] have no others.
+fn name_parts(text: &str) -> Vec<String> {
+    let names = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.');
+    let mut parts = Vec::new();
+    for name in names.filter(|name| !name.is_empty() && name.is_ascii()) {
+        if name.contains('_') || name.contains('.') {
+            parts.push(name.to_lowercase());
+        }
+        for word in name.split(['_', '.']) {
+            let digits = word.find(|c: char| c.is_ascii_digit());
+            if let Some(at) = digits.filter(|at| *at > 0) {
+                parts.push(word[..at].to_lowercase());
+                parts.push(word[at..].to_owned());
+            }
+        }
+    }
+    parts
+}
+
 /// Document frequencies, counts and lengths from scratch; one score a document.
 fn naive_bm25(texts: &[String], query: &str) -> Vec<f64> {
     let stemmer = rust_stemmers::Stemmer::create(rust_stemmers::Algorithm::English);
     let terms = |text: &str| -> Vec<String> {
         let content = words(text).filter(|word| !is_stop_word(word));
-        content.map(|word| stemmer.stem(&word).into_owned()).collect()
+        let words = content.map(|word| stemmer.stem(&word).into_owned());
+        // Of the parts there are none that a stemmer would change.
+        words.chain(name_parts(text)).collect()
     };
     let documents: Vec<Vec<String>> = texts.iter().map(|text| terms(text)).collect();
     let count = documents.len() as f64;
@@ -153,6 +175,8 @@ fn text() -> impl Strategy<Value = String> {
         "scheduling",
         "naïve",
         "x9",
+        "max_slots",
+        "os.path",
     ]);
     prop::collection::vec(word, 0..40).prop_map(|words| words.join(" "))
 }

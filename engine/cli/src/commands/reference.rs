@@ -35,7 +35,12 @@ pub(super) fn page(page: Page) -> String {
             catalog.stages.iter().for_each(|spec| leaf(&mut out, &spec.signature, spec.options));
         }
         Page::Sources => {
-            leaves(&mut out, "Sources", "What may stand behind the `from` of a `source`.", catalog.sources);
+            leaves(
+                &mut out,
+                "Sources",
+                "What may stand behind the `from` of a `source`.",
+                catalog.sources,
+            );
         }
         Page::Documents => leaves(
             &mut out,
@@ -78,7 +83,11 @@ pub(super) fn page(page: Page) -> String {
             table(&mut out, &["setting", "what it says"], sage_dsl::manual::SETTINGS);
         }
         Page::Codes => {
-            head(&mut out, "Codes", "What a message of the compiler means; also by `sage-flow explain CODE`.");
+            head(
+                &mut out,
+                "Codes",
+                "What a message of the compiler means; also by `sage-flow explain CODE`.",
+            );
             for code in sage_dsl::CODES {
                 let explanation = code.explanation.trim();
                 let _ = write!(out, "\n## {}: {}\n\n{explanation}\n", code.code, code.title);
@@ -105,7 +114,13 @@ fn leaf(out: &mut String, signature: &Signature, options: &[Param]) {
         for param in params {
             let default = param.default.map_or("required".to_owned(), |it| format!("`{it}`"));
             let kind = cell(&kind_name(param.kind));
-            let _ = writeln!(out, "| `{}` | {kind} | {} | {} |", param.name, cell(&default), cell(param.doc));
+            let _ = writeln!(
+                out,
+                "| `{}` | {kind} | {} | {} |",
+                param.name,
+                cell(&default),
+                cell(param.doc)
+            );
         }
     }
     if signature.takes_fields {

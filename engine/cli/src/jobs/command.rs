@@ -20,6 +20,9 @@ const SECRET: [&str; 10] = [
     "auth",
 ];
 
+/// Its value says where a key is, and not what it is.
+const KEY_FILE: &str = "--tls-key";
+
 /// The words without secrets, and why they cannot be given again, if they cannot.
 pub(super) fn kept(
     words: impl Iterator<Item = std::ffi::OsString>,
@@ -66,6 +69,9 @@ fn without_secrets(word: &str) -> String {
 }
 
 fn secret(name: &str) -> bool {
+    if name == KEY_FILE {
+        return false;
+    }
     let words = name.split(|c: char| !c.is_alphanumeric());
     words.map(str::to_lowercase).any(|word| SECRET.contains(&word.as_str()))
 }
@@ -126,6 +132,8 @@ mod tests {
             ("api_key=abc", "api_key=***"),
             ("OPENAI-API-KEY=a=b", "OPENAI-API-KEY=***"),
             ("--set=hf_token=abc", "--set=hf_token=***"),
+            ("--tls-key=run.key", "--tls-key=run.key"),
+            ("tls-key=abc", "tls-key=***"),
             ("http://h:80/v1", "http://h:80/v1"),
             ("https://me:pw@h:80/v1?a=1&api_key=x#f", "https://***@h:80/v1?a=1&api_key=***"),
             ("--endpoint=http://me@h", "--endpoint=http://***@h"),

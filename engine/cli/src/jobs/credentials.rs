@@ -1,8 +1,13 @@
 //! A place for what opens a run: beside the records of jobs, in a folder for the user alone.
+//!
+//! A run removes its file at its end, and holds a lock on it until then. A file without a lock is of
+//! a run that was killed, whatever became of the record of its job.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use rustix::fs::{FlockOperation, flock};
 
 use super::place;
 
@@ -17,4 +22,46 @@ pub(crate) fn credentials_file() -> anyhow::Result<PathBuf> {
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Ok(folder.join(name))
+}
+
+/// Files of runs that are gone without having removed them.
+pub(crate) fn left_behind() -> Vec<PathBuf> {
+    let Ok(folder) = place::folder().map(|folder| folder.with_file_name(FOLDER)) else {
+        return Vec::new();
+    };
+    if place::check(&folder).is_err() {
+        return Vec::new();
+    }
+    let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+    let files = entries.map(|entry| entry.path()).filter(|path| is_named(path));
+    files.filter(|path| is_free(path).unwrap_or(false)).collect()
+}
+
+/// Whether this program gave the file its name.
+fn is_named(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn is_free(path: &Path) -> std::io::Result<bool> {
+    let file = File::open(path)?;
+    Ok(flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_left_behind_when_nobody_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("0123456789abcdef");
+        let file = File::create(&path).unwrap();
+        assert!(is_named(&path) && is_free(&path).unwrap());
+        flock(&file, FlockOperation::LockExclusive).unwrap();
+        assert!(!is_free(&path).unwrap());
+        drop(file);
+        assert!(is_free(&path).unwrap());
+        assert!(!is_named(&folder.path().join("0123456789abcdeg")));
+    }
 }

@@ -141,7 +141,7 @@ pub(crate) fn execute(
         let seed = seed_of(job.options.seed, number);
         let built = Vec::new();
         let earlier = folder.earlier.clone().unwrap_or_default();
-        let generations = Generations::new(job, &links, interrupts)?;
+        let generations = Generations::new(job, &links.of_job(number)?, interrupts)?;
         let mut work =
             Work { job, report, access, display, origin_ns, seed, built, earlier, generations };
         work.build(corpora, interrupts)?;
@@ -178,6 +178,16 @@ fn read(job: &JobRun) -> anyhow::Result<Vec<Corpus>> {
              hosts cannot read; write the records to a file that all hosts see, or run it with \
              --launcher local",
             job.plan.name
+        )));
+    }
+    // Of other launchers the output of the first worker comes back to this process.
+    if job.options.launch.comes_back()
+        && let Some(sink) = job.plan.sinks.iter().find(|sink| sink.kind == "stdout")
+    {
+        return Err(usage(format!(
+            "flow {}: sink {} is the standard output, and of workers that join by themselves that is \
+             not this process's; write to a file, or run it with --launcher local",
+            job.plan.name, sink.name
         )));
     }
     probe_all_but_indexes(&job.plan)?;

@@ -1,11 +1,11 @@
 //! What all generations of a job's workers have in common: who starts them, where they join, and the
 //! secret that they prove.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context;
-use sage_cluster::{Cluster, ClusterConfig, ControlPort, Launcher, Secret};
+use sage_cluster::{ArrivalHook, Arrivals, Cluster, ClusterConfig, ControlPort, Launcher, Secret};
 
 use super::execute::reads_stdin;
 use super::interrupt::Interrupts;
@@ -48,6 +48,20 @@ impl<'j> Generations<'j> {
         })
     }
 
+    /// Says who has come and who was refused, while the run waits for workers.
+    fn arrivals(&self) -> ArrivalHook {
+        let (job, quiet) = (self.job.name.clone(), self.job.options.quiet);
+        let nobody = Arrivals { joined: 0, workers: 0, refused: 0, last_refusal: None };
+        let before = Mutex::new(nobody);
+        Arc::new(move |now| {
+            let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+            if !quiet {
+                told(&job, &before, now).iter().for_each(|line| eprintln!("{line}"));
+            }
+            before.clone_from(now);
+        })
+    }
+
     /// Start the workers of one generation at `places`, which are given `payload`.
     pub(super) fn start(
         &mut self,
@@ -72,6 +86,7 @@ impl<'j> Generations<'j> {
                 let given_up = move || interrupts.count() > 0;
                 Arc::new(given_up) as Arc<dyn Fn() -> bool + Send + Sync>
             }),
+            on_arrival: launch.comes_back().then(|| self.arrivals()),
             ..defaults
         };
         let plan = &self.job.plan;
@@ -94,6 +109,24 @@ impl<'j> Generations<'j> {
     }
 }
 
+/// Of connections that are refused the first ones are told, and then every hundredth.
+const REFUSALS: usize = 5;
+
+/// What is said when somebody has come or was refused; nothing of a run that waits for nobody.
+fn told(job: &str, before: &Arrivals, now: &Arrivals) -> Vec<String> {
+    let mut said = Vec::new();
+    let often = now.refused > REFUSALS && now.refused / 100 == before.refused / 100;
+    if now.refused > before.refused && !often {
+        let why = now.last_refusal.as_deref().unwrap_or("it did not say who it is");
+        said.push(format!("{job} refused a connection ({} so far): {why}", now.refused));
+    }
+    if now.joined != before.joined {
+        let Arrivals { joined, workers, .. } = now;
+        said.push(format!("{job} has {joined} of {workers} worker(s), and waits for the others"));
+    }
+    said
+}
+
 /// The secret of a run: a fresh one, unless whoever starts its workers has given one to both sides.
 fn secret(comes_back: bool) -> anyhow::Result<Secret> {
     let given = std::env::var(Secret::VARIABLE).ok().filter(|_| comes_back);
@@ -101,4 +134,23 @@ fn secret(comes_back: bool) -> anyhow::Result<Secret> {
         Some(hex) => Secret::from_hex(&hex).map_err(usage_of)?,
         None => Secret::random()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_waits_hears_of_arrivals_and_of_the_first_refusals() {
+        let now = |joined, refused| {
+            let last_refusal = Some("its version is 0.0.9".to_owned());
+            Arrivals { joined, workers: 3, refused, last_refusal }
+        };
+        let told = |before, now| super::told("f", &before, &now).join("\n");
+        assert_eq!(told(now(0, 0), now(0, 0)), "");
+        assert!(told(now(0, 0), now(2, 0)).contains("has 2 of 3"));
+        assert!(told(now(1, 0), now(1, 1)).contains("(1 so far): its version is 0.0.9"));
+        assert_eq!(told(now(1, 50), now(1, 60)), "");
+        assert!(told(now(1, 90), now(1, 110)).contains("110 so far"));
+    }
 }

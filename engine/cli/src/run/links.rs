@@ -21,7 +21,8 @@ pub(crate) enum LinkKind {
 /// The options of `run` that concern several hosts.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct LinkArguments {
-    /// Address of this host at which workers on others reach it; port 0 is any
+    /// Address of this host at which workers on others reach it; port 0 is any, and of several
+    /// programs each has the next one
     #[arg(long, value_name = "IP[:PORT]", value_parser = parse_bind)]
     pub(crate) bind: Option<SocketAddr>,
     /// How processes are connected [default: hmac on the loopback, else tls]
@@ -109,6 +110,21 @@ impl Links {
         Ok(Links { listen, transport })
     }
 
+    /// Those of a job, by its number: with a fixed port the first one has that, the others the next
+    /// ones.
+    pub(crate) fn of_job(&self, number: usize) -> anyhow::Result<Self> {
+        let mut links = self.clone();
+        let port = links.listen.port();
+        if port != 0 {
+            let own = u16::try_from(number).ok().and_then(|number| port.checked_add(number));
+            let own = own.ok_or_else(|| {
+                usage(format!("--bind {}: there are not enough ports behind it", self.listen))
+            })?;
+            links.listen.set_port(own);
+        }
+        Ok(links)
+    }
+
     /// Where the gateway listens: beside the control port.
     pub(crate) fn gateway(&self) -> SocketAddr {
         SocketAddr::new(self.listen.ip(), 0)
@@ -149,6 +165,16 @@ mod tests {
         for wrong in ["0.0.0.0", "[::]:7000", "localhost", "10.0.0.1:x", ""] {
             assert!(parse_bind(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn each_job_has_a_port_of_its_own() {
+        let links = |text| Links { listen: parse_bind(text).unwrap(), ..Links::default() };
+        let port = |text, number| links(text).of_job(number).map(|links| links.listen.port());
+        assert_eq!(port("10.0.0.1:7000", 0).unwrap(), 7000);
+        assert_eq!(port("10.0.0.1:7000", 2).unwrap(), 7002);
+        assert_eq!(port("10.0.0.1", 2).unwrap(), 0);
+        assert!(port("10.0.0.1:65535", 1).unwrap_err().to_string().contains("not enough ports"));
     }
 
     #[test]

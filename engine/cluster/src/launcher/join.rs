@@ -3,12 +3,14 @@
 //! It starts nothing. It writes down what such workers need, for the user's eyes only, says once
 //! where that is, and leaves the rest to whoever runs `sage-flow worker --join`.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
+
+use rustix::fs::{FlockOperation, flock};
 
 use super::{Exit, Launcher, LauncherEntry, WorkerProcess};
 use crate::worker::Join;
@@ -28,19 +30,21 @@ pub type JoinHook = Box<dyn Fn(SocketAddr, &Path) + Send>;
 pub struct JoinLauncher {
     path: PathBuf,
     announce: JoinHook,
-    written: bool,
+    /// Its lock says, until this process ends, that the file is in use.
+    written: Option<File>,
 }
 
 impl JoinLauncher {
     /// With a file at `path` that must not exist yet.
     pub fn new(path: PathBuf, announce: JoinHook) -> Self {
-        Self { path, announce, written: false }
+        Self { path, announce, written: None }
     }
 
     fn write(&mut self, env: &[(String, String)]) -> io::Result<()> {
-        let mut file =
-            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
-        self.written = true;
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.path)?;
+        // Where there are no locks, nobody can tell; that is no reason not to run.
+        let _ = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        let file = self.written.insert(file);
         for (name, value) in env.iter().filter(|(name, _)| !Join::is_place(name)) {
             writeln!(file, "{name}={value}")?;
         }
@@ -55,7 +59,7 @@ impl Launcher for JoinLauncher {
         join: SocketAddr,
         env: &[(String, String)],
     ) -> io::Result<Box<dyn WorkerProcess>> {
-        if !self.written {
+        if self.written.is_none() {
             self.write(env)?;
             (self.announce)(join, &self.path);
         }
@@ -65,7 +69,7 @@ impl Launcher for JoinLauncher {
 
 impl Drop for JoinLauncher {
     fn drop(&mut self) {
-        if self.written {
+        if self.written.is_some() {
             // Without the run it opens nothing.
             let _ = fs::remove_file(&self.path);
         }

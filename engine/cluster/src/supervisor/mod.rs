@@ -44,6 +44,7 @@ struct Time<'t> {
     start: Instant,
     deadline: Instant,
     give_up: Option<&'t (dyn Fn() -> bool + Send + Sync)>,
+    on_arrival: Option<&'t ArrivalHook>,
 }
 
 /// What a cluster is to be.
@@ -71,6 +72,25 @@ pub struct ClusterConfig {
     pub transport: Transport,
     /// Whether the start is to be given up; asked from time to time until all workers are there.
     pub give_up: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
+    /// Told, until all workers have joined, whenever another has, or was refused; ten times a second
+    /// at most.
+    pub on_arrival: Option<ArrivalHook>,
+}
+
+/// What is told of who has come so far.
+pub type ArrivalHook = Arc<dyn Fn(&Arrivals) + Send + Sync>;
+
+/// Who has come so far to a cluster that starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Workers that have joined.
+    pub joined: usize,
+    /// Workers that there are to be.
+    pub workers: usize,
+    /// Connections that were refused.
+    pub refused: usize,
+    /// Why the last of them was.
+    pub last_refusal: Option<String>,
 }
 
 impl ClusterConfig {
@@ -92,6 +112,7 @@ impl ClusterConfig {
             port: None,
             transport: Transport::Hmac,
             give_up: None,
+            on_arrival: None,
         })
     }
 }
@@ -195,8 +216,10 @@ impl Cluster {
             })?);
         }
 
-        let time = Time { start, deadline, give_up: config.give_up.as_deref() };
+        let (give_up, on_arrival) = (config.give_up.as_deref(), config.on_arrival.as_ref());
+        let mut time = Time { start, deadline, give_up, on_arrival };
         cluster.await_all("join", &time, |slot| slot.mesh.is_some())?;
+        time.on_arrival = None;
         let peers = shared.lock().slots.iter().filter_map(|slot| slot.mesh).collect();
         let go = Down::Start { peers };
         for worker in 0..config.workers {
@@ -270,7 +293,15 @@ impl Cluster {
         let shared = &self.handle.shared;
         let complete = |state: &State| state.slots.iter().all(&there);
         let settled = |state: &State| complete(state) || !state.losses.is_empty();
+        let mut told = None;
         while !shared.wait(time.deadline.min(Instant::now() + LOOK), settled) {
+            if let Some(tell) = time.on_arrival {
+                let arrivals = shared.arrivals();
+                if told.as_ref() != Some(&arrivals) {
+                    tell(&arrivals);
+                    told = Some(arrivals);
+                }
+            }
             if time.give_up.is_some_and(|give_up| give_up()) {
                 return Err(ClusterError::GivenUp);
             }

@@ -8,6 +8,7 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Arrivals;
 use super::event::{ClusterEvent, LossCause, Lost};
 use crate::launcher::{Exit, WorkerProcess};
 use crate::link::Link;
@@ -105,6 +106,17 @@ impl Shared {
             .wait_timeout_while(self.lock(), left, |state| !ready(state))
             .unwrap_or_else(PoisonError::into_inner);
         ready(&state)
+    }
+
+    /// Who has joined, and who was refused.
+    pub(super) fn arrivals(&self) -> Arrivals {
+        let state = self.lock();
+        Arrivals {
+            joined: state.slots.iter().filter(|slot| slot.mesh.is_some()).count(),
+            workers: state.slots.len(),
+            refused: state.refused,
+            last_refusal: state.last_refusal.clone(),
+        }
     }
 
     /// A frame came from the worker.

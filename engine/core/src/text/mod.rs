@@ -13,7 +13,7 @@ mod vector;
 mod word;
 
 pub use hash::{fnv1a, fnv1a_more};
-pub use overlap::overlap_score;
+pub use overlap::{overlap_score, rerank_score};
 pub use stop::is_stop_word;
 pub use token::count_tokens;
 pub(crate) use token::{Run, run_of};

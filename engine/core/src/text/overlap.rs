@@ -16,6 +16,8 @@ const DIMS: usize = 256;
 const SATURATION: f32 = 1.2;
 const LENGTH_SHARE: f32 = 0.75;
 const USUAL_LENGTH: f32 = 120.0;
+/// What the first place before is worth.
+const RANK_SHARE: f32 = 0.3;
 
 /// Score of `document` for `query`, from 0 (nothing in common) to 1.
 pub fn overlap_score(query: &str, document: &str) -> f32 {
@@ -46,6 +48,12 @@ pub fn overlap_score(query: &str, document: &str) -> f32 {
     let (a, b) = (hashed_vector(query, DIMS), hashed_vector(document, DIMS));
     let cosine: f32 = a.iter().zip(&b).map(|(x, y)| x * y).sum();
     0.5 * lexical + 0.5 * cosine.max(0.0)
+}
+
+/// Score of a found `document` that stood at `rank` (from 0) before: the retriever saw the whole
+/// collection, [`overlap_score`] only the pair, so both count.
+pub fn rerank_score(query: &str, document: &str, rank: usize) -> f32 {
+    overlap_score(query, document) + RANK_SHARE / (1.0 + rank as f32)
 }
 
 #[cfg(test)]

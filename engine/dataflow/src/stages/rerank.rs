@@ -2,7 +2,7 @@
 
 use sage_core::expr::{EvalError, Program};
 use sage_core::record::{Items, pack_list};
-use sage_core::text::overlap_score;
+use sage_core::text::rerank_score;
 use sage_dsl::catalog::{Cost, EndpointUse, Kind, Param, Signature, StageClass, StageSpec};
 
 use super::hits::{pack_rescored, text_field};
@@ -56,9 +56,7 @@ impl LocalStage for Rerank {
         for (rank, hit) in row.get(&self.hits)?.items().enumerate() {
             let hit = hit.items();
             let text = hit.get(self.field).as_str().unwrap_or("");
-            // The retriever saw the whole collection, this score only the pair: both count.
-            let before = 1.0 / (1.0 + rank as f32);
-            scored.push((overlap_score(query, text) + 0.3 * before, hit));
+            scored.push((rerank_score(query, text, rank), hit));
         }
         // A stable sort: equal scores keep the retriever's order.
         scored.sort_by(|a, b| b.0.total_cmp(&a.0));

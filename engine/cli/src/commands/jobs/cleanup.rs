@@ -1,9 +1,11 @@
 //! `jobs cleanup`: end what lost jobs left running, and forget the jobs that have ended.
 //!
-//! Output folders are never touched: results are the user's.
+//! So are credentials that runs have left behind which were killed. Output folders are never touched:
+//! results are the user's.
 
 use std::fs;
 use std::io::{BufRead, IsTerminal, Write};
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::{complain, plural};
 use crate::exit::{Exit, usage};
-use crate::jobs::{Life, Listed, Record, Store, Unread, Worker};
+use crate::jobs::{self, Life, Listed, Record, Store, Unread, Worker};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,6 +53,14 @@ struct Todo<'l> {
     jobs: Vec<&'l Record>,
     /// Files that say nothing of a job.
     files: Vec<&'l Unread>,
+    /// What opened runs that are gone.
+    credentials: Vec<PathBuf>,
+}
+
+impl Todo<'_> {
+    fn is_empty(&self) -> bool {
+        self.jobs.is_empty() && self.files.is_empty() && self.credentials.is_empty()
+    }
 }
 
 pub(super) fn cleanup(arguments: &CleanupArguments) -> anyhow::Result<Exit> {
@@ -61,7 +71,7 @@ pub(super) fn cleanup(arguments: &CleanupArguments) -> anyhow::Result<Exit> {
     if arguments.jobs.is_empty() {
         complain(&listed);
     }
-    let nothing = todo.jobs.is_empty() && todo.files.is_empty();
+    let nothing = todo.is_empty();
     if !nothing && !arguments.yes && !agreed(&todo)? {
         println!("nothing was done");
         return Ok(Exit::Complete);
@@ -83,6 +93,11 @@ pub(super) fn cleanup(arguments: &CleanupArguments) -> anyhow::Result<Exit> {
         fs::remove_file(&unread.path)?;
         removed.push(unread.id.as_str());
     }
+    let mut unneeded = Vec::new();
+    for path in &todo.credentials {
+        fs::remove_file(path)?;
+        unneeded.push(path.display().to_string());
+    }
     let swept = store.sweep();
     if arguments.json {
         let pids = |found: &[(&str, u32)]| {
@@ -92,6 +107,7 @@ pub(super) fn cleanup(arguments: &CleanupArguments) -> anyhow::Result<Exit> {
         let all = json!({
             "ended_workers": pids(&killed),
             "removed": removed,
+            "credentials": unneeded,
             "unfinished_files": swept,
             "left": pids(&left),
         });
@@ -99,6 +115,7 @@ pub(super) fn cleanup(arguments: &CleanupArguments) -> anyhow::Result<Exit> {
     } else {
         killed.iter().for_each(|(job, pid)| println!("ended worker {pid} of {job}"));
         removed.iter().for_each(|job| println!("forgot {job}"));
+        unneeded.iter().for_each(|path| println!("removed the credentials {path}"));
         if nothing && refused.is_empty() {
             println!("nothing to clean up");
         }
@@ -117,8 +134,9 @@ pub(super) fn cleanup(arguments: &CleanupArguments) -> anyhow::Result<Exit> {
 /// is removed only if it is named: it may be of a job that runs.
 fn todo<'l>(listed: &'l Listed, names: &[String]) -> (Todo<'l>, Vec<anyhow::Error>) {
     if names.is_empty() {
-        let jobs = listed.jobs.iter().filter(|record| is_done(record)).collect();
-        return (Todo { jobs, files: Vec::new() }, Vec::new());
+        let ended = listed.jobs.iter().filter(|record| is_done(record)).collect();
+        let credentials = jobs::left_behind();
+        return (Todo { jobs: ended, files: Vec::new(), credentials }, Vec::new());
     }
     let mut todo = Todo::default();
     let refused = names.iter().filter_map(|name| add(&mut todo, listed, name).err()).collect();
@@ -167,6 +185,8 @@ fn agreed(todo: &Todo<'_>) -> anyhow::Result<bool> {
         eprintln!("  {} {}{workers}", record.id, record.state().word());
     }
     todo.files.iter().for_each(|unread| eprintln!("  {} {}", unread.id, unread.reason));
+    let credentials = todo.credentials.iter().map(|path| path.display());
+    credentials.for_each(|path| eprintln!("  credentials of a run that is gone: {path}"));
     let all = plural(todo.jobs.len() + todo.files.len(), "job");
     eprint!("End their workers and forget {all}? Output folders stay. [y/N] ");
     std::io::stderr().flush()?;

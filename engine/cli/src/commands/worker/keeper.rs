@@ -36,6 +36,7 @@ pub(super) fn keep(arguments: &WorkerArguments, credentials: &Credentials) -> an
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
     let (mut since, mut patience) = (Instant::now(), EARLY);
+    let mut done = false;
     loop {
         let mut child = start(arguments, credentials)?;
         let Some(status) = wait(&mut child, &stop)? else {
@@ -45,7 +46,9 @@ pub(super) fn keep(arguments: &WorkerArguments, credentials: &Credentials) -> an
             return Ok(Exit::Interrupted);
         };
         match status.code() {
-            Some(0) => return Ok(Exit::Complete),
+            // The run may have lost another one at the very end, and need all of them once more.
+            Some(0) => done = true,
+            Some(EXIT_NOBODY) if done => return Ok(Exit::Complete),
             Some(EXIT_NOBODY) if since.elapsed() < patience => {}
             Some(EXIT_NOBODY) => {
                 let join = &arguments.join;
@@ -56,6 +59,7 @@ pub(super) fn keep(arguments: &WorkerArguments, credentials: &Credentials) -> an
             _ => {
                 eprintln!("the worker {}; it joins again", ended(status));
                 (since, patience) = (Instant::now(), GONE);
+                done = false;
             }
         }
         thread::sleep(PAUSE);
