@@ -336,8 +336,8 @@ mod tests {
                 assert!(a.x - a.width / 2.0 >= 0.0 && a.x + a.width / 2.0 <= drawn.width);
                 assert!(a.y - a.height / 2.0 >= 0.0 && a.y + a.height / 2.0 <= drawn.height);
                 for b in &drawn.frames[at + 1..] {
-                    let apart = (a.x - b.x).abs() >= (a.width + b.width) / 2.0 - 0.01
-                        || (a.y - b.y).abs() >= (a.height + b.height) / 2.0 - 0.01;
+                    let apart = (a.x - b.x).abs() >= f64::midpoint(a.width, b.width) - 0.01
+                        || (a.y - b.y).abs() >= f64::midpoint(a.height, b.height) - 0.01;
                     assert!(apart, "{a:?} and {b:?}");
                 }
             }

@@ -240,16 +240,15 @@ impl Draft<'_> {
                 continue;
             }
             let name = format!("route on line {line}");
-            let shape = match self.named.get(&name) {
-                Some(shape) => *shape,
-                None => {
-                    let around = &path[..depth - 1];
-                    let lines = vec!["route".to_owned(), subject.clone()];
-                    let shape = self.shape(Kind::Route, lines, around);
-                    self.after_all(shape, around, "");
-                    self.named.insert(name, shape);
-                    shape
-                }
+            let shape = if let Some(shape) = self.named.get(&name) {
+                *shape
+            } else {
+                let around = &path[..depth - 1];
+                let lines = vec!["route".to_owned(), subject.clone()];
+                let shape = self.shape(Kind::Route, lines, around);
+                self.after_all(shape, around, "");
+                self.named.insert(name, shape);
+                shape
             };
             let label = pattern.clone().unwrap_or_else(|| "else".to_owned());
             self.barriers.push(Barrier { turns: path.to_vec(), shape, label });

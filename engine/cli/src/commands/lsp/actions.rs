@@ -129,7 +129,6 @@ pub(super) fn actions(
     actions
 }
 
-#[expect(clippy::mutable_key_type, reason = "the type of the protocol; nobody changes an address")]
 pub(super) fn edits(changes: Vec<(lsp_types::Uri, Vec<TextEdit>)>) -> WorkspaceEdit {
     WorkspaceEdit { changes: Some(changes.into_iter().collect()), ..WorkspaceEdit::default() }
 }

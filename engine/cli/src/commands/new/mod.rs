@@ -60,7 +60,7 @@ pub(crate) fn new(arguments: &NewArguments) -> anyhow::Result<Exit> {
     }
     for file in &files {
         let text = match &docs {
-            Some(docs) if file.name.ends_with(".sage") => {
+            Some(docs) if file.name == "rag.sage" => {
                 file.text.replace(FOLDER_LINE, &format!("param folder: string = {}", quoted(docs)))
             }
             _ => file.text.to_owned(),
