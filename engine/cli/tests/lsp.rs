@@ -299,7 +299,7 @@ fn completion_offers_what_fits_the_place() {
     let step = "  emit Answer { id: .id, text: answer.text } into answers\n";
     let mut with = |line: &str, wanted: &[&str], unwanted: &[&str]| {
         editor.change(&PROGRAM.replace(step, &format!("  {line}\n{step}")));
-        let labels = editor.labels(line);
+        let labels = editor.labels(&format!("\n  {line}"));
         for name in wanted {
             assert!(labels.iter().any(|label| label == name), "{line}: no {name} in {labels:?}");
         }

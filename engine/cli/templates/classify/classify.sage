@@ -23,7 +23,7 @@ prompt kind_of(text: string) -> Kind """
 flow classify {
   from tickets
   where length(trim(.text)) > 0
-  stage kind = generate(kind_of(.text)) on llm { max_tokens: 8 }
+  stage kind = generate(kind_of(.text)) on llm { max_tokens: 24 }
   emit Sorted { id: .id, kind: kind, text: .text } into sorted
   group by kind: kind { tickets: count() }
   emit PerKind { kind: .kind, tickets: .tickets } into kinds

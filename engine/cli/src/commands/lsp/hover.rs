@@ -48,7 +48,9 @@ fn of_symbol(symbol: &Symbol, survey: &Survey) -> String {
         }
         _ => symbol.name.clone(),
     };
+    let within = name.contains('.');
     let head = match &symbol.ty {
+        None if within => format!("{kind} {name}"),
         Some(ty) => format!("{kind} {name}: {ty}"),
         None => symbol.line.clone().unwrap_or_else(|| format!("{kind} {name}")),
     };
@@ -56,7 +58,7 @@ fn of_symbol(symbol: &Symbol, survey: &Survey) -> String {
     if let Some(doc) = &symbol.doc {
         out += &format!("\n{doc}\n");
     }
-    if let (Some(_), Some(line)) = (&symbol.ty, &symbol.line) {
+    if let Some(line) = symbol.line.as_ref().filter(|_| symbol.ty.is_some() || within) {
         out += &format!("\n```sage\n{line}\n```\n");
     }
     let ty = symbol.ty.as_ref();
@@ -68,7 +70,10 @@ fn of_symbol(symbol: &Symbol, survey: &Survey) -> String {
     }
     let uses = survey.symbols.iter().position(|it| std::ptr::eq(it, symbol));
     let uses = uses.map_or(0, |at| survey.mentions_of(at).filter(|it| !it.defines).count());
-    out += &format!("\nused {uses} times\n");
+    out += &match uses {
+        1 => "\nused once\n".to_owned(),
+        uses => format!("\nused {uses} times\n"),
+    };
     out
 }
 
