@@ -163,10 +163,13 @@ fn a_value_for_no_param_and_a_file_too_large_are_explained() {
 /// Codes that no program of today can bring about; they stay because codes are never reused.
 const RETIRED: [&str; 1] = ["S0313"];
 
+/// Shown by the test above, and by `registry.rs` of `sage-dsl`: no stage that is there reports it.
+const ELSEWHERE: [&str; 2] = ["[S0115]", "[S0411]"];
+
 #[test]
 fn every_code_has_a_page_and_is_shown_in_a_golden_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut shown = String::from("[S0115]");
+    let mut shown: String = ELSEWHERE.concat();
     for folder in ["tests/snapshots", "../../dsl/tests/corpus/err", "../../dsl/tests/corpus/ok"] {
         for entry in std::fs::read_dir(root.join(folder)).unwrap() {
             let path = entry.unwrap().path();

@@ -273,7 +273,10 @@ impl Draft<'_> {
             .placed
             .iter()
             .filter(|(at, other)| {
-                let on_the_way = begins(turns, other) || begins(other, turns);
+                // What a loop carries stays in it; what it is for is what reads it.
+                let mut deeper = other.iter().skip(turns.len());
+                let carried = deeper.any(|turn| matches!(turn, Turn::Round { .. }));
+                let on_the_way = (begins(turns, other) || begins(other, turns)) && !carried;
                 let followed = self.picture.lines.iter().any(|line| {
                     let to_sink = self.picture.shapes[line.to].kind == Kind::Sink;
                     line.from == *at && !line.dashed && !to_sink

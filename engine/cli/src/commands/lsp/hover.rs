@@ -1,7 +1,7 @@
 //! Hover: what a name is, its type and its page.
 
 use lsp_types::{Hover, HoverContents, MarkupContent, MarkupKind};
-use sage_dsl::symbols::{Survey, Symbol};
+use sage_dsl::symbols::{Survey, Symbol, SymbolKind};
 use sage_dsl::types::Type;
 use sage_dsl::{Span, manual};
 
@@ -42,17 +42,18 @@ fn word_at(text: &str, at: usize) -> Option<(usize, &str)> {
 
 fn of_symbol(symbol: &Symbol, survey: &Survey) -> String {
     let kind = symbol.kind.word();
-    let name = match &symbol.container {
-        Some(container) if matches!(kind, "field" | "variant") => {
-            format!("{container}.{}", symbol.name)
-        }
+    let container = symbol.container.as_deref().unwrap_or_default();
+    let name = match symbol.kind {
+        SymbolKind::Field | SymbolKind::Variant => format!("{container}.{}", symbol.name),
+        SymbolKind::Local => format!("{} of {container}", symbol.name),
         _ => symbol.name.clone(),
     };
-    let within = name.contains('.');
-    let head = match &symbol.ty {
-        None if within => format!("{kind} {name}"),
-        Some(ty) => format!("{kind} {name}: {ty}"),
-        None => symbol.line.clone().unwrap_or_else(|| format!("{kind} {name}")),
+    // Its line declares the other thing.
+    let within = matches!(symbol.kind, SymbolKind::Field | SymbolKind::Variant | SymbolKind::Local);
+    let head = match (&symbol.ty, &symbol.line) {
+        (Some(ty), _) => format!("{kind} {name}: {ty}"),
+        (None, Some(line)) if !within => line.clone(),
+        _ => format!("{kind} {name}"),
     };
     let mut out = format!("```sage\n{head}\n```\n");
     if let Some(doc) = &symbol.doc {
