@@ -113,7 +113,8 @@ fn a_stage_that_takes_no_such_values_says_so_in_its_own_words() {
     let text = "sage 1\ntype T { id: string @key }\nsource s: T from csv(\"s.csv\")\nsink o: T to \
                 csv(\"o.csv\")\nflow f {\n  from s\n  stage x = picky(.id)\n  emit T { id: x } into \
                 o\n}\n";
-    let catalog = Catalog { stages: &[&PICKY], ..CATALOG };
+    static PICKY_ONLY: &[&StageSpec] = &[&PICKY];
+    let catalog = Catalog { stages: PICKY_ONLY, ..CATALOG };
     let compiled = sage_dsl::compile(sage_dsl::Request {
         path: "pipelines/x.sage",
         text,
