@@ -12,6 +12,7 @@ use crate::plan::Plan;
 use crate::span::{SourceMap, Span};
 use crate::study;
 use crate::suggest;
+use crate::testing::Test;
 use crate::types::Type;
 
 /// Findings shown of one program; more only bury the first.
@@ -41,6 +42,8 @@ pub struct Compiled {
     pub plans: Vec<Plan>,
     /// The experiments of the main file. Empty when there is an error.
     pub experiments: Vec<Experiment>,
+    /// The tests of the main file. Empty when there is an error.
+    pub tests: Vec<Test>,
     /// Errors and warnings, by place.
     pub diagnostics: Vec<Diagnostic>,
     /// The files, for showing places.
@@ -95,10 +98,12 @@ pub(crate) fn loaded_program(
     let study_read = alone && !loaded.files[0].items.is_empty();
     let mut plans = Vec::new();
     let mut experiments = Vec::new();
+    let mut tests = Vec::new();
     if !main_unread || study_read {
         let checked = check::check(input, names, &studied);
         plans = checked.plans;
         experiments = checked.experiments;
+        tests = checked.tests;
         diagnostics.extend(checked.diagnostics);
         if let Some(seen) = seen {
             *seen = checked.seen;
@@ -119,8 +124,9 @@ pub(crate) fn loaded_program(
     if diagnostics.iter().any(Diagnostic::is_error) {
         plans.clear();
         experiments.clear();
+        tests.clear();
     }
-    Compiled { plans, experiments, diagnostics, sources }
+    Compiled { plans, experiments, tests, diagnostics, sources }
 }
 
 /// Sorts by place, drops what was said twice, and keeps the number readable.

@@ -38,6 +38,7 @@ mod span;
 mod study;
 mod suggest;
 pub mod symbols;
+pub mod testing;
 pub mod types;
 
 pub use aggregates::{AGGREGATES, AggregateSpec, find_aggregate};

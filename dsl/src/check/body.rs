@@ -56,6 +56,8 @@ pub(super) struct Body {
     pub(super) left: usize,
     /// What the records contribute to, from the first step over all of them on.
     pub(super) relation: Option<Relation>,
+    /// Position of the key, if the source is one of changes.
+    pub(super) feed: Option<usize>,
 }
 
 /// Records that have not come to an `emit` yet.

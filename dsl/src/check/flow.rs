@@ -1,6 +1,7 @@
 //! A flow: its source, its steps, and what can be said of the whole.
 
 use super::body::{Body, Level, Open};
+use super::feed::not_deleted;
 use super::{Checker, Place, Scope};
 use crate::ast::{self, Step};
 use crate::catalog::EndpointUse;
@@ -30,6 +31,7 @@ impl<'a> Checker<'a> {
         let source = self.source_of(flow);
         let mut body = begun(source.as_ref(), flow);
         let mut level = Level { open: vec![Open::Flow], ..Level::default() };
+        level.guard = source.as_ref().and_then(|source| source.changes).map(not_deleted);
         self.steps(&flow.steps, &mut level, &mut body);
         if body.left == 0 {
             self.too_many_steps(flow.name.span, MAX_CHECKED);
@@ -209,5 +211,6 @@ fn begun(source: Option<&SourcePlan>, flow: &ast::Flow) -> Body {
         pending: Vec::new(),
         left: MAX_CHECKED,
         relation: None,
+        feed: source.filter(|source| source.changes.is_some()).and_then(|source| source.key),
     }
 }

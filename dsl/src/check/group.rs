@@ -3,12 +3,14 @@
 use super::Checker;
 use super::aggregate::Counted;
 use super::body::{Body, Level};
+use super::relation::NUMBERS;
 use super::step::one_line;
 use super::typed::Typed;
+use super::window::Window;
 use crate::ast::{self, ExprKind};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::plan::{AggregatePlan, Column, Expr, GroupPlan, RelationStep};
+use crate::plan::{AggregatePlan, Column, Expr, GroupPlan, RelationStep, WindowPlan};
 use crate::types::Type;
 
 /// What the records contribute to a group: each expression once.
@@ -36,16 +38,19 @@ impl<'a> Checker<'a> {
             return;
         }
         let before = self.failed();
-        if let Some(window) = &group.window {
-            let message = "windows are not supported yet by this version";
-            self.report(Diagnostic::error(codes::NOT_SUPPORTED, window.name.span, message));
-        }
         let mut columns: Vec<Column> = Vec::new();
         let mut keys = Vec::new();
         for key in &group.keys {
             let Some((name, typed)) = self.key(key, body) else { continue };
             self.column_of_group(&name, &typed.ty, &mut columns);
             keys.push(typed);
+        }
+        let window = group.window.as_ref().and_then(|call| self.window(call, &body.scope()));
+        if let (Some(window), Some(call)) = (&window, &group.window) {
+            for name in ["window_start", "window_end"] {
+                let name = ast::Name { text: name.to_owned(), span: call.name.span };
+                self.column_of_group(&name, &window.ty, &mut columns);
+            }
         }
         let mut aggregates = Vec::new();
         for entry in &group.aggregates.entries {
@@ -69,7 +74,7 @@ impl<'a> Checker<'a> {
             let names = group.aggregates.entries.iter().map(|entry| entry.key.text.clone());
             body.poisoned.extend(names);
         }
-        let (keys, aggregates) = placed(keys, aggregates, body);
+        let (keys, aggregates) = placed(keys, window, aggregates, level, body);
         body.replace(&columns, group.span, level);
         body.relate(RelationStep::Group(GroupPlan { keys, aggregates, columns, text, line }));
     }
@@ -111,14 +116,18 @@ impl<'a> Checker<'a> {
 /// is the first step over all records.
 fn placed(
     keys: Vec<Typed>,
+    window: Option<Window>,
     aggregates: Vec<(String, String, Counted)>,
+    level: &mut Level,
     body: &mut Body,
 ) -> (Vec<Expr>, Vec<AggregatePlan>) {
+    body.hide_stages();
     let first = body.relation.is_none();
     let numbered = aggregates.iter().any(|(_, _, counted)| counted.ordered());
     let mut gathered = Gathered::default();
     let mut place = |typed: Typed| if first { gathered.place(typed) } else { typed.expr };
-    let keys = keys.into_iter().map(&mut place).collect();
+    let mut keys: Vec<Expr> = keys.into_iter().map(&mut place).collect();
+    let window = window.map(|it| WindowPlan { at: place(it.at), size: it.size, every: it.every });
     let mut plans: Vec<AggregatePlan> = Vec::new();
     for (name, text, counted) in aggregates {
         plans.push(AggregatePlan {
@@ -131,16 +140,18 @@ fn placed(
             text,
         });
     }
-    if first {
-        let order = gathered.values.len();
-        for plan in &mut plans {
-            plan.order = numbered.then_some(order);
-        }
-        body.begin_relation(gathered.values, gathered.columns, numbered);
+    let mut width = body.columns.len();
+    let order = if first {
+        let order = body.begin_relation(gathered.values, gathered.columns, numbered, level);
+        width = body.relation.as_ref().map_or(0, |relation| relation.plan.columns.len());
+        order
     } else {
-        let order =
-            body.columns.iter().position(|column| column.name == super::relation::NUMBERS[0]);
-        plans.iter_mut().for_each(|plan| plan.order = order);
+        body.columns.iter().position(|column| column.name == NUMBERS[0])
+    };
+    plans.iter_mut().for_each(|plan| plan.order = order);
+    if let Some(window) = window {
+        body.relate(RelationStep::Window(window));
+        keys.extend([Expr::Column(width), Expr::Column(width + 1)]);
     }
     (keys, plans)
 }

@@ -14,11 +14,27 @@ use crate::suggest::{self, did_you_mean};
 use crate::types::{RecordType, Type, Value};
 
 /// Options of a `source` block.
-pub(crate) const SOURCE_OPTIONS: &[Param] = &[Param {
-    name: "bad_rows",
-    kind: Kind::Word(&["dead_letter", "fail"]),
-    default: Some("dead_letter"),
-    doc: "what to do with a row that cannot be read",
+pub(crate) const SOURCE_OPTIONS: &[Param] = &[
+    Param {
+        name: "bad_rows",
+        kind: Kind::Word(&["dead_letter", "fail"]),
+        default: Some("dead_letter"),
+        doc: "what to do with a row that cannot be read",
+    },
+    Param {
+        name: "changes",
+        kind: Kind::String,
+        default: Some("\"\""),
+        doc: "field that says what became of the record with this key; `delete` is a deletion",
+    },
+];
+
+/// Options of a `sink` block.
+const SINK_OPTIONS: &[Param] = &[Param {
+    name: "mode",
+    kind: Kind::Word(&["final", "changes"]),
+    default: Some("final"),
+    doc: "what is left at the end, or every change with 1 or -1 in a last column",
 }];
 
 /// Options of an `index` block.
@@ -81,7 +97,9 @@ impl<'a> Checker<'a> {
             Some("fail") => BadRows::Fail,
             _ => BadRows::DeadLetter,
         };
+        let changes = self.changes_of(leaf, &record);
         Some(SourcePlan {
+            changes,
             name: leaf.name.text.clone(),
             kind: signature.name.to_owned(),
             args,
@@ -103,7 +121,8 @@ impl<'a> Checker<'a> {
             };
             let signature = self.signature(&leaf.call, self.input.catalog.sinks, "sink");
             let args = signature.and_then(|found| self.settings(&leaf.call, found, &[], false));
-            self.options(&leaf.block, &[], "a sink");
+            let options = self.options(&leaf.block, SINK_OPTIONS, "a sink");
+            let mode = crate::plan::lookup(&options, "mode").and_then(Value::as_str);
             let unnamed = RecordType { name: String::new(), fields: Vec::new() };
             self.sink_known.push(leaf.ty.is_some());
             self.sinks.push(SinkPlan {
@@ -111,6 +130,7 @@ impl<'a> Checker<'a> {
                 kind: leaf.call.name.text.clone(),
                 args: args.map(|(values, _)| values).unwrap_or_default(),
                 record: record.unwrap_or(unnamed),
+                changes: mode == Some("changes"),
                 line: self.line(leaf.name.span),
             });
         }

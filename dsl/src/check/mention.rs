@@ -20,6 +20,8 @@ pub(super) fn mentions(step: &Step, name: &str) -> bool {
             repeat.until.iter().any(|until| in_expr(until, name)) || any(&repeat.steps, name)
         }
         Step::Carry(carry) => in_expr(&carry.value, name),
+        // Of the record everything stays that is in sight.
+        Step::Dedup(_) => true,
         Step::Group(group) => {
             group.keys.iter().any(|key| in_expr(&key.value, name))
                 || group.window.iter().flat_map(|it| &it.args).any(|arg| in_expr(&arg.value, name))
@@ -73,7 +75,9 @@ fn gather<'s>(steps: &'s [Step], names: &mut Vec<&'s str>) {
                 gather(&repeat.steps, names);
                 continue;
             }
-            Step::From(..) | Step::Where(_) | Step::Emit(_) | Step::Group(_) => continue,
+            Step::From(..) | Step::Where(_) | Step::Emit(_) | Step::Group(_) | Step::Dedup(_) => {
+                continue;
+            }
         };
         if !names.contains(&name) {
             names.push(name);

@@ -12,10 +12,10 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::lower;
 use crate::plan::{
-    Argument, Column, ComputePlan, Expr, FilterPlan, Node, RelationPlan, RelationStep,
+    Argument, Column, ComputePlan, Expr, FilterPlan, LatestPlan, Node, RelationPlan, RelationStep,
 };
 use crate::span::Span;
-use crate::types::Type;
+use crate::types::{Type, Value};
 
 /// The steps over all records of a flow, while they are checked.
 pub(super) struct Relation {
@@ -30,7 +30,8 @@ pub(super) struct Relation {
 pub(super) const NUMBERS: [&str; 2] = [".task", ".record"];
 
 /// What may stand behind a step over all records.
-const FOLLOW: &str = "behind it stand `where`, `stage` with a plain expression, `group` and `emit`";
+const FOLLOW: &str =
+    "behind it stand `where`, `stage` with a plain expression, `group`, `dedup` and `emit`";
 
 impl<'a> Checker<'a> {
     /// Whether a step over all records may stand here; says so if not.
@@ -52,6 +53,7 @@ impl<'a> Checker<'a> {
             Step::Stage(stage) => return self.relation_stage(stage, body),
             Step::Emit(emit) => return self.relation_emit(emit, level, body),
             Step::Group(group) => return self.group_step(group, level, body),
+            Step::Dedup(dedup) => return self.dedup(dedup, level, body),
             Step::From(name, _) => ("from", name.span),
             Step::Route(route) => ("route", route.span),
             Step::Loop(repeat) => ("loop", repeat.span),
@@ -131,29 +133,77 @@ impl Body {
         }
     }
 
-    /// From here on it is about all records: each contributes `values`.
+    /// From here on it is about all records: each contributes `values`. The position of the numbers
+    /// behind them, if there are any.
     pub(super) fn begin_relation(
         &mut self,
-        values: Vec<Expr>,
-        columns: Vec<Column>,
+        mut values: Vec<Expr>,
+        mut columns: Vec<Column>,
         numbered: bool,
-    ) {
+        level: &mut Level,
+    ) -> Option<usize> {
+        let mut steps = Vec::new();
+        let guard = level.guard.take();
+        if let Some(key) = self.feed {
+            let present = guard.map_or(Expr::Literal(Value::Bool(true)), |guard| guard.expr);
+            // What a deletion would contribute must not be computed.
+            for value in &mut values {
+                let then = std::mem::replace(value, Expr::Literal(Value::Null));
+                let no = Box::new(Expr::Literal(Value::Null));
+                *value = Expr::If(Box::new(present.clone()), Box::new(then), no);
+            }
+            let at = values.len();
+            let ty = self.columns[key].ty.clone();
+            columns.push(Column { name: ".key".to_owned(), ty });
+            columns.push(Column { name: ".present".to_owned(), ty: Type::Bool });
+            values.extend([Expr::Column(key), present]);
+            let latest = LatestPlan { key: at, present: at + 1, order: at + 2 };
+            steps.push(RelationStep::Latest(latest));
+        }
         for value in &values {
             self.read.extend(lower::columns_read(value));
         }
-        let mut columns = columns;
+        let numbered = numbered || self.feed.is_some();
         if numbered {
             let number = |name: &&str| Column { name: (*name).to_owned(), ty: Type::Int };
             columns.extend(NUMBERS.iter().map(number));
         }
-        let plan = RelationPlan { values, columns, numbered, steps: Vec::new() };
-        let relation = Relation {
+        let order = numbered.then_some(values.len());
+        let plan = RelationPlan { values, columns, numbered, steps };
+        self.relation = Some(Relation {
             plan,
             columns: std::mem::take(&mut self.columns),
             measured: std::mem::take(&mut self.measured),
             own: self.own,
-        };
-        for column in &relation.columns[relation.own.min(relation.columns.len())..] {
+        });
+        order
+    }
+
+    /// From here on it is about all records, and everything that is in sight stays so.
+    pub(super) fn begin_with_all(&mut self, level: &mut Level) {
+        let all = self.columns.iter().zip(&self.measured).enumerate();
+        let in_sight: Vec<(usize, Column, (String, Span))> = all
+            .filter(|(_, (column, _))| !column.name.starts_with('.'))
+            .map(|(at, (column, measured))| (at, column.clone(), measured.clone()))
+            .collect();
+        let own = in_sight.iter().filter(|(at, ..)| *at < self.own).count();
+        let values = in_sight.iter().map(|(at, ..)| Expr::Column(*at)).collect();
+        let columns = in_sight.iter().map(|(_, column, _)| column.clone()).collect();
+        self.begin_relation(values, columns, true, level);
+        let Some(relation) = &self.relation else { return };
+        self.columns.clone_from(&relation.plan.columns);
+        self.measured = in_sight.into_iter().map(|(.., measured)| measured).collect();
+        let start = Span { file: 0, start: 0, end: 0 };
+        let hidden = self.columns.iter().skip(self.measured.len());
+        let hidden: Vec<_> = hidden.map(|column| (column.name.clone(), start)).collect();
+        self.measured.extend(hidden);
+        self.own = own;
+    }
+
+    /// Say of the stages in sight how they may be had behind a group.
+    pub(super) fn hide_stages(&mut self) {
+        let stages = self.columns.iter().skip(self.own);
+        for column in stages.filter(|column| !column.name.starts_with('.')) {
             self.hidden.push(Hidden {
                 name: column.name.clone(),
                 message: format!("stage `{}` is not in sight behind the `group`", column.name),
@@ -163,7 +213,6 @@ impl Body {
                 ),
             });
         }
-        self.relation = Some(relation);
     }
 
     /// What is in sight are these columns, all of them fields.

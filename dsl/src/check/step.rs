@@ -31,11 +31,18 @@ impl<'a> Checker<'a> {
                 Step::From(..) => {}
                 Step::Where(written) => self.filter(written, level, body),
                 Step::Stage(stage) => self.named_stage(stage, level, body),
+                Step::Emit(emit) if body.feed.is_some() => {
+                    if self.relates_here("emit", emit.span, level) {
+                        body.begin_with_all(level);
+                        self.relation_step(step, level, body);
+                    }
+                }
                 Step::Emit(emit) => self.emit_step(emit, level, body),
                 Step::Route(route) => self.route(route, level, body),
                 Step::Loop(repeat) => self.repeat(repeat, level, body),
                 Step::Carry(carry) => self.carry(carry, level, body),
                 Step::Group(group) => self.group_step(group, level, body),
+                Step::Dedup(dedup) => self.dedup(dedup, level, body),
             }
         }
     }
@@ -58,6 +65,16 @@ impl<'a> Checker<'a> {
         if typed.value() == Some(&Value::Bool(false)) {
             level.open.clear();
             level.dropped = true;
+        }
+        if body.feed.is_some() {
+            // A version that is dropped takes the place of the one before all the same.
+            if self.relates_here("where", written.span, level) {
+                let guard = and(level.guard.as_ref(), typed);
+                if self.bounded(written.span, guard.shape) {
+                    level.guard = Some(guard);
+                }
+            }
+            return;
         }
         let text = one_line(self.input.sources.text(written.span));
         let typed = match &level.guard {
@@ -113,6 +130,7 @@ impl<'a> Checker<'a> {
     fn emit_step(&mut self, emit: &'a ast::Emit, level: &mut Level, body: &mut Body) {
         level.emitted.get_or_insert(emit.span);
         level.open.clear();
+        self.no_changes(emit);
         let Some((mut plan, condition)) = self.emit(emit, &body.scope(), body.key) else { return };
         let own = condition.as_ref().map(|typed| &typed.expr);
         for expr in plan.values.iter().chain(own) {

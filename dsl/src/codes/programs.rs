@@ -311,6 +311,22 @@ pub(super) const PROGRAMS: &[Code] = &[
         arguments of its signature: `n: count()`, `mean: avg(.score)`, `p: quantile(.took, 0.9)`, \
         `best: top_k(.title, k: 3, by: .score)`.",
     ),
+    page(
+        "S0419",
+        "window does not fit",
+        "A group by windows says how long they are and by which time: \
+        `group by .kind window tumbling(1min, by: .at) { n: count() }`, or \
+        `window sliding(10min, every: 1min, by: .at)`. The time is a `time`, a `duration`, or an int \
+        of milliseconds.",
+    ),
+    page(
+        "S0420",
+        "changes do not fit here",
+        "`changes: \"op\"` of a source names the field that says what became of the record with this \
+        key, and a deletion is `delete`; so the record has a `@key`, and the field is a string or an \
+        enum with `delete` in it. `mode: changes` of a sink is for rows that can change: those behind \
+        a `group` or `dedup`, and those of a source with changes.",
+    ),
     page("S0501", "option is missing", "An option without a default was left out."),
     page(
         "S0502",

@@ -182,8 +182,9 @@ fn schedule_text(plan: &Plan) -> String {
 fn emit_text(plan: &Plan, emit: &EmitPlan) -> String {
     let Some(sink) = plan.sinks.get(emit.sink) else { return "emit".to_owned() };
     let condition = emit.text.as_ref().map_or_else(String::new, |text| format!(" if {text}"));
+    let mode = if sink.changes { " every change" } else { "" };
     format!(
-        "emit {} into {} = {}({}){condition} (sink on line {})",
+        "emit {}{mode} into {} = {}({}){condition} (sink on line {})",
         sink.record.name,
         sink.name,
         sink.kind,

@@ -16,14 +16,19 @@ pub(super) fn text(relation: &RelationPlan) -> String {
 /// One line for each step.
 pub(super) fn steps(plan: &Plan, relation: &RelationPlan, mut line: impl FnMut(&str)) {
     for step in &relation.steps {
-        line(&match step {
+        let text = match step {
             RelationStep::Filter(filter) => format!("where {}", filter.text),
             RelationStep::Compute(compute) => {
                 format!("stage {}: {} (line {})", compute.name, compute.ty, compute.line)
             }
+            RelationStep::Dedup(dedup) => format!("{} (line {})", dedup.text, dedup.line),
+            RelationStep::Latest(_) => "the last version of each key".to_owned(),
+            // Named by the group that follows.
+            RelationStep::Window(_) => continue,
             RelationStep::Group(group) => group_text(group),
             RelationStep::Emit(emit) => emit_text(plan, emit),
-        });
+        };
+        line(&text);
     }
 }
 

@@ -64,6 +64,11 @@ impl Reader<'_> {
             Rule::repeat => self.repeat(pair, flow, left).map(Step::Loop),
             Rule::carry => self.carry(pair).map(Step::Carry),
             Rule::group => self.group(pair).map(Step::Group),
+            Rule::dedup => {
+                let span = self.trimmed(&pair);
+                let keys = children(pair).map(|key| self.expression(key)).collect();
+                Some(Step::Dedup(ast::Dedup { keys, span }))
+            }
             Rule::bad_step => {
                 flow.broken = true;
                 poison(&pair, flow);

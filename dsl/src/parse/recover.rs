@@ -64,7 +64,16 @@ const FORMS: &[(&str, Rule, &str)] = &[
     ("loop", Rule::repeat, "a loop is `loop up to 3 until condition { ... }`"),
     ("carry", Rule::carry, "write `carry name: type = value`"),
     ("group", Rule::group, "a group is `group by key, name: key { name: aggregate }`"),
-    ("given", Rule::given, "write `given Type { field: value }` or `given 10 of source`"),
+    (
+        "dedup",
+        Rule::dedup,
+        "write `dedup by .text`; of several records with one key the first is kept",
+    ),
+    (
+        "given",
+        Rule::given,
+        "write `given Type { field: value }`, a list of them, or `given 10 of source`",
+    ),
     ("mock", Rule::mock, "write `mock stage = value`"),
     ("fault", Rule::fault, "write `fault endpoint { status_429: 30% }`"),
     ("expect", Rule::expect, "write `expect condition`"),
@@ -98,9 +107,10 @@ const FOREIGN_WORDS: &[(&str, &str)] = &[
 
 /// What a flow is made of.
 pub(super) const STEPS: &str =
-    "steps are `from`, `where`, `stage`, `route`, `loop`, `carry`, `group` and `emit`";
+    "steps are `from`, `where`, `stage`, `route`, `loop`, `carry`, `group`, `dedup` and `emit`";
 
-const STEP_WORDS: &[&str] = &["from", "stage", "where", "emit", "route", "loop", "carry", "group"];
+const STEP_WORDS: &[&str] =
+    &["from", "stage", "where", "emit", "route", "loop", "carry", "group", "dedup"];
 
 impl Reader<'_> {
     pub(super) fn bad_item(&mut self, pair: &Pair<'_, Rule>, poisoned: &mut Vec<String>) {

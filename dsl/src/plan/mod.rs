@@ -10,6 +10,7 @@
 //! each stage appends exactly one column, in node order.
 
 mod expression;
+mod index;
 mod relation;
 mod turn;
 
@@ -20,7 +21,11 @@ use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
-pub use relation::{Aggregate, AggregatePlan, ComputePlan, GroupPlan, RelationPlan, RelationStep};
+pub use index::{IndexPlan, SearchPlan};
+pub use relation::{
+    Aggregate, AggregatePlan, ComputePlan, DedupPlan, GroupPlan, LatestPlan, RelationPlan,
+    RelationStep, WindowPlan,
+};
 pub use turn::Turn;
 
 /// A checked program for one flow.
@@ -96,6 +101,10 @@ pub struct SourcePlan {
     pub key: Option<usize>,
     /// What to do with a row that cannot be read.
     pub bad_rows: BadRows,
+    /// Position of the column that says what became of the record with this key; one that is
+    /// `delete` takes back what earlier ones contributed.
+    #[serde(default)]
+    pub changes: Option<usize>,
     /// 1-based line of the declaration, for messages.
     pub line: u32,
 }
@@ -193,6 +202,10 @@ pub struct SinkPlan {
     pub args: Vec<(String, Value)>,
     /// The record it takes.
     pub record: RecordType,
+    /// Whether it gets every change of what the steps over all records leave, with 1 or -1 in a last
+    /// column, and not only what is left at the end.
+    #[serde(default)]
+    pub changes: bool,
     /// 1-based line of the declaration.
     pub line: u32,
 }
@@ -260,42 +273,6 @@ impl Default for RetryPlan {
     fn default() -> Self {
         RetryPlan { max: 4, base_ns: 200_000_000, cap_ns: 10_000_000_000, budget: 0.1 }
     }
-}
-
-/// A retrievable collection.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct IndexPlan {
-    /// Name in the program.
-    pub name: String,
-    /// Registry name of the source of its documents.
-    pub kind: String,
-    /// Arguments of that source by name, paths resolved.
-    pub args: Vec<(String, Value)>,
-    /// The documents' record type; must have a `@key` (or `id`) and the embedded text.
-    pub record: RecordType,
-    /// Column of the documents' identity.
-    pub key: usize,
-    /// Text that is indexed: an expression over the document's own columns.
-    pub text: Expr,
-    /// Endpoint that makes vectors; `None` is the built-in hashed vectors.
-    pub embedder: Option<usize>,
-    /// How it is searched.
-    pub search: SearchPlan,
-    /// 1-based line of the declaration.
-    pub line: u32,
-}
-
-/// How an index is searched.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub enum SearchPlan {
-    /// Words only.
-    Bm25,
-    /// Vectors only.
-    Vector,
-    /// Both, by reciprocal rank.
-    Rrf,
-    /// Both, by weighted normalised scores; the share of the vector side, 0 to 1.
-    Weighted(f64),
 }
 
 /// A prompt.

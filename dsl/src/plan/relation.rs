@@ -31,6 +31,12 @@ pub enum RelationStep {
     Filter(FilterPlan),
     /// One more column, behind those that are there.
     Compute(ComputePlan),
+    /// Of the rows with one key only the first.
+    Dedup(DedupPlan),
+    /// Of the rows with one key only the last, and that only if it says that it is there.
+    Latest(LatestPlan),
+    /// A row for each window that a row lies in, with its begin and end behind it.
+    Window(WindowPlan),
     /// A row for each key, in place of its rows.
     Group(GroupPlan),
     /// Send a row into a sink.
@@ -48,6 +54,42 @@ pub struct ComputePlan {
     pub value: Expr,
     /// 1-based line in the program, for messages.
     pub line: u32,
+}
+
+/// `dedup by key`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DedupPlan {
+    /// What rows have in common of which one is kept.
+    pub keys: Vec<Expr>,
+    /// Position of the number of the task; that of the record stands behind it. Without it the
+    /// smallest row is the first.
+    pub order: Option<usize>,
+    /// Source text, for explain.
+    pub text: String,
+    /// 1-based line in the program, for messages.
+    pub line: u32,
+}
+
+/// The versions of a record in a source of changes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LatestPlan {
+    /// Position of the record's key.
+    pub key: usize,
+    /// Position of the bool that says whether this version is there; a deletion is not.
+    pub present: usize,
+    /// Position of the number of the task; that of the record stands behind it.
+    pub order: usize,
+}
+
+/// `window tumbling(size, by: at)`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WindowPlan {
+    /// When a row was; where it is null the row is in no window.
+    pub at: Expr,
+    /// Length of a window, in the unit of `at`.
+    pub size: i64,
+    /// From the begin of one to the begin of the next.
+    pub every: i64,
 }
 
 /// `group by key { name: aggregate }`.
@@ -120,6 +162,9 @@ impl RelationStep {
         match self {
             RelationStep::Filter(filter) => vec![&filter.predicate],
             RelationStep::Compute(compute) => vec![&compute.value],
+            RelationStep::Dedup(dedup) => dedup.keys.iter().collect(),
+            RelationStep::Latest(_) => Vec::new(),
+            RelationStep::Window(window) => vec![&window.at],
             RelationStep::Group(group) => {
                 let values = group.aggregates.iter().flat_map(|it| it.value.iter().chain(&it.by));
                 group.keys.iter().chain(values).collect()
@@ -133,6 +178,9 @@ impl RelationStep {
         match self {
             RelationStep::Filter(filter) => vec![&mut filter.predicate],
             RelationStep::Compute(compute) => vec![&mut compute.value],
+            RelationStep::Dedup(dedup) => dedup.keys.iter_mut().collect(),
+            RelationStep::Latest(_) => Vec::new(),
+            RelationStep::Window(window) => vec![&mut window.at],
             RelationStep::Group(group) => {
                 let values = group
                     .aggregates

@@ -81,7 +81,7 @@ impl<'a> Walk<'a> {
                 self.announce_steps(&it.name.text, &it.steps);
                 return;
             }
-            Item::Schedule(_) | Item::Slo(_) | Item::Experiment(_) => return,
+            Item::Schedule(_) | Item::Slo(_) | Item::Test(_) | Item::Experiment(_) => return,
         };
         self.declared.entry(&name.text).or_insert(kind);
     }
@@ -105,7 +105,7 @@ impl<'a> Walk<'a> {
                     let start = group.span.start;
                     self.grouped.extend(names.map(|name| ((flow, name.text.as_str()), start)));
                 }
-                Step::From(..) | Step::Where(_) | Step::Emit(_) => {}
+                Step::From(..) | Step::Where(_) | Step::Emit(_) | Step::Dedup(_) => {}
             }
         }
     }
@@ -218,6 +218,7 @@ impl<'a> Walk<'a> {
             }
             Item::Schedule(block) => self.block(block, nowhere),
             Item::Slo(_) => {}
+            Item::Test(it) => self.test(it),
             Item::Experiment(it) => self.experiment(it),
         }
     }
@@ -287,6 +288,24 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// What it mocks and expects names columns of a flow that is not known here.
+    fn test(&mut self, test: &'a ast::Test) {
+        for part in &test.parts {
+            match part {
+                ast::TestPart::Given(ast::Given::Of(_, source)) => {
+                    self.reference(SymbolKind::Source, source);
+                }
+                ast::TestPart::Given(ast::Given::Records(records, _)) => {
+                    self.expr(records, Around::default());
+                }
+                ast::TestPart::Fault(fault) => {
+                    self.reference(SymbolKind::Endpoint, &fault.endpoint);
+                }
+                ast::TestPart::Mock(_) | ast::TestPart::Expect(_) => {}
+            }
+        }
+    }
+
     fn settings(&mut self, block: &'a ast::Block) {
         block.entries.iter().for_each(|entry| self.setting(entry));
     }
@@ -318,6 +337,7 @@ impl<'a> Walk<'a> {
                 }
                 Step::Emit(emit) => self.emit(emit, around),
                 Step::Group(group) => self.group(group, around),
+                Step::Dedup(dedup) => dedup.keys.iter().for_each(|key| self.expr(key, around)),
                 Step::Route(route) => {
                     self.expr(&route.subject, around);
                     for arm in &route.arms {

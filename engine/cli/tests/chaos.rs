@@ -28,6 +28,7 @@ use std::time::{Duration, Instant};
 
 use joined::{Joined, invitation};
 use relay::Relay;
+use rustix::process::{Pid, Signal, kill_process};
 use server::{MODEL, Server};
 use support::{Done, Draw, Sage, again, ended, send, wait_until, worker, workers_of};
 
@@ -169,10 +170,14 @@ fn two(field: &mut Field<'_>) {
 }
 
 fn supervisor(field: &mut Field<'_>) {
-    field.tally.in_flight += field.relay.open();
+    let pid = Pid::from_raw(field.pid as i32).unwrap();
+    let (moment, at_server) = field.relay.meanwhile(|| {
+        // It may have ended meanwhile.
+        let _ = kill_process(pid, Signal::KILL);
+    });
+    field.tally.in_flight += at_server;
     field.tally.gateways += 1;
-    send("-KILL", field.pid);
-    field.kills.push(Instant::now());
+    field.kills.push(moment);
 }
 
 fn interrupt(field: &mut Field<'_>) {
@@ -548,7 +553,7 @@ fn half_and_most(values: &[f64]) -> String {
 
 fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
     let mut text = format!(
-        "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>9} {:>6} {:>5} {:>7}\n",
+        "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>10} {:>7} {:>6} {:>5} {:>7}\n",
         "fault",
         "runs",
         "faults",
@@ -557,15 +562,16 @@ fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
         "restart ms",
         "paid",
         "twice (max)",
-        "age ms",
         "at server",
+        "on the way",
+        "ms",
         "slots",
         "lost",
         "doubled"
     );
     for ((mixed, kind), tally) in tallies {
         text.push_str(&format!(
-            "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>9} {:>6} {:>5} {:>7}\n",
+            "{:<10} {:>5} {:>6} {:>8} {:>14} {:>14} {:>7} {:>12} {:>9} {:>10} {:>7} {:>6} {:>5} {:>7}\n",
             if *mixed { "mixed".into() } else { kind.name() },
             tally.runs,
             tally.faults,
@@ -574,16 +580,18 @@ fn table(tallies: &BTreeMap<(bool, Kind), Tally>) -> String {
             half_and_most(&tally.restarts_ms),
             tally.paid,
             format!("{} ({})", tally.paid_again, tally.most_paid_again),
-            half_and_most(&tally.forgotten_ms),
             tally.in_flight,
+            tally.forgotten_ms.len(),
+            half_and_most(&tally.forgotten_ms),
             tally.slots,
             tally.lost,
             tally.doubled
         ));
     }
     text + "noticed, restart: median/most. Noticed: until the user is told, 150 ms of which the losses \
-            have that follow from it.\nAt server: calls that were there when their gateway was killed; slots: most that it can have had \
-            in flight,\nthose included whose answer was not on the disk yet.\n"
+            have that follow from it.\nAt server: calls that were there when their gateway was killed; \
+            on the way: answers that had left\nthe server by then, so long before, and were not kept yet; \
+            slots: most calls it can have had in flight.\n"
 }
 
 fn from_environment(name: &str) -> Option<String> {

@@ -48,6 +48,7 @@ fn every_shipped_pipeline_runs() {
         ("llm.sage", 40),
         ("mixed.sage", 20),
         ("extract.sage", 30),
+        ("classify.sage", 60),
         ("adaptive_rag.sage", 30),
     ] {
         let done = Sage::new()

@@ -22,6 +22,7 @@ pub(crate) mod retry;
 mod run;
 pub(crate) mod simulate;
 mod simulator;
+pub(crate) mod test;
 pub(crate) mod worker;
 
 use crate::args::{Arguments, Command};
@@ -41,6 +42,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Graph(arguments) => graph::graph(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::New(arguments) => new::new(&arguments),
         Command::Lsp(arguments) => lsp::lsp(&arguments),

@@ -86,6 +86,14 @@ impl Relay {
         self.book.lock().unwrap().open.len() as u64
     }
 
+    /// Do something while no answer passes; gives the moment after it, and the calls that are at the
+    /// server then.
+    pub fn meanwhile(&self, act: impl FnOnce()) -> (Instant, u64) {
+        let book = self.book.lock().unwrap();
+        act();
+        (Instant::now(), book.open.len() as u64)
+    }
+
     /// When the last answer came.
     pub fn last(&self) -> Option<Instant> {
         self.book.lock().unwrap().last

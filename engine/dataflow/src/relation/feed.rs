@@ -23,6 +23,8 @@ type Change = (Packed, Round, isize);
 pub(crate) struct Feed {
     fresh: RefCell<Vec<(Packed, isize)>>,
     closed: Cell<bool>,
+    /// Rounds that have ended since the operator looked last.
+    ended: Cell<u64>,
     operator: RefCell<Option<Activator>>,
 }
 
@@ -36,6 +38,12 @@ impl Feed {
     /// Nothing more will come from this worker.
     pub(crate) fn close(&self) {
         self.closed.set(true);
+        self.rouse();
+    }
+
+    /// What came until now is a round.
+    pub(crate) fn end_round(&self) {
+        self.ended.set(self.ended.get() + 1);
         self.rouse();
     }
 
@@ -63,8 +71,11 @@ impl Feed {
                     session
                         .give_iterator(fresh.into_iter().map(|(row, count)| (row, round, count)));
                     drop(session);
+                    let next = held.time() + feed.ended.take();
                     if feed.closed.get() {
                         kept = None;
+                    } else if let Some(held) = kept.as_mut().filter(|held| *held.time() < next) {
+                        held.downgrade(&next);
                     }
                 }
             },

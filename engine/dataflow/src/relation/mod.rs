@@ -11,13 +11,17 @@
 mod aggregate;
 mod feed;
 mod packed;
+mod pick;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod window;
 mod write;
 
 use std::rc::Rc;
+use std::time::Duration;
 
+use sage_dsl::plan::{Plan, RelationPlan};
 use timely::worker::Worker;
 
 use crate::context::Context;
@@ -26,6 +30,15 @@ use crate::error::DataflowError;
 pub(crate) use feed::Feed;
 pub(crate) use packed::Packed;
 use steps::{Round, Steps, Surroundings};
+
+/// From one round of changes to the next.
+pub(crate) const ROUND: Duration = Duration::from_secs(1);
+
+/// Whether somebody is told of changes while the run goes on.
+pub(crate) fn in_rounds(plan: &Plan) -> bool {
+    let mut emits = plan.relation().into_iter().flat_map(RelationPlan::emits);
+    emits.any(|emit| plan.sinks.get(emit.sink).is_some_and(|sink| sink.changes))
+}
 
 /// Build the dataflow of the plan's steps over all records, if it has any. Every worker must.
 pub(crate) fn build(worker: &mut Worker, context: &Rc<Context>) -> Result<(), DataflowError> {
@@ -38,7 +51,13 @@ pub(crate) fn build(worker: &mut Worker, context: &Rc<Context>) -> Result<(), Da
     };
     worker.dataflow_named::<Round, _, _>("relation", |scope| {
         let rows = feed.rows(scope);
-        steps.render(rows, &around, |sink, rows| write::write_final(rows, sink, context));
+        steps.render(rows, &around, |sink, rows| {
+            if context.plan.sinks.get(sink).is_some_and(|sink| sink.changes) {
+                write::write_changes(rows, sink, context);
+            } else {
+                write::write_final(rows, sink, context);
+            }
+        });
     });
     // What earlier generations committed.
     context.contribute();

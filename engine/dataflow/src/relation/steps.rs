@@ -9,11 +9,12 @@ use bumpalo::Bump;
 use differential_dataflow::VecCollection;
 use sage_core::expr::{CompileError, EvalError, Program, Templates};
 use sage_core::record::{Datum, pack};
-use sage_dsl::plan::{AggregatePlan, GroupPlan, RelationPlan, RelationStep};
+use sage_dsl::plan::{AggregatePlan, GroupPlan, LatestPlan, RelationPlan, RelationStep};
 use sage_dsl::types::Type;
 
 use super::aggregate::{Cell, compute};
 use super::packed::Packed;
+use super::{pick, window};
 use crate::error::DataflowError;
 
 /// The time of a change: the round it belongs to.
@@ -35,6 +36,9 @@ enum Step {
     Filter(Program),
     /// One more column.
     Compute(Program),
+    Dedup(Vec<Program>, Option<usize>),
+    Latest(LatestPlan),
+    Window(Program, (i64, i64)),
     Group(Group),
     Emit(Emitted),
 }
@@ -92,6 +96,9 @@ impl Steps {
                             .then(|| Packed::from(out))
                     });
                 }
+                Step::Dedup(keys, order) => rows = pick::first(rows, keys, order, with),
+                Step::Latest(plan) => rows = pick::latest(rows, &plan),
+                Step::Window(at, lengths) => rows = window::windows(rows, at, lengths, with),
                 Step::Group(group) => rows = grouped(rows, group, with),
                 Step::Emit(emit) => {
                     let sent = rows.clone().flat_map(move |row| {
@@ -116,6 +123,15 @@ fn compiled(step: &RelationStep) -> Result<(String, Step), CompileError> {
         RelationStep::Compute(stage) => {
             let place = format!("stage `{}` (line {})", stage.name, stage.line);
             (place, Step::Compute(Program::compile(&stage.value)?))
+        }
+        RelationStep::Dedup(dedup) => {
+            let keys = dedup.keys.iter().map(Program::compile).collect::<Result<_, _>>()?;
+            (format!("`{}` (line {})", dedup.text, dedup.line), Step::Dedup(keys, dedup.order))
+        }
+        RelationStep::Latest(plan) => ("a version".to_owned(), Step::Latest(plan.clone())),
+        RelationStep::Window(window) => {
+            let at = Program::compile(&window.at)?;
+            ("a window".to_owned(), Step::Window(at, (window.size, window.every)))
         }
         RelationStep::Group(group) => {
             (format!("`{}` (line {})", group.text, group.line), Step::Group(Group::compile(group)?))
@@ -209,7 +225,7 @@ fn grouped(rows: Changing<'_>, group: Group, with: Evaluator) -> Changing<'_> {
 }
 
 /// Computes over one row after the other.
-struct Evaluator {
+pub(super) struct Evaluator {
     place: String,
     around: Surroundings,
     arena: Bump,
@@ -221,7 +237,7 @@ impl Evaluator {
     }
 
     /// Append the values of `programs`; `false` if one of them cannot be computed.
-    fn pack(&mut self, row: &Packed, programs: &[Program], out: &mut Vec<u8>) -> bool {
+    pub(super) fn pack(&mut self, row: &Packed, programs: &[Program], out: &mut Vec<u8>) -> bool {
         self.arena.reset();
         let columns = row.columns();
         for program in programs {
@@ -231,6 +247,18 @@ impl Evaluator {
             }
         }
         true
+    }
+
+    /// A time; `None` where there is none.
+    pub(super) fn value(&mut self, row: &Packed, program: &Program) -> Option<i64> {
+        self.arena.reset();
+        match program.evaluate(&row.columns(), &self.around.templates, &self.arena) {
+            Ok(value) => value.as_int(),
+            Err(error) => {
+                self.failed(&error);
+                None
+            }
+        }
     }
 
     fn holds(&mut self, row: &Packed, condition: &Program) -> bool {

@@ -1,8 +1,11 @@
-//! Rows that the steps send go to their sinks, once nothing can change them any more.
+//! Rows that the steps send go to their sinks: what is left once nothing can change it any more, or
+//! every change as soon as its round is complete.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use rustc_hash::FxHashMap;
+use sage_core::record::{Datum, pack};
 use sage_core::text::fnv1a;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
@@ -10,6 +13,42 @@ use timely::dataflow::operators::Operator;
 use super::packed::Packed;
 use super::steps::{Changing, Round};
 use crate::context::Context;
+
+/// Write every change of `rows`, with 1 or -1 in a last column: a round at a time, what goes first.
+/// All changes together are what is left at the end.
+pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Context>) {
+    let context = Rc::clone(context);
+    let here = rows.inner.scope().index() as u64;
+    let printed = context.outlets.borrow().is_printed(sink);
+    let place = Exchange::new(move |_: &(Packed, Round, isize)| if printed { 0 } else { here });
+    let mut rounds: BTreeMap<Round, FxHashMap<Packed, isize>> = BTreeMap::new();
+    rows.inner.sink(place, "write changes", move |(input, frontier)| {
+        input.for_each(|_, changes| {
+            for (row, round, count) in changes.drain(..) {
+                *rounds.entry(round).or_default().entry(row).or_default() += count;
+            }
+        });
+        let complete = |round: &Round| !frontier.less_equal(round);
+        while let Some(entry) = rounds.first_entry().filter(|entry| complete(entry.key())) {
+            let mut changes: Vec<(isize, Packed)> =
+                entry.remove().into_iter().map(|(row, count)| (count, row)).collect();
+            changes.retain(|(count, _)| *count != 0);
+            changes.sort_unstable();
+            if context.failure.borrow().is_some() {
+                continue;
+            }
+            for (count, row) in changes {
+                let mut row = row.0.to_vec();
+                pack(&mut row, Datum::Int(count.signum() as i64));
+                let times = count.unsigned_abs() as u64;
+                context.outlets.borrow_mut().write_result(sink, &row, times);
+            }
+            if printed {
+                context.print_results();
+            }
+        }
+    });
+}
 
 /// Write what is left of `rows` at the end.
 pub(super) fn write_final(rows: Changing<'_>, sink: usize, context: &Rc<Context>) {

@@ -254,6 +254,7 @@ mod tests {
             fields: vec![Field { name: "id".into(), ty: Type::String, default: None, key: true }],
         };
         let plan = SourcePlan {
+            changes: None,
             name: "queries".into(),
             kind: "stdin".into(),
             args: Vec::new(),

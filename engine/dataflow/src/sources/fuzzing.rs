@@ -146,6 +146,7 @@ pub fn csv_rows(input: &[u8]) {
         record: record(),
         key: Some(0),
         bad_rows: BadRows::DeadLetter,
+        changes: None,
         line: 1,
     };
     let read = |most, rows, piped: bool| {

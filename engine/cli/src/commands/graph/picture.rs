@@ -172,6 +172,10 @@ impl Draft<'_> {
             RelationStep::Compute(compute) => {
                 (Kind::Cheap, vec![compute.name.clone(), compute.ty.to_string()])
             }
+            RelationStep::Dedup(step) => (Kind::Group, vec![step.text.clone()]),
+            RelationStep::Latest(_) => (Kind::Group, vec!["latest of each key".to_owned()]),
+            // Named by the group that follows.
+            RelationStep::Window(_) => return,
             RelationStep::Group(group) => {
                 let shown = group.aggregates.iter().map(|it| format!("{}: {}", it.name, it.text));
                 (Kind::Group, std::iter::once(group.text.clone()).chain(shown.take(4)).collect())

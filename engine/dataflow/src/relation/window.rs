@@ -1,0 +1,68 @@
+//! The windows that a row lies in.
+
+use sage_core::expr::Program;
+use sage_core::record::{Datum, pack};
+
+use super::packed::Packed;
+use super::steps::{Changing, Evaluator};
+
+/// A row for each window that it lies in, with begin and end behind it.
+pub(super) fn windows(
+    rows: Changing<'_>,
+    at: Program,
+    (size, every): (i64, i64),
+    mut with: Evaluator,
+) -> Changing<'_> {
+    rows.flat_map(move |row| {
+        let at = with.value(&row, &at);
+        let lies_in = |(start, end): (i64, i64)| {
+            let mut out = row.0.to_vec();
+            pack(&mut out, Datum::Int(start));
+            pack(&mut out, Datum::Int(end));
+            Packed::from(out)
+        };
+        at.map_or_else(Vec::new, |at| begins(at, size, every).map(lies_in).collect())
+    })
+}
+
+/// Begin and end of the windows of this length around `at`, the last first. Windows begin at
+/// multiples of `every`, before 1970 too; a begin belongs to its window and an end does not.
+pub(super) fn begins(at: i64, size: i64, every: i64) -> impl Iterator<Item = (i64, i64)> {
+    let every = every.max(1);
+    let last = at.checked_sub(at.rem_euclid(every));
+    let before = move |start: &i64| start.checked_sub(every);
+    std::iter::successors(last, before)
+        .map_while(move |start| Some((start, start.checked_add(size)?)))
+        .take_while(move |(_, end)| *end > at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_time_lies_in_exactly_the_windows_that_cover_it(
+            at in -5_000_i64..5_000, every in 1_i64..50, more in 0_i64..200,
+        ) {
+            let size = every + more;
+            let found: Vec<(i64, i64)> = begins(at, size, every).collect();
+            let mut expected: Vec<(i64, i64)> = (-6_000..6_000)
+                .map(|n| n * every)
+                .filter(|start| *start <= at && at < start + size)
+                .map(|start| (start, start + size))
+                .collect();
+            expected.sort_unstable();
+            expected.dedup();
+            expected.reverse();
+            prop_assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn the_ends_of_time_are_no_trouble() {
+        assert_eq!(begins(i64::MAX, 10, 10).count(), 0);
+        assert!(begins(i64::MIN, 10, 10).count() <= 1);
+    }
+}

@@ -1,0 +1,244 @@
+//! Windows, `dedup`, sources of changes and sinks of changes over whole runs, each against an oracle
+//! and on several numbers of workers.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Left, Run, Scripted, quoted, with_file};
+
+/// Numbers that look drawn.
+fn draw(n: u64, below: u64) -> u64 {
+    (n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407) >> 33)
+        % below
+}
+
+/// The same rows of `name` on any number of workers.
+fn on_any_number(program: &str, name: &str) -> Vec<String> {
+    let mut before: Option<Vec<String>> = None;
+    for (workers, threads) in [(1, 1), (2, 1), (4, 1), (2, 2)] {
+        let mut run = Run::new(program).workers(workers);
+        run.threads = threads;
+        let left = run.go();
+        assert_eq!(left.failure, None);
+        let lines = left.lines(name);
+        assert_eq!(before.get_or_insert(lines.clone()), &lines, "{workers} workers");
+    }
+    before.unwrap()
+}
+
+#[test]
+fn windows_hold_what_lies_in_them() {
+    const EVENTS: u64 = 500;
+    let at = |n: u64| draw(n, 10_000) as i64 - 2_000;
+    let mut rows = String::new();
+    for n in 0..EVENTS {
+        writeln!(rows, r#"{{"id":{n},"at":{},"kind":"k{}"}}"#, at(n), n % 3).unwrap();
+    }
+    let (_kept, path) = with_file("events.jsonl", &rows);
+    for (window, size, every) in [
+        ("tumbling(1s, by: .at)", 1_000, 1_000),
+        ("sliding(1s, every: 300ms, by: .at)", 1_000, 300),
+    ] {
+        let program = format!(
+            r#"sage 1
+type Event {{ id: int @key, at: int, kind: string }}
+source events: Event from jsonl({})
+sink counts to csv("counts.csv")
+flow f {{
+  from events
+  group by .kind window {window} {{ n: count(), last: max(.at) }}
+  emit into counts
+}}
+schedule {{ policy: fifo, morsel: 7 }}"#,
+            quoted(&path)
+        );
+        let mut expected: BTreeMap<(u64, i64), (u64, i64)> = BTreeMap::new();
+        for n in 0..EVENTS {
+            for start in (-60..60).map(|i| i * every).filter(|s| *s <= at(n) && at(n) < s + size) {
+                let entry = expected.entry((n % 3, start)).or_insert((0, i64::MIN));
+                *entry = (entry.0 + 1, entry.1.max(at(n)));
+            }
+        }
+        let mut lines: Vec<String> = expected
+            .iter()
+            .map(|((kind, start), (n, last))| {
+                format!("k{kind},{start},{},{n},{last}", start + size)
+            })
+            .collect();
+        lines.push("kind,window_start,window_end,n,last".to_owned());
+        lines.sort();
+        assert_eq!(on_any_number(&program, "counts.csv"), lines, "{window}");
+    }
+}
+
+#[test]
+fn of_equal_records_the_first_of_the_source_stays() {
+    let text = |n: u64| format!("t{}", draw(n, 40));
+    let rows: String =
+        (0..400).map(|n| format!("{{\"id\":{n},\"text\":\"{}\"}}\n", text(n))).collect();
+    let (_kept, path) = with_file("rows.jsonl", &rows);
+    for nap in ["", "stage nap = sleep(1us)"] {
+        let program = format!(
+            r#"sage 1
+type Row {{ id: int @key, text: string }}
+source rows: Row from jsonl({})
+sink firsts to csv("firsts.csv")
+flow f {{
+  from rows
+  {nap}
+  stage long = .text + "!"
+  dedup by long
+  where .id > 3
+  emit {{ id: .id, long: long }} into firsts
+}}
+schedule {{ policy: random, slots: 4 }}"#,
+            quoted(&path)
+        );
+        let mut seen = BTreeSet::new();
+        let firsts = (0..400).filter(|n| seen.insert(text(*n))).filter(|n| *n > 3);
+        let mut lines: Vec<String> = firsts.map(|n| format!("{n},{}!", text(n))).collect();
+        lines.push("id,long".to_owned());
+        lines.sort();
+        assert_eq!(on_any_number(&program, "firsts.csv"), lines, "{nap}");
+    }
+}
+
+const VERSIONS: u64 = 600;
+
+/// Insertions, updates and deletions of forty records.
+fn versions() -> (String, Vec<String>, Vec<String>) {
+    let mut lines = String::new();
+    let mut state: BTreeMap<u64, (u64, bool)> = BTreeMap::new();
+    for n in 0..VERSIONS {
+        let id = draw(n, 40);
+        if draw(n + 1_000, 4) == 0 {
+            writeln!(lines, r#"{{"id":{id},"op":"delete"}}"#).unwrap();
+            state.remove(&id);
+        } else {
+            let amount = draw(n + 2_000, 100);
+            writeln!(lines, r#"{{"id":{id},"amount":{amount},"op":"update"}}"#).unwrap();
+            // What `where` drops is not there either.
+            state.insert(id, (amount, amount >= 10));
+        }
+    }
+    state.retain(|_, (_, kept)| *kept);
+    let rows = state.iter().map(|(id, (amount, _))| format!("{id},{amount},echo: answer {id}"));
+    let mut rows: Vec<String> = rows.chain(["id,amount,said".to_owned()]).collect();
+    rows.sort();
+    let mut groups: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+    for (id, (amount, _)) in &state {
+        let group = groups.entry(id % 5).or_default();
+        *group = (group.0 + 1, group.1 + amount);
+    }
+    let groups = groups.iter().map(|(group, (n, sum))| format!("{group},{n},{sum}"));
+    let mut groups: Vec<String> = groups.chain(["group,n,sum".to_owned()]).collect();
+    groups.sort();
+    (lines, rows, groups)
+}
+
+fn program_of_versions(file: &str, rest: &str) -> String {
+    format!(
+        r#"sage 1
+enum Op {{ insert, update, delete }}
+type Order {{ id: int @key, amount: int = 0, op: Op }}
+endpoint llm {{ url: "sim:a100/qwen2.5-7b", model: "m" }}
+source orders: Order from jsonl({file}) {{ changes: "op" }}
+{rest}
+schedule {{ policy: random, slots: 4 }}"#
+    )
+}
+
+/// Net of the rows of a file of changes, which must never be less than nothing.
+fn net(left: &Left, name: &str) -> Vec<String> {
+    let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+    let mut lines = left.read(name).lines().map(str::to_owned).collect::<Vec<_>>();
+    let header = lines.remove(0);
+    for line in lines {
+        let (row, change) = line.rsplit_once(',').unwrap();
+        *counts.entry(row.to_owned()).or_default() += change.parse::<i64>().unwrap();
+    }
+    assert!(counts.values().all(|count| (0..=1).contains(count)), "{counts:?}");
+    let rows = counts.into_iter().filter(|(_, count)| *count == 1).map(|(row, _)| row);
+    let mut rows: Vec<String> =
+        rows.chain([header.strip_suffix(",change").unwrap().to_owned()]).collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn the_last_version_of_each_key_counts_and_deletions_pay_for_nothing() {
+    let (lines, rows, groups) = versions();
+    let (_kept, path) = with_file("orders.jsonl", &lines);
+    let rest = r#"
+sink rows to csv("rows.csv")
+sink changes to csv("changes.csv") { mode: changes }
+flow f {
+  from orders
+  where .amount >= 10
+  stage said = generate("answer " + to_string(.id)) on llm
+  emit { id: .id, amount: .amount, said: said.text } into rows
+  emit { id: .id, amount: .amount, said: said.text } into changes
+}"#;
+    let program = program_of_versions(&quoted(&path), rest);
+    for workers in [1, 2, 4] {
+        let endpoint = Scripted::echo();
+        let asked = Arc::clone(&endpoint.sizes);
+        let left = Run::new(&program).workers(workers).endpoint(endpoint).go();
+        assert_eq!(left.failure, None);
+        assert_eq!(left.lines("rows.csv"), rows, "{workers} workers");
+        assert_eq!(net(&left, "changes.csv"), rows, "{workers} workers");
+        let paid = lines.lines().filter(|line| !line.contains("delete")).count();
+        let dropped =
+            (0..VERSIONS).filter(|n| draw(n + 1_000, 4) != 0 && draw(n + 2_000, 100) < 10).count();
+        assert_eq!(asked.lock().unwrap().iter().sum::<usize>(), paid - dropped);
+        assert_eq!(left.summary.counts.tasks_ok, VERSIONS);
+    }
+    let rest = r#"
+sink groups to csv("groups.csv")
+flow f {
+  from orders
+  where .amount >= 10
+  group by group: .id % 5 { n: count(), sum: sum(.amount) }
+  emit into groups
+}"#;
+    let program = program_of_versions(&quoted(&path), rest);
+    assert_eq!(on_any_number(&program, "groups.csv"), groups);
+}
+
+#[test]
+fn changes_come_in_rounds_and_add_up_to_what_is_left() {
+    let (lines, _, groups) = versions();
+    let (_kept, path) = with_file("orders.jsonl", &lines);
+    let rest = r#"
+sink groups to csv("groups.csv") { mode: changes }
+flow f {
+  from orders
+  stage nap = sleep(55ms)
+  where .amount >= 10
+  group by group: .id % 5 { n: count(), sum: sum(.amount) }
+  emit into groups
+}"#;
+    let program = program_of_versions(&quoted(&path), rest);
+    let left = Run::new(&program).workers(2).go();
+    assert_eq!(net(&left, "groups.csv"), groups);
+    let changes = left.read("groups.csv").lines().count();
+    assert!(changes > groups.len(), "there was more than one round: {changes} lines");
+    // The next generation tells of everything again, and it adds up to the same.
+    let mut folder = None;
+    for stop in [Some(Duration::from_millis(1_200)), None] {
+        let mut run = Run::new(&program).workers(3);
+        run.folder = folder.take();
+        run.stop_after = stop;
+        let left = run.go();
+        if stop.is_none() {
+            assert_eq!(net(&left, "groups.csv"), groups);
+        }
+        folder = Some(left.folder);
+    }
+}
