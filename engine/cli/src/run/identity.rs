@@ -72,13 +72,19 @@ impl Identity {
         }
         for (at, index) in plan.indexes.iter().enumerate() {
             put(format!("index `{}`", index.name), said(index)?);
-            if let Some(corpus) = corpora.get(at) {
+            // The documents of a live index may be others at any time.
+            if let (Some(corpus), None) = (corpora.get(at), index.refresh_ns) {
                 put(format!("documents of index `{}`", index.name), json!(fingerprint(corpus)));
             }
         }
         let source = plan.source().and_then(|source| lookup(&source.args, "path"));
         if let Some(path) = source.and_then(Constant::as_str) {
             put(format!("file `{path}`"), file(Path::new(path))?);
+        }
+        for join in plan.relation().into_iter().flat_map(|relation| relation.joined()) {
+            if let Some(path) = lookup(&join.source.args, "path").and_then(Constant::as_str) {
+                put(format!("file `{path}`"), file(Path::new(path))?);
+            }
         }
         if let Some(Arrivals::Trace { path }) = rule {
             put(format!("file `{path}`"), file(Path::new(path))?);
