@@ -105,7 +105,14 @@ impl<'a> Walk<'a> {
                     let start = group.span.start;
                     self.grouped.extend(names.map(|name| ((flow, name.text.as_str()), start)));
                 }
-                Step::From(..) | Step::Where(_) | Step::Emit(_) | Step::Dedup(_) => {}
+                Step::FlatMap(name, _) => {
+                    self.columns.insert((flow, &name.text));
+                }
+                Step::From(..)
+                | Step::Where(_)
+                | Step::Emit(_)
+                | Step::Dedup(_)
+                | Step::Join(_) => {}
             }
         }
     }
@@ -337,6 +344,14 @@ impl<'a> Walk<'a> {
                 }
                 Step::Emit(emit) => self.emit(emit, around),
                 Step::Group(group) => self.group(group, around),
+                Step::FlatMap(name, list) => {
+                    self.note(SymbolKind::Column, around.flow, name, true);
+                    self.expr(list, around);
+                }
+                Step::Join(join) => {
+                    self.reference(SymbolKind::Source, &join.source);
+                    self.expr(&join.on, around);
+                }
                 Step::Dedup(dedup) => dedup.keys.iter().for_each(|key| self.expr(key, around)),
                 Step::Route(route) => {
                     self.expr(&route.subject, around);

@@ -173,6 +173,10 @@ impl Draft<'_> {
                 (Kind::Cheap, vec![compute.name.clone(), compute.ty.to_string()])
             }
             RelationStep::Dedup(step) => (Kind::Group, vec![step.text.clone()]),
+            RelationStep::FlatMap(list) => {
+                (Kind::Group, vec![list.name.clone(), format!("flat_map: {}", list.ty)])
+            }
+            RelationStep::Join(join) => (Kind::Group, vec![join.text.clone()]),
             RelationStep::Latest(_) => (Kind::Group, vec!["latest of each key".to_owned()]),
             // Named by the group that follows.
             RelationStep::Window(_) => return,
