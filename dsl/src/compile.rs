@@ -40,6 +40,9 @@ pub struct Compiled {
     /// A plan per flow of the main file, or of the imported files when it has none. Empty when
     /// there is an error.
     pub plans: Vec<Plan>,
+    /// The same plans as they are written, before the rules of [`crate::rewrite`]. Empty where the
+    /// plans are those of imported programs.
+    pub written: Vec<Plan>,
     /// The experiments of the main file. Empty when there is an error.
     pub experiments: Vec<Experiment>,
     /// The tests of the main file. Empty when there is an error.
@@ -97,11 +100,13 @@ pub(crate) fn loaded_program(
         loaded.files.first().is_some_and(|file| file.poisoned.iter().any(|name| name == "*"));
     let study_read = alone && !loaded.files[0].items.is_empty();
     let mut plans = Vec::new();
+    let mut written = Vec::new();
     let mut experiments = Vec::new();
     let mut tests = Vec::new();
     if !main_unread || study_read {
         let checked = check::check(input, names, &studied);
         plans = checked.plans;
+        written = checked.written;
         experiments = checked.experiments;
         tests = checked.tests;
         diagnostics.extend(checked.diagnostics);
@@ -110,6 +115,7 @@ pub(crate) fn loaded_program(
         }
     }
     if alone {
+        written.clear();
         plans = studied.into_iter().filter(|it| it.direct).flat_map(|it| it.plans).collect();
     }
     if nothing && !unread && !diagnostics.iter().any(Diagnostic::is_error) {
@@ -123,10 +129,11 @@ pub(crate) fn loaded_program(
     tidy(&mut diagnostics);
     if diagnostics.iter().any(Diagnostic::is_error) {
         plans.clear();
+        written.clear();
         experiments.clear();
         tests.clear();
     }
-    Compiled { plans, experiments, tests, diagnostics, sources }
+    Compiled { plans, written, experiments, tests, diagnostics, sources }
 }
 
 /// Sorts by place, drops what was said twice, and keeps the number readable.

@@ -55,8 +55,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::Experiment;
-use crate::lower;
 use crate::plan::{Column, EndpointPlan, IndexPlan, Plan, SinkPlan, SourcePlan, Template};
+use crate::rewrite;
 use crate::span::{SourceMap, Span};
 use crate::study::Program;
 use crate::testing::Test;
@@ -178,6 +178,8 @@ impl<'s> Scope<'s> {
 pub(crate) struct Checked {
     /// A plan per flow.
     pub(crate) plans: Vec<Plan>,
+    /// The same as they are written, before the rules of [`rewrite`].
+    pub(crate) written: Vec<Plan>,
     pub(crate) experiments: Vec<Experiment>,
     pub(crate) tests: Vec<Test>,
     /// Types of the params by name.
@@ -191,13 +193,14 @@ pub(crate) struct Checked {
 pub(crate) fn check(input: Inputs<'_>, names: Names<'_>, programs: &[Program]) -> Checked {
     let mut checker = Checker::new(input, names);
     let own = checker.own_program();
-    let (plans, tests) = checker.program();
+    let (written, tests) = checker.program();
+    let plans: Vec<Plan> = written.iter().cloned().map(rewrite::rewritten).collect();
     let params = checker.param_types();
     let own = own.map(|own| Program { params: params.clone(), plans: plans.clone(), ..own });
     let programs: Vec<&Program> = own.iter().chain(programs).collect();
     let experiments = checker.experiments(&programs);
-    let diagnostics = checker.diagnostics;
-    Checked { plans, experiments, tests, params, diagnostics, seen: checker.seen }
+    let (diagnostics, seen) = (checker.diagnostics, checker.seen);
+    Checked { plans, written, experiments, tests, params, diagnostics, seen }
 }
 
 impl<'a> Checker<'a> {
@@ -267,7 +270,7 @@ impl<'a> Checker<'a> {
         // What is to be said of a flow that is none has been said.
         let tests = if whole.len() == flows.len() { self.tests(&whole) } else { Vec::new() };
         self.warn_unused();
-        (whole.into_iter().map(lower::finish).collect(), tests)
+        (whole, tests)
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

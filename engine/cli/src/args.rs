@@ -271,6 +271,9 @@ pub(crate) struct ExplainArguments {
     /// The plan as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show what each rule of rewriting changed, with the plan before and after
+    #[arg(long, conflicts_with_all = ["json", "predict"])]
+    pub(crate) verbose: bool,
     /// Say what the twin predicts of a run: times, tokens, and what would be used up
     #[arg(long)]
     pub(crate) predict: bool,
