@@ -1,15 +1,19 @@
 //! The one way in: text and its surroundings to plans and diagnostics.
 
+use std::collections::HashSet;
+
 use crate::catalog::Catalog;
 use crate::check::{self, Inputs, Names};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::Experiment;
-use crate::load;
+use crate::load::{self, Loaded};
 use crate::plan::Plan;
 use crate::span::{SourceMap, Span};
 use crate::study;
+use crate::suggest;
 use crate::testing::Test;
+use crate::types::Type;
 
 /// Findings shown of one program; more only bury the first.
 const MAX_DIAGNOSTICS: usize = 200;
@@ -62,7 +66,18 @@ pub fn compile(request: Request<'_>) -> Compiled {
     let mut sources = SourceMap::default();
     let mut diagnostics = Vec::new();
     let loaded = load::load(&request, &mut sources, &mut diagnostics);
-    let studied = study::programs(&loaded, &request, &sources, &mut diagnostics);
+    loaded_program(&request, &loaded, sources, diagnostics, None)
+}
+
+/// Compiles what was loaded. With `seen`, the types of all expressions are put there.
+pub(crate) fn loaded_program(
+    request: &Request<'_>,
+    loaded: &Loaded,
+    sources: SourceMap,
+    mut diagnostics: Vec<Diagnostic>,
+    seen: Option<&mut Vec<(Span, Type)>>,
+) -> Compiled {
+    let studied = study::programs(loaded, request, &sources, &mut diagnostics);
     let alone = loaded.is_study(0);
     let program = if alone { vec![0] } else { loaded.program(0) };
     let mut names = Names::gather(&loaded.files, &program, &loaded.imports, &mut diagnostics);
@@ -71,13 +86,14 @@ pub fn compile(request: Request<'_>) -> Compiled {
     }
     let nothing = names.flows.is_empty() && !loaded.files[0].studies;
     let unread = names.is_poisoned("*");
-    let overrides = study::own_overrides(request.overrides, &studied, &loaded, &program);
+    let overrides = study::own_overrides(request.overrides, &studied, loaded, &program);
     let input = Inputs {
         catalog: request.catalog,
         sources: &sources,
         overrides: &overrides,
         env: request.env,
         incomplete: diagnostics.iter().any(Diagnostic::is_error),
+        watched: seen.is_some(),
     };
     // When the main file cannot be read at all, there is nothing to check against.
     let main_unread =
@@ -94,6 +110,9 @@ pub fn compile(request: Request<'_>) -> Compiled {
         experiments = checked.experiments;
         tests = checked.tests;
         diagnostics.extend(checked.diagnostics);
+        if let Some(seen) = seen {
+            *seen = checked.seen;
+        }
     }
     if alone {
         written.clear();
@@ -106,6 +125,7 @@ pub fn compile(request: Request<'_>) -> Compiled {
                 .help("a flow is `flow name { from source ... emit into sink }`"),
         );
     }
+    diagnostics.iter_mut().for_each(|found| suggest::offer_fix(found, &sources));
     tidy(&mut diagnostics);
     if diagnostics.iter().any(Diagnostic::is_error) {
         plans.clear();
@@ -117,9 +137,19 @@ pub fn compile(request: Request<'_>) -> Compiled {
 }
 
 /// Sorts by place, drops what was said twice, and keeps the number readable.
-fn tidy(diagnostics: &mut Vec<Diagnostic>) {
+pub(crate) fn tidy(diagnostics: &mut Vec<Diagnostic>) {
     diagnostics.sort_by_key(Diagnostic::span);
-    diagnostics.dedup_by(|a, b| a.code == b.code && a.span() == b.span() && a.message == b.message);
+    let mut said = HashSet::new();
+    diagnostics.retain(|it| {
+        // Of one place the parser may say two things; the second is what came of the first.
+        let (span, message) = match it.span() {
+            Some(span) if it.code == codes::UNEXPECTED => {
+                (Some(Span { end: span.start, ..span }), String::new())
+            }
+            span => (span, it.message.clone()),
+        };
+        said.insert((it.code, span, message))
+    });
     if diagnostics.len() > MAX_DIAGNOSTICS {
         // Errors go first into what is kept, or warnings could hide that there is one.
         diagnostics.sort_by_key(|diagnostic| !diagnostic.is_error());

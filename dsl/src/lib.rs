@@ -38,6 +38,7 @@ pub mod schema;
 mod span;
 mod study;
 mod suggest;
+pub mod symbols;
 pub mod testing;
 pub mod types;
 
