@@ -74,7 +74,7 @@ fn any_number_of_processes_gives_the_same_groups_and_so_does_one_that_is_killed(
 
 #[test]
 fn groups_of_a_pipe_are_printed_at_its_end() {
-    let program = r#"sage 1
+    let program = r"sage 1
 type Row { id: int @key, kind: string }
 source rows: Row from stdin()
 sink kinds to stdout()
@@ -83,7 +83,7 @@ flow f {
   group by .kind { n: count() }
   emit into kinds if .n > 1
 }
-"#;
+";
     let input: String =
         (0..9).map(|id| format!("{{\"id\":{id},\"kind\":\"k{}\"}}\n", id % 4)).collect();
     let done = Sage::new()

@@ -1,6 +1,6 @@
 //! A run in progress sees its documents change: one changed, one removed, one added.
 
-#![expect(clippy::unwrap_used, reason = "a failure here should stop the test")]
+#![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
 
 mod support;
 
@@ -46,7 +46,7 @@ fn wait(lines: &Receiver<String>, text: &str) -> String {
         match lines.recv_timeout(Duration::from_secs(120)) {
             Ok(line) if line.contains(text) => return line,
             Ok(line) => seen.push(line),
-            Err(_) => panic!("no line with `{text}` in {seen:#?}"),
+            Err(error) => panic!("{error}: no line with `{text}` in {seen:#?}"),
         }
     }
 }
