@@ -3,6 +3,8 @@
 //!
 //! `UPDATE_PAGES=1` writes the reference pages anew.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::collections::BTreeSet;
@@ -20,7 +22,7 @@ fn root() -> PathBuf {
 fn names(folder: &str) -> BTreeSet<String> {
     let entries = std::fs::read_dir(root().join(folder)).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    names.filter(|name| name.ends_with(".md")).collect()
+    names.filter(|name| Path::new(name).extension().is_some_and(|it| it == "md")).collect()
 }
 
 #[test]

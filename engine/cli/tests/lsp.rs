@@ -1,5 +1,7 @@
 //! `sage-flow lsp` over real messages: what an editor sends and what it gets.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};

@@ -159,7 +159,7 @@ fn a_value_for_no_param_and_a_file_too_large_are_explained() {
     let done = again(&sage.file("m.sage", measured), "check m.sage").go().exits(0);
     assert!(done.stderr.contains("warning[S0118]"), "{}", done.stderr);
     let large = format!("{RIGHT}// {}\n", "x".repeat(1 << 20));
-    let done = Sage::new().args("fmt -").stdin(&large[..(1 << 20) + 1]).go().exits(1);
+    let done = Sage::new().args("fmt -").stdin(&large[..=(1 << 20)]).go().exits(1);
     assert!(done.stderr.contains("S0115"), "{}", &done.stderr[..200]);
 }
 

@@ -2,6 +2,8 @@
 //!
 //! `UPDATE_PAGES=1` writes what the commands say into the page; read it before it is kept.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::fmt::Write as _;
