@@ -44,3 +44,23 @@ flow adaptive_rag {
 }
 
 schedule { policy: priority(aging: 10s), slots: 8, priority: .priority }
+
+test "a simple question looks nothing up" {
+  given Query { id: "q1", text: "What is two and two?" }
+  mock level = simple
+  mock simple.answer.text = "four"
+  expect answers.count == 1 and answers[0].text == "four"
+  expect length(answers[0].sources) == 0 and llm.calls == 0
+}
+
+test "a hard question looks up until it has seen enough" {
+  given Query { id: "q1", text: "How do slots and policies go together?" }
+  mock level = multi
+  expect answers.count == 1 and length(answers[0].sources) >= 5
+  expect llm.calls >= 3 and llm.calls <= 4
+}
+
+test "each question is answered once, whatever its level" {
+  given 12 of queries
+  expect answers.count == 12 and dead_letters.count == 0
+}

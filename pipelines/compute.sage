@@ -22,3 +22,13 @@ flow compute {
 }
 
 schedule { policy: load_aware(spread), slots: 8 }
+
+test "empty texts are left out, all others are hashed" {
+  given [
+    Task { id: "a", text: "one" },
+    Task { id: "b", text: "" },
+    Task { id: "c", text: "one" }
+  ]
+  expect digests.count == 2 and tasks_ok == 3
+  expect digests[0].digest == digests[1].digest and digests[0].id != digests[1].id
+}

@@ -48,3 +48,18 @@ flow extract {
 }
 
 schedule { policy: load_aware(spread), slots: 8, priority: .priority }
+
+test "the facts of a question become a row" {
+  given Query { id: "q1", text: "How fast is the gateway?" }
+  mock topic = endpoint
+  mock facts = { subject: "gateway", keywords: ["speed"] }
+  expect rows.count == 1 and topics.count == 1
+  expect rows[0].topic == endpoint and rows[0].keywords contains "speed"
+}
+
+test "answers that are none are asked for again" {
+  given 20 of queries
+  fault llm { malformed: 10%, seed: 3 }
+  expect rows.count == 20
+  expect llm.retries > 0 and llm.attempts == llm.calls + llm.retries
+}

@@ -40,3 +40,10 @@ schedule {
   due: patience(load_of(.id))
   fair: load_of(.id)
 }
+
+test "every item is digested, most of them are light" {
+  given 40 of items
+  mock c = .id
+  expect digests.count == 40 and dead_letters.count == 0
+  expect success == 100% and digests[0].digest contains "item-"
+}

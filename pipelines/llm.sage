@@ -28,3 +28,18 @@ flow llm {
 }
 
 schedule { policy: load_aware(spread), slots: 8, priority: .priority }
+
+test "a server that falls silent costs its records no more than their time" {
+  given 20 of queries
+  fault llm { stall: 25%, seed: 2 }
+  expect answers.count + dead_letters.count == 20 and dead_letters.count > 0
+  expect dead_letters[0].class == "timeout"
+  expect makespan >= 120s and makespan < 130s
+}
+
+test "a question that is refused is a dead letter and no answer" {
+  given 3 of queries
+  mock answer = error("no such model")
+  expect answers.count == 0 and dead_letters.count == 3
+  expect dead_letters[0].message contains "no such model" and dead_letters[0].attempts == 1
+}

@@ -22,3 +22,11 @@ flow mixed {
 }
 
 schedule { policy: load_aware(balanced), slots: 8, priority: .priority }
+
+test "hashes before and after the answer" {
+  given Query { id: "q1", text: "Who decides where a task runs?" }
+  mock hits = [{ id: "d1", text: "The scheduling operator decides where a task runs." }]
+  mock answer.text = "the scheduling operator"
+  expect results.count == 1 and results[0].text == "the scheduling operator"
+  expect results[0].before != results[0].after
+}

@@ -54,3 +54,25 @@ slo {
   p99(latency) < 60s
   success >= 99.5%
 }
+
+test "cites the passage it was given" {
+  given Query { id: "q1", text: "Who wrote timely dataflow?" }
+  mock hits = [{ id: "d1", text: "Timely was written by Frank McSherry.", score: 0.9 }]
+  mock answer.text = "Frank McSherry [d1]"
+  expect answers.count == 1
+  expect answers[0].sources contains "d1"
+}
+
+test "the documentation answers a question about itself" {
+  given Query { id: "q1", text: "Which file holds the dead letters of a run?" }
+  expect answers.count == 1 and length(answers[0].sources) == 5
+  expect llm.calls == 1 and embedder.calls == 1
+  expect p99(latency) < 10s
+}
+
+test "no record is lost when the endpoint throttles" {
+  given 40 of queries
+  fault llm { status_429: 30%, extra_latency: 500ms, seed: 7 }
+  expect answers.count + dead_letters.count == 40
+  expect llm.retries > 0
+}

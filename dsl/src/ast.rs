@@ -2,9 +2,13 @@
 //!
 //! Deeper than the text is long it cannot be: the scanner bounds nesting before the parser runs.
 
+mod test;
+
 use crate::plan::{BinaryOp, UnaryOp};
 use crate::span::Span;
 use crate::types::Value;
+
+pub(crate) use test::{Fault, Given, Mock, Test, TestPart};
 
 /// A word and where it stands.
 #[derive(Debug, Clone)]
@@ -40,6 +44,7 @@ pub(crate) enum Item {
     Schedule(Block),
     Slo(Slo),
     Experiment(Experiment),
+    Test(Test),
 }
 
 #[derive(Debug)]

@@ -2,20 +2,28 @@
 //!
 //! Codes are stable and **never reused**: scripts and searches depend on them. S01 is syntax, S02
 //! names, S03 types, S04 flows, S05 what lies outside (endpoints, sources, settings), S06 experiments
-//! and objectives.
+//! and objectives, S07 tests.
 
 mod experiments;
 mod programs;
+mod tests;
 
 use experiments::EXPERIMENTS;
 use programs::PROGRAMS;
+use tests::TESTS;
 
-const ALL: [Code; PROGRAMS.len() + EXPERIMENTS.len()] = {
-    let mut all = [PROGRAMS[0]; PROGRAMS.len() + EXPERIMENTS.len()];
-    let mut at = 0;
+const BOOKS: [&[Code]; 3] = [PROGRAMS, EXPERIMENTS, TESTS];
+
+const ALL: [Code; PROGRAMS.len() + EXPERIMENTS.len() + TESTS.len()] = {
+    let mut all = [PROGRAMS[0]; PROGRAMS.len() + EXPERIMENTS.len() + TESTS.len()];
+    let (mut book, mut page, mut at) = (0, 0, 0);
     while at < all.len() {
-        all[at] = if at < PROGRAMS.len() { PROGRAMS[at] } else { EXPERIMENTS[at - PROGRAMS.len()] };
-        at += 1;
+        if page == BOOKS[book].len() {
+            (book, page) = (book + 1, 0);
+        } else {
+            all[at] = BOOKS[book][page];
+            (page, at) = (page + 1, at + 1);
+        }
     }
     all
 };
@@ -140,6 +148,12 @@ pub(crate) const INCOMPARABLE: &str = "S0618";
 pub(crate) const SEVERAL_ROWS: &str = "S0619";
 pub(crate) const ONE_RUN: &str = "S0620";
 pub(crate) const NOT_MEASURED: &str = "S0621";
+pub(crate) const TEST_LACKS: &str = "S0701";
+pub(crate) const TEST_FLOW: &str = "S0702";
+pub(crate) const BAD_GIVEN: &str = "S0703";
+pub(crate) const BAD_MOCK: &str = "S0704";
+pub(crate) const BAD_FAULT: &str = "S0705";
+pub(crate) const UNMET: &str = "S0706";
 
 const fn page(code: &'static str, title: &'static str, explanation: &'static str) -> Code {
     Code { code, title, explanation }

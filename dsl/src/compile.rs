@@ -9,6 +9,7 @@ use crate::load;
 use crate::plan::Plan;
 use crate::span::{SourceMap, Span};
 use crate::study;
+use crate::testing::Test;
 
 /// Findings shown of one program; more only bury the first.
 const MAX_DIAGNOSTICS: usize = 200;
@@ -37,6 +38,8 @@ pub struct Compiled {
     pub plans: Vec<Plan>,
     /// The experiments of the main file. Empty when there is an error.
     pub experiments: Vec<Experiment>,
+    /// The tests of the main file. Empty when there is an error.
+    pub tests: Vec<Test>,
     /// Errors and warnings, by place.
     pub diagnostics: Vec<Diagnostic>,
     /// The files, for showing places.
@@ -79,10 +82,12 @@ pub fn compile(request: Request<'_>) -> Compiled {
     let study_read = alone && !loaded.files[0].items.is_empty();
     let mut plans = Vec::new();
     let mut experiments = Vec::new();
+    let mut tests = Vec::new();
     if !main_unread || study_read {
         let checked = check::check(input, names, &studied);
         plans = checked.plans;
         experiments = checked.experiments;
+        tests = checked.tests;
         diagnostics.extend(checked.diagnostics);
     }
     if alone {
@@ -99,8 +104,9 @@ pub fn compile(request: Request<'_>) -> Compiled {
     if diagnostics.iter().any(Diagnostic::is_error) {
         plans.clear();
         experiments.clear();
+        tests.clear();
     }
-    Compiled { plans, experiments, diagnostics, sources }
+    Compiled { plans, experiments, tests, diagnostics, sources }
 }
 
 /// Sorts by place, drops what was said twice, and keeps the number readable.

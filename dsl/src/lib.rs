@@ -37,6 +37,7 @@ pub mod schema;
 mod span;
 mod study;
 mod suggest;
+pub mod testing;
 pub mod types;
 
 pub use aggregates::{AGGREGATES, AggregateSpec, find_aggregate};

@@ -116,6 +116,7 @@ fn program(
     let mut names = Names::gather(&loaded.files, &files, &loaded.imports, &mut found);
     // They are run where they stand.
     names.experiments.clear();
+    names.tests.clear();
     let inside = |it: &Diagnostic| it.span().is_some_and(|span| files.contains(&span.file));
     let broken = diagnostics.iter().any(|it| it.is_error() && inside(it));
     let flows = names.flows.iter().map(|(_, flow)| flow.name.text.clone()).collect();

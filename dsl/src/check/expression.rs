@@ -106,6 +106,9 @@ impl Checker<'_> {
                 Decl::Fn(_) | Decl::Prompt(_) => format!("call it: `{name}(...)`"),
                 Decl::Source(_) => "fields of the record are written `.field`".to_owned(),
                 Decl::Endpoint(_) => format!("an endpoint stands after the call: `on {name}`"),
+                Decl::Sink(_) if scope.place == Place::Outcome => {
+                    "a test can look at the sinks that its flow emits to".to_owned()
+                }
                 _ => "an index is an argument of `retrieve` or `search`".to_owned(),
             };
             self.report(
@@ -189,7 +192,9 @@ impl Checker<'_> {
         let fields = &scope.columns[..scope.own];
         let why_not = match (scope.place, field) {
             (Place::Function, _) => Some("a function sees its parameters only"),
-            (Place::Constant | Place::Setting, _) => Some("there is no record here"),
+            (Place::Constant | Place::Setting | Place::Outcome, _) => {
+                Some("there is no record here")
+            }
             (_, None) => Some("a `.` alone is not a value"),
             _ => None,
         };
@@ -197,6 +202,7 @@ impl Checker<'_> {
             let help = match scope.place {
                 Place::Function => "pass the field as an argument",
                 Place::Constant | Place::Setting => "settings are constants: literals and params",
+                Place::Outcome => "name the row of a sink, as in `answers[0].text`",
                 _ => "name a field, as in `.text`",
             };
             self.report(Diagnostic::error(codes::NOT_CONSTANT, span, message).help(help));
@@ -294,6 +300,8 @@ impl Checker<'_> {
         let index = self.want(index, scope, &Type::Int);
         let ty = match &value.ty {
             Type::Unknown => Type::Unknown,
+            // A row that is not there is null, which is equal to nothing: the expectation fails.
+            Type::List(item) if scope.place == Place::Outcome => item.as_ref().clone(),
             Type::List(item) => optional(item.as_ref().clone()),
             other => {
                 let message = format!("{other} has no elements");

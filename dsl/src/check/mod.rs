@@ -44,6 +44,7 @@ mod slo;
 mod stage;
 mod step;
 mod structured;
+mod test;
 mod typed;
 mod window;
 
@@ -56,6 +57,7 @@ use crate::lower;
 use crate::plan::{Column, EndpointPlan, IndexPlan, Plan, SinkPlan, SourcePlan, Template};
 use crate::span::{SourceMap, Span};
 use crate::study::Program;
+use crate::testing::Test;
 use crate::types::{Type, Value};
 
 use function::Body;
@@ -135,6 +137,8 @@ enum Place {
     Record,
     /// A document of an index.
     Document,
+    /// No record, but what a run has left: an expectation of a test.
+    Outcome,
 }
 
 impl<'s> Scope<'s> {
@@ -159,6 +163,7 @@ pub(crate) struct Checked {
     /// A plan per flow.
     pub(crate) plans: Vec<Plan>,
     pub(crate) experiments: Vec<Experiment>,
+    pub(crate) tests: Vec<Test>,
     /// Types of the params by name.
     pub(crate) params: Vec<(String, Type)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -168,12 +173,12 @@ pub(crate) struct Checked {
 pub(crate) fn check(input: Inputs<'_>, names: Names<'_>, programs: &[Program]) -> Checked {
     let mut checker = Checker::new(input, names);
     let own = checker.own_program();
-    let plans = checker.program();
+    let (plans, tests) = checker.program();
     let params = checker.param_types();
     let own = own.map(|own| Program { params: params.clone(), plans: plans.clone(), ..own });
     let programs: Vec<&Program> = own.iter().chain(programs).collect();
     let experiments = checker.experiments(&programs);
-    Checked { plans, experiments, params, diagnostics: checker.diagnostics }
+    Checked { plans, experiments, tests, params, diagnostics: checker.diagnostics }
 }
 
 impl<'a> Checker<'a> {
@@ -200,7 +205,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn program(&mut self) -> Vec<Plan> {
+    fn program(&mut self) -> (Vec<Plan>, Vec<Test>) {
         self.check_types();
         self.check_overrides();
         self.check_params();
@@ -214,28 +219,28 @@ impl<'a> Checker<'a> {
         let flows = std::mem::take(&mut self.names.flows);
         let drafts: Vec<_> =
             flows.iter().filter_map(|(file, flow)| self.flow(*file, flow)).collect();
-        self.warn_unused();
         self.columns_of_changes();
         let params = self.param_values();
-        drafts
+        let whole: Vec<Plan> = drafts
             .into_iter()
-            .map(|draft| {
-                let whole = Plan {
-                    name: draft.name,
-                    summary: draft.summary,
-                    nodes: draft.nodes,
-                    endpoints: self.endpoints.clone(),
-                    indexes: self.indexes.iter().flatten().cloned().collect(),
-                    templates: self.templates.clone(),
-                    sinks: self.sinks.clone(),
-                    schedule: draft.schedule,
-                    slo: draft.slo.and_then(|at| objectives.get(&at)).cloned().unwrap_or_default(),
-                    columns: draft.columns,
-                    params: params.clone(),
-                };
-                lower::finish(whole)
+            .map(|draft| Plan {
+                name: draft.name,
+                summary: draft.summary,
+                nodes: draft.nodes,
+                endpoints: self.endpoints.clone(),
+                indexes: self.indexes.iter().flatten().cloned().collect(),
+                templates: self.templates.clone(),
+                sinks: self.sinks.clone(),
+                schedule: draft.schedule,
+                slo: draft.slo.and_then(|at| objectives.get(&at)).cloned().unwrap_or_default(),
+                columns: draft.columns,
+                params: params.clone(),
             })
-            .collect()
+            .collect();
+        // What is to be said of a flow that is none has been said.
+        let tests = if whole.len() == flows.len() { self.tests(&whole) } else { Vec::new() };
+        self.warn_unused();
+        (whole.into_iter().map(lower::finish).collect(), tests)
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

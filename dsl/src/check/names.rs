@@ -13,6 +13,8 @@ use crate::study::Program;
 
 /// Experiments of one file; each is held against each.
 const MAX_EXPERIMENTS: usize = 256;
+/// Tests of one file; each is a run.
+const MAX_TESTS: usize = 256;
 
 /// A declared value.
 #[derive(Clone, Copy)]
@@ -58,6 +60,8 @@ pub(crate) struct Names<'a> {
     pub(crate) slos: Vec<(u32, &'a ast::Slo)>,
     /// Those of the main file; of imported files they are not run.
     pub(crate) experiments: Vec<&'a ast::Experiment>,
+    /// Those of the main file.
+    pub(crate) tests: Vec<&'a ast::Test>,
     pub(crate) poisoned: BTreeSet<&'a str>,
     /// The file that the program starts from.
     main: u32,
@@ -150,7 +154,18 @@ impl<'a> Names<'a> {
                     diagnostics.push(Diagnostic::error(codes::TOO_LARGE, it.name.span, message));
                 }
             }
-            Item::Experiment(_) => {}
+            Item::Test(it) if file == self.main => {
+                let same = self.tests.iter().find(|other| other.name.text == it.name.text);
+                if let Some(other) = same {
+                    diagnostics.push(twice(&it.name, other.name.span));
+                } else if self.tests.len() < MAX_TESTS {
+                    self.tests.push(it);
+                } else {
+                    let message = format!("a file may have {MAX_TESTS} tests");
+                    diagnostics.push(Diagnostic::error(codes::TOO_LARGE, it.name.span, message));
+                }
+            }
+            Item::Experiment(_) | Item::Test(_) => {}
         }
     }
 

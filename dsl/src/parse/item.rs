@@ -62,7 +62,8 @@ impl Reader<'_> {
                 tree.studies = true;
                 tree.items.extend(self.experiment(pair).map(Item::Experiment));
             }
-            Rule::measure | Rule::test => self.skipped(pair),
+            Rule::test => tree.items.extend(self.test(pair).map(Item::Test)),
+            Rule::measure => self.skipped(pair),
             Rule::bad_item => {
                 tree.studies |= pair.as_str().starts_with("experiment");
                 self.bad_item(&pair, &mut tree.poisoned);

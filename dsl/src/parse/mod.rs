@@ -10,6 +10,7 @@ mod expression;
 mod flow;
 mod item;
 mod recover;
+mod test;
 
 use pest::Parser;
 use pest::iterators::Pair;

@@ -69,7 +69,11 @@ const FORMS: &[(&str, Rule, &str)] = &[
         Rule::dedup,
         "write `dedup by .text`; of several records with one key the first is kept",
     ),
-    ("given", Rule::given, "write `given Type { field: value }` or `given 10 of source`"),
+    (
+        "given",
+        Rule::given,
+        "write `given Type { field: value }`, a list of them, or `given 10 of source`",
+    ),
     ("mock", Rule::mock, "write `mock stage = value`"),
     ("fault", Rule::fault, "write `fault endpoint { status_429: 30% }`"),
     ("expect", Rule::expect, "write `expect condition`"),

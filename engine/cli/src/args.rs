@@ -15,6 +15,7 @@ use crate::commands::jobs::JobsArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::retry::RetryArguments;
 use crate::commands::simulate::SimulateArguments;
+use crate::commands::test::TestArguments;
 use crate::commands::worker::WorkerArguments;
 use crate::run::launch::LaunchArguments;
 use crate::run::links::LinkArguments;
@@ -44,6 +45,9 @@ pub(crate) enum Command {
     /// Find all mistakes in programs without running them
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArguments),
+    /// Run the tests that programs hold, in virtual time and without any server
+    #[command(after_help = TEST_EXAMPLES)]
+    Test(TestArguments),
     /// Lay programs out in the one usual way
     Fmt(FmtArguments),
     /// Show the plan of a program as a tree, or the page of an error code
@@ -119,6 +123,15 @@ Examples:
   sage-flow check my.sage --format json
   sage-flow check my.sage --fix
   sage-flow check my.sage --slo --workers 8 --arrivals 'poisson(20/s)'";
+
+const TEST_EXAMPLES: &str = "\
+Examples:
+  sage-flow test pipelines/*.sage
+  sage-flow test my.sage --filter throttle
+  sage-flow test my.sage --json
+
+Exit codes:
+  0 all tests pass   1 usage or check error   2 a test fails";
 
 const EXPLAIN_EXAMPLES: &str = "\
 Examples:

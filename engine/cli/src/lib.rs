@@ -22,6 +22,7 @@ pub mod fuzzing;
 mod jobs;
 mod program;
 mod run;
+mod testing;
 mod twin;
 
 use clap::Parser;

@@ -7,13 +7,13 @@ use sage_core::event::{Event, Kind};
 use sage_core::expr::Templates;
 use sage_dsl::plan::Plan;
 
-use crate::clock::RunClock;
+use crate::clock::Clock;
 
 /// Shared by the operators of one timely worker. Single-threaded: cells, no locks.
 pub(crate) struct Context {
     pub(crate) plan: Rc<Plan>,
     pub(crate) templates: Rc<Templates>,
-    pub(crate) clock: RunClock,
+    pub(crate) clock: Clock,
     /// Answers the calls of all stages.
     pub(crate) endpoint: std::sync::Arc<dyn sage_core::endpoint::Endpoint>,
     /// The node (process) this worker belongs to.

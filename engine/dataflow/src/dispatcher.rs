@@ -3,7 +3,6 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::Instant;
 
 use bumpalo::Bump;
 use rustc_hash::FxHashMap;
@@ -157,9 +156,9 @@ impl Dispatcher {
             return Some(task);
         }
         let now = self.context.clock.now_ns();
-        let began = Instant::now();
+        let began_ns = self.context.clock.stopwatch_ns();
         let decision = self.scheduler.next(now)?;
-        let spent_ns = began.elapsed().as_nanos() as u64;
+        let spent_ns = self.context.clock.stopwatch_ns().saturating_sub(began_ns);
         let loads = self.scheduler.loads(&decision);
         if let Err(error) = self.decisions.record(now, spent_ns, &decision, loads) {
             self.context.fail(error);

@@ -28,6 +28,7 @@ mod operators;
 mod outlets;
 pub mod pod;
 mod registry;
+mod rehearse;
 mod relation;
 mod render;
 mod seeds;
@@ -43,11 +44,12 @@ mod worker;
 
 pub(crate) use registry::registry;
 
-pub use clock::RunClock;
+pub use clock::{RunClock, VirtualTime};
 pub use decisions::DECISIONS;
 pub use error::DataflowError;
 pub use operators::TASKS;
 pub use outlets::DEAD_LETTERS;
+pub use rehearse::{World, rehearse};
 pub use seeds::seeded;
 pub use segments::morsel;
 pub use socket::Socket;

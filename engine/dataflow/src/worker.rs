@@ -21,12 +21,13 @@ use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
 use timely::worker::Worker;
 
 use crate::arrivals::Schedule;
-use crate::clock::RunClock;
+use crate::clock::{Clock, RunClock};
 use crate::commit::{self, Commit, Outcomes};
 use crate::context::{Context, Intake};
 use crate::error::DataflowError;
 use crate::operators::{Measurements, Slots};
 use crate::outlets::{Outlets, Writer};
+use crate::rehearse::{self, World};
 use crate::relation;
 use crate::render::{Parts, Position, render};
 use crate::socket::Socket;
@@ -180,7 +181,8 @@ pub fn run(setup: WorkerSetup) -> Result<Vec<WorkerOutcome>, DataflowError> {
         // Workers of one host outnumber its cores: spinning before parking takes from the others.
         WorkerConfig::default().idle_spin(Duration::ZERO),
         move |worker| {
-            one(worker, &setup, nodes)
+            let clock = Clock::Host(RunClock::new(setup.settings.origin_ns));
+            one(worker, &setup, nodes, clock, None)
                 .inspect_err(|error| setup.reporter.stranded(error.to_string()))
         },
     )
@@ -192,10 +194,13 @@ pub fn run(setup: WorkerSetup) -> Result<Vec<WorkerOutcome>, DataflowError> {
     results.into_iter().map(|result| result.map_err(DataflowError::Broken)?).collect()
 }
 
-fn one(
+/// Everything one timely worker does; `world` is what its virtual clock goes by, if it has one.
+pub(crate) fn one(
     worker: &mut Worker,
     setup: &WorkerSetup,
     nodes: usize,
+    clock: Clock,
+    world: Option<&dyn World>,
 ) -> Result<WorkerOutcome, DataflowError> {
     let (peer, settings) = (worker.index(), &setup.settings);
     let position = Position { nodes, peer };
@@ -207,7 +212,7 @@ fn one(
     let writer = Writer { generation: settings.generation, peer, peers: worker.peers() };
     let context = Rc::new(Context {
         templates: Rc::new(templates),
-        clock: RunClock::new(settings.origin_ns),
+        clock,
         endpoint: Arc::clone(&setup.endpoint),
         node: setup.index as u32,
         first: peer == 0,
@@ -239,8 +244,12 @@ fn one(
     let mut told = false;
     let mut last_tick = 0;
     while worker.has_dataflows() {
-        let tick = if begin.is_some() { HELD } else { TICK };
-        worker.step_or_park((first || rounds).then_some(tick));
+        if let (Clock::Virtual(clock), Some(world)) = (&context.clock, world) {
+            rehearse::turn(worker, clock, world)?;
+        } else {
+            let tick = if begin.is_some() { HELD } else { TICK };
+            worker.step_or_park((first || rounds).then_some(tick));
+        }
         if rounds && context.clock.now_ns().saturating_sub(last_round) >= ROUND_NS {
             last_round = context.clock.now_ns();
             context.feed.iter().for_each(|feed| feed.end_round());

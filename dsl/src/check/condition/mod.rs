@@ -6,7 +6,7 @@
 
 mod column;
 mod operand;
-mod unit;
+pub(super) mod unit;
 
 use super::Checker;
 use super::experiment::Labels;

@@ -2,7 +2,7 @@
 
 /// Unit of a number.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum Unit {
+pub(in crate::check) enum Unit {
     /// A ratio, a count, or a number whose unit is that of what it is compared with.
     Plain,
     /// Written with `%`.
@@ -19,7 +19,7 @@ pub(super) enum Unit {
 
 impl Unit {
     /// The unit that a column's name says.
-    pub(super) fn of_column(name: &str) -> Unit {
+    pub(in crate::check) fn of_column(name: &str) -> Unit {
         let ends = |suffix: &str| name.ends_with(suffix);
         match () {
             () if ends("_per_s") => Unit::Rate,

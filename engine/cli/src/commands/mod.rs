@@ -18,6 +18,7 @@ pub(crate) mod retry;
 mod run;
 pub(crate) mod simulate;
 mod simulator;
+pub(crate) mod test;
 pub(crate) mod worker;
 
 use crate::args::{Arguments, Command};
@@ -36,6 +37,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Fmt(arguments) => fmt::fmt(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Test(arguments) => test::test(&arguments),
         Command::List(arguments) => list::list(&arguments),
         Command::Doc { name } => doc::doc(name.as_deref()),
         Command::Simulate(arguments) => simulate::simulate(&arguments),

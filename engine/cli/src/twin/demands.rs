@@ -77,7 +77,7 @@ impl Looks {
 }
 
 /// What the simulated endpoint would answer, and what it takes.
-fn answer(
+pub(crate) fn answer(
     question: &Question,
     servers: &[Servers],
     seed: u64,

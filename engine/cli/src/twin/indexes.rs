@@ -15,13 +15,13 @@ use crate::exit::usage;
 use crate::run::indexes;
 
 /// Built indexes by what they are made of; their files go with this.
-pub(super) struct Indexes {
+pub(crate) struct Indexes {
     folder: tempfile::TempDir,
     built: HashMap<String, Arc<dyn Index>>,
 }
 
 impl Indexes {
-    pub(super) fn new() -> anyhow::Result<Self> {
+    pub(crate) fn new() -> anyhow::Result<Self> {
         let folder = tempfile::Builder::new().prefix("sage-flow-twin-").tempdir();
         let folder = folder.context("there is no place for the indexes of the twin")?;
         Ok(Indexes { folder, built: HashMap::new() })
@@ -29,7 +29,7 @@ impl Indexes {
 
     /// The indexes of `plan`, in order. The files that they are made of are taken to stay the same
     /// while the process lives.
-    pub(super) fn of(
+    pub(crate) fn of(
         &mut self,
         plan: &Plan,
         servers: &[Servers],

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bumpalo::Bump;
 use sage_core::event::{Event, Kind};
@@ -95,12 +95,13 @@ pub(crate) fn fused<'s>(tasks: Tasks<'s>, context: &Rc<Context>, segment: Fused)
             let Some(capability) = held.get() else { return };
             let mut output = output.activate();
             let mut session = output.session(capability);
-            let began = Instant::now();
+            let began_ns = context.clock.stopwatch_ns();
             while let Some(mut task) = waiting.pop_front() {
                 segment.run(&mut task, &context, &arena);
                 arena.reset();
                 session.give(task);
-                if began.elapsed() >= TURN {
+                let spent_ns = context.clock.stopwatch_ns().saturating_sub(began_ns);
+                if spent_ns >= TURN.as_nanos() as u64 {
                     break;
                 }
             }
@@ -173,7 +174,7 @@ impl Fused {
         let timed = i.is_multiple_of(spent.every);
         let notes = spent.step_ns.iter_mut().zip(&mut spent.ran);
         for (Guarded { step, when }, (step_ns, ran)) in self.steps.iter().zip(notes) {
-            let began = timed.then(Instant::now);
+            let began_ns = timed.then(|| context.clock.stopwatch_ns());
             let row = Row { columns, templates: &context.templates, arena, task };
             if let Some(when) = when {
                 let runs = row.get(when).map_err(|error| (step.name(), error))?;
@@ -199,14 +200,15 @@ impl Fused {
                 }
                 Step::Apply { run, .. } => {
                     scratch.clear();
-                    run.apply(row, scratch).map_err(|error| (step.name(), error))?;
+                    worked(run.as_ref(), row, scratch, context)
+                        .map_err(|error| (step.name(), error))?;
                     let packed: &'a [u8] = arena.alloc_slice_copy(scratch);
                     columns.push(Items::new(packed).get(0));
                     true
                 }
             };
-            if let Some(began) = began {
-                *step_ns += began.elapsed().as_nanos() as u64;
+            if let Some(began_ns) = began_ns {
+                *step_ns += context.clock.stopwatch_ns().saturating_sub(began_ns);
             }
             if !keep {
                 return Ok(false);
@@ -229,6 +231,22 @@ impl Fused {
             let value = step_ns * spent.every as u64;
             context.note(Event { stage, value, records: task.records, ..event });
         }
+    }
+}
+
+/// Let a stage work. In virtual time one that only keeps a core busy lets the time pass instead.
+fn worked(
+    run: &dyn LocalStage,
+    row: Row<'_, '_>,
+    out: &mut Vec<u8>,
+    context: &Context,
+) -> Result<(), EvalError> {
+    match (context.clock.as_virtual(), run.busy_ns(row)) {
+        (Some(clock), Some(ns)) => {
+            clock.pass(ns);
+            run.foresee(row, out)
+        }
+        _ => run.apply(row, out),
     }
 }
 

@@ -83,7 +83,8 @@ pub(crate) fn schedule<'s>(
             }
             if let Some(due) = dispatcher.next_wake_ns().filter(|due| *due < armed_ns) {
                 armed_ns = due;
-                timer.activate_after(Duration::from_nanos(due.saturating_sub(now) + 1));
+                let wait = Duration::from_nanos(due.saturating_sub(now) + 1);
+                context.clock.rouse_after(&timer, wait);
             }
         }
     });

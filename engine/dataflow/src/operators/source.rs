@@ -77,7 +77,7 @@ pub(crate) fn source<'s>(
                         Step::Task(task) => session.give(task),
                         Step::Nothing => break,
                         Step::Later(wait) => {
-                            again.activate_after(wait);
+                            context.clock.rouse_after(&again, wait);
                             break;
                         }
                     }
@@ -144,7 +144,12 @@ impl Intake {
                 }
                 return Step::Task(enter(context, fresh, due.arrives_ns));
             }
-            match self.feeder.next() {
+            let fed = match context.clock.as_virtual() {
+                // While rows are read no time passes.
+                Some(_) => Some(self.feeder.wait()),
+                None => self.feeder.next(),
+            };
+            match fed {
                 None => {
                     self.starved = true;
                     return Step::Nothing;

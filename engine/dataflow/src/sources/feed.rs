@@ -86,11 +86,19 @@ impl Feeder {
         match self.receiver.try_recv() {
             Ok(fed) => Some(fed),
             Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Disconnected) => Some(Fed::End(Err(DataflowError::Broken(
-                "the thread that reads the source ended without a word".into(),
-            )))),
+            Err(TryRecvError::Disconnected) => Some(gone()),
         }
     }
+
+    /// The next item, however long it takes.
+    pub(crate) fn wait(&mut self) -> Fed {
+        self.receiver.recv().unwrap_or_else(|_| gone())
+    }
+}
+
+fn gone() -> Fed {
+    let message = "the thread that reads the source ended without a word";
+    Fed::End(Err(DataflowError::Broken(message.into())))
 }
 
 struct Hand {

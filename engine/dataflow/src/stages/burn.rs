@@ -67,6 +67,10 @@ impl LocalStage for Burn {
         self.foresee(row, out)
     }
 
+    fn busy_ns(&self, row: Row<'_, '_>) -> Option<u64> {
+        Some(self.cost.ns(row.task))
+    }
+
     fn foresee(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError> {
         pack(out, Datum::Int(i64::try_from(self.cost.ns(row.task)).unwrap_or(i64::MAX)));
         Ok(())

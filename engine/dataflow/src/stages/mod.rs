@@ -98,6 +98,11 @@ pub(crate) trait LocalStage {
         self.apply(row, out)
     }
 
+    /// How long it keeps a core busy, if that is all it does.
+    fn busy_ns(&self, _row: Row<'_, '_>) -> Option<u64> {
+        None
+    }
+
     /// Append any value of the column's type, for somebody who wants to know only whether the stage
     /// fails; a stage whose value is dear makes one up.
     fn stand_in(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError> {

@@ -52,6 +52,6 @@ mod wire;
 
 pub use config::SimulatorConfig;
 pub use error::SimulatorError;
-pub use fault::Faults;
+pub use fault::{End, Faults, Foreteller, Foretold};
 pub use server::serve;
 pub use url::parse_url;

@@ -14,6 +14,8 @@ pub(super) enum Event {
     Embedded { server: usize },
     /// A server without a model has answered a try.
     Served { attempt: u64 },
+    /// A try that was delayed reaches its server.
+    Reached { attempt: u64 },
     /// A call tries again.
     Retry { call: u64 },
     /// Calls that found no server look again.

@@ -9,7 +9,7 @@ use sage_core::upstream::{Shunned, Taken};
 
 use crate::model::Work;
 
-use super::StationCall;
+use super::{Ending, StationCall};
 
 /// Bits of a request's number that name the item.
 pub(super) const ITEM_BITS: u32 = 12;
@@ -195,6 +195,8 @@ pub(super) struct Attempt {
     pub(super) trial: bool,
     /// Its part of the rates, once it has that.
     pub(super) taken: Option<Taken>,
+    /// How it ends once it has reached its server, if not by an answer.
+    pub(super) end: Option<Ending>,
     /// Whether the server works on it.
     pub(super) running: bool,
     /// It failed, and the one beside it goes on.

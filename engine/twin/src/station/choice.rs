@@ -133,6 +133,7 @@ impl Station {
             in_flight: self.servers[at].health.begin(),
             trial,
             taken: None,
+            end: None,
             running: false,
             failed: false,
             reported: false,

@@ -40,9 +40,9 @@ impl Station {
             let (at_ns, event) = self.agenda.next()?;
             let stands = match event {
                 Event::Generated { .. } | Event::Embedded { .. } | Event::Poll { .. } => true,
-                Event::Served { attempt } | Event::Hedge { attempt } => {
-                    self.attempts.contains_key(&attempt)
-                }
+                Event::Served { attempt }
+                | Event::Hedge { attempt }
+                | Event::Reached { attempt } => self.attempts.contains_key(&attempt),
                 Event::Retry { call } => self.phase(call) == Some(Phase::Backoff(at_ns)),
                 Event::Look => self.seekers.look_ns == Some(at_ns),
                 Event::Turn => self.paces.sleeps_until(at_ns),
@@ -59,6 +59,7 @@ impl Station {
             Event::Generated { server } => self.generated(server),
             Event::Embedded { server } => self.embedded(server),
             Event::Served { attempt } => self.served(attempt),
+            Event::Reached { attempt } => self.reach(attempt),
             Event::Retry { call } => self.retry(call),
             Event::Look => self.look_again(),
             Event::Turn => self.wake_first(),

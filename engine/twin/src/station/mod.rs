@@ -64,6 +64,7 @@ use check::check;
 use choice::Seekers;
 pub use error::StationError;
 use faults::Faults;
+pub use faults::{Ending, Fate, Saboteur};
 use line::{Line, Place, Visitor};
 use paces::Paces;
 use server::{Backend, Server};
@@ -243,6 +244,11 @@ impl Station {
         };
         station.adjust();
         Ok(station)
+    }
+
+    /// Leave it to `saboteur` what becomes of each try, in the place of the model's `error_share`.
+    pub fn sabotage(&mut self, saboteur: Box<dyn Saboteur>) {
+        self.faults.leave_to(saboteur);
     }
 
     /// A call reaches the gateway at `now_ns`, which is not before anything that was told here.

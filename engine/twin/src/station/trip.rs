@@ -12,9 +12,9 @@
 use sage_core::endpoint::ErrorClass;
 use sage_core::upstream::Failed;
 
-use super::Station;
 use super::agenda::Event;
 use super::call::Phase;
+use super::{Ending, Station};
 
 /// Status of what a server finds fault with.
 const REJECTED_STATUS: u16 = 400;
@@ -112,12 +112,28 @@ impl Station {
     /// A try reaches its server.
     pub(super) fn launch(&mut self, number: u64) {
         let now_ns = self.now_ns;
-        let fault = self.faults.draw();
+        let fate = self.faults.draw(now_ns);
         let Some(attempt) = self.attempts.get_mut(&number) else { return };
-        attempt.sent_ns = now_ns;
-        if let Some(failed) = fault {
-            self.ready.push_back(Wake::Failed(number, failed));
-            return;
+        (attempt.sent_ns, attempt.end) = (now_ns, fate.end);
+        if fate.delay_ns == 0 {
+            self.reach(number);
+        } else {
+            let at_ns = now_ns.saturating_add(fate.delay_ns);
+            self.agenda.plan(at_ns, Event::Reached { attempt: number });
+        }
+    }
+
+    /// A try has reached its server.
+    pub(super) fn reach(&mut self, number: u64) {
+        let now_ns = self.now_ns;
+        let Some(attempt) = self.attempts.get_mut(&number) else { return };
+        match attempt.end {
+            Some(Ending::Failed(failed)) => {
+                self.ready.push_back(Wake::Failed(number, failed));
+                return;
+            }
+            Some(Ending::Silence) => return,
+            None => {}
         }
         let Some(call) = self.calls.get(&attempt.call) else { return };
         let server = &mut self.servers[attempt.at];

@@ -88,7 +88,8 @@ pub(crate) fn call<'s>(tasks: Tasks<'s>, context: &Rc<Context>, members: Vec<Mem
             }
             if let Some(due) = window.next_due().filter(|due| *due < armed_ns) {
                 armed_ns = due;
-                timer.activate_after(Duration::from_nanos(due.saturating_sub(now) + 1));
+                let wait = Duration::from_nanos(due.saturating_sub(now) + 1);
+                window.context.clock.rouse_after(&timer, wait);
             }
         }
     });

@@ -25,6 +25,7 @@
 
 mod active;
 mod damage;
+mod foretold;
 mod rule;
 
 use std::time::Duration;
@@ -36,6 +37,7 @@ use super::compose::draw;
 
 pub(super) use active::Active;
 pub(super) use damage::{broken, damage};
+pub use foretold::{End, Foreteller, Foretold};
 use rule::Rule;
 
 /// How a call ends, or what happens to its answer.

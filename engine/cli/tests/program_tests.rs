@@ -1,0 +1,232 @@
+//! `sage-flow test`: tests of programs pass when they should, fail when they should, and say why.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it does not expect")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Every program that is shipped.
+fn shipped() -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(root().join("pipelines")).unwrap();
+    let mut files: Vec<PathBuf> = folder
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "sage"))
+        .collect();
+    files.sort();
+    assert!(files.len() >= 7, "{files:?}");
+    files
+}
+
+fn sage_flow(arguments: &[&str], files: &[PathBuf]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_sage-flow"))
+        .arg("test")
+        .args(arguments)
+        .args(files)
+        .env_remove("SAGE_LLM_URL")
+        .output()
+        .unwrap()
+}
+
+fn json(output: &Output) -> Vec<Value> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}\n{errors}"))
+}
+
+fn written(folder: &Path, text: &str) -> PathBuf {
+    let path = folder.join("program.sage");
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+const PROGRAM: &str = r#"sage 1
+type Query { id: string @key, text: string }
+type Answer { id: string, text: string, tokens: int }
+endpoint llm { url: "sim:a100/qwen2.5-7b", model: "Qwen/Qwen2.5-7B-Instruct" }
+source queries: Query from csv("queries.csv")
+sink answers: Answer to csv("answers.csv")
+flow ask {
+  from queries
+  where length(.text) > 2
+  stage answer = generate(.text) on llm { max_tokens: 16, timeout: 30s }
+  stage pause = sleep(2s)
+  emit Answer { id: .id, text: answer.text, tokens: answer.tokens } into answers
+}
+"#;
+
+/// The program with `tests` behind it and a table of three questions beside it.
+fn program(tests: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let rows = "id,text\nq1,What is a slot?\nq2,\nq3,What is a worker?\n";
+    std::fs::write(folder.path().join("queries.csv"), rows).unwrap();
+    let path = written(folder.path(), &format!("{PROGRAM}{tests}"));
+    (folder, path)
+}
+
+#[test]
+fn the_tests_of_all_shipped_programs_pass() {
+    let files = shipped();
+    let output = sage_flow(&["--json"], &files);
+    let results = json(&output);
+    let failed: Vec<_> = results.iter().filter(|it| it["outcome"] != "passed").collect();
+    assert!(output.status.success() && failed.is_empty(), "{failed:#?}");
+    for file in files {
+        let of_file = |it: &&Value| it["file"].as_str() == Some(&file.to_string_lossy());
+        assert!(results.iter().any(|it| of_file(&it)), "{} has no test", file.display());
+    }
+}
+
+#[test]
+fn every_expectation_of_a_shipped_program_can_fail() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipelines = folder.path().join("pipelines");
+    let mut negated = Vec::new();
+    std::fs::create_dir_all(pipelines.join("data")).unwrap();
+    std::os::unix::fs::symlink(root().join("docs"), folder.path().join("docs")).unwrap();
+    let data = root().join("pipelines/data/questions.csv");
+    std::fs::copy(data, pipelines.join("data/questions.csv")).unwrap();
+    for file in shipped() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines = text.lines().map(|line| match line.strip_prefix("  expect ") {
+            Some(condition) => format!("  expect not ({condition})\n"),
+            None => format!("{line}\n"),
+        });
+        let path = pipelines.join(file.file_name().unwrap());
+        std::fs::write(&path, lines.collect::<String>()).unwrap();
+        negated.push(path);
+    }
+    let output = sage_flow(&["--json"], &negated);
+    assert_eq!(output.status.code(), Some(2));
+    for result in json(&output) {
+        assert_eq!(result["outcome"], "failed", "{result:#}");
+        for expectation in result["expectations"].as_array().unwrap() {
+            assert_eq!(expectation["holds"], false, "{} in {}", expectation, result["test"]);
+        }
+    }
+}
+
+#[test]
+fn a_test_comes_out_the_same_every_time() {
+    let files = [root().join("pipelines/rag.sage"), root().join("pipelines/llm.sage")];
+    let run = || {
+        let mut results = json(&sage_flow(&["--json"], &files));
+        for result in &mut results {
+            result.as_object_mut().unwrap().remove("wall_s").expect("a wall time");
+        }
+        results
+    };
+    assert_eq!(run(), run());
+}
+
+#[test]
+fn a_failed_expectation_is_shown_with_its_values_and_its_place() {
+    let (_folder, path) = program(
+        r#"test "counts" {
+  given 3 of queries
+  expect answers.count == 3
+  expect p99(latency) < 1s and answers.id contains "q1"
+}
+"#,
+    );
+    let output = sage_flow(&[], &[path]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    for part in
+        ["answers.count == 3", "S0706", "program.sage:16:10", "this is 2", "[\"q1\",\"q3\"]"]
+    {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    assert!(said.contains("p99(latency) < 1s") && said.contains("this is 2s"), "{said}");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("0 passed, 1 failed"));
+}
+
+#[test]
+fn mistakes_are_errors_and_nothing_is_run() {
+    let (_folder, path) =
+        program("test \"none\" { given 3 of querys  expect answers.count == 1 }\n");
+    let output = sage_flow(&[], &[path]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `queries`?"));
+}
+
+#[test]
+fn tests_are_chosen_by_their_names() {
+    let (_folder, path) = program(
+        r#"test "first" { given 1 of queries  expect answers.count == 1 }
+test "second" { given 1 of queries  expect answers.count == 7 }
+"#,
+    );
+    let of = |filter: &str| sage_flow(&["--json", "--filter", filter], std::slice::from_ref(&path));
+    let first = of("fir");
+    assert!(first.status.success());
+    assert_eq!(json(&first).len(), 1);
+    assert_eq!(of("second").status.code(), Some(2));
+    let none = of("third");
+    assert_eq!(none.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&none.stderr).contains("none of the 2 tests"));
+}
+
+#[test]
+fn half_a_minute_of_silence_is_no_time_at_all() {
+    let (_folder, path) = program(
+        r#"test "silence" {
+  given 6 of queries
+  fault llm { stall: 100% }
+  expect dead_letters.count == 4 and answers.count == 0
+  expect dead_letters.class contains "timeout" and dead_letters[0].stage == "answer"
+  expect dead_letters[0].record.text == "What is a slot?"
+  expect makespan >= 30s and makespan < 31s
+}
+test "the time of a wait is exact" {
+  given Query { id: "a", text: "long enough" }
+  mock answer.text = "short"
+  expect latency_max >= 2s and latency_max < 2001ms
+  expect answers[0].tokens == count_tokens("short") and llm.calls == 0
+}
+"#,
+    );
+    let output = sage_flow(&["--json"], &[path]);
+    let results = json(&output);
+    assert!(output.status.success(), "{results:#?}");
+    assert!(results[0]["virtual_s"].as_f64().unwrap() >= 30.0, "{}", results[0]);
+}
+
+#[test]
+fn each_fault_leads_to_what_it_leads_to_in_a_run() {
+    let cases: BTreeMap<&str, &str> = [
+        ("status_400: 100%", "dead_letters.class contains \"rejected\" and llm.retries == 0"),
+        ("status_429: 100%", "dead_letters.class contains \"throttled\" and llm.retries > 0"),
+        ("status_500: 100%", "dead_letters.class contains \"server\" and llm.retries > 0"),
+        ("drop: 100%", "dead_letters.class contains \"server\" and llm.retries > 0"),
+        ("malformed: 100%", "dead_letters.class contains \"protocol\" and llm.retries > 0"),
+        ("slow_start: 4s", "dead_letters.count == 0 and llm.retries > 0 and latency_max > 4s"),
+        ("latency: 5s", "dead_letters.count == 0 and llm.retries == 0 and latency_p50 > 5s"),
+    ]
+    .into();
+    for (fault, expected) in cases {
+        let (_folder, path) = program(&format!(
+            "test \"{}\" {{\n  given 3 of queries\n  fault llm {{ {fault} }}\n  expect {expected}\n}}\n",
+            fault.replace('%', " percent")
+        ));
+        let output = sage_flow(&[], &[path]);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{fault}: {said}");
+    }
+}
+
+#[test]
+fn a_run_that_cannot_be_made_is_a_failed_test() {
+    let (folder, path) = program("test \"a\" { given 1 of queries  expect answers.count == 1 }\n");
+    std::fs::remove_file(folder.path().join("queries.csv")).unwrap();
+    let output = sage_flow(&[], &[path]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("queries.csv") && said.contains("could not be run"), "{said}");
+}
