@@ -38,7 +38,7 @@ const SINK_OPTIONS: &[Param] = &[Param {
 }];
 
 /// Options of an `index` block.
-pub(crate) const INDEX_OPTIONS: &[&str] = &["embed", "text", "with", "search"];
+pub(crate) const INDEX_OPTIONS: &[&str] = &["embed", "text", "with", "search", "refresh"];
 
 impl<'a> Checker<'a> {
     fn leaves(&self, wanted: impl Fn(Decl<'a>) -> Option<&'a ast::Leaf>) -> Vec<&'a ast::Leaf> {
@@ -154,6 +154,7 @@ impl<'a> Checker<'a> {
         let mut embedder = None;
         let mut search = SearchPlan::Rrf;
         let mut text = None;
+        let mut refresh_ns = None;
         for entry in &leaf.block.entries {
             match entry.key.text.as_str() {
                 "embed" | "text" => {
@@ -163,6 +164,7 @@ impl<'a> Checker<'a> {
                 }
                 "with" => embedder = self.endpoint_named(&entry.value),
                 "search" => search = self.search(&entry.value).unwrap_or(SearchPlan::Rrf),
+                "refresh" => refresh_ns = self.refresh(&entry.value),
                 _ => self.unknown_option(&entry.key, INDEX_OPTIONS, "an index"),
             }
         }
@@ -201,6 +203,7 @@ impl<'a> Checker<'a> {
             text: text?,
             embedder: embedder.and_then(|EndpointRef(at)| at),
             search,
+            refresh_ns,
             line: self.line(leaf.name.span),
         })
     }
@@ -216,6 +219,33 @@ impl<'a> Checker<'a> {
         self.slots = 0;
         let typed = self.want(written, &scope, &Type::String);
         (!typed.is_poison()).then_some(typed.expr)
+    }
+
+    /// `live`, or `live(every: 5s)`; nanoseconds between two looks.
+    fn refresh(&mut self, written: &ast::Expr) -> Option<u64> {
+        const USUAL_NS: u64 = 1_000_000_000;
+        let (name, args): (&str, &[ast::Arg]) = match &written.kind {
+            ExprKind::Name(name) => (name, &[]),
+            ExprKind::Call(call) => (&call.name.text, &call.args),
+            _ => ("", &[]),
+        };
+        let every = match args {
+            [] => Some(USUAL_NS),
+            [arg] if arg.name.as_ref().is_some_and(|name| name.text == "every") => {
+                let every = self.constant(&arg.value, &Scope::constant(), &Type::Duration)?;
+                every.as_duration_ns().and_then(|ns| u64::try_from(ns).ok()).filter(|ns| *ns > 0)
+            }
+            _ => None,
+        };
+        if name != "live" || every.is_none() {
+            let message = "unknown way to follow the documents";
+            self.report(
+                Diagnostic::error(codes::BAD_OPTION, written.span, message)
+                    .help("`refresh` is `live` or `live(every: 5s)`; left out, they are read once"),
+            );
+            return None;
+        }
+        every
     }
 
     /// `bm25`, `vector`, `hybrid`, `hybrid(vector: hnsw, text: bm25, fuse: rrf)`, `hybrid(weight: 0.7)`.

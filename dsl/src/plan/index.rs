@@ -24,6 +24,9 @@ pub struct IndexPlan {
     pub embedder: Option<usize>,
     /// How it is searched.
     pub search: SearchPlan,
+    /// Nanoseconds between two looks at the documents while a run goes on; `None` looks once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_ns: Option<u64>,
     /// 1-based line of the declaration.
     pub line: u32,
 }

@@ -2,6 +2,8 @@
 //!
 //! Implemented by `sage-retrieval` over a memory-mapped file that all workers of a host share.
 
+use std::sync::Arc;
+
 /// A question to an index. At least one side should be given; a hybrid index uses both.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Query<'a> {
@@ -40,4 +42,10 @@ pub trait Index: Send + Sync {
 
     /// Length of its vectors; 0 when it has none.
     fn dimensions(&self) -> usize;
+
+    /// The state that an index which changes is in now; one that never does has none. A search and
+    /// the documents that it found have to be of the same state.
+    fn current(&self) -> Option<Arc<dyn Index>> {
+        None
+    }
 }

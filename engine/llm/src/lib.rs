@@ -13,3 +13,4 @@ pub mod gateway;
 pub mod journal;
 pub mod simulator;
 mod usage;
+pub mod vectors;

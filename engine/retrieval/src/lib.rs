@@ -28,6 +28,7 @@ mod fusion;
 #[doc(hidden)]
 pub mod fuzzing;
 mod index;
+mod live;
 mod local;
 mod map;
 mod names;
@@ -37,4 +38,5 @@ pub use builder::{BuildOptions, IndexBuilder, IndexInfo};
 pub use error::RetrievalError;
 pub use fusion::SearchMode;
 pub use index::MappedIndex;
+pub use live::LiveIndex;
 pub use local::LocalEmbedder;

@@ -76,9 +76,12 @@ impl Checker<'_> {
         if let Some(simulated) = url.strip_prefix("sim:") {
             return self.simulated(simulated, span);
         }
+        if let Some(folder) = url.strip_prefix("local:").filter(|folder| !folder.is_empty()) {
+            return Some(format!("local:{}", path::resolve(self.input.sources.path(span), folder)));
+        }
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         let Some(rest) = rest else {
-            let message = "an endpoint's url starts with `http://`, `https://` or `sim:`";
+            let message = "an endpoint's url starts with `http://`, `https://`, `sim:` or `local:`";
             self.report(Diagnostic::error(codes::BAD_OPTION, span, message));
             return None;
         };

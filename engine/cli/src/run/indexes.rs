@@ -13,9 +13,10 @@ use sage_dsl::plan::{IndexPlan, Plan, SearchPlan};
 use sage_dsl::types::Type;
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
 use sage_retrieval::documents::{self, Corpus, Document};
-use sage_retrieval::{BuildOptions, IndexBuilder};
+use sage_retrieval::{BuildOptions, IndexBuilder, IndexInfo};
 
 use super::interrupt::Interrupts;
+use super::live::{self, Known};
 use super::services::Access;
 use crate::exit::{usage, usage_of};
 
@@ -25,13 +26,15 @@ pub(crate) struct Built {
     pub(crate) path: PathBuf,
     /// For people: what was read and what was not.
     pub(crate) notes: Vec<String>,
+    /// What is in it, where its documents are followed.
+    pub(crate) known: Option<Known>,
 }
 
 /// A document as the index takes it.
-struct Prepared {
-    key: String,
-    text: String,
-    row: Vec<u8>,
+pub(super) struct Prepared {
+    pub(super) key: String,
+    pub(super) text: String,
+    pub(super) row: Vec<u8>,
 }
 
 /// Longest time for one call; a small server may take minutes over a batch.
@@ -88,6 +91,41 @@ pub(crate) fn assemble(
     folder: &Path,
     embed: impl FnOnce(usize, &[&str]) -> anyhow::Result<Vec<Vec<f32>>>,
 ) -> anyhow::Result<Built> {
+    let (prepared, mut bad) = prepare_all(index, corpus)?;
+    let vectors = match embedder(index) {
+        None => None,
+        Some(endpoint) => {
+            let texts: Vec<&str> = prepared.iter().map(|one| one.text.as_str()).collect();
+            Some(embed(endpoint, &texts)?)
+        }
+    };
+    std::fs::create_dir_all(folder)?;
+    let path = live::file(folder, &index.name);
+    let (info, refused) = write(index, &prepared, vectors, &path)?;
+    bad.extend(refused);
+    let mut notes = vec![format!("index {}: {} passages", index.name, info.documents)];
+    if !bad.is_empty() {
+        notes.push(format!(
+            "index {}: {} passages left out, first: {}",
+            index.name,
+            bad.len(),
+            bad[0]
+        ));
+    }
+    let known = index.refresh_ns.map(|_| live::known(&prepared));
+    Ok(Built { path, notes, known })
+}
+
+/// The endpoint that makes its vectors, if it has any of an endpoint.
+pub(super) fn embedder(index: &IndexPlan) -> Option<usize> {
+    index.embedder.filter(|_| index.search != SearchPlan::Bm25)
+}
+
+/// The documents that can be used, and why others cannot; at least one can.
+pub(super) fn prepare_all(
+    index: &IndexPlan,
+    corpus: &Corpus,
+) -> anyhow::Result<(Vec<Prepared>, Vec<String>)> {
     let text = Program::compile(&index.text)?;
     let mut bad: Vec<String> = corpus.bad_rows.iter().map(ToString::to_string).collect();
     let mut prepared = Vec::with_capacity(corpus.documents.len());
@@ -101,13 +139,16 @@ pub(crate) fn assemble(
         let first = bad.first().map_or("there are none", String::as_str);
         return Err(usage(format!("no document can be used: {first}")));
     }
-    let vectors = match (index.search, index.embedder) {
-        (SearchPlan::Bm25, _) | (_, None) => None,
-        (_, Some(endpoint)) => {
-            let texts: Vec<&str> = prepared.iter().map(|one| one.text.as_str()).collect();
-            Some(embed(endpoint, &texts)?)
-        }
-    };
+    Ok((prepared, bad))
+}
+
+/// Write the documents with their vectors to `path`; also tells which the index did not take.
+pub(super) fn write(
+    index: &IndexPlan,
+    prepared: &[Prepared],
+    vectors: Option<Vec<Vec<f32>>>,
+    path: &Path,
+) -> anyhow::Result<(IndexInfo, Vec<String>)> {
     let dims = match (&vectors, index.search) {
         (Some(vectors), _) => vectors.first().map_or(0, Vec::len),
         (None, SearchPlan::Bm25) => 0,
@@ -115,25 +156,14 @@ pub(crate) fn assemble(
     };
     let mut builder = IndexBuilder::new(BuildOptions { search: index.search.into(), dims })?;
     let mut vectors = vectors.map(Vec::into_iter);
-    for one in &prepared {
+    let mut refused = Vec::new();
+    for one in prepared {
         let vector = vectors.as_mut().and_then(Iterator::next);
         if let Err(error) = builder.push(&one.key, &one.text, &one.row, vector) {
-            bad.push(error.to_string());
+            refused.push(error.to_string());
         }
     }
-    std::fs::create_dir_all(folder)?;
-    let path = folder.join(format!("{}.index", index.name));
-    let info = builder.build_to(&path)?;
-    let mut notes = vec![format!("index {}: {} passages", index.name, info.documents)];
-    if !bad.is_empty() {
-        notes.push(format!(
-            "index {}: {} passages left out, first: {}",
-            index.name,
-            bad.len(),
-            bad[0]
-        ));
-    }
-    Ok(Built { path, notes })
+    Ok((builder.build_to(path)?, refused))
 }
 
 /// A document's fields as columns of the declared record.
@@ -172,7 +202,7 @@ fn prepare(index: &IndexPlan, text: &Program, document: &Document) -> Result<Pre
 }
 
 /// Vectors of all texts, by an endpoint of the plan.
-fn embed(
+pub(super) fn embed(
     plan: &Plan,
     endpoint: usize,
     texts: &[&str],
@@ -182,8 +212,12 @@ fn embed(
     let access = access.context("the endpoint that makes its vectors was not started")?;
     let client = client(access)?;
     let name = plan.endpoints.get(endpoint).map_or("", |endpoint| endpoint.name.as_str());
-    let mut vectors = Vec::with_capacity(texts.len());
-    for chunk in texts.chunks(BATCH) {
+    let mut vectors = vec![Vec::new(); texts.len()];
+    // A model pads the texts of a call to the length of the longest.
+    let mut order: Vec<usize> = (0..texts.len()).collect();
+    order.sort_by_key(|at| texts[*at].len());
+    for places in order.chunks(BATCH) {
+        let chunk: Vec<&str> = places.iter().map(|at| texts[*at]).collect();
         // A passage is known by its text, so an unchanged corpus is not paid for again.
         let records = chunk.iter().map(|text| fnv1a(text.as_bytes())).collect();
         let texts = chunk.iter().map(|text| (*text).to_owned()).collect();
@@ -208,7 +242,7 @@ fn embed(
         };
         match outcome.result {
             Ok(Answer::Embedded { vectors: more, .. }) if more.len() == chunk.len() => {
-                vectors.extend(more);
+                places.iter().zip(more).for_each(|(at, vector)| vectors[*at] = vector);
             }
             Ok(_) => bail!("endpoint `{name}` answered with something else than vectors"),
             Err(error) => bail!("endpoint `{name}` cannot make the vectors: {error}"),

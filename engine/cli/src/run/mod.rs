@@ -22,6 +22,7 @@ mod interrupt;
 pub(crate) mod job;
 pub(crate) mod launch;
 pub(crate) mod links;
+mod live;
 pub(crate) mod loss;
 pub(crate) mod options;
 pub(crate) mod print;

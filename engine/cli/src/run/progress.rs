@@ -16,7 +16,21 @@ pub(crate) struct Display {
     recent: VecDeque<(f64, u64)>,
 }
 
+/// Says what a display says, on any thread.
+pub(crate) struct Speaker {
+    bar: Option<ProgressBar>,
+    voice: Voice,
+}
+
+impl Speaker {
+    /// Say something, above the bar if there is one.
+    pub(crate) fn say(&self, text: &str) {
+        self.voice.say_above(self.bar.as_ref(), text);
+    }
+}
+
 /// How something is said.
+#[derive(Clone)]
 enum Voice {
     /// As it is.
     Plain,
@@ -24,6 +38,17 @@ enum Voice {
     Of(String),
     /// Not at all.
     Mute,
+}
+
+impl Voice {
+    fn say_above(&self, bar: Option<&ProgressBar>, text: &str) {
+        match (bar, self) {
+            (Some(bar), _) => bar.suspend(|| eprintln!("{text}")),
+            (None, Voice::Plain) => eprintln!("{text}"),
+            (None, Voice::Of(job)) => eprintln!("{job}: {text}"),
+            (None, Voice::Mute) => {}
+        }
+    }
 }
 
 /// The rate shown is that of the last so many seconds.
@@ -99,12 +124,12 @@ impl Display {
 
     /// Say something, above the bar if there is one.
     pub(crate) fn say(&self, text: &str) {
-        match (&self.bar, &self.voice) {
-            (Some(bar), _) => bar.suspend(|| eprintln!("{text}")),
-            (None, Voice::Plain) => eprintln!("{text}"),
-            (None, Voice::Of(job)) => eprintln!("{job}: {text}"),
-            (None, Voice::Mute) => {}
-        }
+        self.voice.say_above(self.bar.as_ref(), text);
+    }
+
+    /// For who says something from another thread.
+    pub(crate) fn voice(&self) -> Speaker {
+        Speaker { bar: self.bar.clone(), voice: self.voice.clone() }
     }
 
     /// Take the bar away.

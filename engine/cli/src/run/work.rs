@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -21,6 +22,7 @@ use super::indexes::{self, Built};
 use super::interrupt::Interrupts;
 use super::job::Job;
 use super::launch::Place;
+use super::live::{Following, Stop};
 use super::loss::{self, Gone, Restart};
 use super::options::Options;
 use super::progress::Display;
@@ -100,8 +102,38 @@ impl Work<'_> {
         )
     }
 
-    /// Run it to its end, whatever is lost on the way.
+    /// Run it to its end, while its live indexes are followed.
     pub(super) fn run(
+        self,
+        hold: Option<Hold<'_>>,
+        interrupts: &Interrupts,
+    ) -> anyhow::Result<RunResult> {
+        let voice = self.display.voice();
+        let (job, access) = (self.job, self.access);
+        let followed = job.plan.indexes.iter().zip(self.built.clone());
+        let followed = followed.filter_map(|(index, built)| {
+            let (plan, path, known) = (&job.plan, built.path, built.known?);
+            Some(Following { plan, index, path, known, access, interrupts })
+        });
+        let followed: Vec<Following<'_>> = followed.collect();
+        let (stop, voice, quiet) = (AtomicBool::new(false), &voice, job.options.quiet);
+        std::thread::scope(|scope| {
+            for following in followed {
+                let stop = &stop;
+                let say = move |text: &str| {
+                    if !quiet {
+                        voice.say(text);
+                    }
+                };
+                scope.spawn(move || following.run(stop, say));
+            }
+            let _stop = Stop(&stop);
+            self.run_alone(hold, interrupts)
+        })
+    }
+
+    /// Run it to its end, whatever is lost on the way.
+    fn run_alone(
         mut self,
         hold: Option<Hold<'_>>,
         interrupts: &Interrupts,

@@ -86,9 +86,11 @@ impl LocalStage for Retrieve {
             floats.extend(vector.iter());
         }
         let text = self.text.as_ref().map(|program| row.text(program)).transpose()?;
-        let vector = (floats.len() == self.index.dimensions()).then_some(floats.as_slice());
-        let hits = self.index.search(Query { text, vector }, row.count(&self.k)?);
-        pack_hits(out, self.index.as_ref(), &hits);
+        let current = self.index.current();
+        let index = current.as_deref().unwrap_or(self.index.as_ref());
+        let vector = (floats.len() == index.dimensions()).then_some(floats.as_slice());
+        let hits = index.search(Query { text, vector }, row.count(&self.k)?);
+        pack_hits(out, index, &hits);
         Ok(())
     }
 }

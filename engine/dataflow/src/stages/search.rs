@@ -54,11 +54,13 @@ fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
 impl LocalStage for Search {
     fn apply(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError> {
         let text = row.text(&self.text)?;
-        let dimensions = self.index.dimensions();
+        let current = self.index.current();
+        let index = current.as_deref().unwrap_or(self.index.as_ref());
+        let dimensions = index.dimensions();
         let vector = (self.hashed && dimensions > 0).then(|| hashed_vector(text, dimensions));
         let query = Query { text: Some(text), vector: vector.as_deref() };
-        let hits = self.index.search(query, row.count(&self.k)?);
-        pack_hits(out, self.index.as_ref(), &hits);
+        let hits = index.search(query, row.count(&self.k)?);
+        pack_hits(out, index, &hits);
         Ok(())
     }
 }

@@ -12,18 +12,24 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use sage_dsl::catalog::{Kind, Param, Signature};
 
+use super::chunk::{CHUNK, Chunks, OVERLAP, SIZE};
 use super::{Document, DocumentSpec, Place, files, paths, split};
 
 pub(super) const SPEC: DocumentSpec = DocumentSpec {
     signature: Signature {
         name: "markdown",
         summary: "sections of Markdown files (.md) with id, title and text",
-        params: &[Param {
-            name: "paths",
-            kind: Kind::Paths,
-            default: None,
-            doc: "files, or folders that are searched for .md files",
-        }],
+        params: &[
+            Param {
+                name: "paths",
+                kind: Kind::Paths,
+                default: None,
+                doc: "files, or folders that are searched for .md files",
+            },
+            CHUNK,
+            SIZE,
+            OVERLAP,
+        ],
         example: "markdown(\"README.md\", \"docs\")",
         takes_fields: false,
     },
@@ -31,8 +37,9 @@ pub(super) const SPEC: DocumentSpec = DocumentSpec {
         let paths = paths(args, "paths", "markdown")?;
         let remedy = "expected Markdown files (.md) with text below their headings";
         let mut taken = FxHashMap::default();
+        let chunks = Chunks::of(args);
         files::read_all(&paths, &["md", "markdown"], remedy, |name, file, text, corpus| {
-            corpus.documents.extend(documents(name, file, text, &mut taken));
+            corpus.documents.extend(documents(name, file, text, chunks, &mut taken));
         })
     },
 };
@@ -55,12 +62,13 @@ fn documents(
     name: &str,
     file: &Arc<Path>,
     text: &str,
+    chunks: Chunks,
     taken: &mut FxHashMap<String, u32>,
 ) -> Vec<Document> {
     let mut documents: Vec<Document> = Vec::new();
     for section in sections(text) {
         let title = if section.path.is_empty() { name.into() } else { section.path.join(" > ") };
-        let passages = split::passages(&section.body);
+        let passages = chunks.cut(&section.body);
         if let ([(_, only)], Some(before)) = (&passages[..], documents.last_mut())
             && is_tiny(only)
         {

@@ -4,7 +4,8 @@ use super::*;
 
 fn split(text: &str) -> Vec<(String, String, String, u32)> {
     let file: Arc<Path> = Path::new("/x/guide.md").into();
-    let documents = documents("guide.md", &file, text, &mut FxHashMap::default());
+    let documents =
+        documents("guide.md", &file, text, Chunks::Paragraphs, &mut FxHashMap::default());
     let field = |d: &Document, name| d.field(name).unwrap_or_default().to_owned();
     documents
         .iter()

@@ -5,6 +5,7 @@
 //! types. Each document remembers where it came from, so that later errors can say so too. A bad
 //! row is reported and left out; only a corpus with nothing but bad rows is an error.
 
+mod chunk;
 mod csv;
 mod files;
 mod jsonl;

@@ -7,26 +7,33 @@ use std::sync::Arc;
 
 use sage_dsl::catalog::{Kind, Param, Signature};
 
-use super::{Document, DocumentSpec, Place, files, paths, split};
+use super::chunk::{CHUNK, Chunks, OVERLAP, SIZE};
+use super::{Document, DocumentSpec, Place, files, paths};
 
 pub(super) const SPEC: DocumentSpec = DocumentSpec {
     signature: Signature {
         name: "text",
         summary: "passages of text files (.txt), cut at blank lines",
-        params: &[Param {
-            name: "paths",
-            kind: Kind::Paths,
-            default: None,
-            doc: "files, or folders that are searched for .txt files",
-        }],
-        example: "text(\"data/notes\")",
+        params: &[
+            Param {
+                name: "paths",
+                kind: Kind::Paths,
+                default: None,
+                doc: "files, or folders that are searched for .txt files",
+            },
+            CHUNK,
+            SIZE,
+            OVERLAP,
+        ],
+        example: "text(\"data/notes\", chunk: sentences, size: 200 tokens, overlap: 30 tokens)",
         takes_fields: false,
     },
     read: |args| {
         let paths = paths(args, "paths", "text")?;
         let remedy = "expected text files (.txt) with at least one word";
+        let chunks = Chunks::of(args);
         files::read_all(&paths, &["txt"], remedy, |name, file, text, corpus| {
-            let passages = split::passages(text).into_iter().enumerate();
+            let passages = chunks.cut(text).into_iter().enumerate();
             corpus.documents.extend(passages.map(|(number, (line, passage))| Document {
                 fields: vec![
                     ("id".into(), format!("{name}#{}", number + 1)),

@@ -13,7 +13,7 @@ use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, Er
 use sage_core::index::Index;
 use sage_dataflow::{Begin, DataflowError, Progress, Reporter, WorkerSetup};
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
-use sage_retrieval::MappedIndex;
+use sage_retrieval::{LiveIndex, MappedIndex};
 
 use super::keeper::KEPT;
 use crate::exit::Exit;
@@ -92,9 +92,14 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
     listen(member.messages, Arc::clone(&stop), begin.clone(), shift_ns)?;
     tell_usage(ToSupervisor(control.clone()))?;
 
-    let indexes = job.indexes.iter().map(|path| {
-        let index = MappedIndex::open(path)?;
-        Ok(Arc::new(index) as Arc<dyn Index>)
+    let indexes = job.indexes.iter().enumerate().map(|(at, path)| {
+        let live = job.plan.indexes.get(at).is_some_and(|index| index.refresh_ns.is_some());
+        let index: Arc<dyn Index> = if live {
+            Arc::new(LiveIndex::open(path)?)
+        } else {
+            Arc::new(MappedIndex::open(path)?)
+        };
+        Ok(index)
     });
     let indexes = indexes.collect::<anyhow::Result<Vec<_>>>()?;
     let endpoint = endpoint(&job, member.index, tls)?;

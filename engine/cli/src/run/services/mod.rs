@@ -5,6 +5,7 @@ mod access;
 mod endpoint;
 mod host;
 mod kept;
+mod local;
 mod shared;
 mod simulators;
 

@@ -7,6 +7,7 @@ use sage_llm::simulator::{SimulatorConfig, parse_url, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::local::{LOCAL, LocalModels};
 use crate::exit::usage;
 
 /// Simulated endpoints, one per profile and speed, alive as long as this is.
@@ -16,6 +17,7 @@ pub(crate) struct Simulators {
     pub(crate) seed: u64,
     running: BTreeMap<String, String>,
     tasks: JoinSet<()>,
+    local: LocalModels,
 }
 
 /// An endpoint's address after `sim:` was turned into one.
@@ -37,6 +39,12 @@ impl Simulators {
         model: Option<&str>,
         server: usize,
     ) -> anyhow::Result<Resolved> {
+        if let Some(folder) = url.strip_prefix(LOCAL) {
+            let model = model.filter(|m| !m.is_empty()).unwrap_or(folder).to_owned();
+            let address = self.local.resolve(folder, &model).await?;
+            let label = format!("model in `{folder}`, in this process");
+            return Ok(Resolved { url: address, model, label, kind: None });
+        }
         if !url.starts_with("sim:") {
             let model = model.unwrap_or_default().to_owned();
             return Ok(Resolved { url: url.to_owned(), model, label: url.to_owned(), kind: None });
