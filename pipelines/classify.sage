@@ -34,8 +34,8 @@ flow classify {
 
   group by label {
     tickets: count()
-    mean:    avg(.minutes)
-    p90:     quantile(.minutes, 90%)
+    mean: avg(.minutes)
+    p90: quantile(.minutes, 90%)
     longest: top_k(.id, k: 3, by: .minutes)
   }
   emit OfLabel {

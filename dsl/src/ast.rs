@@ -150,6 +150,17 @@ pub(crate) enum Step {
     Carry(Carry),
     Group(Group),
     Dedup(Dedup),
+    FlatMap(Name, Expr),
+    Join(Join),
+}
+
+/// `join left source on key == source.field`.
+#[derive(Debug)]
+pub(crate) struct Join {
+    pub(crate) left: bool,
+    pub(crate) source: Name,
+    pub(crate) on: Expr,
+    pub(crate) span: Span,
 }
 
 /// `dedup by key, key`.

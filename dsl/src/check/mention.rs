@@ -21,7 +21,7 @@ pub(super) fn mentions(step: &Step, name: &str) -> bool {
         }
         Step::Carry(carry) => in_expr(&carry.value, name),
         // Of the record everything stays that is in sight.
-        Step::Dedup(_) => true,
+        Step::Dedup(_) | Step::FlatMap(..) | Step::Join(_) => true,
         Step::Group(group) => {
             group.keys.iter().any(|key| in_expr(&key.value, name))
                 || group.window.iter().flat_map(|it| &it.args).any(|arg| in_expr(&arg.value, name))
@@ -75,7 +75,13 @@ fn gather<'s>(steps: &'s [Step], names: &mut Vec<&'s str>) {
                 gather(&repeat.steps, names);
                 continue;
             }
-            Step::From(..) | Step::Where(_) | Step::Emit(_) | Step::Group(_) | Step::Dedup(_) => {
+            Step::From(..)
+            | Step::Where(_)
+            | Step::Emit(_)
+            | Step::Group(_)
+            | Step::Dedup(_)
+            | Step::FlatMap(..)
+            | Step::Join(_) => {
                 continue;
             }
         };

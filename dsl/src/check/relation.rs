@@ -30,8 +30,7 @@ pub(super) struct Relation {
 pub(super) const NUMBERS: [&str; 2] = [".task", ".record"];
 
 /// What may stand behind a step over all records.
-const FOLLOW: &str =
-    "behind it stand `where`, `stage` with a plain expression, `group`, `dedup` and `emit`";
+const FOLLOW: &str = "behind it stand `where`, `stage` with a plain expression, `group`, `dedup`, `flat_map`, `join` and `emit`";
 
 impl<'a> Checker<'a> {
     /// Whether a step over all records may stand here; says so if not.
@@ -54,6 +53,8 @@ impl<'a> Checker<'a> {
             Step::Emit(emit) => return self.relation_emit(emit, level, body),
             Step::Group(group) => return self.group_step(group, level, body),
             Step::Dedup(dedup) => return self.dedup(dedup, level, body),
+            Step::FlatMap(name, list) => return self.flat_map(name, list, level, body),
+            Step::Join(join) => return self.join_step(join, level, body),
             Step::From(name, _) => ("from", name.span),
             Step::Route(route) => ("route", route.span),
             Step::Loop(repeat) => ("loop", repeat.span),
@@ -228,7 +229,8 @@ impl Body {
     /// The columns are those of the record again, and the plan has the steps over all records.
     pub(super) fn end_relation(&mut self) {
         if let Some(relation) = self.relation.take() {
-            let Relation { plan, columns, measured, own } = relation;
+            let Relation { mut plan, columns, measured, own } = relation;
+            plan.prune(lower::columns_read);
             self.nodes.push(Node::Relate(plan));
             (self.columns, self.measured, self.own) = (columns, measured, own);
         }

@@ -43,6 +43,8 @@ impl<'a> Checker<'a> {
                 Step::Carry(carry) => self.carry(carry, level, body),
                 Step::Group(group) => self.group_step(group, level, body),
                 Step::Dedup(dedup) => self.dedup(dedup, level, body),
+                Step::FlatMap(name, list) => self.flat_map(name, list, level, body),
+                Step::Join(join) => self.join_step(join, level, body),
             }
         }
     }

@@ -327,6 +327,20 @@ pub(super) const PROGRAMS: &[Code] = &[
         enum with `delete` in it. `mode: changes` of a sink is for rows that can change: those behind \
         a `group` or `dedup`, and those of a source with changes.",
     ),
+    page(
+        "S0421",
+        "join does not fit",
+        "`join customers on .customer == customers.id` gives each row the record of another source \
+        whose field equals its key, as the column `customers`; `join left` keeps rows without one. On \
+        the right of `==` stands a field of that source, of the same type as the left side. The \
+        source is a file: it is read when the run begins.",
+    ),
+    page(
+        "S0422",
+        "`flat_map` of what is no list",
+        "`flat_map word = words(.text)` makes a row of each element of a list, with the element in \
+        the column `word`.",
+    ),
     page("S0501", "option is missing", "An option without a default was left out."),
     page(
         "S0502",

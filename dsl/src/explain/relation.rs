@@ -22,6 +22,10 @@ pub(super) fn steps(plan: &Plan, relation: &RelationPlan, mut line: impl FnMut(&
                 format!("stage {}: {} (line {})", compute.name, compute.ty, compute.line)
             }
             RelationStep::Dedup(dedup) => format!("{} (line {})", dedup.text, dedup.line),
+            RelationStep::FlatMap(list) => {
+                format!("flat_map {}: {} (line {})", list.name, list.ty, list.line)
+            }
+            RelationStep::Join(join) => format!("{} (line {})", join.text, join.line),
             RelationStep::Latest(_) => "the last version of each key".to_owned(),
             // Named by the group that follows.
             RelationStep::Window(_) => continue,

@@ -64,6 +64,12 @@ impl Reader<'_> {
             Rule::repeat => self.repeat(pair, flow, left).map(Step::Loop),
             Rule::carry => self.carry(pair).map(Step::Carry),
             Rule::group => self.group(pair).map(Step::Group),
+            Rule::flat_map => {
+                let mut parts = children(pair);
+                let name = self.value_name(&parts.next()?, "a column");
+                Some(Step::FlatMap(name, self.expression(parts.next()?)))
+            }
+            Rule::join => self.join(pair).map(Step::Join),
             Rule::dedup => {
                 let span = self.trimmed(&pair);
                 let keys = children(pair).map(|key| self.expression(key)).collect();
@@ -165,6 +171,15 @@ impl Reader<'_> {
         let length = before.unwrap_or_default().trim_end().len() as u32;
         let span = Span { end: start.start + length, ..start };
         Some(ast::Group { keys, window, aggregates, span })
+    }
+
+    fn join(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Join> {
+        let span = self.trimmed(&pair);
+        let mut parts = children(pair).peekable();
+        let left = parts.next_if(|part| part.as_rule() == Rule::left_word).is_some();
+        let source = self.word(&parts.next()?);
+        let on = self.expression(parts.next()?);
+        Some(ast::Join { left, source, on, span })
     }
 
     fn group_key(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Key> {

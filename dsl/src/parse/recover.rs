@@ -69,6 +69,12 @@ const FORMS: &[(&str, Rule, &str)] = &[
         Rule::dedup,
         "write `dedup by .text`; of several records with one key the first is kept",
     ),
+    ("flat_map", Rule::flat_map, "write `flat_map name = list`"),
+    (
+        "join",
+        Rule::join,
+        "write `join source on .key == source.field`, or `join left source on ...`",
+    ),
     (
         "given",
         Rule::given,
@@ -106,11 +112,12 @@ const FOREIGN_WORDS: &[(&str, &str)] = &[
 ];
 
 /// What a flow is made of.
-pub(super) const STEPS: &str =
-    "steps are `from`, `where`, `stage`, `route`, `loop`, `carry`, `group`, `dedup` and `emit`";
+pub(super) const STEPS: &str = "steps are `from`, `where`, `stage`, `route`, `loop`, `carry`, `group`, `dedup`, `flat_map`, `join` and `emit`";
 
-const STEP_WORDS: &[&str] =
-    &["from", "stage", "where", "emit", "route", "loop", "carry", "group", "dedup"];
+const STEP_WORDS: &[&str] = &[
+    "from", "stage", "where", "emit", "route", "loop", "carry", "group", "dedup", "flat_map",
+    "join",
+];
 
 impl Reader<'_> {
     pub(super) fn bad_item(&mut self, pair: &Pair<'_, Rule>, poisoned: &mut Vec<String>) {

@@ -23,8 +23,8 @@ use crate::types::{Field, RecordType, Type, Value};
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
 pub use index::{IndexPlan, SearchPlan};
 pub use relation::{
-    Aggregate, AggregatePlan, ComputePlan, DedupPlan, GroupPlan, LatestPlan, RelationPlan,
-    RelationStep, WindowPlan,
+    Aggregate, AggregatePlan, ComputePlan, DedupPlan, GroupPlan, JoinPlan, LatestPlan,
+    RelationPlan, RelationStep, WindowPlan,
 };
 pub use turn::Turn;
 

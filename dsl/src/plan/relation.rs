@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, EmitPlan, Expr, FilterPlan};
+use super::{Column, EmitPlan, Expr, FilterPlan, SourcePlan};
 use crate::types::{Type, Value};
 
 /// The steps over contributions.
@@ -35,6 +35,10 @@ pub enum RelationStep {
     Dedup(DedupPlan),
     /// Of the rows with one key only the last, and that only if it says that it is there.
     Latest(LatestPlan),
+    /// A row for each element of a list, which is one more column.
+    FlatMap(ComputePlan),
+    /// A row for each record of another source with the same key, which is one more column.
+    Join(Box<JoinPlan>),
     /// A row for each window that a row lies in, with its begin and end behind it.
     Window(WindowPlan),
     /// A row for each key, in place of its rows.
@@ -79,6 +83,23 @@ pub struct LatestPlan {
     pub present: usize,
     /// Position of the number of the task; that of the record stands behind it.
     pub order: usize,
+}
+
+/// `join source on key == source.field`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JoinPlan {
+    /// What is joined; read when the run begins.
+    pub source: SourcePlan,
+    /// The key of a row.
+    pub on: Expr,
+    /// Position of the field of the source that equals it.
+    pub field: usize,
+    /// Whether a row without a record stays, with null in its place.
+    pub left: bool,
+    /// Source text, for explain.
+    pub text: String,
+    /// 1-based line in the program, for messages.
+    pub line: u32,
 }
 
 /// `window tumbling(size, by: at)`.
@@ -148,6 +169,32 @@ impl RelationPlan {
         self.steps.iter().flat_map(RelationStep::expressions)
     }
 
+    /// Sources that are joined, in order.
+    pub fn joined(&self) -> impl Iterator<Item = &JoinPlan> {
+        self.steps.iter().filter_map(|step| match step {
+            RelationStep::Join(join) => Some(join.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// Contribute nothing that no step looks at.
+    pub(crate) fn prune(&mut self, read: impl Fn(&Expr) -> Vec<usize>) {
+        let mut wanted = std::collections::BTreeSet::new();
+        for step in &self.steps {
+            step.expressions().into_iter().for_each(|expr| wanted.extend(read(expr)));
+            match step {
+                RelationStep::Latest(plan) => wanted.extend([plan.key, plan.present]),
+                RelationStep::Group(_) => break,
+                _ => {}
+            }
+        }
+        for (at, value) in self.values.iter_mut().enumerate() {
+            if !wanted.contains(&at) {
+                *value = Expr::Literal(Value::Null);
+            }
+        }
+    }
+
     /// The emits.
     pub fn emits(&self) -> impl Iterator<Item = &EmitPlan> {
         self.steps.iter().filter_map(|step| match step {
@@ -164,6 +211,8 @@ impl RelationStep {
             RelationStep::Compute(compute) => vec![&compute.value],
             RelationStep::Dedup(dedup) => dedup.keys.iter().collect(),
             RelationStep::Latest(_) => Vec::new(),
+            RelationStep::FlatMap(list) => vec![&list.value],
+            RelationStep::Join(join) => vec![&join.on],
             RelationStep::Window(window) => vec![&window.at],
             RelationStep::Group(group) => {
                 let values = group.aggregates.iter().flat_map(|it| it.value.iter().chain(&it.by));
@@ -180,6 +229,8 @@ impl RelationStep {
             RelationStep::Compute(compute) => vec![&mut compute.value],
             RelationStep::Dedup(dedup) => dedup.keys.iter_mut().collect(),
             RelationStep::Latest(_) => Vec::new(),
+            RelationStep::FlatMap(list) => vec![&mut list.value],
+            RelationStep::Join(join) => vec![&mut join.on],
             RelationStep::Window(window) => vec![&mut window.at],
             RelationStep::Group(group) => {
                 let values = group

@@ -242,3 +242,79 @@ flow f {
         folder = Some(left.folder);
     }
 }
+
+#[test]
+fn lists_become_rows_and_the_words_of_all_records_are_counted() {
+    let text =
+        |n: u64| (0..draw(n, 5)).map(|i| format!("w{}", draw(n * 7 + i, 9))).collect::<Vec<_>>();
+    let mut rows = String::new();
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for n in 0..300 {
+        writeln!(rows, r#"{{"id":{n},"text":"{}"}}"#, text(n).join(" ")).unwrap();
+        text(n).into_iter().for_each(|word| *counts.entry(word).or_default() += 1);
+    }
+    let (_kept, path) = with_file("texts.jsonl", &rows);
+    let program = format!(
+        r#"sage 1
+type Text {{ id: int @key, text: string }}
+source texts: Text from jsonl({})
+sink words to csv("words.csv")
+flow f {{
+  from texts
+  flat_map word = words(.text)
+  where word != "w3"
+  group by word {{ n: count() }}
+  emit into words
+}}"#,
+        quoted(&path)
+    );
+    counts.remove("w3");
+    let lines = counts.iter().map(|(word, n)| format!("{word},{n}"));
+    let mut lines: Vec<String> = lines.chain(["word,n".to_owned()]).collect();
+    lines.sort();
+    assert_eq!(on_any_number(&program, "words.csv"), lines);
+}
+
+#[test]
+fn records_of_another_source_stand_beside_each_row() {
+    // Some customers have two records, some none, and some orders no customer.
+    let mut orders = String::new();
+    for n in 0..200 {
+        let customer = if n % 7 == 3 { "null".to_owned() } else { format!("\"c{}\"", draw(n, 20)) };
+        writeln!(orders, r#"{{"id":{n},"customer":{customer}}}"#).unwrap();
+    }
+    let customers: Vec<(String, u64)> = (0..24).map(|n| (format!("c{}", n % 15), n)).collect();
+    let table = customers.iter().map(|(name, n)| format!("{name},{n}\n")).collect::<String>();
+    let (_orders, orders) = with_file("orders.jsonl", &orders);
+    let (_customers, file) = with_file("customers.csv", &format!("name,zone\n{table}"));
+    for left in [false, true] {
+        let program = format!(
+            r#"sage 1
+type Order {{ id: int @key, customer: string? }}
+type Customer {{ name: string, zone: int }}
+source orders: Order from jsonl({})
+source customers: Customer from csv({})
+sink rows to csv("rows.csv")
+flow f {{
+  from orders
+  join {} customers on .customer == customers.name
+  emit {{ id: .id, zone: customers.zone }} into rows
+}}"#,
+            quoted(&orders),
+            quoted(&file),
+            if left { "left" } else { "" }
+        );
+        let mut lines = vec!["id,zone".to_owned()];
+        for n in 0..200 {
+            let customer = (n % 7 != 3).then(|| format!("c{}", draw(n, 20)));
+            let found = customers.iter().filter(|(name, _)| Some(name) == customer.as_ref());
+            let zones: Vec<u64> = found.map(|(_, zone)| *zone).collect();
+            if zones.is_empty() && left {
+                lines.push(format!("{n},"));
+            }
+            lines.extend(zones.iter().map(|zone| format!("{n},{zone}")));
+        }
+        lines.sort();
+        assert_eq!(on_any_number(&program, "rows.csv"), lines, "left: {left}");
+    }
+}

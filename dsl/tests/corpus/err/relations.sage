@@ -7,6 +7,9 @@ source rows: Row from jsonl("rows.jsonl")
 source ops: Row from jsonl("ops.jsonl") { changes: "op" }
 source typo: Row from jsonl("typo.jsonl") { changes: "opp" }
 source bare: Bare from jsonl("bare.jsonl") { changes: "op" }
+sink flat to csv("flat.csv")
+sink beside to csv("beside.csv")
+source pipe: Row from stdin()
 sink windows to csv("windows.csv")
 sink more to csv("more.csv")
 sink twice: Spoilt to csv("twice.csv") { mode: changes }
@@ -55,4 +58,23 @@ flow spoilt {
   emit Spoilt { id: .id, change: .n } into twice
   emit { id: .id } into counted
   emit { id: .id } into wrong
+}
+
+flow flattened {
+  from rows
+  flat_map id = .text
+  flat_map part
+  emit { id: .id } into flat
+}
+
+flow joined {
+  from rows
+  join nobody on .id == nobody.id
+  join pipe on .id == pipe.id
+  join left ops on .id
+  join typo on .id == .text
+  join bare on .id == bare.txt
+  join bare on .ms == bare.text
+  join left
+  emit { id: .id } into beside
 }

@@ -1,9 +1,13 @@
 sage 1
 enum Op { insert, update, delete }
 type Order { id: string @key, customer: string = "", amount: int = 0, at: int = 0, op: Op }
+type Customer { id: string @key, name: string }
 type Event { id: string @key, at: time, text: string }
 source orders: Order from jsonl("orders.jsonl") { changes: "op" }
 source events: Event from jsonl("events.jsonl")
+source customers: Customer from csv("customers.csv")
+sink words to csv("words.csv")
+sink named to csv("named.csv")
 sink totals to jsonl("totals.jsonl") { mode: changes }
 sink rows to csv("rows.csv")
 sink minutes to csv("minutes.csv")
@@ -35,4 +39,22 @@ flow different_texts {
   dedup by short, .text
   where .text != ""
   emit { id: .id, short: short } into texts
+}
+
+flow words_of_all {
+  from events
+  flat_map word = words(.text)
+  group by word { n: count() }
+  emit into words
+}
+
+flow orders_with_names {
+  from orders
+  join left customers on .customer == customers.id
+  stage who = customers.name ?? "nobody"
+  emit { id: .id, who: who } into named
+  group by who { n: count() }
+  where .n > 1
+  join customers on .who == customers.name
+  emit { id: customers.id, who: .who } into named
 }

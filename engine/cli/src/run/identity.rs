@@ -81,6 +81,11 @@ impl Identity {
         if let Some(path) = source.and_then(Constant::as_str) {
             put(format!("file `{path}`"), file(Path::new(path))?);
         }
+        for join in plan.relation().into_iter().flat_map(|relation| relation.joined()) {
+            if let Some(path) = lookup(&join.source.args, "path").and_then(Constant::as_str) {
+                put(format!("file `{path}`"), file(Path::new(path))?);
+            }
+        }
         if let Some(Arrivals::Trace { path }) = rule {
             put(format!("file `{path}`"), file(Path::new(path))?);
         }

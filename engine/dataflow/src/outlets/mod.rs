@@ -201,11 +201,6 @@ impl Outlets {
         self.sinks.get(sink).is_some_and(|outlet| outlet.part.is_none())
     }
 
-    /// Whether each row stands in a sink once, with its count.
-    pub(crate) fn is_counted(&self, sink: usize) -> bool {
-        self.sinks.get(sink).is_some_and(|outlet| outlet.entry.counts())
-    }
-
     /// Write a row of the steps over all records, so many times.
     pub(crate) fn write_result(&mut self, sink: usize, row: &[u8], count: u64) {
         let Some(outlet) = self.sinks.get(sink) else { return };

@@ -10,6 +10,7 @@
 
 mod aggregate;
 mod feed;
+mod join;
 mod packed;
 mod pick;
 mod steps;
@@ -44,14 +45,24 @@ pub(crate) fn in_rounds(plan: &Plan) -> bool {
 pub(crate) fn build(worker: &mut Worker, context: &Rc<Context>) -> Result<(), DataflowError> {
     let (Some(plan), Some(feed)) = (context.plan.relation(), &context.feed) else { return Ok(()) };
     let steps = Steps::compile(plan)?;
+    let mut rights: Vec<Rc<Feed>> = Vec::new();
+    for join in plan.joined() {
+        let right = Rc::new(Feed::default());
+        if context.first {
+            right.add(join::records(&join.source)?.into_iter().map(|row| (row, 1)));
+        }
+        right.close();
+        rights.push(right);
+    }
     let hears = Rc::clone(context);
     let around = Surroundings {
         templates: Rc::clone(&context.templates),
         failed: Rc::new(move |error| hears.fail(error)),
     };
     worker.dataflow_named::<Round, _, _>("relation", |scope| {
+        let joined = rights.iter().map(|right| right.rows(scope)).collect();
         let rows = feed.rows(scope);
-        steps.render(rows, &around, |sink, rows| {
+        steps.render(rows, joined, &around, |sink, rows| {
             if context.plan.sinks.get(sink).is_some_and(|sink| sink.changes) {
                 write::write_changes(rows, sink, context);
             } else {

@@ -14,7 +14,7 @@ use sage_dsl::types::Type;
 
 use super::aggregate::{Cell, compute};
 use super::packed::Packed;
-use super::{pick, window};
+use super::{join, pick, window};
 use crate::error::DataflowError;
 
 /// The time of a change: the round it belongs to.
@@ -37,6 +37,12 @@ enum Step {
     /// One more column.
     Compute(Program),
     Dedup(Vec<Program>, Option<usize>),
+    FlatMap(Program),
+    Join {
+        on: Program,
+        field: usize,
+        left: bool,
+    },
     Latest(LatestPlan),
     Window(Program, (i64, i64)),
     Group(Group),
@@ -75,14 +81,17 @@ impl Steps {
         Ok(Steps(steps))
     }
 
-    /// Build the operators over `rows`; what each emit sends is handed to `write` with its sink.
+    /// Build the operators over `rows` and the records of the sources that are joined, in order; what
+    /// each emit sends is handed to `write` with its sink.
     pub(crate) fn render<'s>(
         self,
         rows: Changing<'s>,
+        joined: Vec<Changing<'s>>,
         around: &Surroundings,
         mut write: impl FnMut(usize, Changing<'s>),
     ) {
         let mut rows = rows;
+        let mut joined = joined.into_iter();
         for (place, step) in self.0 {
             let mut with = Evaluator::new(place, around);
             match step {
@@ -97,6 +106,12 @@ impl Steps {
                     });
                 }
                 Step::Dedup(keys, order) => rows = pick::first(rows, keys, order, with),
+                Step::FlatMap(list) => rows = join::flattened(rows, list, with),
+                Step::Join { on, field, left } => {
+                    if let Some(records) = joined.next() {
+                        rows = join::joined(rows, records, on, (field, left), with);
+                    }
+                }
                 Step::Latest(plan) => rows = pick::latest(rows, &plan),
                 Step::Window(at, lengths) => rows = window::windows(rows, at, lengths, with),
                 Step::Group(group) => rows = grouped(rows, group, with),
@@ -127,6 +142,15 @@ fn compiled(step: &RelationStep) -> Result<(String, Step), CompileError> {
         RelationStep::Dedup(dedup) => {
             let keys = dedup.keys.iter().map(Program::compile).collect::<Result<_, _>>()?;
             (format!("`{}` (line {})", dedup.text, dedup.line), Step::Dedup(keys, dedup.order))
+        }
+        RelationStep::FlatMap(list) => {
+            let place = format!("flat_map `{}` (line {})", list.name, list.line);
+            (place, Step::FlatMap(Program::compile(&list.value)?))
+        }
+        RelationStep::Join(plan) => {
+            let on = Program::compile(&plan.on)?;
+            let place = format!("`{}` (line {})", plan.text, plan.line);
+            (place, Step::Join { on, field: plan.field, left: plan.left })
         }
         RelationStep::Latest(plan) => ("a version".to_owned(), Step::Latest(plan.clone())),
         RelationStep::Window(window) => {

@@ -211,7 +211,7 @@ proptest! {
         let steps = Steps::compile(&plan).unwrap();
         let probe = worker.dataflow(|scope| {
             let probe = timely::dataflow::ProbeHandle::new();
-            steps.render(input.to_collection(scope), &surroundings(), |sink, rows| {
+            steps.render(input.to_collection(scope), Vec::new(), &surroundings(), |sink, rows| {
                 let state = Rc::clone(&state);
                 rows.inspect(move |(row, _, count)| {
                     *state.borrow_mut()[sink].entry(row.clone()).or_default() += count;

@@ -14,13 +14,18 @@ use super::packed::Packed;
 use super::steps::{Changing, Round};
 use crate::context::Context;
 
+/// The worker that writes a row. What comes of a row and what takes it back may be on two workers (in
+/// a left join they are), so equal rows meet on one; only the first writes to the standard output.
+fn home(row: &Packed, printed: bool) -> u64 {
+    if printed { 0 } else { fnv1a(&row.0) }
+}
+
 /// Write every change of `rows`, with 1 or -1 in a last column: a round at a time, what goes first.
 /// All changes together are what is left at the end.
 pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Context>) {
     let context = Rc::clone(context);
-    let here = rows.inner.scope().index() as u64;
     let printed = context.outlets.borrow().is_printed(sink);
-    let place = Exchange::new(move |_: &(Packed, Round, isize)| if printed { 0 } else { here });
+    let place = Exchange::new(move |(row, ..): &(Packed, Round, isize)| home(row, printed));
     let mut rounds: BTreeMap<Round, FxHashMap<Packed, isize>> = BTreeMap::new();
     rows.inner.sink(place, "write changes", move |(input, frontier)| {
         input.for_each(|_, changes| {
@@ -53,18 +58,8 @@ pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Contex
 /// Write what is left of `rows` at the end.
 pub(super) fn write_final(rows: Changing<'_>, sink: usize, context: &Rc<Context>) {
     let context = Rc::clone(context);
-    let here = rows.inner.scope().index() as u64;
-    let (printed, counted) = {
-        let outlets = context.outlets.borrow();
-        (outlets.is_printed(sink), outlets.is_counted(sink))
-    };
-    // Only the first worker writes to the standard output, and equal rows that are counted meet on
-    // one; all others stay where they are.
-    let place = Exchange::new(move |(row, ..): &(Packed, Round, isize)| match (printed, counted) {
-        (true, _) => 0,
-        (false, true) => fnv1a(&row.0),
-        (false, false) => here,
-    });
+    let printed = context.outlets.borrow().is_printed(sink);
+    let place = Exchange::new(move |(row, ..): &(Packed, Round, isize)| home(row, printed));
     let mut state: FxHashMap<Packed, isize> = FxHashMap::default();
     rows.inner.sink(place, "write", move |(input, frontier)| {
         input.for_each(|_, changes| {
