@@ -276,7 +276,7 @@ fn what_is_wrong_with_a_host_is_said_with_its_name_and_a_remedy() {
         (
             "127.0.0.1 program=/bin/true\n",
             "",
-            "worker 0 on 127.0.0.1 was lost: it exited with code 0; the run ends (it ended well \
+            "worker 0 on 127.0.0.1 was lost: it left before it was finished; the run ends (it ended well \
              before it joined, so it is no worker: is the program sage-flow?)",
         ),
         ("127.0.0.66\n", "", "does not share the run's folder"),
