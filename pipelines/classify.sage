@@ -48,3 +48,15 @@ flow classify {
 }
 
 schedule { policy: load_aware(spread), slots: 8 }
+
+test "each label is counted, and the longest tickets are named" {
+  given [
+    Ticket { id: "a", text: "paid twice", minutes: 3.0 },
+    Ticket { id: "b", text: "it crashes", minutes: 20.0 },
+    Ticket { id: "c", text: "it hangs", minutes: 40.0 },
+    Ticket { id: "d", text: "  ", minutes: 1.0 }
+  ]
+  mock label = if .minutes > 10.0 then bug else billing
+  expect labelled.count == 3 and labels.count == 2
+  expect labels.mean_minutes contains 30.0 and labels.tickets contains 2
+}

@@ -36,3 +36,10 @@ flow rag_live {
 }
 
 schedule { policy: fifo, slots: 8 }
+
+test "a question is answered from the notes" {
+  given Query { id: "q1", text: "How are retries limited?" }
+  mock answer.text = "by a budget"
+  expect answers.count == 1 and length(answers[0].sources) == 5
+  expect answers[0].text == "by a budget" and llm.calls == 0
+}

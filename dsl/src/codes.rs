@@ -83,6 +83,7 @@ pub(crate) const IMPORT_CONFLICT: &str = "S0213";
 pub(crate) const IMPORT_FAILED: &str = "S0214";
 pub(crate) const WRONG_DECLARATION: &str = "S0215";
 pub(crate) const OTHER_PATH: &str = "S0216";
+pub(crate) const IMPORT_CYCLE: &str = "S0217";
 pub(crate) const TYPE_MISMATCH: &str = "S0301";
 pub(crate) const OPERAND_TYPES: &str = "S0302";
 pub(crate) const MISSING_UNIT: &str = "S0303";

@@ -8,7 +8,7 @@ use crate::compile::Request;
 use crate::diagnostic::Diagnostic;
 use crate::parse;
 use crate::path;
-use crate::span::SourceMap;
+use crate::span::{SourceMap, Span};
 
 /// Files a program may consist of.
 const MAX_FILES: usize = 64;
@@ -74,6 +74,7 @@ pub(crate) fn load(
     let mut numbers: HashMap<String, Option<u32>> = HashMap::new();
     let mut files = Vec::new();
     let mut imports: Vec<Vec<u32>> = Vec::new();
+    let mut places: Vec<Vec<(u32, Span)>> = Vec::new();
     let main = sources.add(request.path, request.text);
     numbers.insert(path::resolve("", request.path), Some(main));
     let mut next = 0;
@@ -82,10 +83,12 @@ pub(crate) fn load(
         let (mut tree, found) = parse::file(file, &sources.files[next].text);
         diagnostics.extend(found);
         let mut edges = Vec::new();
+        let mut written = Vec::new();
         for import in &tree.imports {
             let wanted = path::resolve(&sources.files[next].path, &import.text);
             if let Some(known) = numbers.get(&wanted) {
                 edges.extend(*known);
+                written.extend(known.map(|known| (known, import.span)));
                 continue;
             }
             let loaded = if sources.files.len() < MAX_FILES {
@@ -105,6 +108,7 @@ pub(crate) fn load(
                 }
             };
             edges.extend(number);
+            written.extend(number.map(|number| (number, import.span)));
             numbers.insert(wanted, number);
         }
         // What a missing file declares is unknown; uses of it are not reported.
@@ -115,7 +119,40 @@ pub(crate) fn load(
         }
         files.push(tree);
         imports.push(edges);
+        places.push(written);
         next += 1;
     }
+    cycles(&places, sources, diagnostics);
     Loaded { files, imports }
+}
+
+/// Says which imports lead back to a file that is being imported; `places[f]` are the imports of
+/// file `f`.
+fn cycles(places: &[Vec<(u32, Span)>], sources: &SourceMap, diagnostics: &mut Vec<Diagnostic>) {
+    // The way from the main file to the one at hand: each file, and how many of its imports were
+    // followed.
+    let mut way: Vec<(u32, usize)> = vec![(0, 0)];
+    let mut seen = vec![false; places.len()];
+    while let Some((file, followed)) = way.last_mut() {
+        let Some((to, span)) = places[*file as usize].get(*followed).copied() else {
+            seen[*file as usize] = true;
+            way.pop();
+            continue;
+        };
+        *followed += 1;
+        if let Some(from) = way.iter().position(|(file, _)| *file == to) {
+            let round = way[from..].iter().map(|(file, _)| *file).chain([to]);
+            let names: Vec<String> = round
+                .filter_map(|file| sources.files.get(file as usize))
+                .map(|file| format!("`{}`", file.path))
+                .collect();
+            let message = format!("files import each other: {}", names.join(" imports "));
+            diagnostics.push(
+                Diagnostic::error(codes::IMPORT_CYCLE, span, message)
+                    .help("put what both need into a file of its own that both import"),
+            );
+        } else if !seen[to as usize] {
+            way.push((to, 0));
+        }
+    }
 }

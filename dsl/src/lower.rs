@@ -1,56 +1,11 @@
-//! The order of a plan's nodes, and what belongs to it.
-//!
-//! Two rewrites: a filter stands right after the last node that makes a column it reads, so that
-//! no paid call is made for a record that is dropped; the scheduling operator stands before the
-//! first expensive stage, so that what is cheap happens where the data is. Then everything the
-//! flow does not use is left out of its plan.
+//! What belongs to a plan: which declarations its nodes use, and which columns an expression reads.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::catalog::StageClass;
 use crate::plan::{Argument, Expr, Node, Plan, RelationStep};
 
-/// Orders the nodes and drops what is not used.
-pub(crate) fn finish(mut plan: Plan) -> Plan {
-    plan.nodes = order(std::mem::take(&mut plan.nodes));
-    prune(&mut plan);
-    plan
-}
-
-fn order(nodes: Vec<Node>) -> Vec<Node> {
-    let mut ordered: Vec<Node> = Vec::with_capacity(nodes.len() + 1);
-    let mut emits = Vec::new();
-    for node in nodes {
-        match node {
-            Node::Filter(filter) => {
-                let reads = columns_read(&filter.predicate);
-                // Behind the source, the last stage it reads, and the filters already there.
-                let mut place = ordered
-                    .iter()
-                    .rposition(|node| match node {
-                        Node::Source(_) => true,
-                        Node::Stage(stage) => reads.contains(&stage.column),
-                        _ => false,
-                    })
-                    .map_or(0, |at| at + 1);
-                while matches!(ordered.get(place), Some(Node::Filter(_))) {
-                    place += 1;
-                }
-                ordered.insert(place, Node::Filter(filter));
-            }
-            Node::Emit(_) | Node::Relate(_) => emits.push(node),
-            other => ordered.push(other),
-        }
-    }
-    let expensive =
-        |node: &Node| matches!(node, Node::Stage(stage) if stage.class != StageClass::Cheap);
-    let place = ordered.iter().position(expensive).unwrap_or(1).min(ordered.len());
-    ordered.insert(place, Node::Schedule);
-    ordered.extend(emits);
-    ordered
-}
-
-fn prune(plan: &mut Plan) {
+/// Leaves out what no node uses.
+pub(crate) fn prune(plan: &mut Plan) {
     let mut templates = BTreeSet::new();
     let mut indexes = BTreeSet::new();
     let mut endpoints = BTreeSet::new();

@@ -40,3 +40,57 @@ pub const ENTRIES: &[(&str, &str)] = &[
     ("report", "columns that reports show: `report: [throughput, latency_p99_ms]`"),
     ("backends", "where it may run: `backends: [twin]` [default: twin, sim and live]"),
 ];
+
+/// Entries of an `endpoint` block.
+pub const ENDPOINT: &[(&str, &str)] = &[
+    ("url", "address of the server, or `sim:PROFILE[@SPEED]`; a list names several servers"),
+    ("model", "name of the model, sent with each call"),
+    ("concurrency", "calls in flight over the whole cluster: a number or `auto`"),
+    ("limits", "most of it a minute: `{ requests: 3000/min, tokens: 600_000/min }`"),
+    ("retry", "tries again after a failure: `backoff(max: 4, base: 200ms, cap: 10s)`"),
+    ("hedge", "a second call beside a slow one: `quantile(95%, budget: 2%)`"),
+    ("balance", "which of several servers is called: `least_tokens` or `prefix_affinity`"),
+    ("price", "of a million tokens: `{ input: 0.15/Mtok, output: 0.60/Mtok }`"),
+    ("api_key", "the key, from the environment: `env(\"NAME\")`"),
+];
+
+/// Entries of a `schedule` block.
+pub const SCHEDULE: &[(&str, &str)] = &[
+    ("policy", "which task goes where, and when: `load_aware`, `priority(aging: 5s)`"),
+    ("slots", "tasks that a worker executes at once"),
+    ("priority", "an int of the record; higher goes earlier"),
+    ("fair", "whose a record is; policies share the workers fairly between them"),
+    ("due", "how long after its arrival a record is wanted"),
+    ("affinity", "what records have in common that run best on one worker"),
+    ("queue", "most tasks that wait before the source is paused"),
+    ("deadline", "a task that is not dispatched within this time is late"),
+    ("morsel", "records of a task; 0 lets the planner choose"),
+];
+
+/// Entries of an `index` block.
+pub const INDEX: &[(&str, &str)] = &[
+    ("embed", "text of a document that is searched, as in `embed: .text`"),
+    ("text", "the same by another name"),
+    ("with", "endpoint that makes the vectors; without it they are hashed from the words"),
+    ("search", "how it is searched: `bm25`, `vector` or `hybrid`"),
+];
+
+/// Entries of a block behind a `source`.
+pub const SOURCE: &[(&str, &str)] =
+    &[("bad_rows", "what to do with a row that cannot be read: `dead_letter` or `fail`")];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check;
+
+    #[test]
+    fn the_manual_knows_what_the_checker_takes() {
+        let names = |pages: &[(&'static str, &str)]| -> Vec<&'static str> {
+            pages.iter().map(|(name, _)| *name).collect()
+        };
+        assert_eq!(names(ENDPOINT), check::ENDPOINT_OPTIONS);
+        assert_eq!(names(SCHEDULE), check::SCHEDULE_OPTIONS);
+        assert_eq!(names(INDEX), check::INDEX_OPTIONS);
+    }
+}

@@ -27,6 +27,11 @@ impl Span {
         Span { start: self.end, ..self }
     }
 
+    /// Whether it is a place between two bytes.
+    pub(crate) fn is_empty(self) -> bool {
+        self.start == self.end
+    }
+
     /// Whether the two ranges have a byte in common (an empty range counts as one byte).
     pub(crate) fn overlaps(self, other: Span) -> bool {
         self.file == other.file

@@ -132,6 +132,7 @@ fn program(
         overrides: &overrides,
         env: request.env,
         incomplete: broken,
+        watched: false,
     };
     let unread = files.iter().any(|file| !loaded.files[*file as usize].poisoned.is_empty());
     let checked = check::check(input, names, &[]);

@@ -1,4 +1,10 @@
-//! "Did you mean": at most three names close to a misspelt one.
+//! "Did you mean": at most three names close to a misspelt one, and the fix that a single one is.
+
+use crate::diagnostic::Diagnostic;
+use crate::span::{SourceMap, Span};
+
+/// How the help of a suggestion begins, before the name; [`offer_fix`] knows it by that.
+const ASKED: [&str; 2] = ["did you mean `", "did you mean the field `"];
 
 /// A sentence with the names of `known` closest to `given`, if any is close.
 pub(crate) fn did_you_mean<'a>(
@@ -46,6 +52,43 @@ fn score(a: &str, b: &str) -> f64 {
     if edits < 0.5 { 0.0 } else { similar.max(edits + 0.1) }
 }
 
+/// Makes a suggestion of a single name a fix, where the misspelt one is all that was pointed at.
+///
+/// It is done for all findings at once, so that no place that suggests can forget it. Of several
+/// names none is taken: which was meant is not for a tool to guess.
+pub(crate) fn offer_fix(diagnostic: &mut Diagnostic, sources: &SourceMap) {
+    let (None, Some(span), Some(help)) = (&diagnostic.fix, diagnostic.span(), &diagnostic.help)
+    else {
+        return;
+    };
+    let asked = ASKED.iter().find_map(|asked| help.strip_prefix(asked)?.strip_suffix("`?"));
+    let Some(name) = asked.filter(|name| !name.contains('`')) else { return };
+    let (start, given) = unquoted(span.start, sources.text(span));
+    let is_word = |text: &str| {
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-/".contains(&byte))
+    };
+    let plain = |text: &'_ str| text.trim_start_matches('.').to_owned();
+    if is_word(given) && is_slip(&plain(given), &plain(name)) {
+        let end = start + given.len() as u32;
+        let replacement = name.to_owned();
+        diagnostic.fix =
+            Some(crate::diagnostic::Fix { span: Span { start, end, ..span }, replacement });
+    }
+}
+
+/// Whether one is the other with a letter or two wrong: less than a suggestion may ask for, since a
+/// fix is made unasked. `median` is not `mean`.
+fn is_slip(given: &str, name: &str) -> bool {
+    let most = if given.len() < 8 { 1 } else { 2 };
+    given.len() <= 64 && strsim::damerau_levenshtein(given, name) <= most
+}
+
+/// What stands between quotes, and where it begins.
+fn unquoted(start: u32, text: &str) -> (u32, &str) {
+    let inside = text.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+    inside.map_or((start, text), |inside| (start + 1, inside))
+}
+
 /// Names in backticks, for "one of ...".
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
@@ -61,5 +104,24 @@ mod tests {
         let known = ["timeout", "temperature", "max_tokens", "lane"];
         assert_eq!(did_you_mean("timout", known).as_deref(), Some("did you mean `timeout`?"));
         assert_eq!(did_you_mean("zzz", known), None);
+    }
+
+    #[test]
+    fn a_single_suggestion_is_a_fix_and_several_are_none() {
+        let fix = |text: &str, help: &str| {
+            let mut sources = SourceMap::default();
+            let file = sources.add("x.sage", text);
+            let span = Span { file, start: 0, end: text.len() as u32 };
+            let mut found = Diagnostic::error("S0201", span, "").help(help);
+            offer_fix(&mut found, &sources);
+            found.fix.map(|fix| (fix.span.start, fix.span.end, fix.replacement))
+        };
+        let to = |start, end, name: &str| Some((start, end, name.to_owned()));
+        assert_eq!(fix("timout", "did you mean `timeout`?"), to(0, 6, "timeout"));
+        assert_eq!(fix("\"bm52\"", "did you mean `bm25`?"), to(1, 5, "bm25"));
+        assert_eq!(fix("txt", "did you mean the field `.text`?"), to(0, 3, ".text"));
+        assert_eq!(fix("tex", "did you mean `text` or `next`?"), None);
+        assert_eq!(fix("f(tex)", "did you mean `text`?"), None, "more than the name");
+        assert_eq!(fix("(other)", "did you mean `text`?"), None);
     }
 }

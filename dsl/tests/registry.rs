@@ -92,3 +92,39 @@ fn overrides_are_checked_like_defaults() {
     assert!(plain(&set("wait", "20")).contains("durations have a unit"));
     assert!(plain(&set("lod", "heavy")).contains("did you mean `load`?"));
 }
+
+static PICKY: StageSpec = StageSpec {
+    signature: Signature {
+        name: "picky",
+        summary: "",
+        params: &[Param { name: "x", kind: Kind::Any, default: None, doc: "" }],
+        example: "",
+        takes_fields: false,
+    },
+    options: &[],
+    result: |types| Err(format!("nothing can be made of {}", types[0])),
+    calls: EndpointUse::None,
+    class: StageClass::Cheap,
+    cost: Cost { fixed_us: 1.0, per_unit: None },
+};
+
+#[test]
+fn a_stage_that_takes_no_such_values_says_so_in_its_own_words() {
+    let text = "sage 1\ntype T { id: string @key }\nsource s: T from csv(\"s.csv\")\nsink o: T to \
+                csv(\"o.csv\")\nflow f {\n  from s\n  stage x = picky(.id)\n  emit T { id: x } into \
+                o\n}\n";
+    static PICKY_ONLY: &[&StageSpec] = &[&PICKY];
+    let catalog = Catalog { stages: PICKY_ONLY, ..CATALOG };
+    let compiled = sage_dsl::compile(sage_dsl::Request {
+        path: "pipelines/x.sage",
+        text,
+        overrides: &[],
+        env: &|_| None,
+        load: &|_| Err("no files".to_owned()),
+        catalog: &catalog,
+    });
+    assert_eq!(
+        plain(&compiled),
+        "error[S0411] pipelines/x.sage:7:13 nothing can be made of string\n    at \"picky(.id)\""
+    );
+}

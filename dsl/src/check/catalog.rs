@@ -10,8 +10,14 @@ use crate::span::{SourceMap, Span};
 /// twice. Meant for a test where the catalog is put together.
 pub fn check_catalog(catalog: &Catalog) -> Vec<String> {
     let sources = SourceMap::default();
-    let input =
-        Inputs { catalog, sources: &sources, overrides: &[], env: &|_| None, incomplete: false };
+    let input = Inputs {
+        catalog,
+        sources: &sources,
+        overrides: &[],
+        env: &|_| None,
+        incomplete: false,
+        watched: false,
+    };
     let mut checker = Checker::new(input, Names::default());
     let mut problems = Vec::new();
     let stages: Vec<&'static Signature> =

@@ -23,7 +23,9 @@ impl Checker<'_> {
         if self.full() {
             return Typed::poison();
         }
-        self.deeper(written.span, |this| this.expr_of(written, scope, expected))
+        let typed = self.deeper(written.span, |this| this.expr_of(written, scope, expected));
+        self.see(written.span, &typed.ty);
+        typed
     }
 
     fn expr_of(

@@ -9,6 +9,7 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Column, Node, SchedulePlan, SourcePlan, columns_of};
 use crate::span::Span;
+use crate::types::Type;
 
 /// Steps that are checked, those of loops once a round; and columns of a record, since each may be
 /// one.
@@ -163,7 +164,11 @@ impl<'a> Checker<'a> {
         self.options(block, &[], "`from`");
         if let Some(found) = self.streams.get(&name.text) {
             self.used.insert(name.text.clone());
-            return found.clone();
+            let found = found.clone();
+            if let Some(source) = &found {
+                self.see(name.span, &Type::Record(source.record.clone()));
+            }
+            return found;
         }
         let known: Vec<String> = self.streams.keys().cloned().collect();
         let declare = format!("source {}: Type from csv(\"file.csv\")", name.text);

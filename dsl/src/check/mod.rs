@@ -55,8 +55,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::Experiment;
-use crate::lower;
 use crate::plan::{Column, EndpointPlan, IndexPlan, Plan, SinkPlan, SourcePlan, Template};
+use crate::rewrite;
 use crate::span::{SourceMap, Span};
 use crate::study::Program;
 use crate::testing::Test;
@@ -65,7 +65,14 @@ use crate::types::{Type, Value};
 use function::Body;
 
 pub use catalog::check_catalog;
+#[cfg(test)]
+pub(crate) use endpoint::ENDPOINT_OPTIONS;
+#[cfg(test)]
+pub(crate) use leaf::INDEX_OPTIONS;
 pub(crate) use names::Names;
+pub(crate) use prompt::variables as template_variables;
+#[cfg(test)]
+pub(crate) use schedule::SCHEDULE_OPTIONS;
 
 /// What a program is checked against.
 pub(crate) struct Inputs<'a> {
@@ -75,6 +82,8 @@ pub(crate) struct Inputs<'a> {
     pub(crate) env: &'a dyn Fn(&str) -> Option<String>,
     /// Something was wrong before: absence proves nothing.
     pub(crate) incomplete: bool,
+    /// Whether to note the type of every expression, for an editor.
+    pub(crate) watched: bool,
 }
 
 /// A declaration being resolved, or what came out of it.
@@ -85,6 +94,9 @@ enum Lazy<T> {
 
 /// Findings after which the checker looks no further.
 const ENOUGH: usize = 200;
+
+/// Types that are noted for an editor at most; what comes behind them it does not know.
+const MOST_SEEN: usize = 20_000;
 
 pub(crate) struct Checker<'a> {
     input: Inputs<'a>,
@@ -110,6 +122,8 @@ pub(crate) struct Checker<'a> {
     nesting: usize,
     /// Levels of the written expression at hand.
     written: usize,
+    /// Types by place, if they are watched.
+    seen: Vec<(Span, Type)>,
 }
 
 /// What a name or a `.field` may mean where an expression stands.
@@ -164,23 +178,29 @@ impl<'s> Scope<'s> {
 pub(crate) struct Checked {
     /// A plan per flow.
     pub(crate) plans: Vec<Plan>,
+    /// The same as they are written, before the rules of [`rewrite`].
+    pub(crate) written: Vec<Plan>,
     pub(crate) experiments: Vec<Experiment>,
     pub(crate) tests: Vec<Test>,
     /// Types of the params by name.
     pub(crate) params: Vec<(String, Type)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Types by place, if they were watched.
+    pub(crate) seen: Vec<(Span, Type)>,
 }
 
 /// Checks a program; its experiments draw their jobs from `programs` and from its own flows.
 pub(crate) fn check(input: Inputs<'_>, names: Names<'_>, programs: &[Program]) -> Checked {
     let mut checker = Checker::new(input, names);
     let own = checker.own_program();
-    let (plans, tests) = checker.program();
+    let (written, tests) = checker.program();
+    let plans: Vec<Plan> = written.iter().cloned().map(rewrite::rewritten).collect();
     let params = checker.param_types();
     let own = own.map(|own| Program { params: params.clone(), plans: plans.clone(), ..own });
     let programs: Vec<&Program> = own.iter().chain(programs).collect();
     let experiments = checker.experiments(&programs);
-    Checked { plans, experiments, tests, params, diagnostics: checker.diagnostics }
+    let (diagnostics, seen) = (checker.diagnostics, checker.seen);
+    Checked { plans, written, experiments, tests, params, diagnostics, seen }
 }
 
 impl<'a> Checker<'a> {
@@ -204,6 +224,14 @@ impl<'a> Checker<'a> {
             slots: 0,
             nesting: 0,
             written: 0,
+            seen: Vec::new(),
+        }
+    }
+
+    /// Notes the type of what stands at `span`, if an editor wants to know.
+    fn see(&mut self, span: Span, ty: &Type) {
+        if self.input.watched && self.seen.len() < MOST_SEEN && *ty != Type::Unknown {
+            self.seen.push((span, ty.clone()));
         }
     }
 
@@ -242,7 +270,7 @@ impl<'a> Checker<'a> {
         // What is to be said of a flow that is none has been said.
         let tests = if whole.len() == flows.len() { self.tests(&whole) } else { Vec::new() };
         self.warn_unused();
-        (whole.into_iter().map(lower::finish).collect(), tests)
+        (whole, tests)
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {

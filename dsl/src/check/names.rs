@@ -79,18 +79,51 @@ impl<'a> Names<'a> {
     ) -> Names<'a> {
         let main = program.first().copied().unwrap_or(0);
         let mut names = Names { reaches: reaches(imports), main, ..Names::default() };
-        for number in program {
+        // Whoever imports another comes before it: what it declares is no clash of its imports.
+        let reach = |file: &u32| {
+            let row = names.reaches.get(*file as usize);
+            row.map_or(0, |row| row.iter().filter(|reached| **reached).count())
+        };
+        let mut ordered: Vec<u32> = program.to_vec();
+        ordered.sort_by_key(|file| std::cmp::Reverse(reach(file)));
+        for number in &ordered {
             let Some(file) = files.get(*number as usize) else { continue };
             names.poisoned.extend(file.poisoned.iter().map(String::as_str));
             for item in &file.items {
                 names.item(*number, item, diagnostics);
             }
         }
+        let place = |wanted: u32| program.iter().position(|file| *file == wanted);
+        names.flows.sort_by_key(|(file, _)| place(*file));
+        names.schedules.sort_by_key(|(file, _)| place(*file));
+        names.slos.sort_by_key(|(file, _)| place(*file));
         // Imported flows run only when the main file has none of its own.
         if names.flows.iter().any(|(file, _)| *file == main) {
             names.flows.retain(|(file, _)| *file == main);
+            names.one_of_several(diagnostics);
         }
         names
+    }
+
+    /// Says so when the flows of the main file have a block of one import, and might as well have
+    /// that of another.
+    fn one_of_several(&self, diagnostics: &mut Vec<Diagnostic>) {
+        let schedules = self.schedules.iter().map(|(file, block)| (*file, block.span)).collect();
+        let slos = self.slos.iter().map(|(file, slo)| (*file, slo.span)).collect();
+        let blocks: [(&str, Vec<(u32, Span)>); 2] = [("schedule", schedules), ("slo", slos)];
+        for (word, found) in blocks {
+            let [(first, used), rest @ ..] = found.as_slice() else { continue };
+            let apart = |(file, _): &&(u32, Span)| !self.reaches[*first as usize][*file as usize];
+            let Some((_, other)) = rest.iter().find(apart).filter(|_| *first != self.main) else {
+                continue;
+            };
+            let message = format!("two imported files have a `{word}`, and the first is taken");
+            diagnostics.push(
+                Diagnostic::warning(codes::IMPORT_CONFLICT, *used, message)
+                    .also(*other, "and here")
+                    .help(format!("write a `{word}` into the importing file, which is then taken")),
+            );
+        }
     }
 
     fn item(&mut self, file: u32, item: &'a Item, diagnostics: &mut Vec<Diagnostic>) {

@@ -113,7 +113,7 @@ impl<'a> Checker<'a> {
 }
 
 /// Variables a template reads, with their offsets.
-fn variables(text: &str) -> Vec<(usize, String)> {
+pub(crate) fn variables(text: &str) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     let mut bound: BTreeSet<String> = BTreeSet::new();
     let mut at = 0;

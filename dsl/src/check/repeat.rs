@@ -200,6 +200,7 @@ impl<'a> Checker<'a> {
         }
         let value = Typed { ty: ty.clone(), ..value };
         let names = (name.text.as_str(), measured.to_owned());
+        self.see(name.span, &value.ty);
         let column = body.map(names, value, (name.span, self.line(carry.span)), outside);
         Carried { name: name.clone(), ty, column, next: None }
     }

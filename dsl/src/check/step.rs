@@ -97,6 +97,7 @@ impl<'a> Checker<'a> {
             body.read.extend(&plan.reads);
             if plan.endpoint.is_some() { plan.calls } else { EndpointUse::None }
         });
+        self.see(name.span, &checked.ty);
         let column = body.add(&name.text, name.text.clone(), name.span, checked.ty);
         body.made.push(Made { name: name.clone(), column, calls });
         if let Some(plan) = checked.plan {

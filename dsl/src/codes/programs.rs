@@ -176,6 +176,13 @@ pub(super) const PROGRAMS: &[Code] = &[
         name can be used that every arm defines with one type; after a loop, and in its `until`, \
         what it carries.",
     ),
+    page(
+        "S0217",
+        "files import each other",
+        "A declaration of the importing file overrides one of the imported file, so of two files \
+        that import each other nobody could say which overrides which. Put what both need into a \
+        file of its own that both import.",
+    ),
     page("S0301", "types differ", "The value has another type than the place it stands in."),
     page(
         "S0302",

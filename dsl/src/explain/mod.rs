@@ -3,6 +3,7 @@
 mod endpoint;
 mod experiment;
 mod relation;
+mod rewrites;
 mod stage;
 mod tree;
 
@@ -15,6 +16,7 @@ use crate::plan::{EmitPlan, Node, Plan, SourcePlan, Turn};
 use tree::Tree;
 
 pub use experiment::explain_experiment;
+pub use rewrites::explain_rewrites;
 
 /// Nodes behind the scheduling operator, in groups. Neighbouring stages that wait for something
 /// outside and do not read each other share a group: they run side by side. All others stand alone.

@@ -14,9 +14,11 @@ mod indent;
 mod spacing;
 mod token;
 
+use crate::compile::tidy;
 use crate::diagnostic::Diagnostic;
 use crate::parse;
 use crate::span::SourceMap;
+use crate::suggest;
 
 /// Why a text was left as it is.
 #[derive(Debug, Clone)]
@@ -34,10 +36,12 @@ pub enum NotFormatted {
 
 /// Lays a program out. `path` is for messages only; nothing is read.
 pub fn format(path: &str, text: &str) -> Result<String, NotFormatted> {
-    let (_, diagnostics) = parse::file(0, text);
+    let (_, mut diagnostics) = parse::file(0, text);
     if diagnostics.iter().any(Diagnostic::is_error) {
         let mut sources = SourceMap::default();
         sources.add(path, text);
+        diagnostics.iter_mut().for_each(|found| suggest::offer_fix(found, &sources));
+        tidy(&mut diagnostics);
         return Err(NotFormatted::Mistakes { diagnostics, sources });
     }
     let out = lay_out(text);

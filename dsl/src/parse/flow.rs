@@ -253,7 +253,14 @@ impl Reader<'_> {
 /// Names that a piece which could not be read may have declared.
 fn poison(pair: &Pair<'_, Rule>, flow: &mut ast::Flow) {
     for line in pair.as_str().lines() {
-        let words = ["stage", "carry", "join"];
+        let words = ["stage", "carry", "join", "let", "var"];
         flow.poisoned.extend(super::recover::declared_name(line.trim(), &words));
+        // `name = value`, where the word before the name was forgotten.
+        if let Some((name, rest)) = line.split_once('=')
+            && !rest.starts_with('=')
+            && super::recover::first_word(name.trim()) == name.trim()
+        {
+            flow.poisoned.push(name.trim().to_owned());
+        }
     }
 }

@@ -224,6 +224,9 @@ impl Reader<'_> {
         }
         if text == "," {
             let message = "one `,` too many";
+            if self.in_broken_line(span, message) {
+                return;
+            }
             self.report(Diagnostic::error(codes::UNEXPECTED, span, message).fix(span, ""));
             return;
         }
@@ -231,6 +234,11 @@ impl Reader<'_> {
             return;
         }
         let word = first_word(text);
+        // Where one ended too early, the next begins in the middle.
+        let middle = self.diagnostics.last().and_then(Diagnostic::span).is_some_and(Span::is_empty);
+        if (word.is_empty() || middle) && self.in_broken_line(span, "") {
+            return;
+        }
         let at = Span { end: span.start + word.len().max(1) as u32, ..span };
         let rest = text[word.len()..].trim_start();
         let diagnostic = if word.is_empty() && text.starts_with('"') && text.contains("\":") {
@@ -314,6 +322,18 @@ impl Reader<'_> {
         let message = format!("`{word}` is not a word of the language");
         self.report(Diagnostic::error(codes::FOREIGN_WORD, at, message).help(*help));
         true
+    }
+
+    /// Whether the last finding is another one of syntax in the same line: what comes behind it was
+    /// read in pieces.
+    fn in_broken_line(&self, span: Span, message: &str) -> bool {
+        self.diagnostics.last().is_some_and(|last| {
+            let start = last.span().map_or(u32::MAX, |at| at.start);
+            let between = self.text.get(start as usize..span.start as usize);
+            last.code == codes::UNEXPECTED
+                && last.message != message
+                && between.is_some_and(|text| !text.contains('\n'))
+        })
     }
 
     /// Whether the scanner has already said what is wrong with a piece.

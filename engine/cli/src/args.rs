@@ -11,7 +11,10 @@ use crate::commands::completions::CompletionsArguments;
 use crate::commands::experiment::ExperimentArguments;
 use crate::commands::fmt::FmtArguments;
 use crate::commands::gateway::GatewayArguments;
+use crate::commands::graph::GraphArguments;
 use crate::commands::jobs::JobsArguments;
+use crate::commands::lsp::LspArguments;
+use crate::commands::new::NewArguments;
 use crate::commands::replay::ReplayArguments;
 use crate::commands::retry::RetryArguments;
 use crate::commands::simulate::SimulateArguments;
@@ -42,6 +45,8 @@ pub(crate) enum Command {
     Experiment(Box<ExperimentArguments>),
     /// List, stop, resume and clean up the runs, retries and experiments of this user
     Jobs(JobsArguments),
+    /// Begin a pipeline: a program that runs, with a little data
+    New(NewArguments),
     /// Find all mistakes in programs without running them
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArguments),
@@ -53,6 +58,8 @@ pub(crate) enum Command {
     /// Show the plan of a program as a tree, or the page of an error code
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(ExplainArguments),
+    /// Draw the plan of a program
+    Graph(GraphArguments),
     /// List the stages, sources, sinks, policies, launchers or simulator profiles
     #[command(after_help = "Examples:\n  sage-flow list stages\n  sage-flow list policies --json")]
     List(ListArguments),
@@ -61,6 +68,9 @@ pub(crate) enum Command {
     Doc {
         /// Its name; all names are listed without it
         name: Option<String>,
+        /// Print a whole page of the reference as Markdown instead
+        #[arg(long, value_enum, value_name = "PAGE", conflicts_with = "name")]
+        markdown: Option<crate::commands::reference::Page>,
     },
     /// Serve a simulated vLLM over HTTP
     #[command(after_help = SIMULATOR_EXAMPLES)]
@@ -73,6 +83,8 @@ pub(crate) enum Command {
     Replay(ReplayArguments),
     /// Run the failed records of a run again
     Retry(RetryArguments),
+    /// Serve an editor: findings, completion, hover, renaming
+    Lsp(LspArguments),
     /// Print what a shell needs to complete command lines
     Completions(CompletionsArguments),
     /// Measure a real endpoint and write a profile to simulate it with
@@ -259,6 +271,9 @@ pub(crate) struct ExplainArguments {
     /// The plan as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Show what each rule of rewriting changed, with the plan before and after
+    #[arg(long, conflicts_with_all = ["json", "predict"])]
+    pub(crate) verbose: bool,
     /// Say what the twin predicts of a run: times, tokens, and what would be used up
     #[arg(long)]
     pub(crate) predict: bool,

@@ -9,8 +9,8 @@ use super::Checker;
 use crate::ast::{self, ExprKind, Given, TestPart};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::lower;
 use crate::plan::Plan;
+use crate::rewrite;
 use crate::suggest;
 use crate::testing::Test;
 
@@ -33,7 +33,7 @@ impl Checker<'_> {
             return None;
         }
         let (name, span) = (test.name.text.clone(), test.name.span);
-        let plan = lower::finish(plan);
+        let plan = rewrite::rewritten(plan);
         Some(Test { name, span, plan, given: given?, failing, faults, figures, expectations })
     }
 

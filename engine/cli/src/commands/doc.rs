@@ -166,7 +166,7 @@ fn parameters(title: &str, params: &[Param]) {
     println!();
 }
 
-fn kind_name(kind: Kind) -> String {
+pub(crate) fn kind_name(kind: Kind) -> String {
     match kind {
         Kind::Int => "int".into(),
         Kind::Count(least, most) => format!("{least} to {most}"),

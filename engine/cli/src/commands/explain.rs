@@ -45,7 +45,10 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
             print!("{}", sage_dsl::explain_experiment(experiment));
         }
     }
-    for plan in &compiled.plans {
+    for (at, plan) in compiled.plans.iter().enumerate() {
+        if let Some(written) = compiled.written.get(at).filter(|_| arguments.verbose) {
+            print!("{}", sage_dsl::explain_rewrites(written));
+        }
         if arguments.json {
             println!("{}", serde_json::to_string_pretty(plan)?);
         } else {

@@ -10,9 +10,13 @@ mod explain;
 mod fix;
 pub(crate) mod fmt;
 pub(crate) mod gateway;
+pub(crate) mod graph;
 mod hints;
 pub(crate) mod jobs;
 mod list;
+pub(crate) mod lsp;
+pub(crate) mod new;
+pub(crate) mod reference;
 pub(crate) mod replay;
 pub(crate) mod retry;
 mod run;
@@ -37,9 +41,16 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Fmt(arguments) => fmt::fmt(&arguments),
         Command::Completions(arguments) => completions::completions(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Graph(arguments) => graph::graph(&arguments),
         Command::Test(arguments) => test::test(&arguments),
         Command::List(arguments) => list::list(&arguments),
-        Command::Doc { name } => doc::doc(name.as_deref()),
+        Command::New(arguments) => new::new(&arguments),
+        Command::Lsp(arguments) => lsp::lsp(&arguments),
+        Command::Doc { markdown: Some(page), .. } => {
+            print!("{}", reference::page(page));
+            Ok(Exit::Complete)
+        }
+        Command::Doc { name, markdown: None } => doc::doc(name.as_deref()),
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Simulator(arguments) => simulator::simulator(&arguments),
         Command::Gateway(arguments) => gateway::gateway(&arguments),

@@ -21,7 +21,9 @@ pub(super) fn staged(test: &Test, folder: &Path) -> anyhow::Result<Plan> {
     let templates = Templates::compile(&plan.templates)?;
     for (number, sink) in plan.sinks.iter_mut().enumerate() {
         FORMAT.clone_into(&mut sink.kind);
-        sink.args = vec![("path".to_owned(), Value::String(file_of(number)))];
+        // Whatever else it says, such as which changes it wants, still holds.
+        sink.args.retain(|(name, _)| name != "path");
+        sink.args.push(("path".to_owned(), Value::String(file_of(number))));
     }
     for node in &mut plan.nodes {
         if let (Node::Source(source), Given::Records(records)) = (node, &test.given) {

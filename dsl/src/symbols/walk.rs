@@ -1,0 +1,399 @@
+//! From trees to symbols: every name with what it names.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{Mention, Symbol, SymbolKind, declared};
+use crate::ast::{self, ExprKind, Item, Part, Point, Step, TyKind};
+use crate::check::template_variables;
+use crate::load::Loaded;
+use crate::span::{SourceMap, Span};
+use crate::types::Type;
+
+type Key = (SymbolKind, Option<String>, String);
+
+pub(super) struct Walk<'a> {
+    sources: &'a SourceMap,
+    pub(super) types: &'a HashMap<Span, Type>,
+    /// Declared values, types and enums of all files.
+    pub(super) declared: HashMap<&'a str, SymbolKind>,
+    /// Names that flows give, each with its flow.
+    pub(super) columns: HashSet<(&'a str, &'a str)>,
+    /// Names that groups leave, each with where its group begins; behind it `.name` is that.
+    pub(super) grouped: HashMap<(&'a str, &'a str), u32>,
+    /// Record of a sink, by the name of the sink.
+    sinks: HashMap<&'a str, &'a str>,
+    numbers: HashMap<Key, usize>,
+    symbols: Vec<Symbol>,
+    mentions: Vec<Mention>,
+}
+
+/// Where an expression stands.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Around<'a> {
+    pub(super) flow: Option<&'a str>,
+    /// Type of `.`.
+    pub(super) record: Option<&'a str>,
+    /// The function whose parameters are in sight.
+    pub(super) function: Option<&'a ast::FnDef>,
+}
+
+pub(super) fn symbols(
+    loaded: &Loaded,
+    sources: &SourceMap,
+    types: &HashMap<Span, Type>,
+) -> (Vec<Symbol>, Vec<Mention>) {
+    let mut walk = Walk {
+        sources,
+        types,
+        declared: HashMap::new(),
+        columns: HashSet::new(),
+        grouped: HashMap::new(),
+        sinks: HashMap::new(),
+        numbers: HashMap::new(),
+        symbols: Vec::new(),
+        mentions: Vec::new(),
+    };
+    let items = || loaded.files.iter().flat_map(|file| &file.items);
+    items().for_each(|item| walk.announce(item));
+    items().for_each(|item| walk.item(item));
+    (walk.symbols, walk.mentions)
+}
+
+impl<'a> Walk<'a> {
+    /// Declarations may be used before they are made.
+    fn announce(&mut self, item: &'a Item) {
+        let (name, kind) = match item {
+            Item::Param(it) => (&it.name, SymbolKind::Param),
+            Item::Type(it) => (&it.name, SymbolKind::Type),
+            Item::Enum(it) => (&it.name, SymbolKind::Enum),
+            Item::Endpoint(it) => (&it.name, SymbolKind::Endpoint),
+            Item::Source(it) => (&it.name, SymbolKind::Source),
+            Item::Sink(it) => {
+                if let Some(ty) = &it.ty {
+                    self.sinks.entry(&it.name.text).or_insert(&ty.text);
+                }
+                (&it.name, SymbolKind::Sink)
+            }
+            Item::Index(it) => (&it.name, SymbolKind::Index),
+            Item::Prompt(it) => (&it.name, SymbolKind::Prompt),
+            Item::Fn(it) => (&it.name, SymbolKind::Function),
+            Item::Flow(it) => {
+                self.announce_steps(&it.name.text, &it.steps);
+                return;
+            }
+            Item::Schedule(_) | Item::Slo(_) | Item::Test(_) | Item::Experiment(_) => return,
+        };
+        self.declared.entry(&name.text).or_insert(kind);
+    }
+
+    fn announce_steps(&mut self, flow: &'a str, steps: &'a [Step]) {
+        for step in steps {
+            match step {
+                Step::Stage(stage) => {
+                    self.columns.insert((flow, &stage.name.text));
+                }
+                Step::Carry(carry) => {
+                    self.columns.insert((flow, &carry.name.text));
+                }
+                Step::Route(route) => {
+                    route.arms.iter().for_each(|arm| self.announce_steps(flow, &arm.steps));
+                }
+                Step::Loop(repeat) => self.announce_steps(flow, &repeat.steps),
+                Step::Group(group) => {
+                    let keys = group.keys.iter().filter_map(|key| key.name.as_ref());
+                    let names = keys.chain(group.aggregates.entries.iter().map(|it| &it.key));
+                    let start = group.span.start;
+                    self.grouped.extend(names.map(|name| ((flow, name.text.as_str()), start)));
+                }
+                Step::FlatMap(name, _) => {
+                    self.columns.insert((flow, &name.text));
+                }
+                Step::From(..)
+                | Step::Where(_)
+                | Step::Emit(_)
+                | Step::Dedup(_)
+                | Step::Join(_) => {}
+            }
+        }
+    }
+
+    pub(super) fn note(
+        &mut self,
+        kind: SymbolKind,
+        container: Option<&str>,
+        name: &ast::Name,
+        defines: bool,
+    ) {
+        self.note_at(kind, container, &name.text, name.span, defines);
+    }
+
+    pub(super) fn note_at(
+        &mut self,
+        kind: SymbolKind,
+        container: Option<&str>,
+        name: &str,
+        span: Span,
+        defines: bool,
+    ) {
+        let key = (kind, container.map(str::to_owned), name.to_owned());
+        let next = self.symbols.len();
+        let symbol = *self.numbers.entry(key).or_insert(next);
+        if symbol == next {
+            self.symbols.push(Symbol {
+                name: name.to_owned(),
+                kind,
+                container: container.map(str::to_owned),
+                ty: None,
+                doc: None,
+                line: None,
+            });
+        }
+        let entry = &mut self.symbols[symbol];
+        if entry.ty.is_none() {
+            entry.ty = self.types.get(&span).cloned();
+        }
+        if defines && entry.line.is_none() {
+            (entry.doc, entry.line) = declared(self.sources, span);
+        }
+        self.mentions.push(Mention { span, symbol, defines });
+    }
+
+    fn declaration(&mut self, kind: SymbolKind, name: &ast::Name) {
+        self.note(kind, None, name, true);
+    }
+
+    /// A name that must be that of a declaration of this kind.
+    pub(super) fn reference(&mut self, kind: SymbolKind, name: &ast::Name) {
+        self.note(kind, None, name, false);
+    }
+
+    pub(super) fn type_name(&mut self, name: &str, span: Span) {
+        if let Some(kind @ (SymbolKind::Type | SymbolKind::Enum)) = self.declared.get(name) {
+            let span = Span { end: span.start + name.len() as u32, ..span };
+            self.note_at(*kind, None, name, span, false);
+        }
+    }
+
+    fn ty(&mut self, ty: &ast::Ty) {
+        match &ty.kind {
+            TyKind::Name(name) => self.type_name(name, ty.span),
+            TyKind::List(item) => self.ty(item),
+            TyKind::Vector(_) => {}
+        }
+    }
+
+    fn item(&mut self, item: &'a Item) {
+        let nowhere = Around::default();
+        match item {
+            Item::Param(it) => {
+                self.declaration(SymbolKind::Param, &it.name);
+                it.ty.iter().for_each(|ty| self.ty(ty));
+                it.default.iter().for_each(|value| self.expr(value, nowhere));
+            }
+            Item::Type(it) => {
+                self.declaration(SymbolKind::Type, &it.name);
+                for field in &it.fields {
+                    self.note(SymbolKind::Field, Some(&it.name.text), &field.name, true);
+                    self.ty(&field.ty);
+                    field.default.iter().for_each(|value| self.expr(value, nowhere));
+                }
+            }
+            Item::Enum(it) => {
+                self.declaration(SymbolKind::Enum, &it.name);
+                for variant in &it.variants {
+                    self.note(SymbolKind::Variant, Some(&it.name.text), variant, true);
+                }
+            }
+            Item::Endpoint(it) => {
+                self.declaration(SymbolKind::Endpoint, &it.name);
+                self.block(&it.block, nowhere);
+            }
+            Item::Source(it) => self.leaf(SymbolKind::Source, it),
+            Item::Sink(it) => self.leaf(SymbolKind::Sink, it),
+            Item::Index(it) => self.leaf(SymbolKind::Index, it),
+            Item::Prompt(it) => self.prompt(it),
+            Item::Fn(it) => {
+                self.declaration(SymbolKind::Function, &it.name);
+                self.parameters(&it.name.text, &it.params);
+                it.result.iter().for_each(|ty| self.ty(ty));
+                self.expr(&it.body, Around { function: Some(it), ..nowhere });
+            }
+            Item::Flow(it) => {
+                self.declaration(SymbolKind::Flow, &it.name);
+                let record = self.record_of(&it.steps);
+                self.steps(&it.steps, Around { flow: Some(&it.name.text), record, function: None });
+            }
+            Item::Schedule(block) => self.block(block, nowhere),
+            Item::Slo(_) => {}
+            Item::Test(it) => self.test(it),
+            Item::Experiment(it) => self.experiment(it),
+        }
+    }
+
+    /// Name of the type of the records that the steps begin with.
+    fn record_of(&self, steps: &'a [Step]) -> Option<&'a str> {
+        let Some(Step::From(name, _)) = steps.first() else { return None };
+        match self.types.get(&name.span)? {
+            Type::Record(record) => Some(&record.name),
+            _ => None,
+        }
+    }
+
+    fn leaf(&mut self, kind: SymbolKind, leaf: &'a ast::Leaf) {
+        self.declaration(kind, &leaf.name);
+        leaf.ty.iter().for_each(|ty| self.type_name(&ty.text, ty.span));
+        let record = leaf.ty.as_ref().map(|ty| ty.text.as_str());
+        let around = Around { record, ..Around::default() };
+        leaf.call.args.iter().for_each(|arg| self.expr(&arg.value, around));
+        self.block(&leaf.block, around);
+    }
+
+    fn parameters(&mut self, of: &str, params: &[ast::TypedName]) {
+        for param in params {
+            self.note(SymbolKind::Local, Some(of), &param.name, true);
+            self.ty(&param.ty);
+        }
+    }
+
+    fn prompt(&mut self, prompt: &'a ast::Prompt) {
+        self.declaration(SymbolKind::Prompt, &prompt.name);
+        self.parameters(&prompt.name.text, &prompt.params);
+        prompt.result.iter().for_each(|ty| self.ty(ty));
+        let raw = self.sources.text(prompt.raw);
+        for (offset, name) in template_variables(raw) {
+            if prompt.params.iter().any(|param| param.name.text == name) {
+                let start = prompt.raw.start + offset as u32;
+                let span = Span { start, end: start + name.len() as u32, ..prompt.raw };
+                self.note_at(SymbolKind::Local, Some(&prompt.name.text), &name, span, false);
+            }
+        }
+    }
+
+    fn experiment(&mut self, experiment: &'a ast::Experiment) {
+        let nowhere = Around::default();
+        for part in &experiment.parts {
+            match part {
+                Part::Jobs(_, jobs) => {
+                    for job in jobs {
+                        self.reference(SymbolKind::Flow, &job.flow);
+                        self.settings(&job.block);
+                    }
+                }
+                Part::Setting(entry) => self.setting(entry),
+                Part::Sweep(sweep) => {
+                    self.param_key(&sweep.key);
+                    for point in &sweep.points {
+                        match point {
+                            Point::Value(value) => self.expr(value, nowhere),
+                            Point::Group(_, block) => self.settings(block),
+                        }
+                    }
+                }
+                Part::Claim(_) => {}
+                Part::Quick(_, block) => self.settings(block),
+            }
+        }
+    }
+
+    /// What it mocks and expects names columns of a flow that is not known here.
+    fn test(&mut self, test: &'a ast::Test) {
+        for part in &test.parts {
+            match part {
+                ast::TestPart::Given(ast::Given::Of(_, source)) => {
+                    self.reference(SymbolKind::Source, source);
+                }
+                ast::TestPart::Given(ast::Given::Records(records, _)) => {
+                    self.expr(records, Around::default());
+                }
+                ast::TestPart::Fault(fault) => {
+                    self.reference(SymbolKind::Endpoint, &fault.endpoint);
+                }
+                ast::TestPart::Mock(_) | ast::TestPart::Expect(_) => {}
+            }
+        }
+    }
+
+    fn settings(&mut self, block: &'a ast::Block) {
+        block.entries.iter().for_each(|entry| self.setting(entry));
+    }
+
+    fn setting(&mut self, entry: &'a ast::Entry) {
+        self.param_key(&entry.key);
+        self.expr(&entry.value, Around::default());
+    }
+
+    fn param_key(&mut self, key: &ast::Name) {
+        if self.declared.get(key.text.as_str()) == Some(&SymbolKind::Param) {
+            self.reference(SymbolKind::Param, key);
+        }
+    }
+
+    fn steps(&mut self, steps: &'a [Step], around: Around<'a>) {
+        for step in steps {
+            match step {
+                Step::From(name, block) => {
+                    self.reference(SymbolKind::Source, name);
+                    self.block(block, around);
+                }
+                Step::Where(condition) => self.expr(condition, around),
+                Step::Stage(stage) => {
+                    self.note(SymbolKind::Column, around.flow, &stage.name, true);
+                    self.expr(&stage.value, around);
+                    stage.on.iter().for_each(|on| self.reference(SymbolKind::Endpoint, on));
+                    self.block(&stage.block, around);
+                }
+                Step::Emit(emit) => self.emit(emit, around),
+                Step::Group(group) => self.group(group, around),
+                Step::FlatMap(name, list) => {
+                    self.note(SymbolKind::Column, around.flow, name, true);
+                    self.expr(list, around);
+                }
+                Step::Join(join) => {
+                    self.reference(SymbolKind::Source, &join.source);
+                    self.expr(&join.on, around);
+                }
+                Step::Dedup(dedup) => dedup.keys.iter().for_each(|key| self.expr(key, around)),
+                Step::Route(route) => {
+                    self.expr(&route.subject, around);
+                    for arm in &route.arms {
+                        arm.pattern.iter().for_each(|it| self.pattern(it, route.subject.span));
+                        self.steps(&arm.steps, around);
+                    }
+                }
+                Step::Loop(repeat) => {
+                    self.steps(&repeat.steps, around);
+                    repeat.until.iter().for_each(|it| self.expr(it, around));
+                }
+                Step::Carry(carry) => {
+                    self.note(SymbolKind::Column, around.flow, &carry.name, true);
+                    carry.ty.iter().for_each(|ty| self.ty(ty));
+                    self.expr(&carry.value, around);
+                }
+            }
+        }
+    }
+
+    fn group(&mut self, group: &'a ast::Group, around: Around<'a>) {
+        for key in &group.keys {
+            key.name.iter().for_each(|it| self.note(SymbolKind::Column, around.flow, it, true));
+            self.expr(&key.value, around);
+        }
+        for entry in &group.aggregates.entries {
+            self.note(SymbolKind::Column, around.flow, &entry.key, true);
+            self.expr(&entry.value, around);
+        }
+    }
+
+    fn emit(&mut self, emit: &'a ast::Emit, around: Around<'a>) {
+        self.reference(SymbolKind::Sink, &emit.sink);
+        emit.condition.iter().for_each(|condition| self.expr(condition, around));
+        let Some(record) = &emit.record else { return };
+        if let ExprKind::Record(None, block) = &record.kind {
+            // Without a name it is the record of the sink.
+            let ty = self.sinks.get(emit.sink.text.as_str()).copied();
+            self.record(ty, block, around);
+        } else {
+            self.expr(record, around);
+        }
+    }
+}

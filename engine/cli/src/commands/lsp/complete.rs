@@ -1,0 +1,174 @@
+//! Completion: what may stand at a cursor.
+
+use lsp_types::{CompletionItem, CompletionItemKind};
+use sage_dsl::catalog::{self, Catalog, Param};
+use sage_dsl::manual;
+use sage_dsl::symbols::{Survey, SymbolKind};
+use sage_dsl::types::Type;
+
+use super::context::{Context, Owner, Place, context};
+use super::documents::Documents;
+use super::items;
+use crate::catalog::catalog;
+
+/// A word that no program has. It stands where a name is missing, so that what is around it can be
+/// read and has types.
+const STAND_IN: &str = "zz__cursor";
+
+pub(super) fn complete(documents: &mut Documents, path: &str, cursor: u32) -> Vec<CompletionItem> {
+    let Some(document) = documents.get(path) else { return Vec::new() };
+    let text = document.text.clone();
+    let context = context(&text, cursor as usize);
+    let needs_types = matches!(context.place, Place::FieldOf(_) | Place::OwnField);
+    if needs_types && context.word == cursor as usize {
+        // `hits.` alone is no expression.
+        let mut whole = text.clone();
+        whole.insert_str(cursor as usize, STAND_IN);
+        let survey = documents.survey_of(path, &whole, &std::collections::HashMap::new());
+        return choices(&context, &survey);
+    }
+    documents.survey(path).map(|survey| choices(&context, survey)).unwrap_or_default()
+}
+
+fn choices(context: &Context, survey: &Survey) -> Vec<CompletionItem> {
+    let catalog = catalog();
+    let leaves = |list: &[&'static catalog::Signature]| {
+        list.iter().map(|signature| items::leaf(signature)).collect()
+    };
+    match &context.place {
+        Place::Nothing => Vec::new(),
+        Place::Declaration => {
+            items::DECLARATIONS.iter().map(|(word, text)| items::snippet(word, text)).collect()
+        }
+        Place::Step => items::STEPS.iter().map(|(word, text)| items::snippet(word, text)).collect(),
+        Place::FieldOf(end) => survey.type_ending_at(*end as u32).map(fields).unwrap_or_default(),
+        Place::OwnField => {
+            let flow = context.flow.as_deref();
+            flow.and_then(|flow| survey.record_of_flow(flow)).map(fields).unwrap_or_default()
+        }
+        Place::Type => {
+            let built_in = items::BUILT_IN_TYPES
+                .iter()
+                .map(|name| items::plain(name, CompletionItemKind::KEYWORD, "built in"));
+            declared(survey, &[SymbolKind::Type, SymbolKind::Enum]).chain(built_in).collect()
+        }
+        Place::Endpoint => declared(survey, &[SymbolKind::Endpoint]).collect(),
+        Place::Source => declared(survey, &[SymbolKind::Source]).collect(),
+        Place::Sink => declared(survey, &[SymbolKind::Sink]).collect(),
+        Place::SourceKind => leaves(catalog.sources),
+        Place::DocumentsKind => leaves(catalog.documents),
+        Place::SinkKind => leaves(catalog.sinks),
+        Place::Policy => leaves(catalog.policies),
+        Place::Entry(owner) => entries(owner, survey, &catalog),
+        Place::Value(owner, key) => {
+            let of_param = param(owner, key, &catalog).map(items::values).unwrap_or_default();
+            if of_param.is_empty() { expression(context, survey, &catalog, None) } else { of_param }
+        }
+        Place::Expression(called) => expression(context, survey, &catalog, called.as_deref()),
+    }
+}
+
+/// The parameter or option called `key`.
+fn param(owner: &Owner, key: &str, catalog: &Catalog) -> Option<&'static Param> {
+    let Owner::Stage(called) = owner else { return None };
+    catalog.stage(called)?.options.iter().find(|option| option.name == key)
+}
+
+fn entries(owner: &Owner, survey: &Survey, catalog: &Catalog) -> Vec<CompletionItem> {
+    let pages = |pages: &[(&str, &str)]| {
+        let item =
+            |(name, doc): &(&str, &str)| items::named(name, doc, CompletionItemKind::PROPERTY);
+        pages.iter().map(item).collect()
+    };
+    match owner {
+        Owner::Stage(called) => {
+            let options = catalog.stage(called).map_or(&[][..], |spec| spec.options);
+            options.iter().map(items::key).collect()
+        }
+        Owner::Endpoint => pages(manual::ENDPOINT),
+        Owner::Schedule => pages(manual::SCHEDULE),
+        Owner::Index => pages(manual::INDEX),
+        Owner::Source => pages(manual::SOURCE),
+        Owner::Record(name) => survey
+            .symbols
+            .iter()
+            .filter(|it| it.kind == SymbolKind::Field && it.container.as_deref() == Some(name))
+            .map(|it| items::named(&it.name, "", CompletionItemKind::FIELD))
+            .collect(),
+        Owner::Other => Vec::new(),
+    }
+}
+
+/// Names that may stand in an expression.
+fn expression(
+    context: &Context,
+    survey: &Survey,
+    catalog: &Catalog,
+    called: Option<&str>,
+) -> Vec<CompletionItem> {
+    let mut found: Vec<CompletionItem> = Vec::new();
+    if let Some(spec) = called.and_then(|called| catalog.stage(called)) {
+        found.extend(spec.signature.params.iter().map(items::key));
+    }
+    let own = |symbol: &sage_dsl::symbols::Symbol| match symbol.kind {
+        SymbolKind::Column => context.flow.is_some() && symbol.container == context.flow,
+        SymbolKind::Local => {
+            context.declaration.is_some() && symbol.container == context.declaration
+        }
+        SymbolKind::Param
+        | SymbolKind::Function
+        | SymbolKind::Prompt
+        | SymbolKind::Index
+        | SymbolKind::Variant => true,
+        _ => false,
+    };
+    found.extend(survey.symbols.iter().filter(|symbol| own(symbol)).map(item));
+    if context.flow.is_some() && called.is_none() {
+        found.extend(catalog.stages.iter().map(|spec| items::leaf(&spec.signature)));
+    }
+    found.extend(sage_dsl::FUNCTIONS.iter().map(|function| CompletionItem {
+        documentation: Some(items::markdown(function.doc.to_owned())),
+        ..items::plain(function.name, CompletionItemKind::FUNCTION, function.signature)
+    }));
+    let words = items::WORDS.iter();
+    found.extend(words.map(|word| items::plain(word, CompletionItemKind::KEYWORD, "")));
+    found.dedup_by(|a, b| a.label == b.label);
+    found
+}
+
+fn declared<'s>(
+    survey: &'s Survey,
+    kinds: &'s [SymbolKind],
+) -> impl Iterator<Item = CompletionItem> + 's {
+    survey.symbols.iter().filter(move |symbol| kinds.contains(&symbol.kind)).map(item)
+}
+
+fn item(symbol: &sage_dsl::symbols::Symbol) -> CompletionItem {
+    let kind = match symbol.kind {
+        SymbolKind::Param | SymbolKind::Local => CompletionItemKind::CONSTANT,
+        SymbolKind::Type => CompletionItemKind::STRUCT,
+        SymbolKind::Enum => CompletionItemKind::ENUM,
+        SymbolKind::Variant => CompletionItemKind::ENUM_MEMBER,
+        SymbolKind::Prompt | SymbolKind::Function => CompletionItemKind::FUNCTION,
+        SymbolKind::Column => CompletionItemKind::VARIABLE,
+        _ => CompletionItemKind::MODULE,
+    };
+    let detail = match &symbol.ty {
+        Some(ty) => format!("{}: {ty}", symbol.kind.word()),
+        None => symbol.line.clone().unwrap_or_else(|| symbol.kind.word().to_owned()),
+    };
+    items::plain(&symbol.name, kind, detail)
+}
+
+/// Fields of a record, of the elements of a list, of what may be null.
+fn fields(ty: &Type) -> Vec<CompletionItem> {
+    match ty {
+        Type::Record(record) => record
+            .fields
+            .iter()
+            .map(|field| items::plain(&field.name, CompletionItemKind::FIELD, field.ty.to_string()))
+            .collect(),
+        Type::List(inner) | Type::Optional(inner) => fields(inner),
+        _ => Vec::new(),
+    }
+}

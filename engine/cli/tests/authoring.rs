@@ -1,0 +1,186 @@
+//! The verbs of writing a program, on the built binary: `fmt`, `check --fix`, `check --format json`
+//! and `completions`.
+
+mod support;
+
+use serde_json::Value;
+use support::{Sage, again};
+
+/// Right, and laid out in no way at all.
+const LOOSE: &str = "sage 1
+param   least:int=2
+type Query{id:string@key,text:string}
+type Size {id:string@key,n:int}
+source queries:Query from csv(\"queries.csv\")
+sink sizes:Size to csv(\"sizes.csv\") // the sizes
+flow sizes_of{
+from queries
+   where length( .text )>least
+stage n=length(.text)
+emit Size{id:.id,n:n} into sizes
+}
+";
+
+/// One letter wrong in each line that ends in a comment.
+const MISSPELT: &str = "sage 1
+type Query { id: string @key, text: string }
+type Answer { id: string @key, text: strin }  // built-in type
+source queries: Query from cvs(\"queries.csv\") // source
+sink answers: Anser to jsonl(\"answers.jsonl\") // declared type
+index docs: Query from jsonl(\"docs.jsonl\") { embed: .text }
+endpoint llm { url: \"sim:a100/qwen2.5-7b\", concurency: 4 } // option of an endpoint
+flow ask {
+  from qeries // source by name
+  where length(.txt) > 2 // field of the record
+  stage hits = search(docs, .text, kk: 3) // parameter
+  stage best = rerank(hit, .text) // stage
+  stage answer = generate(best[0].text ?? .text) on lm { max_token: 8 } // endpoint and option
+  emit Answer { id: .id, txt: answer.txt } into answer // fields and sink
+}
+schedule { policy: fifoo } // policy
+";
+
+fn json(text: &str) -> Vec<Value> {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn fmt_writes_the_usual_layout_and_then_has_nothing_to_do() {
+    let first = Sage::new().file("a.sage", LOOSE);
+    again(&first, "fmt a.sage").go().exits(0).says("a.sage: formatted");
+    let text = std::fs::read_to_string(first.folder.path().join("a.sage")).unwrap();
+    assert!(text.contains("\n  where length(.text) > least\n"), "{text}");
+    assert!(text.contains("\nsink sizes: Size to csv(\"sizes.csv\") // the sizes\n"), "{text}");
+    let second = again(&first, "fmt a.sage").go().exits(0);
+    assert_eq!((second.stdout.as_str(), second.stderr.as_str()), ("", ""));
+    again(&first, "fmt --check a.sage").go().exits(0);
+    // As a filter it gives the same text, and reads no file.
+    let filter = Sage::new().args("fmt -").stdin(LOOSE).go().exits(0);
+    assert_eq!(filter.stdout, text);
+}
+
+#[test]
+fn fmt_check_shows_what_would_change_and_writes_nothing() {
+    let first = Sage::new().file("a.sage", LOOSE).file("b.sage", "sage 1\n");
+    let done = again(&first, "fmt --check a.sage b.sage").go().exits(1);
+    assert!(done.stdout.contains("-stage n=length(.text)\n"), "{}", done.stdout);
+    assert!(done.stdout.contains("+  stage n = length(.text)\n"), "{}", done.stdout);
+    assert!(!done.stdout.contains("b.sage"), "{}", done.stdout);
+    done.says("1 of 2 files would change");
+    assert_eq!(std::fs::read_to_string(first.folder.path().join("a.sage")).unwrap(), LOOSE);
+}
+
+#[test]
+fn fmt_leaves_what_it_cannot_read_and_goes_on_with_the_rest() {
+    let broken = "sage 1\nflow f {\n   from  queries\n";
+    let first = Sage::new().file("broken.sage", broken).file("a.sage", LOOSE);
+    again(&first, "fmt broken.sage a.sage")
+        .go()
+        .exits(1)
+        .says("error[S0102]")
+        .says("broken.sage: left as it is, for its mistakes")
+        .says("a.sage: formatted");
+    let left = std::fs::read_to_string(first.folder.path().join("broken.sage")).unwrap();
+    assert_eq!(left, broken);
+    Sage::new().args("fmt none.sage").go().exits(1).says("none.sage");
+}
+
+#[test]
+fn check_fix_corrects_misspelt_names_of_every_kind() {
+    let first = Sage::new()
+        .file("a.sage", MISSPELT)
+        .file("queries.csv", "id,text\n")
+        .file("docs.jsonl", "{\"id\": \"d1\", \"text\": \"tasks\"}\n");
+    let before = again(&first, "check a.sage --format json").go().exits(1);
+    let mistakes = json(&before.stdout);
+    assert!(mistakes.len() >= 8, "{}", before.stdout);
+    again(&first, "check a.sage --fix").go().exits(0).says(" fixes");
+    let text = std::fs::read_to_string(first.folder.path().join("a.sage")).unwrap();
+    for part in [
+        "text: string }  //",
+        "from csv(",
+        "answers: Answer to",
+        "concurrency: 4",
+        "from queries //",
+        "length(.text) > 2",
+        "k: 3)",
+        "rerank(hits, .text)",
+        "on llm { max_tokens: 8 }",
+        "text: answer.text } into answers //",
+        "policy: fifo }",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in\n{text}");
+    }
+    // Nothing else was touched: line for line, only words differ.
+    assert_eq!(text.lines().count(), MISSPELT.lines().count());
+    again(&first, "check a.sage --fix").go().exits(0);
+    assert_eq!(std::fs::read_to_string(first.folder.path().join("a.sage")).unwrap(), text);
+}
+
+#[test]
+fn check_fix_leaves_what_is_not_for_a_tool_to_decide() {
+    let text = "sage 1\ntype T { id: string @key, first: int, fist: int }\nsource s: T from csv(\"s.csv\")\n\
+                sink o: T to csv(\"o.csv\")\nflow f {\n  from s\n  emit T { id: .id, first: .firt, \
+                fist: .fist } into o\n}\n";
+    let first = Sage::new().file("a.sage", text).file("s.csv", "id,first,fist\n");
+    again(&first, "check a.sage --fix").go().exits(1).says("did you mean `first` or `fist`?");
+    assert_eq!(std::fs::read_to_string(first.folder.path().join("a.sage")).unwrap(), text);
+}
+
+#[test]
+fn check_writes_what_it_found_as_json() {
+    let first = Sage::new().file("a.sage", MISSPELT);
+    let done = again(&first, "check a.sage --format json").go().exits(1);
+    let found = json(&done.stdout);
+    let policy = found.iter().find(|it| it["message"] == "unknown policy `fifoo`").unwrap();
+    assert_eq!(policy["code"], "S0212");
+    assert_eq!(policy["severity"], "error");
+    assert_eq!((policy["line"].as_u64(), policy["column"].as_u64()), (Some(16), Some(20)));
+    assert_eq!(policy["file"], "a.sage");
+    assert_eq!(policy["help"], "did you mean `fifo`?");
+    assert_eq!(policy["fix"]["replacement"], "fifo");
+    let span = &policy["fix"]["span"];
+    let place = span["start"].as_u64().unwrap() as usize..span["end"].as_u64().unwrap() as usize;
+    assert_eq!(&MISSPELT[place], "fifoo");
+    // A program that is right is an empty list, and nothing else stands beside it.
+    let right = Sage::new().file("a.sage", LOOSE).file("queries.csv", "id,text\n");
+    let done = right.args("check a.sage --format json").go().exits(0);
+    assert_eq!(json(&done.stdout), Vec::<Value>::new());
+}
+
+#[test]
+fn one_mistake_of_syntax_is_one_message() {
+    for line in [
+        "retry: backoff(max: 4, cap:=10s), url: \"sim:a100/qwen2.5-7b\"",
+        "url: [\"sim:a100/qwen2.5-7b\",=\"sim:a100/qwen2.5-7b\"], concurrency: 2",
+    ] {
+        let text = format!("sage 1\nendpoint llm {{ {line} }}\n");
+        let done = Sage::new().file("a.sage", &text).args("check a.sage --format json").go();
+        let found = json(&done.stdout);
+        let syntax: Vec<&Value> = found.iter().filter(|it| it["code"] == "S0101").collect();
+        assert_eq!(syntax.len(), 1, "{line}: {}", done.stdout);
+    }
+}
+
+#[test]
+fn completions_are_scripts_that_know_the_verbs() {
+    for (shell, mark) in [
+        ("bash", "_sage__flow()"),
+        ("zsh", "#compdef sage-flow"),
+        ("fish", "complete -c sage-flow"),
+    ] {
+        let done = Sage::new().args(&format!("completions {shell}")).go().exits(0);
+        assert!(done.stdout.contains(mark), "{shell}: {mark}");
+        for verb in ["run", "check", "experiment", "completions"] {
+            assert!(done.stdout.contains(verb), "{shell}: {verb}");
+        }
+    }
+    let bash = Sage::new().args("completions bash").go().stdout;
+    let script = Sage::new().file("sage.bash", &bash);
+    let status = std::process::Command::new("bash")
+        .args(["-n", "sage.bash"])
+        .current_dir(script.folder.path())
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "bash cannot read the script");
+    Sage::new().args("completions tcsh").go().exits(1);
+}

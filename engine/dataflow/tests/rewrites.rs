@@ -1,0 +1,204 @@
+//! A plan that was rewritten does what the plan does that is as it was written.
+//!
+//! Both run in virtual time through the dataflow of a run, over flows that proptest makes up.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at what it does not expect")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use proptest::prelude::*;
+use sage_core::endpoint::{Answer, Call, CallOutcome, Completion, Endpoint, Generation, Request};
+use sage_dataflow::sinks::{file_name, header, join_parts};
+use sage_dataflow::{
+    DEAD_LETTERS, Progress, Reporter, RunSettings, VirtualTime, WorkerSetup, World, commit,
+    rehearse,
+};
+use sage_dsl::catalog::Catalog;
+use sage_dsl::plan::Plan;
+use sage_dsl::rewrite;
+
+/// The flow with these steps: as it is rewritten, and as it is written.
+fn plans(steps: &str) -> (Plan, Plan) {
+    let catalog = Catalog {
+        stages: sage_dataflow::stages::SPECS,
+        sources: sage_dataflow::sources::SIGNATURES,
+        documents: &[],
+        sinks: sage_dataflow::sinks::SIGNATURES,
+        policies: sage_core::policies::signatures(),
+        profiles: &["a100/qwen2.5-7b"],
+        columns: &[],
+    };
+    let text = format!(
+        "sage 1\n\
+         type Item {{ id: string @key, n: int, text: string }}\n\
+         type Row {{ id: string, value: int, text: string }}\n\
+         endpoint llm {{ url: \"http://127.0.0.1:9\", model: \"m\" }}\n\
+         endpoint idle {{ url: \"http://127.0.0.1:9\", model: \"m\" }}\n\
+         source items: Item from generate(count: 30, n: 7, text: \"item {{{{ n }}}}\")\n\
+         sink rows: Row to jsonl(\"rows.jsonl\")\n\
+         sink others: Row to jsonl(\"others.jsonl\")\n\
+         flow f {{\n  from items\n{steps}}}\n"
+    );
+    let mut compiled = sage_dsl::compile(sage_dsl::Request {
+        path: "test.sage",
+        text: &text,
+        overrides: &[],
+        env: &|_| None,
+        load: &|path| Err(format!("no file {path}")),
+        catalog: &catalog,
+    });
+    let errors: Vec<_> = compiled.diagnostics.iter().filter(|found| found.is_error()).collect();
+    assert!(errors.is_empty(), "{text}\n{errors:#?}");
+    (compiled.plans.pop().unwrap(), rewrite::plain(compiled.written.pop().unwrap()))
+}
+
+/// Nothing happens outside: the endpoint answers at once.
+struct Nothing;
+
+impl World for Nothing {
+    fn next_ns(&self) -> Option<u64> {
+        None
+    }
+
+    fn advance(&self, _now_ns: u64) {}
+}
+
+struct Silent;
+
+impl Reporter for Silent {
+    fn progress(&self, _progress: Progress) {}
+
+    fn failure(&self, message: String) {
+        panic!("{message}");
+    }
+}
+
+/// Says at once what it is asked, and counts.
+struct Echo(Arc<AtomicU64>);
+
+impl Endpoint for Echo {
+    fn submit(&self, call: Call, completion: Completion) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        let Request::Generate { prompts, .. } = call.request else { return };
+        let texts = prompts.into_iter().map(|text| Generation { text, ..Generation::default() });
+        let result = Ok(Answer::Generated(texts.collect()));
+        completion.complete(CallOutcome { result, attempts: 1, first_token_ns: None });
+    }
+}
+
+/// Sorted lines of all files, with what makes a dead letter one; and the number of calls.
+fn outcome(plan: Plan) -> (Vec<String>, u64) {
+    let folder = tempfile::tempdir().unwrap();
+    let calls: Arc<AtomicU64> = Arc::default();
+    let setup = WorkerSetup {
+        plan: plan.clone(),
+        settings: RunSettings {
+            out: folder.path().to_owned(),
+            generation: 1,
+            origin_ns: 0,
+            seed: 1,
+            threads: 1,
+            tasks: None,
+            limit: None,
+            arrivals: None,
+            nodes: Vec::new(),
+        },
+        index: 0,
+        sockets: Vec::new(),
+        endpoint: Arc::new(Echo(Arc::clone(&calls))),
+        indexes: Vec::new(),
+        begin: None,
+        stop: Arc::new(AtomicBool::new(false)),
+        reporter: Arc::new(Silent),
+    };
+    rehearse(setup, VirtualTime::default(), &Nothing).unwrap();
+    let commit = commit::read(folder.path()).unwrap();
+    let mut lines = Vec::new();
+    for sink in &plan.sinks {
+        let name = file_name(sink).unwrap();
+        join_parts(folder.path(), &name, &header(sink), &commit, true).unwrap();
+        let text = std::fs::read_to_string(folder.path().join(&name)).unwrap();
+        lines.extend(text.lines().map(|line| format!("{name}: {line}")));
+    }
+    join_parts(folder.path(), DEAD_LETTERS, b"", &commit, true).unwrap();
+    let dead = std::fs::read_to_string(folder.path().join(DEAD_LETTERS)).unwrap();
+    lines.extend(dead.lines().map(|line| format!("dead: {line}")));
+    lines.sort();
+    (lines, calls.load(Ordering::Relaxed))
+}
+
+/// A step; `at` is how many stages there are before it.
+fn step(kind: u8, a: usize, k: i64, at: usize) -> (String, bool) {
+    let value = |pick: usize| match pick % (at + 2) {
+        0 => "length(.text)".to_owned(),
+        1 => "abs(fnv1a(.id) % 11)".to_owned(),
+        stage => format!("s{}", stage - 2),
+    };
+    let (first, second) = (value(a), value(a / 7));
+    let stage = |call: &str| (format!("  stage s{at} = {call}\n"), true);
+    match kind % 7 {
+        0 => stage(&format!("{first} + {k}")),
+        1 => stage(&format!("if {first} > {k} then {second} else {first} * 2")),
+        2 => stage(&format!("length(upper(.text)) + {second} % 5")),
+        3 => (format!("  where {first} % 4 != {}\n", k % 4), false),
+        4 => (format!("  where {first} + {second} > {k} or {second} % 2 == 0\n"), false),
+        5 => {
+            let text = format!("to_string({first} % 3)");
+            let asks = format!("  stage t{at} = generate({text}) on llm {{ temperature: 0.0 }}\n");
+            (format!("{asks}  stage s{at} = length(t{at}.text)\n"), true)
+        }
+        _ => {
+            let waits = format!("  stage w{at} = sleep({}ms)\n", k.rem_euclid(50));
+            (format!("{waits}  stage s{at} = {first} + 1\n"), true)
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn rewritten_and_plain_plans_give_the_same_rows(
+        steps in prop::collection::vec((any::<u8>(), 0..100_usize, 0..12_i64), 1..9),
+        condition in 0..6_i64,
+    ) {
+        let mut text = String::new();
+        let mut stages = 0;
+        for (kind, a, k) in steps {
+            let (line, is_stage) = step(kind, a, k, stages);
+            text.push_str(&line);
+            stages += usize::from(is_stage);
+        }
+        let last = if stages == 0 { "length(.text)".to_owned() } else { format!("s{}", stages - 1) };
+        text.push_str(&format!(
+            "  emit Row {{ id: .id, value: {last}, text: .text }} into rows\n  \
+             emit Row {{ id: .id, value: 1, text: .text }} into others if {last} > {condition}\n"
+        ));
+        let (rewritten, plain) = plans(&text);
+        let ((rows, calls), (wanted, at_most)) = (outcome(rewritten), outcome(plain));
+        prop_assert_eq!(rows, wanted, "{}", text);
+        prop_assert!(calls <= at_most, "{calls} > {at_most}: {text}");
+    }
+}
+
+#[test]
+fn what_is_dropped_and_what_is_asked_twice_costs_nothing() {
+    let (rewritten, plain) = plans(
+        "  stage one = generate(.text) on llm { temperature: 0.0 }\n  \
+           stage two = generate(.text) on llm { temperature: 0.0 }\n  \
+           stage three = generate(.text) on llm\n  \
+           where abs(fnv1a(.id) % 2) == 0\n  \
+           emit Row { id: one.text, value: length(two.text), text: three.text } into rows\n",
+    );
+    assert_eq!((rewritten.endpoints.len(), plain.endpoints.len()), (1, 2));
+    let ((rows, calls), (wanted, all)) = (outcome(rewritten), outcome(plain));
+    assert_eq!(rows, wanted);
+    let kept = rows.len() as u64;
+    assert!(kept > 0 && kept < 30);
+    assert_eq!((calls, all), (2 * kept, 90));
+}
