@@ -73,11 +73,14 @@ pub const INDEX: &[(&str, &str)] = &[
     ("text", "the same by another name"),
     ("with", "endpoint that makes the vectors; without it they are hashed from the words"),
     ("search", "how it is searched: `bm25`, `vector` or `hybrid`"),
+    ("refresh", "whether changes of its documents are followed: `live` or `live(every: 5s)`"),
 ];
 
 /// Entries of a block behind a `source`.
-pub const SOURCE: &[(&str, &str)] =
-    &[("bad_rows", "what to do with a row that cannot be read: `dead_letter` or `fail`")];
+pub const SOURCE: &[(&str, &str)] = &[
+    ("bad_rows", "what to do with a row that cannot be read: `dead_letter` or `fail`"),
+    ("changes", "field that says what became of the record with this key; `delete` is a deletion"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -92,5 +95,7 @@ mod tests {
         assert_eq!(names(ENDPOINT), check::ENDPOINT_OPTIONS);
         assert_eq!(names(SCHEDULE), check::SCHEDULE_OPTIONS);
         assert_eq!(names(INDEX), check::INDEX_OPTIONS);
+        let source: Vec<&str> = check::SOURCE_OPTIONS.iter().map(|option| option.name).collect();
+        assert_eq!(names(SOURCE), source);
     }
 }

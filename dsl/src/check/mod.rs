@@ -68,7 +68,7 @@ pub use catalog::check_catalog;
 #[cfg(test)]
 pub(crate) use endpoint::ENDPOINT_OPTIONS;
 #[cfg(test)]
-pub(crate) use leaf::INDEX_OPTIONS;
+pub(crate) use leaf::{INDEX_OPTIONS, SOURCE_OPTIONS};
 pub(crate) use names::Names;
 pub(crate) use prompt::variables as template_variables;
 #[cfg(test)]
