@@ -171,6 +171,105 @@ fn a_worker_that_is_gone_for_good_is_done_without() {
 }
 
 #[test]
+fn a_worker_that_does_not_come_back_is_waited_for_aloud_and_what_was_to_do_stays_pending() {
+    let mut waiting = Waiting::new("--workers 2 --links tls");
+    assert!(waiting.said().contains("waits up to 10m for 2 worker(s)"));
+    let mut keepers = ["first", "second"].map(|name| waiting.join(name));
+    waiting.is_under_way(2);
+    let worker = *workers_of(keepers[0].id()).first().unwrap();
+    keepers[0].kill().unwrap();
+    keepers[0].wait().unwrap();
+    wait_until(|| ended(worker));
+    wait_until(|| waiting.said().contains("has 1 of 2 worker(s), and waits up to 10m for 1 more"));
+    let said = waiting.said();
+    let command = format!(
+        "start each by\n  sage-flow worker --join {} --credentials {}\n",
+        waiting.address,
+        waiting.credentials.display()
+    );
+    assert!(said.contains(&command), "{said}");
+    send("-INT", waiting.run.id());
+    assert_eq!(end_of(&mut waiting.run).code(), Some(130), "{}", waiting.said());
+    let metrics = fs::read(waiting.path("out/metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_slice(&metrics).unwrap();
+    let count = |name: &str| metrics[name].as_u64().unwrap();
+    assert!(count("tasks_pending") > 0, "{metrics:#}");
+    let ended = count("tasks_ok") + count("tasks_dead") + count("tasks_late");
+    assert_eq!(count("tasks_in"), ended + count("tasks_pending"), "{metrics:#}");
+    send("-INT", keepers[1].id());
+    end_of(&mut keepers[1]);
+}
+
+#[test]
+fn a_stop_that_reaches_workers_as_well_lets_them_end_their_tasks() {
+    let mut waiting = Waiting::new("--workers 2 --links tls");
+    let mut keepers = ["first", "second"].map(|name| waiting.join(name));
+    waiting.is_under_way(2);
+    for keeper in &keepers {
+        workers_of(keeper.id()).into_iter().for_each(|worker| send("-TERM", worker));
+        send("-TERM", keeper.id());
+        send("-HUP", keeper.id());
+    }
+    send("-TERM", waiting.run.id());
+    assert_eq!(end_of(&mut waiting.run).code(), Some(130), "{}", waiting.said());
+    assert!(!waiting.said().contains("was lost"), "{}", waiting.said());
+    for keeper in &mut keepers {
+        assert_eq!(end_of(keeper).code(), Some(0));
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_worker_that_is_part_of_a_run() {
+    let mut waiting = Waiting::new("--workers 1 --links tls");
+    let mut keeper = waiting.join("first");
+    waiting.is_under_way(1);
+    let worker = *workers_of(keeper.id()).first().unwrap();
+    send("-TERM", keeper.id());
+    // Signals of one kind that come together are one.
+    wait_until(|| {
+        send("-TERM", keeper.id());
+        keeper.try_wait().unwrap().is_some()
+    });
+    assert_eq!(keeper.wait().unwrap().code(), Some(130));
+    wait_until(|| ended(worker));
+    waiting.join("second");
+    waiting.ends_well();
+}
+
+#[test]
+fn a_worker_that_is_stopped_for_good_is_replaced_by_its_keeper() {
+    let mut waiting = Waiting::new("--workers 2 --links tls");
+    let mut keepers = ["first", "second"].map(|name| waiting.join(name));
+    waiting.is_under_way(2);
+    send("-STOP", *workers_of(keepers[0].id()).first().unwrap());
+    let metrics = waiting.ends_well();
+    assert_eq!(metrics["restarts"], 1, "{metrics:#}");
+    for keeper in &mut keepers {
+        assert!(end_of(keeper).success());
+    }
+    let said = fs::read_to_string(waiting.path("first")).unwrap();
+    assert!(said.contains("the run goes on without it"), "{said}");
+}
+
+#[test]
+fn a_worker_that_finds_nobody_says_so_at_once() {
+    let sage = Sage::new().env("SAGE_FLOW_SECRET", &"ab".repeat(32));
+    // A port that was free a moment ago.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let sage = sage.args(&format!("worker --join 127.0.0.1:{port}"));
+    let said = sage.folder.path().join("said");
+    let mut command = sage.command();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said).unwrap());
+    let mut keeper = command.spawn().unwrap();
+    wait_until(|| fs::read_to_string(&said).unwrap().contains("yet; the worker waits up to 60 s"));
+    send("-TERM", keeper.id());
+    assert_eq!(end_of(&mut keeper).code(), Some(130));
+    let once = sage.args("--once").go().exits(69);
+    once.says(&format!("error: no connection to 127.0.0.1:{port} within"));
+    Sage::new().args("worker --join 127.0.0.1:1").go().exits(1).says("SAGE_FLOW_SECRET is missing");
+}
+
+#[test]
 fn a_worker_ends_when_the_run_is_gone() {
     let mut waiting = Waiting::new("--workers 2 --links tls");
     let mut keepers = ["first", "second"].map(|name| waiting.join(name));
@@ -230,7 +329,7 @@ fn credentials_that_others_may_read_or_that_are_of_another_run_are_refused() {
     let mut stranger = one.join("stranger");
     let status = end_of(&mut stranger);
     let said = fs::read_to_string(one.path("stranger")).unwrap();
-    assert_eq!(status.code(), Some(2), "{said}");
+    assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("another run"), "{said}");
     wait_until(|| one.said().contains("refused a connection"));
 

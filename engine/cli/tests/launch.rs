@@ -6,6 +6,7 @@
 
 mod support;
 
+use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Child;
@@ -272,6 +273,12 @@ fn what_is_wrong_with_a_host_is_said_with_its_name_and_a_remedy() {
             "host 127.0.0.1 has no program /nowhere/sage-flow; copy this binary there",
         ),
         ("127.0.0.1 program=/etc/passwd\n", "", "cannot execute /etc/passwd"),
+        (
+            "127.0.0.1 program=/bin/true\n",
+            "",
+            "worker 0 on 127.0.0.1 was lost: it left before it was finished; the run ends (it ended well \
+             before it joined, so it is no worker: is the program sage-flow?)",
+        ),
         ("127.0.0.66\n", "", "does not share the run's folder"),
     ] {
         let sage = over_ssh(hosts, "");
@@ -296,6 +303,7 @@ fn options_that_do_not_go_together_are_refused_with_a_sentence() {
         ("--srun-option=--partition=x", "--srun-option goes with --launcher slurm"),
         ("--image x", "--image goes with --launcher k8s or compose"),
         ("--launcher compose --claim x", "--claim goes with --launcher k8s"),
+        ("--launcher k8s --namespace Lab_1", "a namespace has 1 to 63 lower-case letters"),
         ("--launcher k8s", "need --out DIR"),
         ("--launcher k8s --out /tmp", "--out /tmp: in the containers the current folder"),
     ] {
@@ -334,7 +342,7 @@ fn a_batch_system_that_is_not_there_is_named() {
     let sage =
         sage("", "run f.sage --launcher slurm --out out").env("SLURMD_NODENAME", "localhost");
     let sage = sage.env("PATH", &folder.path().to_string_lossy());
-    sage.go().exits(2).says("there is no program `srun` on this host");
+    sage.go().exits(1).says("there is no program `srun` on this host");
 }
 
 /// The documents of a YAML text, as JSON; merge keys are merged, as Compose does.
@@ -405,7 +413,7 @@ fn the_manifest_for_kubernetes_holds_together() {
 
     let parts = yaml(&done.stdout);
     let part = |kind: &str| parts.iter().find(|part| part["kind"] == kind).unwrap();
-    assert_eq!(parts.len(), 5);
+    assert_eq!(parts.len(), 6);
     for part in &parts {
         assert_eq!(part["metadata"]["namespace"], "lab");
         assert!(part["apiVersion"].is_string());
@@ -421,7 +429,10 @@ fn the_manifest_for_kubernetes_holds_together() {
     assert_eq!(programs["data"]["program-1.sage"], PROGRAM);
 
     let name = service["metadata"]["name"].as_str().unwrap();
-    assert_eq!(name, "sage-flow-it-s-awkward-f");
+    // Another run of the same flow does not take its place.
+    let own = name.strip_prefix("sage-flow-it-s-awkward-f-").unwrap();
+    assert_eq!(own.len(), 6);
+    assert!(!second.stdout.contains(own));
     assert_eq!(service["spec"]["clusterIP"], "None");
     assert_eq!(workers["spec"]["serviceName"], name);
     assert_eq!(workers["spec"]["replicas"], 5);
@@ -440,7 +451,12 @@ fn the_manifest_for_kubernetes_holds_together() {
     let host = format!("{}.{}:{port}", pod["hostname"].as_str().unwrap(), name);
     assert_eq!(*dial, serde_json::json!(["worker", "--join", host]));
     assert_eq!(pod["subdomain"], name);
+    let keys = parts.iter().filter(|part| part["kind"] == "Secret").nth(1).unwrap();
+    let keys = &keys["metadata"]["name"];
+    assert_eq!(pod["containers"][0]["envFrom"][1]["secretRef"]["name"], *keys);
+    assert!(template["spec"]["containers"][0]["envFrom"][1].is_null());
     for spec in [pod, &template["spec"]] {
+        assert_eq!(spec["terminationGracePeriodSeconds"], 45);
         let container = &spec["containers"][0];
         assert_eq!(container["image"], "reg/sage:1");
         assert_eq!(container["envFrom"][0]["secretRef"]["name"], secret["metadata"]["name"]);
@@ -458,7 +474,8 @@ fn the_manifest_for_kubernetes_holds_together() {
         (&"/data/sub/b.sage".into(), &"program-1.sage".into())
     );
     assert_eq!(pod["restartPolicy"], "Never");
-    let words = "run a.sage sub/b.sage -w 5 --out results/x --launcher join --bind $(POD_IP):7077";
+    let words =
+        "run a.sage sub/b.sage -w 5 --out results/x --launcher join --bind [$(POD_IP)]:7077";
     let words: Vec<&str> = words.split(' ').collect();
     assert_eq!(pod["containers"][0]["args"], serde_json::json!(words));
 }
@@ -468,10 +485,18 @@ fn the_file_for_compose_holds_together() {
     let sage = Sage::new().file("a.sage", AWKWARD);
     let sage = sage.args("run a.sage --launcher=compose --workers=4 --out out");
     let done = sage.go().exits(0);
+    // To a pipe: nobody else reads it.
+    assert!(!done.stderr.contains("others can read"), "{}", done.stderr);
+    let readable = File::create(sage.folder.path().join("compose.yaml")).unwrap();
+    readable.set_permissions(Permissions::from_mode(0o644)).unwrap();
+    let printed = sage.command().stdout(readable).output().unwrap();
+    assert!(String::from_utf8_lossy(&printed.stderr).contains("others can read the file"));
     let parts = yaml(&done.stdout);
     let [file] = parts.as_slice() else { panic!("{}", done.stdout) };
     let (supervisor, worker) = (&file["services"]["supervisor"], &file["services"]["worker"]);
     assert_eq!(worker["deploy"]["replicas"], 4);
+    assert_eq!(worker["restart"], "on-failure");
+    assert_eq!(supervisor["stop_grace_period"], "45s");
     assert_eq!(worker["command"], serde_json::json!(["worker", "--join", "supervisor:7077"]));
     for service in [supervisor, worker] {
         assert_eq!(service["image"], "sage-flow:0.1.0");

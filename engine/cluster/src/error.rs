@@ -100,7 +100,7 @@ pub enum ClusterError {
     #[error("the supervisor's host has no address")]
     Nowhere,
     /// Nobody answers at the address.
-    #[error("no connection to {address} within {waited:?}; is the supervisor running there?")]
+    #[error("no connection to {address} within {}; is the supervisor running there?", rounded(*waited))]
     Dial {
         /// The address dialled.
         address: SocketAddr,
@@ -188,8 +188,10 @@ pub enum ClusterError {
     GivenUp,
     /// Workers were missing when the time for starting was up.
     #[error(
-        "workers {missing:?} did not {step} within {waited:?}; {refused} connections were refused{}",
-        last_refusal.as_ref().map_or(String::new(), |reason| format!(", the last one because {reason}"))
+        "workers {missing:?} did not {step} within {}{}{}",
+        rounded(*waited),
+        refusals(*refused, last_refusal.as_deref()),
+        notes.iter().map(|note| format!("\n{note}")).collect::<String>()
     )]
     StartDeadline {
         /// "join" or "connect to their peers".
@@ -202,6 +204,8 @@ pub enum ClusterError {
         refused: usize,
         /// The reason for the last refusal.
         last_refusal: Option<String>,
+        /// Where missing workers are, and what they said last, as far as their launcher knows.
+        notes: Vec<String>,
     },
     /// A worker was lost before all had started.
     #[error("worker {} was lost during the start: {}{}", .0.worker, .0.cause, .0.stderr_note())]
@@ -226,7 +230,7 @@ pub enum ClusterError {
         room: usize,
     },
     /// Mesh connections were missing when the time was up.
-    #[error("worker {worker} has no connection to workers {missing:?} after {waited:?}")]
+    #[error("worker {worker} has no connection to workers {missing:?} after {}", rounded(*waited))]
     MeshDeadline {
         /// The worker that waited.
         worker: usize,
@@ -235,4 +239,48 @@ pub enum ClusterError {
         /// How long it waited.
         waited: Duration,
     },
+}
+
+/// A time as people say it.
+pub(crate) fn rounded(time: Duration) -> String {
+    match time.as_secs() {
+        0..10 => format!("{:.1} s", time.as_secs_f64()),
+        seconds @ 10..120 => format!("{seconds} s"),
+        seconds => format!("{} min", (seconds + 30) / 60),
+    }
+}
+
+fn refusals(refused: usize, last: Option<&str>) -> String {
+    let last = last.map_or(String::new(), |reason| format!(", the last one because {reason}"));
+    match refused {
+        0 => String::new(),
+        _ => format!("; {refused} connections were refused{last}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_names_what_is_missing_and_no_fractions_that_nobody_reads() {
+        let error = |refused, notes: &[&str], waited| ClusterError::StartDeadline {
+            step: "join",
+            missing: vec![1],
+            waited: Duration::from_nanos(waited),
+            refused,
+            last_refusal: (refused > 0).then(|| "it is a stranger".to_owned()),
+            notes: notes.iter().map(|note| (*note).to_owned()).collect(),
+        };
+        assert_eq!(
+            error(0, &["worker 1 is on host h"], 30_000_178_222).to_string(),
+            "workers [1] did not join within 30 s\nworker 1 is on host h"
+        );
+        assert_eq!(
+            error(2, &[], 600_000_157_702).to_string(),
+            "workers [1] did not join within 10 min; 2 connections were refused, the last one \
+             because it is a stranger"
+        );
+        assert_eq!(rounded(Duration::from_millis(1540)), "1.5 s");
+    }
 }

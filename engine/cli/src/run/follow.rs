@@ -40,6 +40,8 @@ pub(crate) struct Course {
     /// Where the workers ran.
     pub(crate) places: Vec<Place>,
     pub(crate) interrupted: bool,
+    /// Whether tasks in flight had all the time they were to have, and did not end.
+    pub(crate) outstayed: bool,
     /// When its records began to arrive, on the host's clock, if that was said.
     pub(crate) began_ns: Option<u64>,
     /// What was done before these workers began.
@@ -116,6 +118,7 @@ impl Follower<'_> {
             }
             if drained.is_some_and(|since| since.elapsed() > self.drain) {
                 let drain = humantime::format_duration(self.drain);
+                course.outstayed = true;
                 let left = format!("tasks in flight did not end within {drain} (--drain)");
                 if course.interrupted {
                     self.display.say(&format!("{left}; they stay pending"));
@@ -222,7 +225,7 @@ impl Wait<'_> {
 }
 
 /// A loss with which the run ends, why, and whether another command can go on with it.
-pub(crate) fn lost_message(lost: &Lost, why: &str, goes_on: bool) -> String {
+pub(crate) fn lost_message(lost: &Lost, host: Option<&str>, why: &str, goes_on: bool) -> String {
     let further = if goes_on { ", and the same command goes on from there" } else { "" };
     let stderr = lost.last_stderr.trim();
     let said = if stderr.is_empty() {
@@ -231,9 +234,26 @@ pub(crate) fn lost_message(lost: &Lost, why: &str, goes_on: bool) -> String {
         format!("\nits last words:\n{}", indent(stderr))
     };
     format!(
-        "worker {} was lost: {}; the run ends ({why}); what is done is kept{further}{said}",
-        lost.worker, lost.cause
+        "worker {}{} was lost: {}; the run ends ({why}); what is done is kept{further}{said}",
+        lost.worker,
+        host.map(|host| format!(" on {host}")).unwrap_or_default(),
+        lost.cause
     )
+}
+
+/// A run whose figures could not be written: what it came to all the same, and how it goes on.
+pub(crate) fn unreported(error: anyhow::Error, course: &Course) -> anyhow::Error {
+    let counts = &course.progress.counts;
+    let before = course
+        .failure
+        .as_ref()
+        .map_or_else(String::new, |failure| format!("\nbefore that: {failure}"));
+    error.context(format!(
+        "the results could not be put together{before}\nrecords at the last report: in {} = ok {} + dead \
+         {} + late {} + pending {}\nwhat was committed is kept, and the same command goes on from there \
+         (if the disk is full, make room first)",
+        counts.tasks_in, counts.tasks_ok, counts.tasks_dead, counts.tasks_late, counts.tasks_pending
+    ))
 }
 
 fn indent(text: &str) -> String {

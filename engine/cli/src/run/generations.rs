@@ -1,8 +1,8 @@
 //! What all generations of a job's workers have in common: who starts them, where they join, and the
 //! secret that they prove.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use sage_cluster::{ArrivalHook, Arrivals, Cluster, ClusterConfig, ControlPort, Launcher, Secret};
@@ -16,7 +16,9 @@ use crate::exit::usage_of;
 use crate::jobs::Watch;
 
 /// How long a run waits for workers that somebody else starts, or a batch system that may be busy.
-const SOMEBODY: Duration = Duration::from_secs(600);
+pub(super) const SOMEBODY: Duration = Duration::from_secs(600);
+/// Workers that come back by themselves are back after this.
+const SOON: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub(super) struct Generations<'j> {
@@ -28,6 +30,8 @@ pub(super) struct Generations<'j> {
     /// Kept open for workers that come back by themselves, and for those that come too early.
     port: Option<ControlPort>,
     interrupts: Interrupts,
+    /// By which others are to be started, once that is known.
+    command: Arc<OnceLock<String>>,
 }
 
 impl<'j> Generations<'j> {
@@ -45,18 +49,28 @@ impl<'j> Generations<'j> {
             links: links.clone(),
             port: comes_back.then(open).transpose()?,
             interrupts: interrupts.clone(),
+            command: Arc::default(),
         })
     }
 
-    /// Says who has come and who was refused, while the run waits for workers.
+    /// Says who has come and who was refused, while the run waits for workers. That it waits was said
+    /// with the command, the first time; after a loss only if workers do not come back by themselves.
     fn arrivals(&self) -> ArrivalHook {
         let (job, quiet) = (self.job.name.clone(), self.job.options.quiet);
+        let again = self.kept.is_some();
+        let (command, start) = (Arc::clone(&self.command), Instant::now());
         let nobody = Arrivals { joined: 0, workers: 0, refused: 0, last_refusal: None };
-        let before = Mutex::new(nobody);
+        let before = Mutex::new((nobody, !again));
         Arc::new(move |now| {
-            let mut before = before.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut guard = before.lock().unwrap_or_else(PoisonError::into_inner);
+            let (before, asked) = &mut *guard;
+            let mut said = told(&job, before, now, *asked);
+            if !*asked && start.elapsed() > SOON {
+                *asked = true;
+                said.push(missing(&job, now, command.get().map_or("", String::as_str)));
+            }
             if !quiet {
-                told(&job, &before, now).iter().for_each(|line| eprintln!("{line}"));
+                said.iter().for_each(|line| eprintln!("{line}"));
             }
             before.clone_from(now);
         })
@@ -98,6 +112,7 @@ impl<'j> Generations<'j> {
             without: without.collect(),
             inherit_stdin: reads_stdin(plan),
             quiet: self.job.options.quiet,
+            command: Arc::clone(&self.command),
         };
         let mut launcher = match self.kept.take() {
             Some(kept) => kept,
@@ -113,18 +128,29 @@ impl<'j> Generations<'j> {
 const REFUSALS: usize = 5;
 
 /// What is said when somebody has come or was refused; nothing of a run that waits for nobody.
-fn told(job: &str, before: &Arrivals, now: &Arrivals) -> Vec<String> {
+fn told(job: &str, before: &Arrivals, now: &Arrivals, waits: bool) -> Vec<String> {
     let mut said = Vec::new();
     let often = now.refused > REFUSALS && now.refused / 100 == before.refused / 100;
     if now.refused > before.refused && !often {
         let why = now.last_refusal.as_deref().unwrap_or("it did not say who it is");
         said.push(format!("{job} refused a connection ({} so far): {why}", now.refused));
     }
-    if now.joined != before.joined {
+    if waits && now.joined != before.joined {
         let Arrivals { joined, workers, .. } = now;
         said.push(format!("{job} has {joined} of {workers} worker(s), and waits for the others"));
     }
     said
+}
+
+/// What is said when workers of a run that goes on do not come back.
+fn missing(job: &str, now: &Arrivals, command: &str) -> String {
+    let Arrivals { joined, workers, .. } = now;
+    format!(
+        "{job} has {joined} of {workers} worker(s), and waits up to {} for {} more; start each by\n  \
+         {command}",
+        humantime::format_duration(SOMEBODY),
+        workers.saturating_sub(*joined)
+    )
 }
 
 /// The secret of a run: a fresh one, unless whoever starts its workers has given one to both sides.
@@ -146,11 +172,15 @@ mod tests {
             let last_refusal = Some("its version is 0.0.9".to_owned());
             Arrivals { joined, workers: 3, refused, last_refusal }
         };
-        let told = |before, now| super::told("f", &before, &now).join("\n");
+        let told = |before, now| super::told("f", &before, &now, true).join("\n");
         assert_eq!(told(now(0, 0), now(0, 0)), "");
         assert!(told(now(0, 0), now(2, 0)).contains("has 2 of 3"));
         assert!(told(now(1, 0), now(1, 1)).contains("(1 so far): its version is 0.0.9"));
         assert_eq!(told(now(1, 50), now(1, 60)), "");
         assert!(told(now(1, 90), now(1, 110)).contains("110 so far"));
+        assert!(super::told("f", &now(0, 0), &now(2, 0), false).is_empty());
+        let said = super::missing("f", &now(2, 0), "sage-flow worker --join h:1");
+        assert!(said.contains("2 of 3") && said.contains("up to 10m for 1 more"), "{said}");
+        assert!(said.ends_with("\n  sage-flow worker --join h:1"), "{said}");
     }
 }

@@ -15,7 +15,7 @@ use sage_core::text::fnv1a;
 use sage_dataflow::arrivals::task_size;
 use sage_dataflow::commit;
 use sage_dsl::experiment::Arrivals;
-use sage_dsl::plan::{Node, Plan, lookup};
+use sage_dsl::plan::{Node, Plan, RelationPlan, lookup};
 use sage_dsl::types::Value as Constant;
 use sage_retrieval::documents::Corpus;
 use serde::{Deserialize, Serialize};
@@ -81,7 +81,7 @@ impl Identity {
         if let Some(path) = source.and_then(Constant::as_str) {
             put(format!("file `{path}`"), file(Path::new(path))?);
         }
-        for join in plan.relation().into_iter().flat_map(sage_dsl::plan::RelationPlan::joined) {
+        for join in plan.relation().into_iter().flat_map(RelationPlan::joined) {
             if let Some(path) = lookup(&join.source.args, "path").and_then(Constant::as_str) {
                 put(format!("file `{path}`"), file(Path::new(path))?);
             }

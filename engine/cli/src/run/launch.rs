@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
@@ -11,6 +11,7 @@ use sage_cluster::{HostFile, JoinLauncher, Launcher, LocalLauncher, SlurmLaunche
 use sage_dataflow::NodeSettings;
 use serde_json::{Value, json};
 
+use super::generations::SOMEBODY;
 use crate::exit::usage;
 use crate::jobs;
 
@@ -58,6 +59,13 @@ impl LaunchArguments {
         only(self.image.is_some(), printed, "--image", "k8s or compose")?;
         only(self.namespace.is_some(), *launcher == Kind::K8s, "--namespace", "k8s")?;
         only(self.claim.is_some(), *launcher == Kind::K8s, "--claim", "k8s")?;
+        let label = self.namespace.as_deref().is_none_or(is_label);
+        if let Some(namespace) = self.namespace.as_deref().filter(|_| !label) {
+            return Err(usage(format!(
+                "--namespace {namespace}: a namespace has 1 to 63 lower-case letters, digits and \
+                 dashes, and no dash at an end"
+            )));
+        }
         match ssh_options.iter().find(|option| !option.contains('=')) {
             Some(option) => Err(usage(format!(
                 "--ssh-option {option}: expected NAME=VALUE, as for `ssh -o`, such as IdentityFile=key"
@@ -119,6 +127,8 @@ pub(crate) struct Start<'s> {
     pub(crate) inherit_stdin: bool,
     /// Whether not to say what is started.
     pub(crate) quiet: bool,
+    /// Is told the command by which others are to start workers, if that is their business.
+    pub(crate) command: Arc<OnceLock<String>>,
 }
 
 impl Launch {
@@ -195,14 +205,17 @@ impl Launch {
         // Of a batch system no node is known before the workers are there; its nodes know this one by
         // its name.
         let target = target.unwrap_or_else(hostname);
-        let found = routed(&target).with_context(|| {
-            format!("the address of this host on the way to {target} is not known")
+        let found = routed(&target).map_err(|error| {
+            usage(format!(
+                "the address of this host on the way to {target} is not known: {error}; correct the \
+                 name, or say the address by --bind"
+            ))
         })?;
         if found.is_loopback() && !is_loopback(&target) {
-            anyhow::bail!(
+            return Err(usage(format!(
                 "the way from here to {target} leads over the loopback, where other hosts cannot \
-                 reach this one"
-            );
+                 reach this one; say the address that they reach by --bind"
+            )));
         }
         Ok(Some(found))
     }
@@ -250,22 +263,25 @@ impl Launch {
                 }
                 Box::new(launcher)
             }
-            Launch::Join => Box::new(join(start.job, start.places.len())?),
+            Launch::Join => Box::new(join(&start)?),
         })
     }
 }
 
 /// Says once how workers are to be started.
-fn join(job: &str, workers: usize) -> anyhow::Result<JoinLauncher> {
-    let job = job.to_owned();
+fn join(start: &Start<'_>) -> anyhow::Result<JoinLauncher> {
+    let (job, workers) = (start.job.to_owned(), start.places.len());
+    let command = Arc::clone(&start.command);
+    let most = humantime::format_duration(SOMEBODY);
     let say = move |address: SocketAddr, file: &Path| {
         let file = file.display();
+        let worker = format!("sage-flow worker --join {address} --credentials {file}");
         eprintln!(
-            "{job} waits for {workers} worker(s); start each, on any host that sees the same files, \
-             by\n  sage-flow worker --join {address} --credentials {file}\n{file} opens the run to \
-             whoever has it: copy it to other hosts by a safe way, or hand it over by \
-             `--credentials - < {file}`"
+            "{job} waits up to {most} for {workers} worker(s); start each, on any host that sees the \
+             same files, by\n  {worker}\n{file} opens the run to whoever has it: copy it to other \
+             hosts by a safe way, or hand it over by `--credentials - < {file}`"
         );
+        let _ = command.set(worker);
     };
     Ok(JoinLauncher::new(jobs::credentials_file()?, Box::new(say)))
 }
@@ -295,6 +311,15 @@ fn routed(host: &str) -> std::io::Result<IpAddr> {
         }
     }
     Err(last)
+}
+
+/// Whether it is a label of RFC 1123.
+fn is_label(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=63).contains(&text.len())
+        && text.bytes().all(allowed)
+        && !text.starts_with('-')
+        && !text.ends_with('-')
 }
 
 fn is_loopback(host: &str) -> bool {

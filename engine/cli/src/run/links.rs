@@ -139,10 +139,15 @@ impl Links {
     }
 }
 
-/// `10.0.0.1`, `10.0.0.1:7000`, `::1`, `[::1]:7000`.
+/// `10.0.0.1`, `10.0.0.1:7000`, `::1`, `[::1]:7000`, and `[10.0.0.1]:7000`, which who does not know
+/// what kind of address it is can write.
 fn parse_bind(text: &str) -> Result<SocketAddr, String> {
-    let address = text
-        .parse::<SocketAddr>()
+    let plain = text.strip_prefix('[').and_then(|rest| rest.split_once("]:"));
+    let plain = plain.and_then(|(ip, port)| {
+        Some(SocketAddr::new(ip.parse::<IpAddr>().ok()?, port.parse().ok()?))
+    });
+    let address = plain
+        .map_or_else(|| text.parse::<SocketAddr>(), Ok)
         .or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 0)))
         .map_err(|_| "expected an address of this host, IP or IP:PORT".to_owned())?;
     if address.ip().is_unspecified() {
@@ -162,6 +167,7 @@ mod tests {
         assert_eq!(port("10.0.0.1:7000"), Ok(7000));
         assert_eq!(port("::1"), Ok(0));
         assert_eq!(port("[::1]:7000"), Ok(7000));
+        assert_eq!(port("[10.0.0.1]:7000"), Ok(7000));
         for wrong in ["0.0.0.0", "[::]:7000", "localhost", "10.0.0.1:x", ""] {
             assert!(parse_bind(wrong).is_err(), "{wrong}");
         }

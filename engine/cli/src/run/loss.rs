@@ -105,6 +105,11 @@ pub(crate) fn after(
     restarts: &[Restart],
     now: Instant,
 ) -> Result<usize, String> {
+    if never_began && lost.cause == LossCause::Exited(Exit::Code(0)) {
+        return Err(
+            "it ended well before it joined, so it is no worker: is the program sage-flow?".into(),
+        );
+    }
     let hopeless = match lost.cause {
         // A worker that found something wrong says what and leaves; it would find it again. So would
         // a shell that does not find the worker.
@@ -195,6 +200,9 @@ mod tests {
 
     #[test]
     fn a_host_that_was_never_reached_is_a_mistake() {
+        let none = lost(LossCause::Exited(Exit::Code(0)));
+        let why = after(&none, true, OnLoss::Respawn, 2, &[], Instant::now()).unwrap_err();
+        assert!(why.contains("is the program sage-flow?"), "{why}");
         let (now, gone) = (Instant::now(), lost(LossCause::Exited(Exit::Code(EXIT_SSH))));
         let with = |never_began, restarts: &[Restart]| {
             after(&gone, never_began, OnLoss::Respawn, 2, restarts, now)

@@ -46,7 +46,7 @@ use serde_json::Value;
 pub(crate) use self::execute::{Executed, Session, Stopped, Talk, execute};
 pub(crate) use self::index_cache::IndexCache;
 pub(crate) use self::indexes::Built;
-pub(crate) use self::interrupt::Interrupts;
+pub(crate) use self::interrupt::{Interrupts, ignored};
 use self::options::Options;
 pub(crate) use self::report::LOCK;
 pub(crate) use self::together::{journal_of, parse_stagger, together};

@@ -1,8 +1,10 @@
 //! `run --launcher k8s` and `compose`: print what would run there, and start nothing.
 
+use std::collections::BTreeSet;
 use std::path::{Component, Path};
 
 use anyhow::Context;
+use rustix::fs::FileType;
 use sage_cluster::{Kubernetes, Manifest, Secret, Tls, compose};
 use sage_dsl::plan::Plan;
 
@@ -36,10 +38,12 @@ pub(crate) fn manifest(
         return Ok(None);
     }
     launch.check()?;
-    let mut names = Vec::new();
+    let (mut names, mut keys) = (Vec::new(), BTreeSet::new());
     let mut programs = Vec::new();
     for file in &arguments.files {
-        names.push(plan(file)?.name);
+        let plan = plan(file)?;
+        keys.extend(plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone()));
+        names.push(plan.name);
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("cannot read `{}`", file.display()))?;
         programs.push((below("FILE", file)?, text));
@@ -58,14 +62,20 @@ pub(crate) fn manifest(
     if arguments.workers.is_none() {
         command.extend(["--workers".to_owned(), workers.to_string()]);
     }
+    let mut draw = [0_u8; 3];
+    getrandom::fill(&mut draw).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    let own: String = draw.iter().map(|byte| format!("{byte:02x}")).collect();
     let run = Manifest {
-        name: Manifest::name_of(&names.join("-")),
+        // Two runs of one flow must not take each other's place.
+        name: format!("{}-{own}", Manifest::name_of(&names.join("-"))),
         image: launch.image.clone().unwrap_or_else(|| format!("sage-flow:{VERSION}")),
         programs,
         command,
         workers,
         credentials: credentials()?,
+        keys,
     };
+    warn_of_readers();
     let or = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.into());
     Ok(Some(match launch.launcher {
         Kind::Compose => compose(&run),
@@ -75,6 +85,20 @@ pub(crate) fn manifest(
         }
         .print(&run),
     }))
+}
+
+/// What is printed holds a secret.
+fn warn_of_readers() {
+    let stdout = std::io::stdout();
+    let open = rustix::fs::fstat(&stdout).is_ok_and(|found| {
+        FileType::from_raw_mode(found.st_mode).is_file() && found.st_mode & 0o077 != 0
+    });
+    if open {
+        eprintln!(
+            "warning: others can read the file that this is written to, and it holds the secret of \
+             the run; `chmod 600` it before the run, or write it under `umask 077`"
+        );
+    }
 }
 
 /// What supervisor and workers prove themselves by; new each time.

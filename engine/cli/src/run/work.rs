@@ -16,7 +16,7 @@ use sage_retrieval::documents::Corpus;
 
 use super::clocks::Origin;
 use super::execute::{Stopped, reads_stdin};
-use super::follow::{Course, Follower, Hold, lost_message};
+use super::follow::{Course, Follower, Hold, lost_message, unreported};
 use super::generations::Generations;
 use super::indexes::{self, Built};
 use super::interrupt::Interrupts;
@@ -30,10 +30,13 @@ use super::report::{Folder, Report};
 use super::services::Access;
 use super::shared_folder::{Mark, SharedFolder};
 use super::{JobRun, RunResult};
+use crate::exit::usage;
 use crate::jobs::Watch;
 
 /// Workers that are done have this long to go.
 const LEAVE: Duration = Duration::from_secs(5);
+/// Those whose tasks did not end in their time are ended, once what they know is written.
+const OUTSTAYED: Duration = Duration::from_millis(300);
 
 /// One job on its way.
 pub(super) struct Work<'w> {
@@ -146,6 +149,8 @@ impl Work<'_> {
         let (mut hold, mut began_ns) = (hold, None);
         let (mut restarts, mut gone): (Vec<Restart>, Vec<Gone>) = Default::default();
         let mut avoid = BTreeSet::new();
+        // Records that came in: of workers that never began nothing is heard.
+        let mut tasks_in = 0;
         let course = loop {
             let places = self.job.options.launch.places(crew.workers, &avoid)?;
             let mut course =
@@ -153,6 +158,9 @@ impl Work<'_> {
             began_ns = began_ns.or(course.began_ns);
             course.earlier = self.earlier.outcomes;
             course.places = places;
+            let counts = &mut course.progress.counts;
+            tasks_in = tasks_in.max(counts.tasks_in);
+            counts.tasks_in = tasks_in;
             let Some(lost) = course.lost.take() else { break course };
             if course.failure.is_some() {
                 // It was ending already.
@@ -162,7 +170,9 @@ impl Work<'_> {
             match self.after(&lost, course.never_began, crew.workers, &restarts, interrupts, now) {
                 Err(why) => {
                     let goes_on = !reads_stdin(&self.job.plan);
-                    course.failure = Some(lost_message(&lost, &why, goes_on));
+                    let host = course.places.get(lost.worker).and_then(|place| place.host.as_ref());
+                    let host = host.map(|(_, name)| name.as_str());
+                    course.failure = Some(lost_message(&lost, host, &why, goes_on));
                     break course;
                 }
                 Ok(workers) => {
@@ -224,6 +234,17 @@ impl Work<'_> {
                 Some(ClusterError::GivenUp) => {
                     return Ok(Course { interrupted: true, ..Course::default() });
                 }
+                // Nothing was started, so nothing has to be told of it.
+                Some(ClusterError::Launch { worker: 0, .. }) if crew.generation == 1 => {
+                    return Err(usage(format!("{error:#}")));
+                }
+                // What was done before is there, and is told as after any other end.
+                Some(ClusterError::StartDeadline { .. }) if crew.generation > 1 => {
+                    let failure = format!(
+                        "{error:#}\nwhat is done is kept, and the same command goes on from there"
+                    );
+                    return Ok(Course { failure: Some(failure), ..Course::default() });
+                }
                 _ => return Err(error),
             },
         };
@@ -243,9 +264,13 @@ impl Work<'_> {
         };
         let course = follower.follow(hold);
         let broken = course.failure.is_some() || course.lost.is_some();
-        let hurry = broken || interrupts.count() > 1;
+        let grace = match broken || interrupts.count() > 1 {
+            true => Duration::ZERO,
+            false if course.outstayed => OUTSTAYED,
+            false => LEAVE,
+        };
         // Calls in flight of workers that are ended go on at the gateway, into the journal.
-        drop(cluster.shutdown(if hurry { Duration::ZERO } else { LEAVE }));
+        drop(cluster.shutdown(grace));
         Ok(course)
     }
 
@@ -372,19 +397,4 @@ pub(super) fn expected(plan: &Plan, options: &Options) -> Option<u64> {
 
 fn absolute(path: &Path) -> anyhow::Result<std::path::PathBuf> {
     std::path::absolute(path).with_context(|| format!("`{}` has no absolute path", path.display()))
-}
-
-/// A run whose figures could not be written: what it came to all the same, and how it goes on.
-fn unreported(error: anyhow::Error, course: &Course) -> anyhow::Error {
-    let counts = &course.progress.counts;
-    let before = course
-        .failure
-        .as_ref()
-        .map_or_else(String::new, |failure| format!("\nbefore that: {failure}"));
-    error.context(format!(
-        "the results could not be put together{before}\nrecords at the last report: in {} = ok {} + dead \
-         {} + late {} + pending {}\nwhat was committed is kept, and the same command goes on from there \
-         (if the disk is full, make room first)",
-        counts.tasks_in, counts.tasks_ok, counts.tasks_dead, counts.tasks_late, counts.tasks_pending
-    ))
 }

@@ -4,7 +4,7 @@
 //! current folder.
 
 use super::LauncherEntry;
-use super::manifest::{DATA, Manifest, PORT, block, list, quoted};
+use super::manifest::{DATA, Manifest, PORT, STOP_S, block, list, quoted};
 
 /// For lists and help.
 pub(super) const ENTRY: LauncherEntry =
@@ -25,13 +25,15 @@ pub fn compose(run: &Manifest) -> String {
 # A run of sage-flow by Compose. It holds a secret: keep it like a password.
 #
 #   Save:    (umask 077; sage-flow run ... --launcher compose > compose.yaml)
-#   Start:   SAGE_USER=$(id -u):$(id -g) docker compose up --exit-code-from supervisor
+#   Start:   SAGE_USER=$(id -u):$(id -g) docker compose up --detach
+#   Follow:  docker compose logs --follow supervisor
+#   Await:   docker compose wait supervisor      (says and returns its exit code)
 #   End:     docker compose down
 #
 # It needs an image `{image}` with the same version of sage-flow, and Compose 2.23.1 or later.
 # The containers see the folder of this file as {DATA}: what the programs read and import lies there,
 # and results are written there.
-# Keys of endpoints, if any, go into the environment of the service `supervisor`.
+# Keys of endpoints, if any, are taken from the environment at the start, for the supervisor alone.
 
 name: {name}
 
@@ -42,6 +44,7 @@ x-member: &member
   volumes: [\".:{DATA}\"]
   security_opt: [\"no-new-privileges:true\"]
   cap_drop: [ALL]
+  stop_grace_period: {STOP_S}s
 
 x-credentials: &credentials
   SAGE_STATE_DIR: /tmp/state
@@ -52,14 +55,18 @@ x-credentials: &credentials
     for (name, value) in &run.credentials {
         text.push_str(&format!("  {name}: {}\n", quoted(&escaped(value))));
     }
+    // Of the shell that starts it; a worker gets none.
+    let keys: String =
+        run.keys.iter().map(|name| format!("      {name}: ${{{name}:-}}\n")).collect();
     text.push_str(&format!(
         "
 services:
   supervisor:
     <<: *member
     command: {arguments}
-    environment: {{<<: *credentials}}
-    networks: {{run: {{ipv4_address: {ADDRESS}}}}}
+    environment:
+      <<: *credentials
+{keys}    networks: {{run: {{ipv4_address: {ADDRESS}}}}}
     configs:
 "
     ));
@@ -74,6 +81,7 @@ services:
     environment: {{<<: *credentials}}
     networks: [run]
     depends_on: [supervisor]
+    restart: on-failure
     deploy: {{replicas: {workers}}}
 
 networks:

@@ -5,11 +5,13 @@
 //! Both share a volume, which several pods must be able to write.
 
 use super::LauncherEntry;
-use super::manifest::{DATA, Manifest, PORT, block, list, quoted};
+use super::manifest::{DATA, Manifest, PORT, STOP_S, block, list, quoted};
 
 /// For lists and help.
 pub(super) const ENTRY: LauncherEntry =
     LauncherEntry { name: "k8s", summary: "prints a manifest for Kubernetes, starts nothing" };
+
+const SUPERVISOR: &str = "supervisor";
 
 /// What only Kubernetes wants to know.
 #[derive(Debug, Clone)]
@@ -27,6 +29,7 @@ impl Kubernetes {
             self.head(run),
             self.service(run),
             self.secret(run),
+            self.keys(run),
             self.programs(run),
             self.supervisor(run),
             self.workers(run),
@@ -45,11 +48,15 @@ impl Kubernetes {
 #   Follow:  kubectl -n {namespace} logs -f job/{name}-supervisor
 #   End:     kubectl delete -f run.yaml      (the workers wait for another run otherwise)
 #
+# A supervisor on a node that is out of reach goes on elsewhere once its pod is deleted:
+#   kubectl -n {namespace} delete pod --force -l app.kubernetes.io/instance={name},app.kubernetes.io/component=supervisor
+#
 # It needs:
 # - an image `{image}` that all nodes can pull, with the same version of sage-flow;
 # - a claim `{claim}` in namespace `{namespace}` with access mode ReadWriteMany, which holds, as seen
 #   from its root, what the programs read and import; results are written there, too;
-# - the keys of endpoints, if any, as further entries of the secret's stringData.
+# - the keys of endpoints, if any, as values in the secret {name}-keys, which only the supervisor's
+#   pod gets.
 ",
             image = run.image,
         )
@@ -97,6 +104,19 @@ kind: Service
         text
     }
 
+    /// Apart from the other one: workers have no use for it.
+    fn keys(&self, run: &Manifest) -> String {
+        let meta = self.meta(run, "-keys");
+        let mut text = format!("apiVersion: v1\nkind: Secret\n{meta}type: Opaque\nstringData:");
+        if run.keys.is_empty() {
+            text.push_str(" {}");
+        }
+        for name in &run.keys {
+            text.push_str(&format!("\n  {name}: \"\""));
+        }
+        text + "\n"
+    }
+
     fn programs(&self, run: &Manifest) -> String {
         let meta = self.meta(run, "-programs");
         let mut text = format!("apiVersion: v1\nkind: ConfigMap\n{meta}data:\n");
@@ -109,6 +129,10 @@ kind: Service
     /// `role` is its part of the run; `rest` is what else its pod has.
     fn pod(run: &Manifest, role: &str, arguments: &str, rest: &str) -> String {
         let (name, image) = (&run.name, quoted(&run.image));
+        let keys = match role {
+            SUPERVISOR => format!("            - secretRef: {{name: {name}-keys}}\n"),
+            _ => String::new(),
+        };
         format!(
             "    metadata:
       labels:
@@ -117,6 +141,7 @@ kind: Service
         app.kubernetes.io/component: {role}
     spec:
       automountServiceAccountToken: false
+      terminationGracePeriodSeconds: {STOP_S}
       securityContext: {{runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001}}
 {rest}      containers:
         - name: {role}
@@ -125,7 +150,7 @@ kind: Service
           workingDir: {DATA}
           envFrom:
             - secretRef: {{name: {name}-credentials}}
-          env:
+{keys}          env:
             - {{name: POD_IP, valueFrom: {{fieldRef: {{fieldPath: status.podIP}}}}}}
             - {{name: SAGE_STATE_DIR, value: /tmp/state}}
           resources: {{requests: {{cpu: \"1\", memory: 256Mi}}}}
@@ -149,9 +174,10 @@ kind: Service
 
     fn supervisor(&self, run: &Manifest) -> String {
         let name = &run.name;
-        // `$(` in a word would be taken for a variable.
-        let words = run.command.iter().map(|word| word.replace("$(", "$$("));
-        let address = format!("$(POD_IP):{PORT}");
+        // `$(` in a word would be taken for a variable, and `$$` for one dollar.
+        let words = run.command.iter().map(|word| word.replace('$', "$$"));
+        // Whether it is an address of IPv4 or of IPv6 is known there.
+        let address = format!("[$(POD_IP)]:{PORT}");
         let own = ["--launcher", "join", "--bind", &address].map(str::to_owned);
         let arguments = list(words.chain(own));
         // The run goes on where it was, so another try is worth it; not after a wrong program (1)
@@ -172,7 +198,7 @@ kind: Job
         let rest = format!(
             "      restartPolicy: Never\n      hostname: supervisor\n      subdomain: {name}\n"
         );
-        let mut text = head + &Self::pod(run, "supervisor", &arguments, &rest);
+        let mut text = head + &Self::pod(run, SUPERVISOR, &arguments, &rest);
         for (number, (path, _)) in run.programs.iter().enumerate() {
             text.push_str(&format!(
                 "            - {{name: programs, mountPath: {}, subPath: program-{number}.sage}}\n",

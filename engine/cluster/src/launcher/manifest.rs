@@ -1,6 +1,8 @@
 //! What the launchers have in common that print files for others to apply: what is to run, and text
 //! as YAML. It is written by hand, because such a file is read by people, who want comments in it.
 
+use std::collections::BTreeSet;
+
 /// A run that somebody else starts: on Kubernetes, or by Compose.
 #[derive(Clone)]
 pub struct Manifest {
@@ -16,10 +18,16 @@ pub struct Manifest {
     pub workers: usize,
     /// What proves that supervisor and workers belong together, as names and values of variables.
     pub credentials: Vec<(String, String)>,
+    /// Variables with keys of endpoints, which only the supervisor needs.
+    pub keys: BTreeSet<String>,
 }
 
 /// Where the data are in every container.
 pub(super) const DATA: &str = "/data";
+
+/// Seconds from the request to stop to the kill: what a drain takes if it is not told otherwise, and
+/// time to write the results.
+pub(super) const STOP_S: u32 = 45;
 
 /// Port of the supervisor.
 pub(super) const PORT: u16 = 7077;
@@ -32,8 +40,8 @@ impl Manifest {
             name.push('-');
             name.push_str(&part.to_ascii_lowercase());
         }
-        // Names of pods, which are made of it, have 63 letters at most.
-        name.truncate(40);
+        // Names of pods, which are made of it and a few letters of the run's own, have 63 at most.
+        name.truncate(36);
         name.trim_end_matches('-').to_owned()
     }
 }
@@ -81,6 +89,6 @@ mod tests {
         assert_eq!(Manifest::name_of("RAG_v2"), "sage-flow-rag-v2");
         assert_eq!(Manifest::name_of("_"), "sage-flow");
         let long = Manifest::name_of(&"ab-".repeat(40));
-        assert!(long.len() <= 40 && !long.ends_with('-'), "{long}");
+        assert!(long.len() <= 36 && !long.ends_with('-'), "{long}");
     }
 }

@@ -56,6 +56,11 @@ pub trait WorkerProcess: Send + Sync {
         None
     }
 
+    /// The host it is on, if that is another one and known.
+    fn host(&self) -> Option<&str> {
+        None
+    }
+
     /// The last lines of its standard error, where the launcher can see them.
     fn last_stderr(&self) -> String {
         String::new()

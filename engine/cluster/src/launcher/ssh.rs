@@ -171,6 +171,10 @@ impl WorkerProcess for SshProcess {
         self.process.id()
     }
 
+    fn host(&self) -> Option<&str> {
+        Some(&self.host)
+    }
+
     fn last_stderr(&self) -> String {
         let said = self.process.last_stderr();
         let remedy = match self.exit.get() {

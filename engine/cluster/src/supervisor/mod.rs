@@ -72,8 +72,7 @@ pub struct ClusterConfig {
     pub transport: Transport,
     /// Whether the start is to be given up; asked from time to time until all workers are there.
     pub give_up: Option<Arc<dyn Fn() -> bool + Send + Sync>>,
-    /// Told, until all workers have joined, whenever another has, or was refused; ten times a second
-    /// at most.
+    /// Told, until all workers have joined, who has and who was refused; some ten times a second.
     pub on_arrival: Option<ArrivalHook>,
 }
 
@@ -293,14 +292,9 @@ impl Cluster {
         let shared = &self.handle.shared;
         let complete = |state: &State| state.slots.iter().all(&there);
         let settled = |state: &State| complete(state) || !state.losses.is_empty();
-        let mut told = None;
         while !shared.wait(time.deadline.min(Instant::now() + LOOK), settled) {
             if let Some(tell) = time.on_arrival {
-                let arrivals = shared.arrivals();
-                if told.as_ref() != Some(&arrivals) {
-                    tell(&arrivals);
-                    told = Some(arrivals);
-                }
+                tell(&shared.arrivals());
             }
             if time.give_up.is_some_and(|give_up| give_up()) {
                 return Err(ClusterError::GivenUp);
@@ -320,12 +314,15 @@ impl Cluster {
             return Ok(());
         }
         let slots = state.slots.iter().enumerate();
+        let missing: Vec<usize> =
+            slots.filter(|(_, slot)| !there(slot)).map(|(worker, _)| worker).collect();
         Err(ClusterError::StartDeadline {
             step,
-            missing: slots.filter(|(_, slot)| !there(slot)).map(|(worker, _)| worker).collect(),
             waited: time.start.elapsed(),
             refused: state.refused,
             last_refusal: state.last_refusal.clone(),
+            notes: missing.iter().filter_map(|worker| shared.note(*worker)).collect(),
+            missing,
         })
     }
 

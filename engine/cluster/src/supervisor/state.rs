@@ -119,6 +119,19 @@ impl Shared {
         }
     }
 
+    /// Where a worker is and what it said last, as far as its launcher knows.
+    pub(super) fn note(&self, worker: usize) -> Option<String> {
+        let process = self.members[worker].process.get()?;
+        let host = process.host().map(|host| format!(" on host {host}")).unwrap_or_default();
+        let words = process.last_stderr();
+        let words = words.trim();
+        match (host.is_empty(), words.is_empty()) {
+            (true, true) => None,
+            (_, true) => Some(format!("worker {worker}{host} has said nothing")),
+            _ => Some(format!("worker {worker}{host} said last: {words}")),
+        }
+    }
+
     /// A frame came from the worker.
     pub(super) fn seen(&self, worker: usize) {
         self.lock().slots[worker].seen = Instant::now();

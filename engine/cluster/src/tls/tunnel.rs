@@ -205,7 +205,10 @@ async fn carry(
     };
     // Before the sockets are dropped: whoever sees the end may ask for the reason.
     if let Err(error) = carried {
-        let _ = why.set(describe(&error));
+        // An end without a word is what the network does, and no objection.
+        if error.kind() != io::ErrorKind::UnexpectedEof {
+            let _ = why.set(describe(&error));
+        }
     }
 }
 
@@ -250,6 +253,10 @@ impl Drop for Counted {
 
 /// What TLS objects to will not be better the next time; what the network does may.
 fn broken(peer: SocketAddr, error: &io::Error) -> ClusterError {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        let reason = "closed in the middle of the TLS handshake".to_owned();
+        return ClusterError::Link { peer, during: "the TLS handshake", reason };
+    }
     let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let reason = describe(error);
     if of_tls.is_some() {

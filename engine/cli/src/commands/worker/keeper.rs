@@ -3,16 +3,22 @@
 //! A run that has lost one worker needs all others anew: a dataflow cannot go on with a part of its
 //! processes. Workers that the run started are started by it again; one that was started by hand has
 //! this process to do so.
+//!
+//! A stop that is asked for by a signal is the run's business while the worker is part of one: the
+//! supervisor has been asked as well, and drains. So the first signal means that no other process
+//! is sent, and the second ends the one there is.
 
+mod asked;
+mod child;
+
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-
+use self::asked::Asked;
+use self::child::{Kept, Seen};
 use super::WorkerArguments;
 use super::credentials::Credentials;
 use super::work::EXIT_NOBODY;
@@ -26,38 +32,66 @@ const EARLY: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(200);
 /// How often signals are looked for.
 const LOOK: Duration = Duration::from_millis(20);
+/// Who is not part of a run after so long is told why that may be.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Said to a worker that somebody keeps.
 pub(super) const KEPT: &str = "SAGE_FLOW_KEPT_BY";
+/// What such a worker says when it is part of the run.
+pub(super) const JOINED: &str = "joined";
 
 pub(super) fn keep(arguments: &WorkerArguments, credentials: &Credentials) -> anyhow::Result<Exit> {
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&stop))?;
-    }
+    let mut asked = Asked::listen()?;
+    let join = &arguments.join;
     let (mut since, mut patience) = (Instant::now(), EARLY);
-    let mut done = false;
+    let (mut done, mut early, mut explained) = (false, true, false);
     loop {
-        let mut child = start(arguments, credentials)?;
-        let Some(status) = wait(&mut child, &stop)? else {
-            // The run finds it gone at once, and goes on without it.
-            child.kill()?;
-            child.wait()?;
-            return Ok(Exit::Interrupted);
+        let mut child = Kept::start(arguments, credentials)?;
+        let began = Instant::now();
+        let status = loop {
+            match child.look()? {
+                Seen::Ended(status) => break status,
+                Seen::Forgotten => {
+                    say("the worker was stopped, and the run goes on without it");
+                    child.end()?;
+                }
+                Seen::Alive => {}
+            }
+            // A second signal does not wait for the run, and who is part of none waits for nothing.
+            let asked = asked.times();
+            if asked > 1 || asked == 1 && !child.has_joined() {
+                child.end()?;
+                return Ok(Exit::Interrupted);
+            }
+            if !explained && !child.has_joined() && began.elapsed() > LONG {
+                explained = true;
+                say(&format!(
+                    "the run at {join} has not begun, or has all its workers; this one waits until it \
+                     is needed"
+                ));
+            }
+            thread::sleep(LOOK);
         };
+        early &= !child.has_joined();
         match status.code() {
+            Some(0) if asked.times() > 0 => return Ok(Exit::Complete),
+            _ if asked.times() > 0 => return Ok(Exit::Interrupted),
             // The run may have lost another one at the very end, and need all of them once more.
             Some(0) => done = true,
             Some(EXIT_NOBODY) if done => return Ok(Exit::Complete),
-            Some(EXIT_NOBODY) if since.elapsed() < patience => {}
+            Some(EXIT_NOBODY) if since.elapsed() < patience => {
+                if std::mem::take(&mut early) {
+                    let most = patience.as_secs();
+                    say(&format!("nobody is at {join} yet; the worker waits up to {most} s"));
+                }
+            }
             Some(EXIT_NOBODY) => {
-                let join = &arguments.join;
                 anyhow::bail!("there is no run at {join} (any more); the worker ends");
             }
             // It has said why; it would be the same again.
             Some(code @ 1..=3) => std::process::exit(code),
             _ => {
-                eprintln!("the worker {}; it joins again", ended(status));
+                say(&format!("the worker {}; it joins again", ended(status)));
                 (since, patience) = (Instant::now(), GONE);
                 done = false;
             }
@@ -66,34 +100,9 @@ pub(super) fn keep(arguments: &WorkerArguments, credentials: &Credentials) -> an
     }
 }
 
-fn start(arguments: &WorkerArguments, credentials: &Credentials) -> anyhow::Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.args(["worker", "--once", "--join", &arguments.join]);
-    let files = &arguments.files;
-    for (option, file) in [
-        ("--tls-authority", &files.tls_authority),
-        ("--tls-certificate", &files.tls_certificate),
-        ("--tls-key", &files.tls_key),
-    ] {
-        if let Some(file) = file {
-            command.arg(option).arg(file);
-        }
-    }
-    command.envs(credentials.iter()).env(KEPT, std::process::id().to_string());
-    command.stdin(Stdio::null()).spawn().context("the worker could not be started")
-}
-
-/// Its end, or `None` if this process is asked to end first.
-fn wait(child: &mut Child, stop: &AtomicBool) -> anyhow::Result<Option<ExitStatus>> {
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if stop.load(Ordering::Relaxed) {
-            return Ok(None);
-        }
-        thread::sleep(LOOK);
-    }
+/// The terminal may be gone, and that is no reason to end.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn ended(status: ExitStatus) -> String {

@@ -11,7 +11,7 @@ use clap::Args;
 use sage_cluster::{Join, Transport};
 
 use self::credentials::Credentials;
-use crate::exit::{Exit, usage};
+use crate::exit::{Exit, usage, usage_of};
 use crate::run::VERSION;
 use crate::run::links::TlsFiles;
 
@@ -24,7 +24,8 @@ Address and file are said by `sage-flow run --launcher join`.
 A worker without an index joins again when the run has lost another one, and ends with the run.
 
 Exit codes:
-  0 the run is done   1 refused or usage error   2 the work failed   75 the run was lost";
+  0 the run is done   1 refused or usage error   2 the work failed   75 the run was lost
+  69 nobody is there, or the run has all its workers (with --once)   130 ended by a signal";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -48,7 +49,8 @@ pub(crate) fn worker(arguments: &WorkerArguments) -> anyhow::Result<Exit> {
         None => Credentials::of_environment(),
     };
     let addresses = addresses(&arguments.join)?;
-    let mut join = Join::from_values(addresses, VERSION, |name| credentials.get(name))?;
+    let mut join =
+        Join::from_values(addresses, VERSION, |name| credentials.get(name)).map_err(usage_of)?;
     if join.generation.is_none() && !arguments.once {
         drop(join);
         return keeper::keep(arguments, &credentials);

@@ -1,5 +1,6 @@
 //! One process's part of a run: join, work, leave.
 
+use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,8 +17,8 @@ use sage_exec::Programs;
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
 use sage_retrieval::{LiveIndex, MappedIndex};
 
-use super::keeper::KEPT;
-use crate::exit::Exit;
+use super::keeper::{JOINED, KEPT};
+use crate::exit::{Exit, usage_of};
 use crate::run::clocks::shifted;
 use crate::run::job::{Job, Order, Usage, Word};
 use crate::run::programs::runs_programs;
@@ -47,11 +48,22 @@ pub(super) fn work(mut join: Join, kept: bool) -> anyhow::Result<Exit> {
         Transport::Hmac => None,
         Transport::Tls(tls) => Some(tls.clone()),
     };
-    let member = join_cluster(join).inspect_err(|error| {
-        if kept && let Some(code) = worth_another_try(error) {
+    let keeper = kept && std::env::var_os(KEPT).is_some();
+    let member = match join_cluster(join) {
+        Ok(member) => member,
+        Err(error) => {
+            let code = worth_another_try(&error).filter(|_| kept);
+            let Some(code) = code else { return Err(turned_away(error)) };
+            if !keeper {
+                eprintln!("error: {:#}", anyhow::Error::new(error));
+            }
             std::process::exit(code);
         }
-    })?;
+    };
+    if keeper {
+        // A keeper that is gone takes this process with it.
+        let _ = writeln!(std::io::stdout(), "{JOINED}");
+    }
     let (control, wire) = (member.control.clone(), member.wire.clone());
     let done = take_part(member, tls.as_ref());
     // An error, too, is only said when it has left.
@@ -70,6 +82,10 @@ fn worth_another_try(error: &ClusterError) -> Option<i32> {
     use Refusal::{Duplicate, Full, Generation};
     match error {
         ClusterError::Dial { .. } => Some(EXIT_NOBODY),
+        // Somebody who waits for a place has one to ask.
+        ClusterError::Refused { refusal: Full, .. } if std::env::var_os(KEPT).is_none() => {
+            Some(EXIT_NOBODY)
+        }
         ClusterError::Link { .. }
         | ClusterError::Vanished { .. }
         | ClusterError::MeshDeadline { .. }
@@ -77,6 +93,21 @@ fn worth_another_try(error: &ClusterError) -> Option<i32> {
             Some(EXIT_LOST)
         }
         _ => None,
+    }
+}
+
+/// What is wrong with this process, its place or its credentials was found before any work.
+fn turned_away(error: ClusterError) -> anyhow::Error {
+    match error {
+        ClusterError::Version { .. }
+        | ClusterError::Unproven { .. }
+        | ClusterError::Foreign { .. }
+        | ClusterError::Tls { .. }
+        | ClusterError::Certificate { .. }
+        | ClusterError::CertificateFile { .. }
+        | ClusterError::Nowhere
+        | ClusterError::Refused { .. } => usage_of(error),
+        error => error.into(),
     }
 }
 

@@ -20,14 +20,7 @@ impl Report<'_> {
         let mut heading = vec![
             ("pipeline", self.plan().name.clone()),
             ("endpoint", self.endpoint().unwrap_or_else(|| "none".into())),
-            (
-                "cluster",
-                format!(
-                    "{} worker(s) x {} slots",
-                    self.options().workers,
-                    self.plan().schedule.slots
-                ),
-            ),
+            ("cluster", crew(course, self.options().workers, self.plan().schedule.slots)),
             ("scheduler", self.scheduler()),
         ];
         if course.interrupted {
@@ -108,6 +101,19 @@ impl Report<'_> {
             ));
         }
         text
+    }
+}
+
+/// The workers and their slots, which hosts may have of their own.
+fn crew(course: &Course, workers: usize, slots: u32) -> String {
+    let own = course.places.iter().map(|place| place.node.slots.unwrap_or(slots));
+    let own: Vec<u32> = own.collect();
+    match own.first() {
+        Some(first) if own.iter().any(|slots| slots != first) => {
+            let each: Vec<String> = own.iter().map(u32::to_string).collect();
+            format!("{workers} worker(s) with {} slots", each.join(" + "))
+        }
+        first => format!("{workers} worker(s) x {} slots", first.unwrap_or(&slots)),
     }
 }
 
