@@ -132,7 +132,12 @@ fn brackets(tokens: &[Token<'_>]) -> (Vec<Inside>, Option<String>, Option<String
 fn opened(before: &[Token<'_>], bracket: &str, around: Option<&Inside>) -> Inside {
     let Some(last) = before.last() else { return Inside::Other };
     if bracket == "[" {
-        return Inside::Other;
+        // `y: [` of a field, a param or a parameter is the beginning of a list's type.
+        let of_type = last.is(":") || last.is("[");
+        return match around {
+            None | Some(Inside::Types) if of_type => Inside::Types,
+            _ => Inside::Other,
+        };
     }
     if bracket == "(" {
         let declares = before.iter().rev().nth(1).is_some_and(|it| it.is("fn") || it.is("prompt"));
@@ -223,7 +228,7 @@ fn place(before: &str, word: usize, tokens: &[Token<'_>], inside: Option<&Inside
     let declares =
         ["param", "source", "sink", "index", "fn", "prompt", "carry"].iter().any(|it| starts(it));
     if typed && (matches!(inside, Some(Inside::Types)) || inside.is_none() && declares)
-        || is(":") && starts("carry")
+        || is(":") && (starts("carry") || starts("stage") && line_words.len() == 3)
         || is(">") && second.is_some_and(|it| it.is("-"))
     {
         return Place::Type;
@@ -288,6 +293,9 @@ mod tests {
             ("param x: |", Place::Type),
             ("type A { x: in|", Place::Type),
             ("type A { x: int\n  y: [|", Place::Type),
+            ("type A { x: int = [|", Place::Expression(None)),
+            ("param x: [|", Place::Type),
+            ("flow f {\n  stage x: |", Place::Type),
             ("fn f(a: |", Place::Type),
             ("prompt p(a: string) -> |", Place::Type),
             ("source s: |", Place::Type),
