@@ -232,8 +232,9 @@ fn a_second_signal_ends_a_worker_that_is_part_of_a_run() {
     });
     assert_eq!(keeper.wait().unwrap().code(), Some(130));
     wait_until(|| ended(worker));
-    waiting.join("second");
+    let mut second = waiting.join("second");
     waiting.ends_well();
+    assert!(end_of(&mut second).success());
 }
 
 #[test]

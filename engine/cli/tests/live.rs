@@ -107,7 +107,7 @@ fn a_model_that_is_not_there_is_said_before_anything_starts() {
     let sage = Sage::new().file("live.sage", program).args("run live.sage");
     std::fs::create_dir(sage.folder.path().join("notes")).unwrap();
     std::fs::write(sage.folder.path().join("notes/a.md"), "# Apples\n\nAll about them.\n").unwrap();
-    let done = sage.stdin("").go().exits(2);
+    let done = sage.stdin("").go().exits(1);
     let what = if cfg!(feature = "local-embeddings") {
         "the folder of a model has config.json"
     } else {

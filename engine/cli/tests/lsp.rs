@@ -124,7 +124,7 @@ impl Editor {
     }
 
     fn open(&mut self, text: &str) {
-        self.text = text.to_owned();
+        text.clone_into(&mut self.text);
         self.version += 1;
         let document = json!({
             "uri": self.uri, "languageId": "sage", "version": self.version, "text": text,
@@ -133,7 +133,7 @@ impl Editor {
     }
 
     fn change(&mut self, text: &str) {
-        self.text = text.to_owned();
+        text.clone_into(&mut self.text);
         self.version += 1;
         let document = json!({ "uri": self.uri, "version": self.version });
         let changes = json!([{ "text": text }]);

@@ -346,7 +346,9 @@ fn files_are_packed_by_their_names_and_unpacked_by_their_content() {
 
 #[test]
 fn a_passage_too_long_for_the_embedding_model_is_found_by_its_beginning() {
-    let long = format!("# Long\n\n## A table\n\n{}\n", "| cell | other cell |\n".repeat(400));
+    // A block of code stays whole.
+    let code = "let a = b(c, d);\n".repeat(200);
+    let long = format!("# Long\n\n## Code\n\nThis is an example.\n\n```\n{code}```\n");
     let short = "# Short\n\n## Whales\n\nWhales are large animals that live in the sea.\n";
     let program = r#"sage 1
 type Query { id: string @key, text: string }

@@ -164,9 +164,13 @@ fn every_pipeline_of_the_repository_is_simulated_and_says_so() {
             continue;
         }
         seen += 1;
+        // One of them reads its records from the standard input.
+        let lines: String =
+            (0..40).map(|n| format!("{{\"id\":\"q{n}\",\"text\":\"what is {n}\"}}\n")).collect();
         let sage = Sage::new()
             .args("simulate --workers 3 --tasks 40 --out out")
-            .arg(path.to_str().unwrap());
+            .arg(path.to_str().unwrap())
+            .stdin(&lines);
         let done = sage.go().exits(0);
         assert!(done.stdout.contains("twin (virtual time)"), "{}", done.stdout);
         assert!(done.read("summary.txt").contains("twin (virtual time)"));

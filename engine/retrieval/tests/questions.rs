@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use sage_core::index::{Index, Query};
-use sage_core::text::hashed_vector;
+use sage_core::text::{count_tokens, hashed_vector};
 use sage_dsl::types::Value;
 use sage_retrieval::{BuildOptions, IndexBuilder, MappedIndex, SearchMode, documents};
 
@@ -34,6 +34,9 @@ fn questions_find_their_passages() {
         builder.push(id, &format!("{title}\n{text}"), b"", None).unwrap();
         let words = text.split_whitespace().count();
         assert!((20..=260).contains(&words), "{id} has {words} words");
+        // The embedding model of pipelines/rag.sage takes 512, of which two are its own.
+        let tokens = count_tokens(&format!("{title}\n{text}"));
+        assert!(tokens <= 500, "{id} has {tokens} tokens");
         ids.insert(id);
     }
     let folder = tempfile::tempdir().unwrap();

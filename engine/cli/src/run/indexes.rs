@@ -246,11 +246,12 @@ pub(super) fn embed(
     Ok(vectors)
 }
 
-type Asked = Result<Vec<Vec<f32>>, CallError>;
+/// Vectors, or why there are none.
+pub(crate) type Asked = Result<Vec<Vec<f32>>, CallError>;
 
 /// The vector of a text, or of as much of its beginning as the model takes; and whether that is all
 /// of it.
-fn beginning(
+pub(crate) fn beginning(
     text: &str,
     ask: &impl Fn(Vec<String>) -> anyhow::Result<Asked>,
 ) -> anyhow::Result<Result<(Vec<f32>, bool), CallError>> {

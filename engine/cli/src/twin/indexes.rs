@@ -71,10 +71,14 @@ fn vectors(
     let model = plan.endpoints.get(endpoint).and_then(|endpoint| embedder(&endpoint.model));
     let model = model.or_else(|| servers.get(endpoint).map(|servers| &servers.embedder));
     let model = model.with_context(|| format!("endpoint `{name}` has no embedding model"))?;
-    let vector = |text: &&str| {
-        preview::embedding(model, text)
-            .map(|(vector, _)| vector)
-            .map_err(|error| usage(format!("endpoint `{name}` cannot make the vectors: {error}")))
+    // As a run does it: of a text that is too long for the model the beginning counts.
+    let ask = |texts: Vec<String>| -> anyhow::Result<indexes::Asked> {
+        Ok(texts.iter().map(|text| Ok(preview::embedding(model, text)?.0)).collect())
+    };
+    let failed = |error| usage(format!("endpoint `{name}` cannot make the vectors: {error}"));
+    let vector = |text: &&str| -> anyhow::Result<Vec<f32>> {
+        let (vector, _) = indexes::beginning(text, &ask)?.map_err(failed)?;
+        Ok(vector)
     };
     texts.iter().map(vector).collect()
 }
