@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-use support::{SLEEPY, Sage, ended, send, wait_until, workers_of};
+use support::{SLEEPY, STATE, Sage, ended, send, wait_until, workers_of};
 
 const TASKS: usize = 1200;
 
@@ -60,6 +60,15 @@ impl Waiting {
         command.stdin(Stdio::null()).stdout(Stdio::null());
         command.stderr(File::create(self.path(name)).unwrap());
         command.spawn().unwrap()
+    }
+
+    /// A count that `jobs list` shows of the run.
+    fn reported(&self, count: &str) -> u64 {
+        let mut list = Command::new(env!("CARGO_BIN_EXE_sage-flow"));
+        list.args(["jobs", "list", "--json"]).env("SAGE_STATE_DIR", self.path(STATE));
+        let listed = list.output().unwrap().stdout;
+        let listed: serde_json::Value = serde_json::from_slice(&listed).unwrap();
+        listed["jobs"][0]["counts"][count].as_u64().unwrap_or(0)
     }
 
     /// Waits until every worker has written rows.
@@ -176,6 +185,8 @@ fn a_worker_that_does_not_come_back_is_waited_for_aloud_and_what_was_to_do_stays
     assert!(waiting.said().contains("waits up to 10m for 2 worker(s)"));
     let mut keepers = ["first", "second"].map(|name| waiting.join(name));
     waiting.is_under_way(2);
+    // What is to do is known as far as it was reported.
+    wait_until(|| waiting.reported("tasks_pending") > 0);
     let worker = *workers_of(keepers[0].id()).first().unwrap();
     keepers[0].kill().unwrap();
     keepers[0].wait().unwrap();

@@ -307,8 +307,8 @@ mod tests {
             ("flow f {\n  from a\n  stage x = ge|", Place::Expression(None)),
             ("flow f {\n  stage x = generate(|", Place::Expression(owned("generate"))),
             ("flow f {\n  stage x = generate(.te|", Place::OwnField),
-            ("flow f {\n  stage x = y.te|", Place::FieldOf(23)),
-            ("flow f {\n  stage x = y[0].|", Place::FieldOf(26)),
+            ("flow f {\n  stage x = y.te|", Place::FieldOf(22)),
+            ("flow f {\n  stage x = y[0].|", Place::FieldOf(25)),
             ("flow f {\n  stage x = generate(.t) on |", Place::Endpoint),
             (
                 "flow f {\n  stage x = generate(.t) on e { max|",

@@ -8,7 +8,8 @@ use crate::run::ignored;
 /// See the module.
 pub(super) struct Asked {
     signals: Signals,
-    times: usize,
+    stops: usize,
+    hangup: bool,
 }
 
 impl Asked {
@@ -19,14 +20,19 @@ impl Asked {
         if !ignored(SIGHUP) {
             wanted.push(SIGHUP);
         }
-        Ok(Asked { signals: Signals::new(wanted)?, times: 0 })
+        Ok(Asked { signals: Signals::new(wanted)?, stops: 0, hangup: false })
     }
 
-    /// So often until now. A closed terminal says so more than once, and means it once.
+    /// So often until now. A closed terminal says so more than once, and means it once; beside a stop
+    /// it is no second one, whichever is seen first.
     pub(super) fn times(&mut self) -> usize {
         for signal in self.signals.pending() {
-            self.times = if signal == SIGHUP { self.times.max(1) } else { self.times + 1 };
+            if signal == SIGHUP {
+                self.hangup = true;
+            } else {
+                self.stops += 1;
+            }
         }
-        self.times
+        self.stops.max(usize::from(self.hangup))
     }
 }
