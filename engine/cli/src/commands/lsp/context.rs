@@ -178,6 +178,11 @@ fn opened(before: &[Token<'_>], bracket: &str, around: Option<&Inside>) -> Insid
             "schedule" => return Inside::Block(Owner::Schedule),
             "index" => return Inside::Block(Owner::Index),
             "source" => return Inside::Block(Owner::Source),
+            // `source s: T from ...` is a declaration, `from s` a step.
+            "from"
+                if at
+                    .checked_sub(4)
+                    .is_some_and(|at| before[at].is("index") || before[at].is("source")) => {}
             "emit" | "sink" | "experiment" | "quick" | "from" => {
                 return Inside::Block(Owner::Other);
             }
