@@ -269,9 +269,10 @@ flow counting {
 schedule { policy: fifo, slots: 4 }
 "#;
 const COUNT: &str = r#"while read -r line; do
-  if [ -n "$SAGE_FLOW_SECRET$SAGE_FLOW_TLS" ]; then echo '{"length":-1}'; continue; fi
-  case $line in *'"id":7,'*) echo 'seven is no number' >&2; exit 9;; esac
-  echo "{\"length\":${#line}}"
+  id=${line#*:}; id=${id%%,*}; value=${line#*\"value\":}; value=${value%?}; length=${#value}
+  if [ -n "$SAGE_FLOW_SECRET$SAGE_FLOW_TLS" ]; then length=-1; fi
+  case $value in *'"id":7,'*) echo 'seven is no number' >&2; exit 9;; esac
+  printf '{"id":%s,"value":{"length":%s}}\n' "$id" "$length"
 done
 "#;
 

@@ -141,15 +141,20 @@ pub enum Request {
     },
 }
 
-/// A program that answers each line of its standard input with one on its standard output.
+/// A program that answers each line of its standard input, `{"id":1,"value":...}`, with one on its
+/// standard output that has the same id. The id is what makes a line the answer to this question and
+/// not to another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ExecCommand {
     /// Name and arguments; no shell looks at them.
     pub words: Vec<String>,
     /// Most processes of it on one worker.
     pub processes: usize,
-    /// How often a line is tried again with a new process when one ends without an answer to it.
+    /// How often a line is tried again with a new process when one ends, is silent or answers
+    /// something else.
     pub retries: u32,
+    /// Longest time until the answer, from the moment at which a process gets the line, nanoseconds.
+    pub timeout_ns: u64,
 }
 
 impl Request {

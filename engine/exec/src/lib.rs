@@ -1,11 +1,12 @@
-//! Pools of programs of the machine: each answers a line of its standard input with a line of its
-//! standard output.
+//! Pools of programs of the machine: each answers a line of its standard input,
+//! `{"id":7,"value":...}`, with a line of its standard output that has the same id.
 //!
 //! This is the way out of the language for what it cannot say, in any other language. [`Programs`]
 //! is an endpoint like any other to the dataflow, so waiting, deadlines and failures are those of a
 //! call. A process lives as long as the run. One that ends, that is silent for too long, or that
-//! says what it was not asked for is ended and replaced: a line more would be taken for the answer
-//! to the next record.
+//! says what it was not asked for is ended and replaced. The ids are there because lines alone do
+//! not say what they answer: a greeting at the start would be taken for the answer to the first
+//! record, and every answer for that to the next.
 //!
 //! Nothing here decides whether programs may be run at all; the command line does.
 

@@ -15,7 +15,7 @@ use sage_core::endpoint::{
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinSet, LocalSet};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::ExecError;
 use crate::process::{Process, Trouble};
@@ -133,7 +133,7 @@ async fn call(pool: Rc<Pool>, job: Job) {
             Ok(Ok(text)) => answers.push(Generation { text, ..Generation::default() }),
             Ok(Err(error)) => return completion.complete(CallOutcome::failed(error, tries)),
             Err(_) => {
-                let what = format!("`{}` did not answer in time", pool.name());
+                let what = format!("no process of `{}` had time for it", pool.name());
                 let error = CallError::new(ErrorClass::Timeout, what);
                 return completion.complete(CallOutcome::failed(error, tries));
             }
@@ -163,7 +163,17 @@ impl Pool {
                     failed(ErrorClass::Rejected, &format!("it cannot be started: {error}"))
                 })?,
             };
-            match process.ask(line).await {
+            let silent = Duration::from_nanos(self.command.timeout_ns);
+            let Ok(asked) = timeout(silent, process.ask(line)).await else {
+                *tries += 1;
+                if left == 0 {
+                    let why = format!("it did not answer within {silent:?}");
+                    return Err(failed(ErrorClass::Timeout, &why));
+                }
+                left -= 1;
+                continue;
+            };
+            match asked {
                 Ok(text) => {
                     *tries += 1;
                     self.ends.set(0);

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use sage_core::endpoint::ExecCommand;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
@@ -22,6 +24,17 @@ const LONGEST_LINE: usize = 16 << 20;
 const LAST_WORDS: usize = 2_000;
 /// Time for its exit status and last words when its output has ended.
 const ENDING: Duration = Duration::from_millis(500);
+
+/// Characters of a line that is no answer in a message.
+const SHOWN: usize = 200;
+
+/// A line of a program.
+#[derive(Deserialize)]
+struct Line<'l> {
+    id: u64,
+    #[serde(borrow)]
+    value: &'l RawValue,
+}
 
 /// Why there is no answer.
 #[derive(Debug)]
@@ -40,6 +53,8 @@ pub(crate) struct Process {
     stdout: BufReader<ChildStdout>,
     last_words: Rc<RefCell<VecDeque<u8>>>,
     line: Vec<u8>,
+    /// Of the last question.
+    id: u64,
 }
 
 impl Process {
@@ -64,24 +79,25 @@ impl Process {
         // Read all along, or it would have to wait when the pipe is full.
         tokio::task::spawn_local(keep_last_words(stderr, Rc::clone(&last_words)));
         let stdin = child.stdin.take();
-        Ok(Process { child, group, stdin, stdout, last_words, line: Vec::new() })
+        Ok(Process { child, group, stdin, stdout, last_words, line: Vec::new(), id: 0 })
     }
 
-    /// Ask, and read the answer. Whoever stops waiting must not ask it again.
+    /// Ask for the answer to a JSON text, which is one, too. Whoever stops waiting must not ask it
+    /// again.
     pub(crate) async fn ask(&mut self, question: &str) -> Result<String, Trouble> {
         match self.unasked().await {
             None => {}
             Some(0) => return Err(Trouble::GoneBefore),
             Some(_) => {
-                let what = "it printed a line that it was not asked for: one line of output for \
-                            each line of input, and nothing else";
-                return Err(Trouble::Broken(what.to_owned()));
+                let what = "it printed something that it was not asked for";
+                return Err(Trouble::Broken(format!("{what}; {RULE}")));
             }
         }
         let Some(stdin) = &mut self.stdin else { return Err(Trouble::GoneBefore) };
+        self.id += 1;
+        let question = format!("{{\"id\":{},\"value\":{question}}}\n", self.id);
         let writing = async {
             stdin.write_all(question.as_bytes()).await?;
-            stdin.write_all(b"\n").await?;
             stdin.flush().await
         };
         // At the same time: it may answer before it has read everything, and both pipes be full.
@@ -99,10 +115,7 @@ impl Process {
             }
         };
         match read {
-            Ok(true) => match std::str::from_utf8(self.line.trim_ascii()) {
-                Ok(line) => Ok(line.to_owned()),
-                Err(_) => Err(Trouble::Broken("its answer is not UTF-8".to_owned())),
-            },
+            Ok(true) => answer(self.line.trim_ascii(), self.id).map_err(Trouble::Broken),
             Ok(false) => Err(Trouble::Broken(self.ending().await)),
             Err(error) => Err(Trouble::Broken(error.to_string())),
         }
@@ -151,6 +164,20 @@ impl Drop for Process {
         if let Some(group) = self.group.filter(|_| running) {
             let _ = kill_process_group(group, Signal::KILL);
         }
+    }
+}
+
+/// What every message about a line that is no answer ends with.
+const RULE: &str = "for each line of input print {\"id\": ID OF THE INPUT, \"value\": ANSWER}, and \
+                    anything else to the standard error";
+
+/// The value of a line, if it is the answer to the question with this id.
+fn answer(line: &[u8], id: u64) -> Result<String, String> {
+    let shown = || String::from_utf8_lossy(line).chars().take(SHOWN).collect::<String>();
+    match serde_json::from_slice::<Line<'_>>(line) {
+        Ok(line) if line.id == id => Ok(line.value.get().to_owned()),
+        Ok(line) => Err(format!("it answered id {} and was asked for id {id}; {RULE}", line.id)),
+        Err(_) => Err(format!("it printed `{}`; {RULE}", shown())),
     }
 }
 

@@ -26,7 +26,7 @@ fn programs() -> Programs {
 
 fn shell(script: &str, processes: usize, retries: u32) -> Arc<ExecCommand> {
     let words = ["sh", "-c", script].map(str::to_owned).to_vec();
-    Arc::new(ExecCommand { words, processes, retries })
+    Arc::new(ExecCommand { words, processes, retries, timeout_ns: MINUTE.as_nanos() as u64 })
 }
 
 fn submit(
@@ -38,7 +38,7 @@ fn submit(
     let (answered, answer) = mpsc::channel();
     let request = Request::Exec { command: Arc::clone(command), lines: vec![line.to_owned()] };
     let call = Call::new(usize::MAX, request, timeout.as_nanos() as u64);
-    programs.submit(call, Completion::new(move |outcome| answered.send(outcome).unwrap()));
+    programs.submit(call, Completion::new(move |outcome| drop(answered.send(outcome))));
     answer
 }
 
@@ -51,19 +51,30 @@ fn text(outcome: CallOutcome) -> String {
 
 const MINUTE: Duration = Duration::from_secs(60);
 
+/// A shell script that takes lines apart and does `then` with each `$id` and `$value`.
+fn each(then: &str) -> String {
+    format!(
+        "while read -r line; do id=${{line#*:}}; id=${{id%%,*}}; \
+         value=${{line#*\\\"value\\\":}}; value=${{value%\\}}}}; {then}; done"
+    )
+}
+
+/// Prints an answer.
+const ANSWER: &str = "printf '{\"id\":%s,\"value\":%s}\\n' \"$id\" \"$value\"";
+
 #[test]
 fn each_line_gets_its_own_answer_from_a_few_processes() {
     let programs = programs();
-    let command = shell("while read -r line; do echo \"$$ $line\"; done", 3, 0);
+    let command = shell(&each(&format!("value=\"[$$,$value]\"; {ANSWER}")), 3, 0);
     let answers: Vec<_> = (0..200)
         .map(|n| (n, submit(&programs, &command, &format!("{{\"n\":{n}}}"), MINUTE)))
         .collect();
     let mut processes = std::collections::BTreeSet::new();
     for (n, answer) in answers {
         let answer = text(answer.recv_timeout(MINUTE).unwrap());
-        let (process, rest) = answer.split_once(' ').unwrap();
+        let (process, rest) = answer.split_once(',').unwrap();
         processes.insert(process.to_owned());
-        assert_eq!(rest, format!("{{\"n\":{n}}}"));
+        assert_eq!(rest, format!("{{\"n\":{n}}}]"));
     }
     assert!((1..=3).contains(&processes.len()), "{processes:?}");
 }
@@ -84,16 +95,16 @@ fn a_process_that_ends_is_replaced_and_its_line_tried_again() {
     // The first one dies with the line in its hands.
     let once =
         format!("read -r line; if mkdir {mark}; then exit 3; fi 2>/dev/null; echo \"$line\"");
-    let outcome = submit(&programs, &shell(&once, 1, 1), "x", MINUTE).recv_timeout(MINUTE).unwrap();
+    let outcome = submit(&programs, &shell(&once, 1, 1), "5", MINUTE).recv_timeout(MINUTE).unwrap();
     assert_eq!(outcome.attempts, 2);
-    assert_eq!(text(outcome), "x");
+    assert_eq!(text(outcome), "5");
 }
 
 #[test]
 fn the_message_says_how_it_ended_and_what_it_said_last() {
     let programs = programs();
     let command = shell("read -r line; echo 'no such table' >&2; exit 7", 1, 1);
-    let outcome = submit(&programs, &command, "x", MINUTE).recv_timeout(MINUTE).unwrap();
+    let outcome = submit(&programs, &command, "1", MINUTE).recv_timeout(MINUTE).unwrap();
     assert_eq!(outcome.attempts, 2);
     let error = outcome.result.unwrap_err();
     assert_eq!(error.class, ErrorClass::Server);
@@ -101,43 +112,67 @@ fn the_message_says_how_it_ended_and_what_it_said_last() {
         assert!(error.message.contains(part), "{}", error.message);
     }
     let words = vec!["/no/such/program".to_owned()];
-    let missing = Arc::new(ExecCommand { words, processes: 1, retries: 3 });
-    let outcome = submit(&programs, &missing, "x", MINUTE).recv_timeout(MINUTE).unwrap();
+    let missing =
+        Arc::new(ExecCommand { words, processes: 1, retries: 3, timeout_ns: 1_000_000_000 });
+    let outcome = submit(&programs, &missing, "1", MINUTE).recv_timeout(MINUTE).unwrap();
     let error = outcome.result.unwrap_err();
     assert_eq!(error.class, ErrorClass::Rejected);
     assert!(error.message.contains("cannot be started"), "{}", error.message);
 }
 
 #[test]
-fn one_that_is_silent_is_ended_and_takes_no_other_with_it() {
+fn one_that_is_silent_is_ended_and_tried_again_and_the_time_of_others_is_their_own() {
     let programs = programs();
-    let script = "while read -r line; do [ \"$line\" = wait ] && sleep 1000; echo \"$line\"; done";
-    let command = shell(script, 1, 3);
-    let silent = submit(&programs, &command, "wait", Duration::from_millis(300));
-    let behind = submit(&programs, &command, "next", MINUTE);
-    let error = silent.recv_timeout(MINUTE).unwrap().result.unwrap_err();
-    assert_eq!(error.class, ErrorClass::Timeout);
-    assert_eq!(text(behind.recv_timeout(MINUTE).unwrap()), "next");
+    let script = each(&format!("[ \"$value\" = 0 ] && sleep 1000; sleep 0.02; {ANSWER}"));
+    let words = ["sh", "-c", &script].map(str::to_owned).to_vec();
+    let command =
+        Arc::new(ExecCommand { words, processes: 1, retries: 1, timeout_ns: 400_000_000 });
+    let silent = submit(&programs, &command, "0", MINUTE);
+    let behind: Vec<_> =
+        (1..30).map(|n| (n, submit(&programs, &command, &n.to_string(), MINUTE))).collect();
+    let outcome = silent.recv_timeout(MINUTE).unwrap();
+    assert_eq!(outcome.attempts, 2);
+    assert_eq!(outcome.result.unwrap_err().class, ErrorClass::Timeout);
+    // Together they take longer than the time of one.
+    for (n, answer) in behind {
+        assert_eq!(text(answer.recv_timeout(MINUTE).unwrap()), n.to_string());
+    }
 }
 
 #[test]
-fn a_line_too_many_is_not_taken_for_the_next_answer() {
+fn a_line_too_many_is_never_taken_for_an_answer() {
     let programs = programs();
-    let command = shell("while read -r line; do printf '%s\\nsurplus\\n' \"$line\"; done", 1, 0);
-    let first = submit(&programs, &command, "1", MINUTE).recv_timeout(MINUTE).unwrap();
-    assert_eq!(text(first), "1");
-    let error = submit(&programs, &command, "2", MINUTE).recv_timeout(MINUTE).unwrap();
-    let error = error.result.unwrap_err();
-    assert!(error.message.contains("not asked for"), "{}", error.message);
-    // A new process has begun.
-    let third = submit(&programs, &command, "3", MINUTE).recv_timeout(MINUTE).unwrap();
-    assert_eq!(text(third), "3");
+    let greeting = shell(&format!("echo loading; {}", each(ANSWER)), 2, 0);
+    let twice = shell(&each(&format!("{ANSWER}; {ANSWER}")), 2, 1);
+    let slowly = shell(&each(&format!("{ANSWER}; sleep 0.003; {ANSWER}")), 2, 1);
+    // One that never answers is started ever more rarely.
+    let answers: Vec<_> = (0..60)
+        .flat_map(|n| [&twice, &slowly, &greeting].map(|command| (n, command)))
+        .filter(|(n, command)| *n < 10 || !Arc::ptr_eq(command, &greeting))
+        .map(|(n, command)| (n, submit(&programs, command, &n.to_string(), MINUTE)))
+        .collect();
+    let (mut right, mut refused) = (0, 0);
+    for (n, answer) in answers {
+        let outcome = answer.recv_timeout(MINUTE).unwrap();
+        match &outcome.result {
+            Ok(_) => {
+                assert_eq!(text(outcome), n.to_string());
+                right += 1;
+            }
+            Err(error) => {
+                let rule = "print {\"id\": ID OF THE INPUT, \"value\": ANSWER}";
+                assert!(error.message.contains(rule), "{}", error.message);
+                refused += 1;
+            }
+        }
+    }
+    assert!(right >= 60 && refused >= 10, "{right} right, {refused} refused");
 }
 
 #[test]
 fn large_lines_pass_and_one_that_never_reads_holds_up_nobody() {
     let programs = programs();
-    let large = "x".repeat(3 << 20);
+    let large = format!("\"{}\"", "x".repeat(3 << 20));
     let echo = shell("exec cat", 1, 0);
     let answer = submit(&programs, &echo, &large, MINUTE).recv_timeout(MINUTE).unwrap();
     assert_eq!(text(answer).len(), large.len());
@@ -145,20 +180,20 @@ fn large_lines_pass_and_one_that_never_reads_holds_up_nobody() {
     let answer = submit(&programs, &deaf, &large, Duration::from_millis(300));
     let error = answer.recv_timeout(MINUTE).unwrap().result.unwrap_err();
     assert_eq!(error.class, ErrorClass::Timeout);
-    let noisy = shell("while read -r l; do head -c 300000 /dev/zero >&2; echo ok; done", 1, 0);
-    let answer = submit(&programs, &noisy, "x", MINUTE).recv_timeout(MINUTE).unwrap();
-    assert_eq!(text(answer), "ok");
+    let noisy = shell(&each(&format!("head -c 300000 /dev/zero >&2; {ANSWER}")), 1, 0);
+    let answer = submit(&programs, &noisy, "7", MINUTE).recv_timeout(MINUTE).unwrap();
+    assert_eq!(text(answer), "7");
 }
 
 #[test]
 fn when_it_is_dropped_no_call_is_left_without_an_answer_and_no_process_stays() {
     let pools = programs();
     let pid = text(
-        submit(&pools, &shell("while read -r line; do echo $$; done", 1, 0), "x", MINUTE)
+        submit(&pools, &shell(&each(&format!("value=$$; {ANSWER}")), 1, 0), "1", MINUTE)
             .recv_timeout(MINUTE)
             .unwrap(),
     );
-    let stuck = submit(&pools, &shell("read -r line; sleep 1000", 1, 0), "x", MINUTE);
+    let stuck = submit(&pools, &shell("read -r line; sleep 1000", 1, 0), "1", MINUTE);
     let began = Instant::now();
     drop(pools);
     assert!(stuck.recv_timeout(MINUTE).unwrap().result.is_err());

@@ -117,7 +117,8 @@ pub(crate) fn check_models(plan: &Plan, servers: &[Servers]) -> anyhow::Result<(
         let (Some(endpoint), Some(servers)) = (plan.endpoints.get(at), servers.get(at)) else {
             continue;
         };
-        if !endpoint.url.starts_with("sim:") {
+        // Without a name it is the server's own.
+        if !endpoint.url.starts_with("sim:") || endpoint.model.is_empty() {
             continue;
         }
         let generates = |(profile, _): &(Profile, f64)| profile.model == endpoint.model.as_str();

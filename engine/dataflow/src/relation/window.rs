@@ -26,14 +26,15 @@ pub(super) fn windows(
 }
 
 /// Begin and end of the windows of this length around `at`, the last first. Windows begin at
-/// multiples of `every`, before 1970 too; a begin belongs to its window and an end does not.
+/// multiples of `every`, before 1970 too; a begin belongs to its window and an end does not. At the
+/// ends of what an int can say, where people put "never", a begin or end is the nearest one there is.
 pub(super) fn begins(at: i64, size: i64, every: i64) -> impl Iterator<Item = (i64, i64)> {
-    let every = every.max(1);
-    let last = at.checked_sub(at.rem_euclid(every));
-    let before = move |start: &i64| start.checked_sub(every);
-    std::iter::successors(last, before)
-        .map_while(move |start| Some((start, start.checked_add(size)?)))
-        .take_while(move |(_, end)| *end > at)
+    let (at, size, every) = (i128::from(at), i128::from(size), i128::from(every.max(1)));
+    let last = at - at.rem_euclid(every);
+    let nearest = |time: i128| time.clamp(i64::MIN.into(), i64::MAX.into()) as i64;
+    std::iter::successors(Some(last), move |start| Some(start - every))
+        .take_while(move |start| at - start < size)
+        .map(move |start| (nearest(start), nearest(start + size)))
 }
 
 #[cfg(test)]
@@ -62,7 +63,9 @@ mod tests {
 
     #[test]
     fn the_ends_of_time_are_no_trouble() {
-        assert_eq!(begins(i64::MAX, 10, 10).count(), 0);
-        assert!(begins(i64::MIN, 10, 10).count() <= 1);
+        let found = |at| begins(at, 10, 10).collect::<Vec<_>>();
+        assert_eq!(found(i64::MAX), [(i64::MAX - 7, i64::MAX)]);
+        assert_eq!(found(i64::MIN), [(i64::MIN, i64::MIN + 8)]);
+        assert_eq!(begins(i64::MIN, 30, 10).count(), 3);
     }
 }

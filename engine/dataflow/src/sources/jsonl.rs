@@ -80,7 +80,12 @@ impl<R: BufRead + Patient + Send> Source for Jsonl<R> {
                 reason,
             })?;
             let Some(whole) = read else { return Ok(false) };
-            let line = self.buffer.trim_ascii();
+            // What some programs write before a UTF-8 text (byte order mark).
+            let text = match self.line {
+                1 => self.buffer.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.buffer),
+                _ => &self.buffer,
+            };
+            let line = text.trim_ascii();
             if line.is_empty() {
                 continue;
             }

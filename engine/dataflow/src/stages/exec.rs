@@ -1,7 +1,7 @@
 //! `exec`: a program of the machine that answers a line of JSON with another, in any language.
 //!
-//! What is sent is the value of an expression as one line of JSON; what comes back is one line with
-//! JSON of the type that the stage declares, or any text if it declares none. Processes live as long
+//! What is sent is `{"id":7,"value":...}` with the value of an expression; what comes back is a line
+//! with the same id and a value of the type that the stage declares, or a text if it declares none. Processes live as long
 //! as the run, so that a model or a table is loaded once and not for each record. They are started
 //! by the worker's pool (see the crate `sage-exec`), and only if the command line allows it.
 
@@ -21,6 +21,8 @@ use crate::error::DataflowError;
 const MOST_PROCESSES: i64 = 256;
 /// Most tries behind the first.
 const MOST_RETRIES: i64 = 8;
+/// Bound of the whole wait, in timeouts: tries and lines before it.
+const MOST_WAITED: u64 = 10_000;
 /// No endpoint of the plan.
 const NO_ENDPOINT: usize = usize::MAX;
 
@@ -41,7 +43,7 @@ pub(super) static ENTRY: StageEntry = StageEntry {
                     name: "input",
                     kind: Kind::Any,
                     default: None,
-                    doc: "what it gets, as one line of JSON",
+                    doc: "what it gets, as `value` of a line of JSON with an `id` that the answer repeats",
                 },
             ],
             example: "stage score: float = exec(\"python3 score.py\", .text) { timeout: 10s }",
@@ -52,7 +54,7 @@ pub(super) static ENTRY: StageEntry = StageEntry {
                 name: "timeout",
                 kind: Kind::Duration,
                 default: Some("60s"),
-                doc: "longest time until the answer, waiting for a free process included",
+                doc: "longest time until the answer, from the moment at which a process gets the line",
             },
             Param {
                 name: "processes",
@@ -64,7 +66,7 @@ pub(super) static ENTRY: StageEntry = StageEntry {
                 name: "retries",
                 kind: Kind::Count(0, MOST_RETRIES),
                 default: Some("1"),
-                doc: "how often a line is tried again when the process ends without an answer",
+                doc: "how often a line is tried again when the process ends, is silent or breaks the rules",
             },
         ],
         result: |_| Ok(Type::String),
@@ -90,6 +92,7 @@ pub(super) fn command(stage: &StagePlan) -> Result<ExecCommand, DataflowError> {
         words,
         processes: count(stage, "processes", 1, MOST_PROCESSES, 1)? as usize,
         retries: count(stage, "retries", 0, MOST_RETRIES, 1)? as u32,
+        timeout_ns: calling(stage)?.timeout_ns,
     })
 }
 
@@ -115,7 +118,8 @@ fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
         batch: 1,
         batch_tokens: None,
         linger_ns: 0,
-        timeout_ns: calling.timeout_ns,
+        // A line may have to wait for all those before it, each with all its tries.
+        timeout_ns: calling.timeout_ns.max(1_000_000_000).saturating_mul(MOST_WAITED),
         lane: calling.lane,
         cache: calling.cache,
     })))

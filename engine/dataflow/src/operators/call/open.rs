@@ -161,7 +161,8 @@ impl Open {
         progress.last_ns = progress.last_ns.max(now_ns);
     }
 
-    /// A record failed in a stage; the first failure is the one that is told.
+    /// A record failed in a stage. Of several that run side by side the first in the program is the
+    /// one that is told, whichever answer came first: a dead letter does not depend on chance.
     pub(super) fn fail(
         &mut self,
         member: usize,
@@ -172,15 +173,14 @@ impl Open {
     ) {
         let progress = &mut self.progress[member];
         progress.attempts = progress.attempts.max(attempts);
-        let records = &self.task.rows;
-        self.failures[row].get_or_insert_with(|| {
-            let Failure { class, status, message } = failure;
-            let (stage, class) = (stage.to_owned(), class.to_owned());
-            (
-                member,
-                Dead { stage, attempts, class, status, message, row: records.row(row).to_vec() },
-            )
-        });
+        if self.failures[row].as_ref().is_some_and(|(earlier, _)| *earlier <= member) {
+            return;
+        }
+        let Failure { class, status, message } = failure;
+        let (stage, class) = (stage.to_owned(), class.to_owned());
+        let row_bytes = self.task.rows.row(row).to_vec();
+        let dead = Dead { stage, attempts, class, status, message, row: row_bytes };
+        self.failures[row] = Some((member, dead));
     }
 
     /// All answers are there: append the columns, set failed records apart, note what was done.
