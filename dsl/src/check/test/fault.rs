@@ -27,7 +27,6 @@ const FAULTS: &[(&str, &str, Takes)] = &[
     ("truncated", "truncated", Takes::Share),
     ("bad_json", "bad_json", Takes::Share),
     ("malformed", "bad_json", Takes::Share),
-    ("wrong_schema", "wrong_schema", Takes::Share),
     ("slow_start", "slow_start", Takes::Time),
     ("retry_after", "retry_after", Takes::Time),
 ];
