@@ -243,3 +243,20 @@ fn damaged_folders_are_refused_with_the_place_and_gaps_are_named() {
     let done = within(&sage).args("replay out --scheduler random").go().exits(0);
     assert!(done.stdout.contains("the run has no metrics.json"), "{}", done.stdout);
 }
+
+#[test]
+fn tasks_that_are_missing_from_the_table_are_told() {
+    let sage =
+        Sage::new().file("f.sage", NAPS).args("simulate f.sage --workers 2 --out out --quiet");
+    sage.go().exits(0);
+    let said =
+        "tasks.csv and metrics.json do not agree: the one lists 119 tasks, the other counts 120";
+    let whole = within(&sage).args("replay out --scheduler random").go().exits(0);
+    assert!(!whole.stdout.contains("do not agree"), "{}", whole.stdout);
+    let table = sage.folder.path().join("out/tasks.csv");
+    let text = std::fs::read_to_string(&table).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    std::fs::write(table, lines[..lines.len() - 1].join("\n") + "\n").unwrap();
+    let short = within(&sage).args("replay out --scheduler random").go().exits(0);
+    assert!(short.stdout.contains(said), "{}", short.stdout);
+}

@@ -408,3 +408,17 @@ fn a_real_run_is_not_replaced_by_a_prediction_and_a_broken_one_is() {
         assert_eq!(value["backend"], "twin", "{file}");
     }
 }
+
+#[test]
+fn an_interrupt_says_that_nothing_came_of_it() {
+    let sage = Sage::new().file("f.sage", BURN);
+    let sage = sage.args("simulate f.sage --workers 4 --tasks 2000000");
+    let child = sage.start();
+    let predictions = sage.folder.path().join("results/simulated");
+    let made = || std::fs::read_dir(&predictions).into_iter().flatten().flatten().next();
+    support::wait_until(|| made().is_some_and(|folder| folder.path().join("setup.json").exists()));
+    support::send("-INT", child.id());
+    let done = sage.done(child.wait_with_output().unwrap()).exits(130);
+    done.says("interrupted: the simulation did not come to its end; nothing was written");
+    assert!(made().is_none());
+}

@@ -473,3 +473,13 @@ fn many_nodes_are_told_by_a_few() {
     assert!(many[0].starts_with("0 ") && many[8].starts_with("32 "), "{many:?}");
     assert!(many[9].contains("9 of 33 nodes"), "{many:?}");
 }
+
+#[test]
+fn throughput_names_both_ends_when_records_failed_after_the_last_good_one() {
+    let mut recorder = quiet(1);
+    feed(&mut recorder, life(0, 0, 0, [0, 0, 1000 * MS], 1, 1));
+    feed(&mut recorder, life(1, 0, 0, [0, 0, 4000 * MS], 0, 1));
+    let text = summary_text(&recorder.finish(), &[]);
+    let said = "throughput  1.000 ok/s over 1.000 s until the last ok record, 4.000 s in all";
+    assert!(text.contains(said), "{text}");
+}

@@ -1,9 +1,13 @@
 //! `simulate`: what a run would do, in virtual time.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 use super::hints;
 use crate::exit::{Exit, usage, usage_of};
@@ -57,7 +61,9 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
     }
     let given = arguments.out.clone();
     let out = given.map_or_else(|| new_folder(Path::new(SIMULATED), &name(&run)), Ok)?;
+    let unfinished = Unfinished::new(&out, arguments.out.is_none())?;
     let done = carry_out(&run, &worked, &out);
+    unfinished.over();
     if done.is_err() && arguments.out.is_none() {
         // Nobody asked for it, and there is nothing in it.
         let _ = std::fs::remove_dir_all(&out);
@@ -94,6 +100,37 @@ pub(crate) fn simulate(arguments: &SimulateArguments) -> anyhow::Result<Exit> {
         .map(|report| report.exit)
         .max_by_key(|exit| *exit as u8)
         .unwrap_or(Exit::Failed))
+}
+
+/// A prediction on its way. An interrupt ends it on the spot, since virtual time cannot be drained;
+/// the user is told so, and a folder that nobody named goes with it.
+struct Unfinished(Arc<AtomicBool>);
+
+impl Unfinished {
+    fn new(out: &Path, ours: bool) -> anyhow::Result<Self> {
+        let over = Arc::new(AtomicBool::new(false));
+        let (out, ended) = (out.to_owned(), Arc::clone(&over));
+        let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            signals.forever().next();
+            if !ended.swap(true, Ordering::SeqCst) {
+                let left = if ours {
+                    let _ = std::fs::remove_dir_all(&out);
+                    "nothing was written".to_owned()
+                } else {
+                    format!("`{}` holds no result", out.display())
+                };
+                eprintln!("interrupted: the simulation did not come to its end; {left}");
+            }
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        })?;
+        Ok(Unfinished(over))
+    }
+
+    /// What is written stays from now on.
+    fn over(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }
 
 fn name(run: &TwinRun) -> String {

@@ -39,9 +39,9 @@ fn render(out: &mut String, summary: &Summary, heading: &[(&str, String)]) -> fm
     let retries = if summary.retries == 1 { "retry" } else { "retries" };
     writeln!(
         out,
-        "throughput  {} ok/s over {} s, {} {retries}",
+        "throughput  {} ok/s over {}, {} {retries}",
         Cell(summary.throughput_per_s),
-        Cell(summary.makespan_s),
+        Span(summary),
         summary.retries
     )?;
     if summary.goodput_per_s.is_some() {
@@ -70,6 +70,29 @@ fn render(out: &mut String, summary: &Summary, heading: &[(&str, String)]) -> fm
 }
 
 /// What was paid for, if anything was asked of an endpoint.
+/// The time that throughput is counted over. It ends with the last ok record: where others ended
+/// later, the reader is told of both ends, lest a run whose tail failed looks faster than it was.
+struct Span<'a>(&'a Summary);
+
+impl Display for Span<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Summary { makespan_s, throughput_per_s, counts, .. } = self.0;
+        let until_ok =
+            throughput_per_s.filter(|rate| *rate > 0.0).map(|rate| counts.tasks_ok as f64 / rate);
+        match (until_ok, makespan_s) {
+            (Some(until_ok), Some(all)) if until_ok < all * 0.99 => {
+                write!(
+                    f,
+                    "{} s until the last ok record, {} s in all",
+                    Cell(Some(until_ok)),
+                    Cell(*makespan_s)
+                )
+            }
+            _ => write!(f, "{} s", Cell(*makespan_s)),
+        }
+    }
+}
+
 fn spent(out: &mut String, summary: &Summary) -> fmt::Result {
     let tokens = summary.prompt_tokens.saturating_add(summary.completion_tokens);
     if tokens == 0 && summary.cached == 0 {
