@@ -275,9 +275,10 @@ impl Recording {
         let figure = |name: &str| metrics.as_ref()?.get(name).and_then(Value::as_f64);
         let listed = tasks.ran.len() + tasks.never_ran.len();
         // A run that lost workers lists the tasks of the last ones; a prediction loses none.
-        let ended = || Some(figure("tasks_in")? - figure("tasks_pending")?);
-        let counted = figure("tasks_covered").or_else(ended);
-        if let Some(covered) = counted.filter(|counted| *counted != listed as f64) {
+        let count = |name: &str| metrics.as_ref()?.get(name).and_then(Value::as_u64);
+        let ended = || count("tasks_in")?.checked_sub(count("tasks_pending")?);
+        let counted = count("tasks_covered").or_else(ended);
+        if let Some(covered) = counted.filter(|counted| *counted != listed as u64) {
             notes.push(format!(
                 "{TASKS} and metrics.json do not agree: the one lists {listed} tasks, the other \
                  counts {covered}; the replay is of those that are listed"
