@@ -32,7 +32,7 @@ pub struct SourceEntry {
 
 crate::registry! {
     /// Every source. A new source is one file and one word here.
-    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, generate, jsonl, stdin]
+    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, jsonl, stdin]
 }
 
 /// A reader of records.
