@@ -284,9 +284,8 @@ mod tests {
 
     #[test]
     fn numbers_of_other_forms_are_what_they_stand_for() {
-        assert_eq!(half(0x3c00), 1.0);
-        assert_eq!(half(0xc500), -5.0);
-        assert_eq!(half(0x0001), 2_f64.powi(-24));
+        let is = |bits, x: f64| half(bits).to_bits() == x.to_bits();
+        assert!(is(0x3c00, 1.0) && is(0xc500, -5.0) && is(0x0001, 2_f64.powi(-24)));
         assert!(half(0x7c00).is_infinite() && half(0x7e00).is_nan());
         assert_eq!(big_endian(&[0xff, 0xfe]), Some(-2));
         assert_eq!(big_endian(&[0x01, 0x00]), Some(256));

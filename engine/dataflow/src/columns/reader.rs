@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use sage_core::record::{Datum, Items, pack, pack_list, pack_record, pack_value, pack_vector};
 use sage_dsl::plan::SourcePlan;
@@ -45,7 +46,7 @@ pub(crate) fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> 
     let file = guarded(|| SerializedFileReader::new(file))
         .map_err(|why| broken(plan, format!("`{shown}` is no Parquet file: {why}")))?;
     let metadata = file.metadata();
-    for column in metadata.row_groups().iter().flat_map(|group| group.columns()) {
+    for column in metadata.row_groups().iter().flat_map(RowGroupMetaData::columns) {
         let packed = column.compression();
         let known = matches!(
             packed,
@@ -225,7 +226,7 @@ impl Row<'_> {
             Kind::Record(members) => pack_record(out, |out| whole = self.members(members, out)),
             Kind::List(item, level) => {
                 pack_list(out, |out| {
-                    whole = self.items(node, item, *level, |row| row.node(item, out))
+                    whole = self.items(node, item, *level, |row| row.node(item, out));
                 });
             }
             Kind::Vector(item, level, length) => {

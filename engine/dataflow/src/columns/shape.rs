@@ -220,12 +220,10 @@ impl<'s> Finder<'s> {
             Type::Optional(_) => Missing::Null,
             other => Missing::Refused(other.clone()),
         };
-        let item = match (element, children(repeated)) {
-            (false, [child]) => self.node(child, item_type, inside, &name_of_item, null)?,
-            _ => {
-                let bare = without_optional(item_type);
-                self.present(repeated, bare, inside, &name_of_item, null)?
-            }
+        let item = if let (false, [child]) = (element, children(repeated)) {
+            self.node(child, item_type, inside, &name_of_item, null)?
+        } else {
+            self.present(repeated, without_optional(item_type), inside, &name_of_item, null)?
         };
         let level = Level { defined: inside.defined, repeated: inside.repeated };
         let kind = match ty {

@@ -1,5 +1,7 @@
 //! Files of our own and of other writers, good and bad.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -147,11 +149,11 @@ impl Draw {
             Type::String => pack(out, Datum::Str(["", "a", "grün", "\0\"\n"][small as usize])),
             Type::Enum(it) => pack(out, Datum::Str(&it.variants[small as usize % 2])),
             Type::Bytes => {
-                pack(out, Datum::Bytes([&b""[..], b"\xff", b"ab", b"\0"][small as usize]))
+                pack(out, Datum::Bytes([&b""[..], b"\xff", b"ab", b"\0"][small as usize]));
             }
             Type::Vector(_) => pack_vector(out, &[1.5, -2.25, 1e-30][..small as usize % 4]),
             Type::List(item) => {
-                pack_list(out, |out| (0..small).for_each(|_| self.value(item, out)))
+                pack_list(out, |out| (0..small).for_each(|_| self.value(item, out)));
             }
             Type::Optional(_) if small == 0 => pack(out, Datum::Null),
             Type::Optional(inner) => self.value(inner, out),

@@ -1,5 +1,6 @@
 //! A file as a document: what it is called, what is in it.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -29,7 +30,7 @@ impl Format {
     pub(super) const WORDS: [&'static str; 3] = ["html", "md", "txt"];
 
     fn of(path: &Path) -> Self {
-        let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+        let ending = path.extension().map(OsStr::to_ascii_lowercase);
         match ending.as_ref().and_then(|ending| ending.to_str()) {
             Some("html" | "htm" | "xhtml") => Format::Html,
             Some("md" | "markdown") => Format::Markdown,

@@ -3,6 +3,7 @@
 //! Hidden entries and linked folders are passed over: the first are seldom meant, and the others may
 //! go round in circles. What cannot be looked into is told, and does not hide the rest.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -82,7 +83,7 @@ impl<'e> Walk<'e> {
     }
 
     fn wanted(&self, path: &Path) -> bool {
-        let ending = path.extension().map(|ending| ending.to_ascii_lowercase());
+        let ending = path.extension().map(OsStr::to_ascii_lowercase);
         ending.is_some_and(|ending| self.endings.iter().any(|wanted| ending == wanted.as_str()))
     }
 }
