@@ -274,6 +274,12 @@ fn check_streams(job: &TrialJob, plan: &mut Plan) -> Result<(), TrialError> {
             job.flow
         )));
     }
+    if plan.source().is_some_and(sage_dataflow::sources::is_endless) {
+        return Err(TrialError::NotPossible(format!(
+            "flow `{}` reads a source that is looked at again without end; add `until_idle` or `rounds`",
+            job.flow
+        )));
+    }
     for sink in plan.sinks.iter_mut().filter(|sink| sink.kind == "stdout") {
         "jsonl".clone_into(&mut sink.kind);
         sink.args = vec![("path".to_owned(), Value::String(format!("{}.jsonl", sink.name)))];
