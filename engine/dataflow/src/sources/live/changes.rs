@@ -168,7 +168,8 @@ mod tests {
         let mut row = Vec::new();
         pack(&mut row, Datum::Str(INSERT));
         pack(&mut row, Datum::Int(i64::from(id)));
-        pack(&mut row, if text == 0 { Datum::Null } else { Datum::Str(&"x".repeat(text.into())) });
+        let text = "x".repeat(text.into());
+        pack(&mut row, if text.is_empty() { Datum::Null } else { Datum::Str(&text) });
         row
     }
 

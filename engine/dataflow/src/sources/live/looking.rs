@@ -126,8 +126,9 @@ impl Looking {
     fn trouble(&mut self, error: &DataflowError, fresh: &mut VecDeque<Batch>) {
         let bad = BadRow::new(self.path.display().to_string(), b"", error.to_string());
         self.seen = None;
-        self.bad_now.insert(mark(&bad));
-        if !self.bad_before.contains(&mark(&bad)) {
+        // It has not seen all, so what was wrong before may still be.
+        self.bad_before.extend(self.bad_now.drain());
+        if self.bad_before.insert(mark(&bad)) {
             fresh.push_back(Batch { bad: vec![bad], rows: Rows::default() });
         }
     }
@@ -175,11 +176,11 @@ impl Looking {
                 }
                 let settled = after.is_some_and(|stamp| stamp.is_settled(now_ns()));
                 self.seen = after.filter(|_| still && settled);
+                self.bad_before = std::mem::take(&mut self.bad_now);
             }
             Err(error) if !self.goes_on => return Err(error),
             Err(error) => self.trouble(&error, fresh),
         }
-        self.bad_before = std::mem::take(&mut self.bad_now);
         cut(&mut look.rest, 1, fresh);
         self.end_of_look();
         Ok(false)

@@ -177,10 +177,13 @@ fn a_file_is_read_again_and_what_is_wrong_with_it_for_a_while_is_told_once() {
     let mut run = Run::new(&plan, out.path(), 1, Needs::default());
     assert_eq!(run.take(2), [row("a", "1", "insert"), row("b", "2", "insert")]);
     write("path,text\nb,3\na,1\nc\nb,4\n");
-    let changes = run.take(3);
-    assert_eq!(changes[0], row("b", "3", "update"));
-    assert_eq!(changes[1], "the row has 1 columns, the header 2");
-    assert_eq!(changes[2], "its key is that of a row before it; each may be there once");
+    let mut changes = run.take(3);
+    changes.sort();
+    let wrong = [
+        "its key is that of a row before it; each may be there once",
+        "the row has 1 columns, the header 2",
+    ];
+    assert_eq!(changes, [wrong[0].to_owned(), wrong[1].to_owned(), row("b", "3", "update")]);
     write("nothing\n");
     let told = run.take(1);
     assert!(told[0].contains("has no column `path`"), "{told:?}");
