@@ -48,6 +48,8 @@ pub(crate) struct Course {
     pub(crate) earlier: Outcomes,
     /// Records that were done before this command.
     pub(crate) resumed: u64,
+    /// Requests that broke off with a worker that was lost.
+    pub(crate) broken_off: u64,
     /// Losses after which the run went on.
     pub(crate) restarts: Vec<Restart>,
 }
@@ -180,6 +182,7 @@ impl Follower<'_> {
                     }
                 }
             }
+            Ok(Word::Serving(url)) => self.display.say(&format!("serving {url}")),
             Ok(Word::Progress(progress)) => {
                 self.display.update(&progress, self.slots);
                 self.watch.count(&progress.counts);

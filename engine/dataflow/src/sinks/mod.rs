@@ -36,7 +36,7 @@ pub struct SinkEntry {
 
 crate::registry! {
     /// Every sink. A new sink is one file and one word here.
-    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, stdout, tally]
+    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, http_reply, jsonl, stdout, tally]
 }
 
 impl SinkEntry {
@@ -55,6 +55,8 @@ pub(crate) enum Target {
     Counted(String),
     /// The standard output of the first worker.
     Printed,
+    /// The client that asked, by the service that the first worker has.
+    Replied,
 }
 
 /// The entry of a sink.
@@ -70,6 +72,7 @@ fn file(plan: &SinkPlan, extension: &str) -> Target {
 /// Say early whether the files of a plan's sinks can be written where they are meant to be: within
 /// the run's folder, each by one sink, none under the name of a file the run itself writes.
 pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
+    crate::served::probe(plan)?;
     let mut taken: Vec<(String, &SinkPlan)> = Vec::new();
     for sink in &plan.sinks {
         let Some(name) = file_name(sink) else { continue };
@@ -100,11 +103,12 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
     Ok(())
 }
 
-/// Name of the file a sink writes, within the run's output folder; `None` for the standard output.
+/// Name of the file a sink writes, within the run's output folder; `None` for the standard output and
+/// for answers to clients.
 pub fn file_name(plan: &SinkPlan) -> Option<String> {
     match (entry(plan)?.target)(plan) {
         Target::File(name) | Target::Counted(name) => Some(name),
-        Target::Printed => None,
+        Target::Printed | Target::Replied => None,
     }
 }
 
