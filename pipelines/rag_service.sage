@@ -13,7 +13,7 @@ type Answer { id: string, text: string, sources: [string] }
 
 endpoint llm { url: llm_url, model: llm_model, concurrency: auto(max: 64) }
 
-source questions: Query from http(listen: listen, path: "/ask", max_requests: 64, deadline: 60s)
+source questions: Query from http(listen: listen, at: "/ask", max_requests: 64, deadline: 60s)
 index docs: Doc from markdown(notes) {
   search: hybrid(weight: 0.5)
   refresh: live(every: 1s)

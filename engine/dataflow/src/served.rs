@@ -43,7 +43,7 @@ pub fn serving(source: &SourcePlan) -> Option<Serving> {
     let deadline = lookup(&source.args, "deadline").and_then(Value::as_duration_ns);
     (source.kind == SOURCE).then(|| Serving {
         listen: text("listen").unwrap_or_default(),
-        path: text("path").unwrap_or_else(|| "/".to_owned()),
+        path: text("at").unwrap_or_else(|| "/".to_owned()),
         token_env: text("token"),
         max_requests: count("max_requests").unwrap_or(64).max(1),
         max_body: count("max_body").unwrap_or(1 << 20).max(1),

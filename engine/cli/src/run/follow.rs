@@ -74,6 +74,8 @@ pub(crate) struct Follower<'f> {
     pub(crate) threads: usize,
     /// Tasks of each at once.
     pub(crate) slots: u32,
+    /// Whether the records are requests of clients.
+    pub(crate) served: bool,
     /// After an interrupt or a failure, tasks in flight have this long to end.
     pub(crate) drain: Duration,
     /// Is told how far it is.
@@ -100,10 +102,12 @@ impl Follower<'_> {
                     course.interrupted = true;
                     drained.get_or_insert_with(Instant::now);
                     let drain = humantime::format_duration(self.drain);
-                    self.display.say(&format!(
-                        "stopping: tasks in flight have {drain} to end, queued ones stay pending \
-                         (again: stop at once)"
-                    ));
+                    let what = if self.served {
+                        format!("requests that are inside have {drain} to end, others are refused")
+                    } else {
+                        format!("tasks in flight have {drain} to end, queued ones stay pending")
+                    };
+                    self.display.say(&format!("stopping: {what} (again: stop at once)"));
                     self.cluster.drain();
                 }
                 1 => {}

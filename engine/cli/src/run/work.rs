@@ -262,6 +262,7 @@ impl Work<'_> {
             workers: crew.workers,
             threads: options.threads,
             slots: most_slots(places, &self.job.plan),
+            served: is_served(&self.job.plan),
             drain: options.drain,
             watch,
         };

@@ -29,7 +29,7 @@ pub(super) static ENTRY: SourceEntry = SourceEntry {
                       command line gives another",
             },
             Param {
-                name: "path",
+                name: "at",
                 kind: Kind::String,
                 default: Some("\"/\""),
                 doc: "path that requests are posted to",

@@ -31,6 +31,9 @@ pub(crate) use self::folder::{Folder, LOCK, OWN_FILES, new_folder};
 pub(crate) use self::metrics::SCHEMA;
 use self::metrics::partial;
 
+/// Where rows of a sink go that answers requests.
+const ANSWERS: &str = "answers to clients";
+
 /// Arrivals of a run that was not told how: each record arrives when there is room for it.
 const AS_TAKEN: &str = "as_taken";
 
@@ -111,7 +114,7 @@ impl Report<'_> {
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
                 let printed = sink.kind == "stdout";
-                let place = if printed { "standard output" } else { "answers to clients" };
+                let place = if printed { "standard output" } else { ANSWERS };
                 files.push((place.to_owned(), rows));
             }
         }
