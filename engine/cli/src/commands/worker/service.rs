@@ -3,17 +3,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sage_core::service::{Next, Opening, Reply, Service};
 use sage_http::{Server, ServiceConfig};
 
 use super::work::ToSupervisor;
 use crate::run::job::{Job, Word};
 
-/// Start it, if this is the worker, and say where it is.
+/// A service that says where it is as soon as it takes requests.
+pub(super) struct Announced {
+    server: Server,
+    url: String,
+    supervisor: ToSupervisor,
+}
+
+/// Listen, if this is the worker.
 pub(super) fn start(
     job: &Job,
     worker: usize,
-    supervisor: &ToSupervisor,
-) -> anyhow::Result<Option<Arc<Server>>> {
+    supervisor: ToSupervisor,
+) -> anyhow::Result<Option<Arc<Announced>>> {
     let (Some(served), Some(source)) = (&job.served, job.plan.source()) else { return Ok(None) };
     let Some(serving) = sage_dataflow::serving(source).filter(|_| worker == 0) else {
         return Ok(None);
@@ -27,6 +35,25 @@ pub(super) fn start(
         max_body: serving.max_body,
         deadline: Duration::from_nanos(serving.deadline_ns),
     })?;
-    supervisor.say(&Word::Serving(format!("http://{}{}", server.address(), serving.path)));
-    Ok(Some(Arc::new(server)))
+    let url = format!("http://{}{}", server.address(), serving.path);
+    Ok(Some(Arc::new(Announced { server, url, supervisor })))
+}
+
+impl Service for Announced {
+    fn open(&self, opening: Opening) {
+        self.server.open(opening);
+        self.supervisor.say(&Word::Serving(self.url.clone()));
+    }
+
+    fn next(&self) -> Next {
+        self.server.next()
+    }
+
+    fn answer(&self, number: u64, reply: Reply) {
+        self.server.answer(number, reply);
+    }
+
+    fn close(&self) {
+        self.server.close();
+    }
 }
