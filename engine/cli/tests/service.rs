@@ -217,7 +217,7 @@ fn slow_half_open_and_lying_clients_hold_up_nobody() {
     let mut held = Vec::new();
     for _ in 0..50 {
         for bytes in [
-            "".to_owned(),
+            String::new(),
             "POST / HT".to_owned(),
             "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{\"te".to_owned(),
             "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{\"tex"

@@ -14,7 +14,18 @@ pub(super) struct Problem {
     class: String,
     message: String,
     stage: Option<String>,
-    header: Option<(HeaderName, HeaderValue)>,
+    hint: Option<Hint>,
+}
+
+/// What a client is told beside a refusal, as a header.
+#[derive(Debug, Clone, Copy)]
+enum Hint {
+    /// To come again after so many seconds.
+    Again(u64),
+    /// Which method is allowed.
+    Allow(&'static str),
+    /// To bring a token.
+    Challenge,
 }
 
 impl Problem {
@@ -24,22 +35,22 @@ impl Problem {
         message: impl Into<String>,
     ) -> Self {
         let (class, message) = (class.into(), message.into());
-        Problem { status, class, message, stage: None, header: None }
+        Problem { status, class, message, stage: None, hint: None }
     }
 
     /// Come again after so many seconds.
     pub(super) fn again(mut self, seconds: u64) -> Self {
-        self.header = Some((RETRY_AFTER, HeaderValue::from(seconds)));
+        self.hint = Some(Hint::Again(seconds));
         self
     }
 
     pub(super) fn allow(mut self, method: &'static str) -> Self {
-        self.header = Some((ALLOW, HeaderValue::from_static(method)));
+        self.hint = Some(Hint::Allow(method));
         self
     }
 
     pub(super) fn challenge(mut self) -> Self {
-        self.header = Some((WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+        self.hint = Some(Hint::Challenge);
         self
     }
 
@@ -49,9 +60,12 @@ impl Problem {
             fields.insert("stage".into(), stage.into());
         }
         let mut response = json(self.status, json!({ "error": error }).to_string().into_bytes());
-        if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, value);
-        }
+        let header = self.hint.map(|hint| match hint {
+            Hint::Again(seconds) => (RETRY_AFTER, HeaderValue::from(seconds)),
+            Hint::Allow(method) => (ALLOW, HeaderValue::from_static(method)),
+            Hint::Challenge => (WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+        });
+        response.headers_mut().extend(header);
         response
     }
 }
