@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use sage_core::metrics::{Counts, Summary};
 use sage_dataflow::commit::{self, Outcomes};
-use sage_dataflow::sinks::{file_name, header, join_parts};
+use sage_dataflow::sinks::{join_parts, join_sink};
 use sage_dataflow::{RunClock, is_served};
 use sage_dsl::plan::Plan;
 use sage_lab::results::{Outcome, Verdict};
@@ -108,8 +108,7 @@ impl Report<'_> {
         let finished = ended || served || reads_stdin(self.plan());
         let mut files = Vec::new();
         for (i, sink) in self.plan().sinks.iter().enumerate() {
-            if let Some(name) = file_name(sink) {
-                let joined = join_parts(self.out, &name, &header(sink), &commit, finished)?;
+            if let Some((name, joined)) = join_sink(self.out, sink, &commit, finished)? {
                 files.push((name, joined.rows));
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
