@@ -60,10 +60,10 @@ fn killed(mut supervisor: Child) {
     wait_until(|| workers.iter().all(|worker| ended(*worker)));
 }
 
-/// 30 old notes, of which 0..10 become new, then 20..25 go, then 30..34 come.
+/// Of 30 old notes 0..10 become new, then 20..25 go, then 30..34 come. Rows follow the changes.
 fn versions() -> Vec<String> {
     let version = |n: usize, text| format!(r#"{{"path":"{n}.txt","text":"{text}"}}"#);
-    let mut versions: Vec<String> = (0..30).map(|n| version(n, "old")).collect();
+    let mut versions: Vec<String> = (10..20).chain(25..30).map(|n| version(n, "old")).collect();
     versions.extend((0..10).chain(30..34).map(|n| version(n, "new")));
     versions.sort();
     versions

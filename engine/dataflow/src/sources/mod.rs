@@ -9,6 +9,7 @@ mod feed;
 pub(crate) mod fuzzing;
 mod live;
 mod opened;
+mod supply;
 
 use std::path::{Path, PathBuf};
 
@@ -24,6 +25,7 @@ use opened::Opened;
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
 pub(crate) use live::{Needs, Place};
 pub use live::{is_endless, is_watched};
+pub(crate) use supply::Supply;
 
 /// A source the engine can read.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ pub struct SourceEntry {
 
 crate::registry! {
     /// Every source. A new source is one file and one word here.
-    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, jsonl, parquet, stdin]
+    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, http, jsonl, parquet, stdin]
 }
 
 /// A reader of records.
