@@ -41,6 +41,7 @@ mod suggest;
 pub mod symbols;
 pub mod testing;
 pub mod types;
+pub mod units;
 
 pub use aggregates::{AGGREGATES, AggregateSpec, find_aggregate};
 pub use check::check_catalog;

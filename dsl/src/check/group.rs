@@ -127,7 +127,10 @@ fn placed(
     let mut gathered = Gathered::default();
     let mut place = |typed: Typed| if first { gathered.place(typed) } else { typed.expr };
     let mut keys: Vec<Expr> = keys.into_iter().map(&mut place).collect();
-    let window = window.map(|it| WindowPlan { at: place(it.at), size: it.size, every: it.every });
+    let window = window.map(|it| {
+        let (size, every, ty) = (it.size, it.every, it.ty);
+        WindowPlan { at: place(it.at), size, every, ty }
+    });
     let mut plans: Vec<AggregatePlan> = Vec::new();
     for (name, text, counted) in aggregates {
         plans.push(AggregatePlan {
