@@ -29,6 +29,7 @@ mod literal;
 mod load;
 mod lower;
 pub mod manual;
+pub mod measures;
 mod parse;
 mod path;
 pub mod plan;

@@ -37,7 +37,7 @@ impl<'a> Checker<'a> {
         if !self.relates_here("group", group.span, level) {
             return;
         }
-        let before = self.failed();
+        let before = self.diagnostics.len();
         let mut columns: Vec<Column> = Vec::new();
         let mut keys = Vec::new();
         for key in &group.keys {
@@ -68,7 +68,7 @@ impl<'a> Checker<'a> {
         }
         let text = one_line(self.input.sources.text(group.span));
         let line = self.line(group.span);
-        if !before && self.failed() {
+        if self.diagnostics[before..].iter().any(Diagnostic::is_error) || self.full() {
             // What is missing is reported; uses of it are not.
             body.poisoned.push("*".to_owned());
             let names = group.aggregates.entries.iter().map(|entry| entry.key.text.clone());

@@ -81,7 +81,11 @@ impl<'a> Walk<'a> {
                 self.announce_steps(&it.name.text, &it.steps);
                 return;
             }
-            Item::Schedule(_) | Item::Slo(_) | Item::Test(_) | Item::Experiment(_) => return,
+            Item::Schedule(_)
+            | Item::Slo(_)
+            | Item::Measure(_)
+            | Item::Test(_)
+            | Item::Experiment(_) => return,
         };
         self.declared.entry(&name.text).or_insert(kind);
     }
@@ -224,7 +228,7 @@ impl<'a> Walk<'a> {
                 self.steps(&it.steps, Around { flow: Some(&it.name.text), record, function: None });
             }
             Item::Schedule(block) => self.block(block, nowhere),
-            Item::Slo(_) => {}
+            Item::Slo(_) | Item::Measure(_) => {}
             Item::Test(it) => self.test(it),
             Item::Experiment(it) => self.experiment(it),
         }
