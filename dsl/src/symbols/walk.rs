@@ -77,10 +77,7 @@ impl<'a> Walk<'a> {
             Item::Index(it) => (&it.name, SymbolKind::Index),
             Item::Prompt(it) => (&it.name, SymbolKind::Prompt),
             Item::Fn(it) => (&it.name, SymbolKind::Function),
-            Item::Flow(it) => {
-                self.announce_steps(&it.name.text, &it.steps);
-                return;
-            }
+            Item::Flow(it) => return self.announce_steps(&it.name.text, &it.steps),
             Item::Schedule(_)
             | Item::Slo(_)
             | Item::Measure(_)
@@ -228,7 +225,8 @@ impl<'a> Walk<'a> {
                 self.steps(&it.steps, Around { flow: Some(&it.name.text), record, function: None });
             }
             Item::Schedule(block) => self.block(block, nowhere),
-            Item::Slo(_) | Item::Measure(_) => {}
+            Item::Slo(_) => {}
+            Item::Measure(it) => it.every.iter().for_each(|expr| self.expr(expr, nowhere)),
             Item::Test(it) => self.test(it),
             Item::Experiment(it) => self.experiment(it),
         }

@@ -151,7 +151,8 @@ fn figures_of_all_intervals_are_those_of_the_whole_in_a_run_and_in_the_twin() {
     );
     for verb in ["run", "simulate"] {
         let sage = Sage::new().file("f.sage", measured.clone());
-        let done = sage.args(&format!("{verb} f.sage --workers 2 --seed 5 --out out")).go().exits(3);
+        let done =
+            sage.args(&format!("{verb} f.sage --workers 2 --seed 5 --out out")).go().exits(3);
         let metrics = done.metrics();
         for name in ["tasks_ok", "tasks_in", "prompt_tokens", "tasks_dead"] {
             let whole = metrics[name].as_u64().unwrap();
