@@ -16,9 +16,12 @@ use sage_dsl::catalog::Signature;
 use sage_dsl::plan::{Plan, SinkPlan, lookup};
 use sage_dsl::types::{RecordType, Value};
 
+use crate::columns;
+use crate::commit::Commit;
 use crate::error::DataflowError;
 
 pub(crate) use part::Part;
+pub(crate) use part::PartOf;
 pub use part::{JoinReport, PARTS, join_parts, parts_folder};
 
 /// A sink the engine can write.
@@ -36,7 +39,7 @@ pub struct SinkEntry {
 
 crate::registry! {
     /// Every sink. A new sink is one file and one word here.
-    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, stdout, tally]
+    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, http_reply, jsonl, parquet, stdout, tally]
 }
 
 impl SinkEntry {
@@ -51,10 +54,14 @@ impl SinkEntry {
 pub(crate) enum Target {
     /// A file in the run's output folder.
     File(String),
+    /// A file of columns, made of packed rows at the end.
+    Columns(String),
     /// A file of distinct rows with their counts.
     Counted(String),
     /// The standard output of the first worker.
     Printed,
+    /// The client that asked, by the service that the first worker has.
+    Replied,
 }
 
 /// The entry of a sink.
@@ -70,6 +77,7 @@ fn file(plan: &SinkPlan, extension: &str) -> Target {
 /// Say early whether the files of a plan's sinks can be written where they are meant to be: within
 /// the run's folder, each by one sink, none under the name of a file the run itself writes.
 pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
+    crate::served::probe(plan)?;
     let mut taken: Vec<(String, &SinkPlan)> = Vec::new();
     for sink in &plan.sinks {
         let Some(name) = file_name(sink) else { continue };
@@ -95,16 +103,74 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
                 other.name, other.line
             ));
         }
+        if let Some(Target::Columns(_)) = entry(sink).map(|entry| (entry.target)(sink)) {
+            columns::check(sink)?;
+        }
         taken.push((name, sink));
+    }
+    probe_figures(plan, own_files, &taken)
+}
+
+/// The same for the files of `measure` blocks.
+fn probe_figures(
+    plan: &Plan,
+    own_files: &[&str],
+    sinks: &[(String, &SinkPlan)],
+) -> Result<(), DataflowError> {
+    let mut taken: Vec<&str> = Vec::new();
+    for measure in &plan.measures {
+        let Some(name) = measure.file() else { continue };
+        let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        let message = if !plain || name.is_empty() || Path::new(name).components().count() > 1 {
+            format!("`{name}` is no plain file name within the run's output folder")
+        } else if own_files.contains(&name) {
+            format!("the run itself writes `{name}`; choose another name")
+        } else if let Some((_, sink)) = sinks.iter().find(|(sink, _)| sink == name) {
+            format!("sink `{}` (line {}) writes `{name}` too", sink.name, sink.line)
+        } else if taken.contains(&name) {
+            format!("another `measure` block writes `{name}` too")
+        } else {
+            taken.push(name);
+            continue;
+        };
+        let what = "measure".to_owned();
+        return Err(DataflowError::Sink { name: what, line: measure.line, message });
     }
     Ok(())
 }
 
-/// Name of the file a sink writes, within the run's output folder; `None` for the standard output.
+/// Make the file of a sink of what was committed of its parts; nothing for the standard output and
+/// for answers to clients.
+/// `finished` is as for [`join_parts`].
+pub fn join_sink(
+    out: &Path,
+    sink: &SinkPlan,
+    commit: &Commit,
+    finished: bool,
+) -> Result<Option<(String, JoinReport)>, DataflowError> {
+    let Some(entry) = entry(sink) else { return Ok(None) };
+    let (name, report) = match (entry.target)(sink) {
+        Target::Printed | Target::Replied => return Ok(None),
+        Target::Columns(name) => {
+            let report = part::replace(out, &name, commit, |beside, parts| {
+                columns::join(sink, beside, parts)
+            })?;
+            (name, report)
+        }
+        Target::File(name) | Target::Counted(name) => {
+            let report = join_parts(out, &name, &(entry.header)(&sink.record), commit, finished)?;
+            (name, report)
+        }
+    };
+    Ok(Some((name, report)))
+}
+
+/// Name of the file a sink writes, within the run's output folder; `None` for the standard output and
+/// for answers to clients.
 pub fn file_name(plan: &SinkPlan) -> Option<String> {
     match (entry(plan)?.target)(plan) {
-        Target::File(name) | Target::Counted(name) => Some(name),
-        Target::Printed => None,
+        Target::File(name) | Target::Columns(name) | Target::Counted(name) => Some(name),
+        Target::Printed | Target::Replied => None,
     }
 }
 
