@@ -5,17 +5,34 @@
 //! and objectives, S07 tests.
 
 mod experiments;
-mod programs;
+mod flows;
+mod names;
+mod outside;
+mod syntax;
 mod tests;
+mod types;
 
 use experiments::EXPERIMENTS;
-use programs::PROGRAMS;
+use flows::FLOWS;
+use names::NAMES;
+use outside::OUTSIDE;
+use syntax::SYNTAX;
 use tests::TESTS;
+use types::TYPES;
 
-const BOOKS: [&[Code]; 3] = [PROGRAMS, EXPERIMENTS, TESTS];
+const BOOKS: [&[Code]; 7] = [SYNTAX, NAMES, TYPES, FLOWS, OUTSIDE, EXPERIMENTS, TESTS];
 
-const ALL: [Code; PROGRAMS.len() + EXPERIMENTS.len() + TESTS.len()] = {
-    let mut all = [PROGRAMS[0]; PROGRAMS.len() + EXPERIMENTS.len() + TESTS.len()];
+const COUNT: usize = {
+    let (mut count, mut book) = (0, 0);
+    while book < BOOKS.len() {
+        count += BOOKS[book].len();
+        book += 1;
+    }
+    count
+};
+
+const ALL: [Code; COUNT] = {
+    let mut all = [SYNTAX[0]; COUNT];
     let (mut book, mut page, mut at) = (0, 0, 0);
     while at < all.len() {
         if page == BOOKS[book].len() {
@@ -38,8 +55,33 @@ pub struct Code {
     pub code: &'static str,
     /// One line.
     pub title: &'static str,
-    /// What it means and what to do.
+    /// What it means, why it is so, and what to do.
     pub explanation: &'static str,
+    /// Where the two examples stand.
+    pub within: Within,
+    /// What gives the code.
+    pub wrong: &'static str,
+    /// The same, mended.
+    pub right: &'static str,
+}
+
+/// Of what the examples of a page are a part. The rest of the program is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    /// A whole file.
+    File,
+    /// Declarations beside a flow.
+    Declarations,
+    /// Steps of a flow, between its `from` and its `emit`.
+    Steps,
+    /// All steps of a flow.
+    Flow,
+    /// A test.
+    Test,
+    /// An experiment.
+    Experiment,
+    /// Something that cannot be shown by a program alone.
+    Command,
 }
 
 pub(crate) const UNEXPECTED: &str = "S0101";
@@ -158,8 +200,15 @@ pub(crate) const BAD_MOCK: &str = "S0704";
 pub(crate) const BAD_FAULT: &str = "S0705";
 pub(crate) const UNMET: &str = "S0706";
 
-const fn page(code: &'static str, title: &'static str, explanation: &'static str) -> Code {
-    Code { code, title, explanation }
+const fn page(
+    code: &'static str,
+    title: &'static str,
+    explanation: &'static str,
+    within: Within,
+    wrong: &'static str,
+    right: &'static str,
+) -> Code {
+    Code { code, title, explanation, within, wrong, right }
 }
 
 /// The page of a code.

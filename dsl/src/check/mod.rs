@@ -68,11 +68,14 @@ pub use catalog::check_catalog;
 #[cfg(test)]
 pub(crate) use endpoint::ENDPOINT_OPTIONS;
 #[cfg(test)]
-pub(crate) use leaf::{INDEX_OPTIONS, SOURCE_OPTIONS};
+pub(crate) use leaf::INDEX_OPTIONS;
+pub use leaf::{SINK_OPTIONS, SOURCE_OPTIONS};
 pub(crate) use names::Names;
 pub(crate) use prompt::variables as template_variables;
 #[cfg(test)]
 pub(crate) use schedule::SCHEDULE_OPTIONS;
+#[cfg(test)]
+pub(crate) use test::fault_names;
 
 /// What a program is checked against.
 pub(crate) struct Inputs<'a> {

@@ -4,7 +4,7 @@ use crate::ast::{self, ExprKind, TestPart};
 use crate::check::condition::unit::Unit;
 use crate::check::step::one_line;
 use crate::check::{Checker, Place, Scope};
-use crate::plan::{BinaryOp, Column, Node, Plan};
+use crate::plan::{BinaryOp, Column, Expr, Node, Plan};
 use crate::testing::{ENDPOINT_FIGURES, Expectation, Figure, FigureSource, Side, dead_letter};
 use crate::types::{Field, RecordType, Type};
 
@@ -69,11 +69,12 @@ impl Checker<'_> {
             if condition.is_poison() {
                 continue;
             }
-            let mut sides = Vec::new();
+            let (mut sides, mut equals) = (Vec::new(), Vec::new());
             self.sides_of(&plain, &scope, &mut sides);
+            self.equals_of(&plain, &scope, &mut equals);
             let text = one_line(self.input.sources.text(written.span));
             let (span, condition) = (written.span, condition.expr);
-            expectations.push(Expectation { text, span, condition, sides });
+            expectations.push(Expectation { text, span, condition, sides, equals });
         }
         expectations
     }
@@ -96,21 +97,53 @@ impl Checker<'_> {
         }
     }
 
+    /// What is to be equal, as far as all of it has to hold.
+    fn equals_of(
+        &mut self,
+        written: &ast::Expr,
+        scope: &Scope<'_>,
+        equals: &mut Vec<(Side, Side)>,
+    ) {
+        match &written.kind {
+            ExprKind::Binary(BinaryOp::And, a, b) => {
+                self.equals_of(a, scope, equals);
+                self.equals_of(b, scope, equals);
+            }
+            ExprKind::Binary(BinaryOp::Eq, a, b) if equals.len() < MOST_SIDES => {
+                let left = self.one_side(a, scope, None);
+                let right = self.one_side(b, scope, left.as_ref().map(|left| &left.ty));
+                equals.extend(left.zip(right));
+            }
+            _ => {}
+        }
+    }
+
+    /// A side by itself; one that means nothing alone is no finding.
+    fn one_side(
+        &mut self,
+        written: &ast::Expr,
+        scope: &Scope<'_>,
+        wanted: Option<&Type>,
+    ) -> Option<Side> {
+        let before = self.diagnostics.len();
+        self.slots = 0;
+        let typed = self.expr(written, scope, wanted);
+        self.diagnostics.truncate(before);
+        let text = one_line(self.input.sources.text(written.span));
+        let poison = typed.is_poison();
+        let side = Side { text, span: written.span, value: typed.expr, ty: typed.ty };
+        (!poison).then_some(side)
+    }
+
     fn side(&mut self, written: &ast::Expr, scope: &Scope<'_>, sides: &mut Vec<Side>) {
         let text = one_line(self.input.sources.text(written.span));
         let shown = sides.iter().any(|side| side.text == text);
         if sides.len() >= MOST_SIDES || shown || matches!(written.kind, ExprKind::Literal(_)) {
             return;
         }
-        // A word that is a variant beside its enum means nothing alone: that is no finding.
-        let before = self.diagnostics.len();
-        self.slots = 0;
-        let typed = self.expr(written, scope, None);
-        self.diagnostics.truncate(before);
-        if !typed.is_poison() && typed.value().is_none() {
-            let span = written.span;
-            sides.push(Side { text, span, value: typed.expr, ty: typed.ty });
-        }
+        // A word that is a variant beside its enum means nothing alone.
+        let side = self.one_side(written, scope, None);
+        sides.extend(side.filter(|side| !matches!(side.value, Expr::Literal(_))));
     }
 
     /// The expression without what only expectations have: `answers.count`, and `p99(latency)` for

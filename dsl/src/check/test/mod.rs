@@ -5,6 +5,9 @@ mod fault;
 mod given;
 mod mock;
 
+#[cfg(test)]
+pub(crate) use fault::fault_names;
+
 use super::Checker;
 use crate::ast::{self, ExprKind, Given, TestPart};
 use crate::codes;

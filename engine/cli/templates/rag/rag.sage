@@ -30,3 +30,16 @@ flow rag {
   stage answer = generate(answer_from(ctx.text, .text)) on llm { max_tokens: 128 }
   emit Answer { id: .id, text: answer.text, sources: best.id } into answers
 }
+
+test "the answer cites the passage it was given" {
+  given Question { id: "q1", text: "Who waters the plants?" }
+  mock hits = [{ id: "d1", title: "Office", text: "Ada waters the plants.", score: 0.9 }]
+  mock answer.text = "Ada [d1]"
+  expect answers.count == 1 and answers[0].text == "Ada [d1]"
+  expect answers[0].sources contains "d1"
+}
+
+test "something is found for a question about the documents" {
+  given 3 of questions
+  expect answers.count == 3 and length(answers[0].sources) > 0
+}

@@ -10,6 +10,7 @@
 
 mod dot;
 mod layout;
+mod loops;
 mod mermaid;
 mod picture;
 mod svg;

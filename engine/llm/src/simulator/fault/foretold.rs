@@ -75,6 +75,13 @@ impl Foreteller {
         Foretold { delay_ns, end }
     }
 
+    /// Whether the next answer misses its schema. Who counts answers and not tries has a foreteller
+    /// of its own for them: a try that fails has no answer.
+    pub fn misses_schema(&mut self) -> bool {
+        self.calls += 1;
+        self.faults.fate(self.seed, self.calls).wrong_schema
+    }
+
     fn status(&self, code: u16) -> End {
         let usual = REFUSALS.iter().find(|(status, _)| *status == code).map(|(_, after)| *after);
         let said = match self.faults.retry_after {
@@ -104,6 +111,14 @@ mod tests {
             let stalls = foretold.end == Some(End::Silence);
             assert_eq!(stalls, fate.effect == Some(Effect::Stall));
         }
+    }
+
+    #[test]
+    fn answers_miss_their_schema_as_often_as_the_rules_say() {
+        let faults = Faults::parse("wrong_schema=20%,status_500=50%").unwrap();
+        let mut foreteller = Foreteller::new(faults, 7);
+        let missed = (0..1000).filter(|_| foreteller.misses_schema()).count();
+        assert!((150..250).contains(&missed), "{missed}");
     }
 
     #[test]
