@@ -20,7 +20,7 @@ endpoint judge {
   retry: backoff(max: 4, base: 200ms, cap: 10s)
 }
 
-source given: Answer from jsonl(answers)
+source answered: Answer from jsonl(answers)
 sink judged: Judged to jsonl("judged.jsonl")
 sink topics: OfTopic to csv("topics.csv")
 sink overall: Overall to csv("overall.csv")
@@ -45,7 +45,7 @@ prompt use_of(question: string, answer: string) -> Judgement """
 fn points(verdict: Verdict) -> float = match verdict { right => 1.0, partly => 0.5, wrong => 0.0 }
 
 flow eval {
-  from given
+  from answered
   where length(trim(.answer)) > 0
   stage facts  = generate(facts_of(.question, .expected, .answer)) on judge { max_tokens: 96, temperature: 0.0, repair: 2, timeout: 120s }
   stage use    = generate(use_of(.question, .answer)) on judge { max_tokens: 96, temperature: 0.0, repair: 2, timeout: 120s }
@@ -120,15 +120,15 @@ test "what is not good enough is named" {
 }
 
 test "every answer is judged twice, also when judges forget the form" {
-  given 24 of given
+  given 24 of answered
   fault judge { wrong_schema: 10%, seed: 4 }
   expect judged.count + dead_letters.count == 24 and judged.count >= 20
   expect judge.calls > 48
 }
 
 test "a judge that is away for a while costs time and no answer" {
-  given 24 of given
+  given 24 of answered
   fault judge { outage: { at: 0s, for: 2s } }
-  expect judged.count == 24 and judge.retries > 0
-  expect makespan > 2s
+  expect judged.count == 24 and dead_letters.count == 0
+  expect makespan > 2s and makespan < 20s
 }

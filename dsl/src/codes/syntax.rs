@@ -11,7 +11,7 @@ pub(super) const SYNTAX: &[Code] = &[
          of that construct. Often a word or a colon is missing right before the mark. Everything \
          else in the file is still checked, so the other messages count.",
         Within::Steps,
-        r#"stage best = rerank(search(docs, .text) keep: 2)"#,
+        "stage best = rerank(search(docs, .text) keep: 2)",
         "stage hits = search(docs, .text)\nstage best = rerank(hits, .text, keep: 2)",
     ),
     page(

@@ -8,6 +8,7 @@ use super::expression::record;
 use super::walk::{Around, Walk};
 use crate::ast::{self, ExprKind, Given, Step, TestPart};
 use crate::span::Span;
+use crate::types::RecordType;
 
 impl<'a> Walk<'a> {
     pub(super) fn test(&mut self, test: &'a ast::Test) {
@@ -40,16 +41,18 @@ impl<'a> Walk<'a> {
     fn target(&mut self, flow: Option<&str>, target: &'a ast::Name) {
         let Some(flow) = flow else { return };
         let mut start = target.span.start + leading_dot(&target.text);
-        let mut of_record: Option<String> = None;
+        let mut of_record: Option<RecordType> = None;
         for word in target.text.trim_start_matches('.').split('.') {
             let span = Span { start, end: start + word.len() as u32, ..target.span };
             start = span.end + 1;
             if let Some(of) = of_record.take() {
-                return self.note_at(SymbolKind::Field, Some(&of), word, span, false);
+                self.note_at(SymbolKind::Field, Some(&of.name), word, span, false);
+                of.field(word).into_iter().for_each(|(_, field)| self.know(field.ty.clone()));
+                return;
             }
             if self.columns.contains(&(flow, word)) {
                 let ty = self.type_of(SymbolKind::Column, flow, word).and_then(record);
-                of_record = ty.map(|it| it.name.clone());
+                of_record = ty.cloned();
                 self.note_at(SymbolKind::Column, Some(flow), word, span, false);
             }
         }

@@ -152,6 +152,13 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Says of which type a symbol is that has just been noted.
+    pub(super) fn know(&mut self, ty: Type) {
+        if let Some(mention) = self.mentions.last() {
+            self.symbols[mention.symbol].ty.get_or_insert(ty);
+        }
+    }
+
     /// The type of a symbol that has been seen.
     pub(super) fn type_of(&self, kind: SymbolKind, container: &str, name: &str) -> Option<&Type> {
         let key = (kind, Some(container.to_owned()), name.to_owned());

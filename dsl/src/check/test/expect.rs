@@ -4,12 +4,16 @@ use crate::ast::{self, ExprKind, TestPart};
 use crate::check::condition::unit::Unit;
 use crate::check::step::one_line;
 use crate::check::{Checker, Place, Scope};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
 use crate::plan::{BinaryOp, Column, Expr, Node, Plan};
 use crate::testing::{ENDPOINT_FIGURES, Expectation, Figure, FigureSource, Side, dead_letter};
 use crate::types::{Field, RecordType, Type};
 
 /// The list of what failed, in an expectation.
 const DEAD_LETTERS: &str = "dead_letters";
+/// The number of rows, and what else it is called; only the first is right.
+const COUNTS: [&str; 4] = ["count", "length", "len", "size"];
 /// Sides that are shown of one expectation.
 const MOST_SIDES: usize = 8;
 
@@ -63,6 +67,7 @@ impl Checker<'_> {
         let mut expectations = Vec::new();
         for part in &test.parts {
             let TestPart::Expect(written) = part else { continue };
+            self.other_counts(written, &columns);
             let plain = self.plain(written, &columns);
             self.slots = 0;
             let condition = self.condition(&plain, &scope);
@@ -146,12 +151,36 @@ impl Checker<'_> {
         sides.extend(side.filter(|side| !matches!(side.value, Expr::Literal(_))));
     }
 
+    /// Words of other languages for the number of rows.
+    fn other_counts(&mut self, written: &ast::Expr, columns: &[Column]) {
+        match &written.kind {
+            ExprKind::Field(inner, name)
+                if COUNTS[1..].contains(&name.text.as_str()) && is_list(inner, columns) =>
+            {
+                let rows = one_line(self.input.sources.text(inner.span));
+                let message = format!("the number of rows is `{rows}.count`");
+                self.report(
+                    Diagnostic::error(codes::UNKNOWN_FIELD, name.span, message)
+                        .fix(name.span, "count"),
+                );
+            }
+            ExprKind::Unary(_, inner) => self.other_counts(inner, columns),
+            ExprKind::Binary(_, a, b) => {
+                self.other_counts(a, columns);
+                self.other_counts(b, columns);
+            }
+            _ => {}
+        }
+    }
+
     /// The expression without what only expectations have: `answers.count`, and `p99(latency)` for
     /// the column `latency_p99`.
     fn plain(&self, written: &ast::Expr, columns: &[Column]) -> ast::Expr {
         let boxed = |inner: &ast::Expr| Box::new(self.plain(inner, columns));
         let kind = match &written.kind {
-            ExprKind::Field(inner, name) if name.text == "count" && is_list(inner, columns) => {
+            ExprKind::Field(inner, name)
+                if COUNTS.contains(&name.text.as_str()) && is_list(inner, columns) =>
+            {
                 let length = ast::Name { text: "length".to_owned(), span: name.span };
                 let args = vec![ast::Arg { name: None, value: self.plain(inner, columns) }];
                 ExprKind::Call(ast::Call { name: length, args, span: written.span })
@@ -190,7 +219,7 @@ fn is_list(inner: &ast::Expr, columns: &[Column]) -> bool {
     let column = columns.iter().find(|column| column.name == *name);
     match column.map(|column| &column.ty) {
         Some(Type::List(item)) => match item.as_ref() {
-            Type::Record(record) => record.field("count").is_none(),
+            Type::Record(record) => COUNTS.iter().all(|name| record.field(name).is_none()),
             _ => true,
         },
         _ => false,

@@ -12,7 +12,7 @@ type OfTopic   { topic: string, answers: int, mean: float, right: int, worst: [s
 
 endpoint judge { url: llm_url, model: "Qwen/Qwen2.5-7B-Instruct" }
 
-source given: Answer from jsonl("answers.jsonl")
+source answered: Answer from jsonl("answers.jsonl")
 sink judged: Judged to jsonl("judged.jsonl")
 sink topics: OfTopic to csv("topics.csv")
 
@@ -26,7 +26,7 @@ prompt judgement_of(question: string, expected: string, answer: string) -> Judge
 fn points(verdict: Verdict) -> float = match verdict { right => 1.0, partly => 0.5, wrong => 0.0 }
 
 flow eval {
-  from given
+  from answered
   stage it    = generate(judgement_of(.question, .expected, .answer)) on judge { max_tokens: 96, repair: 2 }
   stage score = points(it.verdict)
   emit Judged { id: .id, topic: .topic, verdict: it.verdict, reason: it.reason } into judged
@@ -50,7 +50,7 @@ test "topics are compared by the mean of their scores" {
 }
 
 test "a judge that forgets the form is asked again" {
-  given 20 of given
+  given 20 of answered
   fault judge { wrong_schema: 20%, seed: 1 }
   expect judge.calls > 20 and judged.count > 15
 }

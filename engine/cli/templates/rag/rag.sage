@@ -39,7 +39,8 @@ test "the answer cites the passage it was given" {
   expect answers[0].sources contains "d1"
 }
 
-test "something is found for a question about the documents" {
-  given 3 of questions
-  expect answers.count == 3 and length(answers[0].sources) > 0
+test "every question is answered, also on a crowded server" {
+  given 6 of questions
+  fault llm { status_429: 30%, seed: 7 }
+  expect answers.count == 6 and dead_letters.count == 0
 }

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use sage_dsl::catalog::StageClass;
-use sage_dsl::plan::{Argument, EmitPlan, FilterPlan, Node, Plan, RelationStep, StagePlan, Turn};
+use sage_dsl::plan::{EmitPlan, FilterPlan, Node, Plan, RelationStep, StagePlan, Turn};
 
 /// Longest line of text in a shape; a picture is no listing.
 const LONGEST: usize = 40;
@@ -82,14 +82,14 @@ struct Barrier {
     label: String,
 }
 
-struct Draft<'a> {
-    plan: &'a Plan,
+pub(super) struct Draft<'a> {
+    pub(super) plan: &'a Plan,
     picture: Picture,
     barriers: Vec<Barrier>,
     /// Shapes of the flow, each with its turns.
     placed: Vec<(usize, Vec<Turn>)>,
     /// Shape of a column, by its position.
-    columns: HashMap<usize, usize>,
+    pub(super) columns: HashMap<usize, usize>,
     /// Shape of a stage, by its name without the number of a round.
     named: HashMap<String, usize>,
     sinks: HashMap<usize, usize>,
@@ -115,7 +115,7 @@ pub(super) fn of(plan: &Plan) -> Picture {
 }
 
 impl Draft<'_> {
-    fn shape(&mut self, kind: Kind, lines: Vec<String>, turns: &[Turn]) -> usize {
+    pub(super) fn shape(&mut self, kind: Kind, lines: Vec<String>, turns: &[Turn]) -> usize {
         let lines = lines.iter().filter(|line| !line.is_empty()).map(|line| cut(line)).collect();
         let groups = turns.iter().map(group).collect();
         let nearest = turns.iter().rposition(|turn| matches!(turn, Turn::Round { .. }));
@@ -124,7 +124,7 @@ impl Draft<'_> {
         self.picture.shapes.len() - 1
     }
 
-    fn line(&mut self, from: usize, to: usize, label: &str, way: Way) {
+    pub(super) fn line(&mut self, from: usize, to: usize, label: &str, way: Way) {
         let line = Line { from, to, label: cut(label), way };
         if from != to && !self.picture.lines.contains(&line) {
             self.picture.lines.push(line);
@@ -318,52 +318,6 @@ impl Draft<'_> {
         }
         open.iter().for_each(|before| self.line(*before, shape, label, Way::On));
     }
-
-    /// Endpoints and indexes with what uses them.
-    fn beside(&mut self) {
-        let plan = self.plan;
-        let indexes: Vec<usize> = plan
-            .indexes
-            .iter()
-            .map(|index| {
-                let lines = vec![index.name.clone(), format!("index {}", index.kind)];
-                self.shape(Kind::Index, lines, &[])
-            })
-            .collect();
-        let endpoints: Vec<usize> = plan
-            .endpoints
-            .iter()
-            .map(|endpoint| {
-                let url = endpoint
-                    .url
-                    .strip_prefix("sim:")
-                    .map_or_else(|| endpoint.url.clone(), |profile| format!("simulated {profile}"));
-                self.shape(
-                    Kind::Endpoint,
-                    vec![endpoint.name.clone(), endpoint.model.clone(), url],
-                    &[],
-                )
-            })
-            .collect();
-        for stage in plan.stages().filter(|stage| drawn(&stage.turns)) {
-            let Some(shape) = self.columns.get(&stage.column).copied() else { continue };
-            if let Some(endpoint) = stage.endpoint.and_then(|at| endpoints.get(at)) {
-                self.line(shape, *endpoint, "", Way::Beside);
-            }
-            for (_, argument) in &stage.args {
-                if let Argument::Index(at) = argument
-                    && let Some(index) = indexes.get(*at)
-                {
-                    self.line(*index, shape, "", Way::Beside);
-                }
-            }
-        }
-        for (index, shape) in plan.indexes.iter().zip(&indexes) {
-            if let Some(endpoint) = index.embedder.and_then(|at| endpoints.get(at)) {
-                self.line(*shape, *endpoint, "vectors", Way::Beside);
-            }
-        }
-    }
 }
 
 /// Whether `path` lies within `around`.
@@ -373,7 +327,7 @@ fn begins(path: &[Turn], around: &[Turn]) -> bool {
 }
 
 /// Of the rounds of a loop only the first is drawn, and what is carried into it.
-fn drawn(turns: &[Turn]) -> bool {
+pub(super) fn drawn(turns: &[Turn]) -> bool {
     !turns.iter().any(|turn| matches!(turn, Turn::Round { number: 2.., .. }))
 }
 

@@ -55,12 +55,11 @@ impl Foreteller {
 
     /// What happens to the next call, which is made at `now_ns`.
     pub fn next(&mut self, now_ns: u64) -> Foretold {
-        let now = Duration::from_nanos(now_ns);
         let at_once = |end| Foretold { delay_ns: 0, end: Some(end) };
-        if self.faults.outages.iter().any(|window| window.holds(now)) {
+        if !self.is_there(now_ns) {
             return at_once(End::Unreached);
         }
-        if now < self.faults.slow_start {
+        if Duration::from_nanos(now_ns) < self.faults.slow_start {
             return at_once(self.status(503));
         }
         self.calls += 1;
@@ -73,6 +72,12 @@ impl Foreteller {
         });
         let delay_ns = u64::try_from(fate.delay.as_nanos()).unwrap_or(u64::MAX);
         Foretold { delay_ns, end }
+    }
+
+    /// Whether a connection can be made at `now_ns`.
+    pub fn is_there(&self, now_ns: u64) -> bool {
+        let now = Duration::from_nanos(now_ns);
+        !self.faults.outages.iter().any(|window| window.holds(now))
     }
 
     /// Whether the next answer misses its schema. Who counts answers and not tries has a foreteller
