@@ -7,11 +7,11 @@ param pass_mark: float = 0.75
 
 enum Verdict { right, partly, wrong }
 
-type Answer    { id: string @key, topic: string, question: string, expected: string, answer: string }
+type Answer { id: string @key, topic: string, question: string, expected: string, answer: string }
 type Judgement { verdict: Verdict, reason: string }
-type Judged    { id: string @key, topic: string, facts: Verdict, use: Verdict, score: float, passed: bool, reasons: [string] }
-type OfTopic   { topic: string, answers: int, mean: float, passed: float, disagreements: int, worst: [string] }
-type Overall   { answers: int, mean: float, passed: float, disagreements: int }
+type Judged { id: string @key, topic: string, facts: Verdict, use: Verdict, score: float, passed: bool, reasons: [string] }
+type OfTopic { topic: string, answers: int, mean: float, passed: float, disagreements: int, worst: [string] }
+type Overall { answers: int, mean: float, passed: float, disagreements: int }
 
 endpoint judge {
   url: llm_url
@@ -47,9 +47,9 @@ fn points(verdict: Verdict) -> float = match verdict { right => 1.0, partly => 0
 flow eval {
   from answered
   where length(trim(.answer)) > 0
-  stage facts  = generate(facts_of(.question, .expected, .answer)) on judge { max_tokens: 96, temperature: 0.0, repair: 2, timeout: 120s }
-  stage use    = generate(use_of(.question, .answer)) on judge { max_tokens: 96, temperature: 0.0, repair: 2, timeout: 120s }
-  stage score  = (points(facts.verdict) + points(use.verdict)) / 2.0
+  stage facts = generate(facts_of(.question, .expected, .answer)) on judge { max_tokens: 96, temperature: 0.0, repair: 2, timeout: 120s }
+  stage use = generate(use_of(.question, .answer)) on judge { max_tokens: 96, temperature: 0.0, repair: 2, timeout: 120s }
+  stage score = (points(facts.verdict) + points(use.verdict)) / 2.0
   stage passed = score >= pass_mark
   stage agreed = facts.verdict == use.verdict
   emit Judged {

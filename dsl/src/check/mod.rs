@@ -271,7 +271,9 @@ impl<'a> Checker<'a> {
             })
             .collect();
         // What is to be said of a flow that is none has been said.
-        let tests = if whole.len() == flows.len() { self.tests(&whole) } else { Vec::new() };
+        let broken = flows.iter().any(|(_, flow)| flow.broken);
+        let tests =
+            if whole.len() == flows.len() { self.tests(&whole, broken) } else { Vec::new() };
         self.warn_unused();
         (whole, tests)
     }

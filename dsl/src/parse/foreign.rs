@@ -70,8 +70,8 @@ struct Form {
     help: String,
 }
 
-fn unexpected(length: usize, message: impl Into<String>, help: impl Into<String>) -> Option<Form> {
-    Some(Form { code: codes::UNEXPECTED, length, message: message.into(), help: help.into() })
+fn unexpected(length: usize, message: impl Into<String>, help: impl Into<String>) -> Form {
+    Form { code: codes::UNEXPECTED, length, message: message.into(), help: help.into() }
 }
 
 fn last_line(text: &str) -> &str {
@@ -111,49 +111,53 @@ fn method(line: &str, rest: &str) -> Option<Form> {
     } else {
         format!("{function}; a stage names its endpoint behind the call: `{name}(...) on {object}`")
     };
-    unexpected(1, format!("`{object}` has no methods"), help)
+    Some(unexpected(1, format!("`{object}` has no methods"), help))
 }
 
 /// `f"..."`.
 fn interpolation(line: &str, rest: &str) -> Option<Form> {
     let prefixed = matches!(last_word(line), "f" | "r" | "b" | "s") && rest.starts_with('"');
-    prefixed.then_some(())?;
-    unexpected(
-        1,
-        "a string has no letter in front of it",
-        "pieces of text are joined by `+`; a text with values in it is a `prompt` with `{{ name }}`",
-    )
+    prefixed.then(|| {
+        unexpected(
+            1,
+            "a string has no letter in front of it",
+            "pieces of text are joined by `+`; a text with values in it is a `prompt` with \
+             `{{ name }}`",
+        )
+    })
 }
 
 /// `text[0:10]`.
 fn part_of(line: &str, rest: &str) -> Option<Form> {
     let inside = line.rsplit_once('[').is_some_and(|(_, inside)| !inside.contains(']'));
     let of_index = last_word(line).bytes().all(|byte| byte.is_ascii_digit());
-    (inside && of_index && rest.starts_with(':')).then_some(())?;
-    unexpected(
-        1,
-        "there is no part of a value by `:`",
-        "a part of a text is `slice(text, 0, 10)`, an element of a list `list[0]`",
-    )
+    (inside && of_index && rest.starts_with(':')).then(|| {
+        unexpected(
+            1,
+            "there is no part of a value by `:`",
+            "a part of a text is `slice(text, 0, 10)`, an element of a list `list[0]`",
+        )
+    })
 }
 
 /// `on "llm"`.
 fn quoted_endpoint(rest: &str) -> Option<Form> {
     let name = rest.strip_prefix("on")?.trim_start().strip_prefix('"')?;
     let name = &name[..name.find(['"', '\n'])?];
-    unexpected(2, "an endpoint is named without quotes", format!("write `on {name}`"))
+    Some(unexpected(2, "an endpoint is named without quotes", format!("write `on {name}`")))
 }
 
 /// `on llm(max_tokens: 8)`.
 fn options_in_brackets(line: &str, rest: &str) -> Option<Form> {
     let name = last_word(line);
     let on = line.strip_suffix(name)?.trim_end();
-    (rest.starts_with('(') && last_word(on) == "on" && on.len() > 2).then_some(())?;
-    unexpected(
-        1,
-        "options of a stage stand in braces",
-        format!("write `on {name} {{ option: value }}`"),
-    )
+    (rest.starts_with('(') && last_word(on) == "on" && on.len() > 2).then(|| {
+        unexpected(
+            1,
+            "options of a stage stand in braces",
+            format!("write `on {name} {{ option: value }}`"),
+        )
+    })
 }
 
 /// `string[]`, `List<string>`, `Optional[string]`.
@@ -161,7 +165,8 @@ fn type_of_types(line: &str, rest: &str) -> Option<Form> {
     let name = last_word(line);
     line.strip_suffix(name)?.trim_end().strip_suffix(':')?;
     if rest.starts_with("[]") {
-        return unexpected(2, "a list is no type behind a type", format!("write `[{name}]`"));
+        let help = format!("write `[{name}]`");
+        return Some(unexpected(2, "brackets of a list stand around its type", help));
     }
     let inner = first_word(rest.strip_prefix(['<', '['])?);
     let meant = if LISTS.contains(&name) {
@@ -171,5 +176,5 @@ fn type_of_types(line: &str, rest: &str) -> Option<Form> {
     } else {
         return None;
     };
-    unexpected(1, format!("`{name}` takes no type"), format!("write `{meant}`"))
+    Some(unexpected(1, format!("`{name}` takes no type"), format!("write `{meant}`")))
 }

@@ -27,12 +27,12 @@ const FOLLOWS: [&str; 5] = [
 ];
 
 impl Checker<'_> {
-    /// The tests of the main file, over its flows before they are put in order.
-    pub(super) fn tests(&mut self, flows: &[Plan]) -> Vec<Test> {
+    /// The tests of the main file, over its flows before they are put in order. If one of those is
+    /// `broken`, a stage or an emit may be missing in it, and what a test says of it is no mistake.
+    pub(super) fn tests(&mut self, flows: &[Plan], broken: bool) -> Vec<Test> {
         let written = std::mem::take(&mut self.names.tests);
-        // A stage or an emit that could not be read is missing in the flow, and what a test says of it
-        // is no mistake.
-        let before = self.failed().then_some(self.diagnostics.len());
+        let broken = broken || self.diagnostics.iter().any(Diagnostic::is_error);
+        let before = broken.then_some(self.diagnostics.len());
         let tests = written.into_iter().filter_map(|test| self.test(test, flows)).collect();
         if let Some(before) = before {
             let found = self.diagnostics.split_off(before);
