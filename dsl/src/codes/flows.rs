@@ -109,8 +109,8 @@ pub(super) const FLOWS: &[Code] = &[
         "The call of a prompt with a type of its own is part of a larger text, so its schema is not \
          sent and the stage answers with text. Give the call to the stage alone to get the type.",
         Within::Flow,
-        "from queries\nstage level = generate(\"Be brief. \" + level_of(.text)) on llm\nemit Answer { id: .id, text: level.text } into answers",
-        "from queries\nstage level = generate(level_of(.text)) on llm\nemit Answer { id: .id, text: to_string(level) } into answers",
+        "from queries\nstage said = generate(\"Be brief. \" + level_of(.text)) on llm\nemit Answer { id: .id, text: said.text } into answers",
+        "from queries\nstage said = generate(level_of(.text)) on llm\nemit Answer { id: .id, text: to_string(said) } into answers",
     ),
     page(
         "S0413",

@@ -200,7 +200,7 @@ pub(super) const SYNTAX: &[Code] = &[
         "S0122",
         "given twice",
         "A block or a call has two values for one name, and it cannot be told which one is meant. \
-         Remove one of them.",
+         Remove one of them; a later one does not silently replace an earlier one.",
         Within::Declarations,
         "schedule { slots: 4, policy: fifo, slots: 8 }",
         "schedule { slots: 8, policy: fifo }",
@@ -227,9 +227,9 @@ pub(super) const SYNTAX: &[Code] = &[
         "S0125",
         "in the wrong place",
         "The step or declaration is fine, but not where it stands: steps belong into a flow, \
-         declarations beside it, and `carry` into a loop.",
-        Within::Steps,
-        "carry seen: [string] = []",
-        "loop up to 2 {\n  carry seen: [string] = []\n  carry seen = union(seen, .tags)\n}",
+         declarations beside it. The message says which of the two it is, and where it can be moved.",
+        Within::Declarations,
+        "where length(.text) > 0",
+        "flow count {\n  from queries\n  where length(.text) > 0\n  emit Count { n: 1 } into counts\n}",
     ),
 ];

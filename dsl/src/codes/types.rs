@@ -101,8 +101,8 @@ pub(super) const TYPES: &[Code] = &[
         "An expression with its functions inlined may have 10000 parts and be 56 levels deep. Give \
          parts of it a name by a `stage`, which is computed once for each record.",
         Within::Declarations,
-        "fn a(n: int) -> int = n + n + n + n + n + n\nfn b(n: int) -> int = a(a(n)) + a(a(n)) + a(a(n)) + a(a(n))\nfn c(n: int) -> int = b(b(b(n)))\nparam most: int = c(1)",
-        "fn a(n: int) -> int = 6 * n\nparam most: int = a(a(1))",
+        "fn a(n: int) -> int = n + n + n + n + n + n + n + n\nfn b(n: int) -> int = a(n) + a(n) + a(n) + a(n) + a(n) + a(n)\nfn c(n: int) -> int = b(n) + b(n) + b(n) + b(n) + b(n) + b(n)\nfn d(n: int) -> int = c(n) + c(n) + c(n) + c(n) + c(n) + c(n)\nfn e(n: int) -> int = d(n) + d(n) + d(n) + d(n) + d(n) + d(n)\nflow big {\n  from queries\n  emit Count { n: e(.priority) } into counts\n}",
+        "fn a(n: int) -> int = n + n + n + n + n + n + n + n\nflow big {\n  from queries\n  stage some = a(.priority)\n  stage more = a(some)\n  emit Count { n: a(more) } into counts\n}",
     ),
     page(
         "S0312",
@@ -110,8 +110,8 @@ pub(super) const TYPES: &[Code] = &[
         "Only records, and lists of records, have fields; only lists have elements. A stage that \
          answers with an enum or a text is that value itself.",
         Within::Flow,
-        "from queries\nstage level = generate(level_of(.text)) on llm\nemit Answer { id: .id, text: level.text } into answers",
-        "from queries\nstage level = generate(level_of(.text)) on llm\nemit Answer { id: .id, text: to_string(level) } into answers",
+        "from queries\nstage kind = generate(level_of(.text)) on llm\nemit Answer { id: .id, text: kind.text } into answers",
+        "from queries\nstage kind = generate(level_of(.text)) on llm\nemit Answer { id: .id, text: to_string(kind) } into answers",
     ),
     page(
         "S0313",

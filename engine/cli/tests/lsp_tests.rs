@@ -84,7 +84,7 @@ fn completion_knows_steps_over_all_records() {
     with("  group by kind window ", &["tumbling", "sliding"], &["count", "generate"]);
     with("  group by kind window tumbling(1min, ", &["by"], &["every"]);
     with("  group by kind window sliding(10min, ", &["by", "every"], &[]);
-    with("  group by kind { n: ", &["count", "avg", "quantile", "top_k", "facts"], &["sorted"]);
+    with("  group by kind { n: ", &["count", "avg", "quantile", "top_k"], &["sorted"]);
     with("  group by kind {\n    n: count()\n    best: ", &["top_k", "collect"], &[]);
     with("  group by kind { n: top_k(.text, ", &["k", "by"], &["q"]);
     with("  group by kind { n: quantile(.at, ", &["q"], &["k"]);
@@ -109,10 +109,11 @@ fn completion_knows_the_options_of_what_lies_outside() {
     with("sink s: Ticket to jsonl(", &["path"], &["mode"]);
     with("schedule { policy: priority(", &["aging"], &["slots"]);
     with("slo { ", &["throughput", "latency_p99_ms", "success"], &["sorted", "llm"]);
-    with("experiment e {\n  jobs: [", &["sort_tickets"], &["kind"]);
     with("experiment e {\n  ", &["tasks", "nodes", "sweep", "claim", "repeat"], &["stage"]);
     with("experiment e {\n  policy: ", &["fifo", "load_aware"], &["count"]);
     with("te", &["test", "flow"], &["given"]);
+    let line = "experiment e {\n  jobs: [";
+    offers(&mut editor, "test \"bugs", line, &["sort_tickets"], &["kind"]);
     editor.end();
 }
 
