@@ -11,10 +11,13 @@ const AROUND: f64 = 12.0;
 /// How far the way back leaves the shapes.
 const ASIDE: f64 = 40.0;
 
+/// The points of an outline, around.
+type Outline = Vec<(f64, f64)>;
+
 /// The outlines of all loops, each with its name; those around others first. The last point of an
 /// outline is its upper left corner.
-pub(super) fn outlines(picture: &Picture, frames: &[Frame]) -> Vec<(String, Vec<(f64, f64)>)> {
-    let mut found: Vec<(Vec<String>, Vec<(f64, f64)>)> = Vec::new();
+pub(super) fn outlines(picture: &Picture, frames: &[Frame]) -> Vec<(String, Outline)> {
+    let mut found: Vec<(Vec<String>, Outline)> = Vec::new();
     let mut depths: Vec<usize> = picture.shapes.iter().map(|shape| shape.loops).collect();
     depths.sort_unstable();
     depths.dedup();
@@ -29,14 +32,14 @@ pub(super) fn outlines(picture: &Picture, frames: &[Frame]) -> Vec<(String, Vec<
             found.push((path.to_vec(), outline(inside.map(|(_, frame)| *frame))));
         }
     }
-    let named = |(path, outline): (Vec<String>, Vec<(f64, f64)>)| {
+    let named = |(path, outline): (Vec<String>, Outline)| {
         (path.last().cloned().unwrap_or_default(), outline)
     };
     found.into_iter().map(named).collect()
 }
 
 /// Down on the right side and up on the left.
-fn outline(frames: impl Iterator<Item = Frame>) -> Vec<(f64, f64)> {
+fn outline(frames: impl Iterator<Item = Frame>) -> Outline {
     let mut frames: Vec<Frame> = frames.collect();
     frames.sort_by(|a, b| a.y.total_cmp(&b.y));
     // Of each layer: left, right, top, bottom.
