@@ -72,7 +72,7 @@ fn completion_knows_steps_over_all_records() {
     assert!(!editor.findings().iter().any(errors), "a source is left for a join, and no more");
     let step = "  emit Sorted { id";
     let mut with = |line: &str, wanted: &[&str], unwanted: &[&str]| {
-        offers(&mut editor, step, line, wanted, unwanted)
+        offers(&mut editor, step, line, wanted, unwanted);
     };
     with("  gr", &["group", "join", "flat_map", "dedup", "stage"], &["test", "given"]);
     with("  join ", &["tickets", "customers"], &["sorted", "llm", "kind"]);
@@ -98,7 +98,7 @@ fn completion_knows_the_options_of_what_lies_outside() {
     let mut editor = Editor::of(PROGRAM);
     let first = "flow sort_tickets";
     let mut with = |line: &str, wanted: &[&str], unwanted: &[&str]| {
-        offers(&mut editor, first, line, wanted, unwanted)
+        offers(&mut editor, first, line, wanted, unwanted);
     };
     with("source s: Ticket from csv(\"a\") { ", &["bad_rows", "changes"], &["mode"]);
     with("source s: Ticket from csv(\"a\") { bad_rows: ", &["dead_letter", "fail"], &["llm"]);
@@ -122,7 +122,7 @@ fn completion_knows_tests() {
     let mut editor = Editor::of(PROGRAM);
     let part = "  mock kind = bug";
     let mut with = |line: &str, wanted: &[&str], unwanted: &[&str]| {
-        offers(&mut editor, part, line, wanted, unwanted)
+        offers(&mut editor, part, line, wanted, unwanted);
     };
     with("  ", &["given", "mock", "fault", "expect"], &["stage", "flow"]);
     with("  gi", &["given"], &["stage"]);
