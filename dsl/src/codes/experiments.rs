@@ -17,7 +17,7 @@ pub(super) const EXPERIMENTS: &[Code] = &[
         "S0602",
         "unknown flow",
         "A job is a flow of the file or of a file it imports; a workload mix names jobs. The help \
-         names the nearest one.",
+         names the nearest one, or all there are.",
         Within::Experiment,
         "jobs: [aks]",
         "jobs: [ask]",
@@ -64,7 +64,7 @@ pub(super) const EXPERIMENTS: &[Code] = &[
         "S0607",
         "sweep without points",
         "A sweep lists at least one point: crossed with none, the experiment would have no run at \
-         all.",
+         all. Leave the sweep out to keep what the program says.",
         Within::Experiment,
         "jobs: [ask]\nsweep slots in []",
         "jobs: [ask]\nsweep slots in [4, 8]",
@@ -73,7 +73,7 @@ pub(super) const EXPERIMENTS: &[Code] = &[
         "S0608",
         "two points have one label",
         "Results are told apart by the labels of their points. A point gets a label of its own as \
-         `name { setting: value }`.",
+         `name { setting: value }`, and one that stands twice is left out.",
         Within::Experiment,
         "jobs: [ask]\nsweep nodes in [1, 4, 4]",
         "jobs: [ask]\nsweep nodes in [1, 4, 8]",

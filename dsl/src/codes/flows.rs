@@ -17,7 +17,7 @@ pub(super) const FLOWS: &[Code] = &[
         "S0402",
         "flow has no emit",
         "Without `emit ... into sink` nothing would come out, so all that is computed would be for \
-         nothing.",
+         nothing. A flow may have several emits, into one sink or into many.",
         Within::Flow,
         "from queries\nstage n = length(.text)",
         "from queries\nstage n = length(.text)\nemit Answer { id: .id, text: to_string(n) } into answers",
@@ -61,7 +61,7 @@ pub(super) const FLOWS: &[Code] = &[
     page(
         "S0407",
         "declared but not used",
-        "Nothing uses the declaration, so it has no effect. Often a flow names another one by \
+        "Nothing uses the declaration, so it has no effect: it is a warning. Often a flow names another one by \
          mistake; otherwise remove it.",
         Within::File,
         "sage 1\ntype Row { id: string @key }\nsource rows: Row from csv(\"rows.csv\")\nsource more: Row from csv(\"more.csv\")\nsink kept: Row to csv(\"kept.csv\")\nflow keep {\n  from rows\n  emit Row { id: .id } into kept\n}",

@@ -71,7 +71,7 @@ pub(super) const NAMES: &[Code] = &[
     page(
         "S0208",
         "too many arguments",
-        "The call has fewer parameters. Often a value was meant for an option, which stands in the \
+        "The call has fewer parameters; `sage-flow doc NAME` lists them. Often a value was meant for an option, which stands in the \
          block behind the call.",
         Within::Steps,
         "where length(.text, 3) > 0",

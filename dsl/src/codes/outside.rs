@@ -8,7 +8,7 @@ pub(super) const OUTSIDE: &[Code] = &[
         "S0501",
         "option is missing",
         "An option without a default was left out, and nobody can guess it: where a server is, for \
-         one. The help shows its form.",
+         one. The help shows its form, and `sage-flow doc` its entries.",
         Within::Declarations,
         "endpoint other { concurrency: 8 }",
         "endpoint other { url: \"http://127.0.0.1:8000\", model: \"m\", concurrency: 8 }",

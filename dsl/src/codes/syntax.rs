@@ -217,7 +217,7 @@ pub(super) const SYNTAX: &[Code] = &[
     page(
         "S0124",
         "chained comparison",
-        "`a < b < c` would compare a truth value with `c`, which nobody means. Write both \
+        "`a < b < c` would compare a truth value with `c`, which nobody means and other languages allow. Write both \
          comparisons and join them by `and`.",
         Within::Steps,
         "where 0 < .priority < 10",

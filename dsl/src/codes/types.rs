@@ -80,7 +80,7 @@ pub(super) const TYPES: &[Code] = &[
     page(
         "S0309",
         "field is missing",
-        "A field without a default was left out of a record. Give it, or give the field of the type \
+        "A field without a default was left out of a record, and a row has all fields of its type. Give it, or give the field of the type \
          a default or a `?`.",
         Within::Flow,
         "from queries\nemit Answer { id: .id } into answers",

@@ -112,8 +112,9 @@ fn completion_knows_the_options_of_what_lies_outside() {
     with("experiment e {\n  ", &["tasks", "nodes", "sweep", "claim", "repeat"], &["stage"]);
     with("experiment e {\n  policy: ", &["fifo", "load_aware"], &["count"]);
     with("te", &["test", "flow"], &["given"]);
-    let line = "experiment e {\n  jobs: [";
-    offers(&mut editor, "test \"bugs", line, &["sort_tickets"], &["kind"]);
+    // An editor closes what is opened.
+    editor.change(&format!("{PROGRAM}experiment e {{ jobs: [] }}\n"));
+    assert_eq!(editor.labels("experiment e { jobs: ["), ["sort_tickets"]);
     editor.end();
 }
 
