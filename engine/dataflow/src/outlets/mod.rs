@@ -28,14 +28,16 @@ struct Outlet {
     line: u32,
     entry: &'static SinkEntry,
     record: RecordType,
-    /// `None` for the standard output.
+    /// `None` for the standard output, and for answers.
     part: Option<Part>,
+    /// Whether its rows are answers.
+    replies: bool,
     /// Of a counting sink.
     counts: Option<Counts>,
     buffer: Vec<u8>,
     /// Rows in the buffer.
     buffered: u64,
-    /// Rows for the standard output.
+    /// Rows for the standard output, or answered.
     printed: u64,
 }
 
@@ -104,11 +106,12 @@ impl Outlets {
                     let counts = Counts::create(out, number, generation, peer, peers, earlier)?;
                     (Some(part(&name, Content::Totals)?), Some(counts))
                 }
-                Target::Printed => (None, None),
+                Target::Printed | Target::Replied => (None, None),
             };
             sinks.push(Outlet {
                 name: sink.name.clone(),
                 line: sink.line,
+                replies: (entry.target)(sink) == Target::Replied,
                 entry,
                 record: sink.record.clone(),
                 part,
@@ -200,7 +203,7 @@ impl Outlets {
 
     /// Whether only the first worker may write to a sink.
     pub(crate) fn is_printed(&self, sink: usize) -> bool {
-        self.sinks.get(sink).is_some_and(|outlet| outlet.part.is_none())
+        self.sinks.get(sink).is_some_and(|outlet| outlet.part.is_none() && !outlet.replies)
     }
 
     /// Write a row of the steps over all records, so many times.
@@ -216,12 +219,22 @@ impl Outlets {
     /// Lines gathered for sinks that only the first worker may write.
     pub(crate) fn take_printed(&mut self) -> impl Iterator<Item = (usize, Vec<u8>)> {
         let printed = |(i, outlet): (usize, &mut Outlet)| {
-            (outlet.part.is_none() && !outlet.buffer.is_empty()).then(|| {
+            (outlet.part.is_none() && !outlet.replies && !outlet.buffer.is_empty()).then(|| {
                 outlet.printed += std::mem::take(&mut outlet.buffered);
                 (i, std::mem::take(&mut outlet.buffer))
             })
         };
         self.sinks.iter_mut().enumerate().filter_map(printed)
+    }
+
+    /// What the task that has just ended answers: how many rows, and the lines.
+    pub(crate) fn take_reply(&mut self) -> (u64, Vec<u8>) {
+        let Some(outlet) = self.sinks.iter_mut().find(|outlet| outlet.replies) else {
+            return (0, Vec::new());
+        };
+        let count = std::mem::take(&mut outlet.buffered);
+        outlet.printed += count;
+        (count, std::mem::take(&mut outlet.buffer))
     }
 
     /// Write a failed record to the dead-letter file.

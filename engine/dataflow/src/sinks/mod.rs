@@ -39,7 +39,7 @@ pub struct SinkEntry {
 
 crate::registry! {
     /// Every sink. A new sink is one file and one word here.
-    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, parquet, stdout, tally]
+    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, http_reply, jsonl, parquet, stdout, tally]
 }
 
 impl SinkEntry {
@@ -60,6 +60,8 @@ pub(crate) enum Target {
     Counted(String),
     /// The standard output of the first worker.
     Printed,
+    /// The client that asked, by the service that the first worker has.
+    Replied,
 }
 
 /// The entry of a sink.
@@ -75,6 +77,7 @@ fn file(plan: &SinkPlan, extension: &str) -> Target {
 /// Say early whether the files of a plan's sinks can be written where they are meant to be: within
 /// the run's folder, each by one sink, none under the name of a file the run itself writes.
 pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
+    crate::served::probe(plan)?;
     let mut taken: Vec<(String, &SinkPlan)> = Vec::new();
     for sink in &plan.sinks {
         let Some(name) = file_name(sink) else { continue };
@@ -108,7 +111,8 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
     Ok(())
 }
 
-/// Make the file of a sink of what was committed of its parts; nothing for the standard output.
+/// Make the file of a sink of what was committed of its parts; nothing for the standard output and
+/// for answers to clients.
 /// `finished` is as for [`join_parts`].
 pub fn join_sink(
     out: &Path,
@@ -118,7 +122,7 @@ pub fn join_sink(
 ) -> Result<Option<(String, JoinReport)>, DataflowError> {
     let Some(entry) = entry(sink) else { return Ok(None) };
     let (name, report) = match (entry.target)(sink) {
-        Target::Printed => return Ok(None),
+        Target::Printed | Target::Replied => return Ok(None),
         Target::Columns(name) => {
             let report = part::replace(out, &name, commit, |beside, parts| {
                 columns::join(sink, beside, parts)
@@ -133,11 +137,12 @@ pub fn join_sink(
     Ok(Some((name, report)))
 }
 
-/// Name of the file a sink writes, within the run's output folder; `None` for the standard output.
+/// Name of the file a sink writes, within the run's output folder; `None` for the standard output and
+/// for answers to clients.
 pub fn file_name(plan: &SinkPlan) -> Option<String> {
     match (entry(plan)?.target)(plan) {
         Target::File(name) | Target::Columns(name) | Target::Counted(name) => Some(name),
-        Target::Printed => None,
+        Target::Printed | Target::Replied => None,
     }
 }
 

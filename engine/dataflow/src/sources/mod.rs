@@ -8,6 +8,7 @@ mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod opened;
+mod supply;
 
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,7 @@ use crate::error::DataflowError;
 use opened::Opened;
 
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
+pub(crate) use supply::Supply;
 
 /// A source the engine can read.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub struct SourceEntry {
 
 crate::registry! {
     /// Every source. A new source is one file and one word here.
-    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, jsonl, parquet, stdin]
+    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, http, jsonl, parquet, stdin]
 }
 
 /// A reader of records.

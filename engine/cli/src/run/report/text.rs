@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::follow::Course;
 use super::metrics::covered;
-use super::{Report, memory};
+use super::{ANSWERS, Report, memory};
 
 impl Report<'_> {
     pub(super) fn text(
@@ -85,7 +85,7 @@ impl Report<'_> {
             text.push_str(&format!("objective   {}: {detail}\n", verdict.condition));
         }
         for (name, lines) in files {
-            let place = if name == "standard output" {
+            let place = if ["standard output", ANSWERS].contains(&name.as_str()) {
                 name.clone()
             } else {
                 self.out.join(name).display().to_string()
