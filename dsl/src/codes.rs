@@ -2,10 +2,11 @@
 //!
 //! Codes are stable and **never reused**: scripts and searches depend on them. S01 is syntax, S02
 //! names, S03 types, S04 flows, S05 what lies outside (endpoints, sources, settings), S06 experiments
-//! and objectives, S07 tests.
+//! and objectives, S07 tests, S08 measurements.
 
 mod experiments;
 mod flows;
+mod measures;
 mod names;
 mod outside;
 mod syntax;
@@ -14,13 +15,14 @@ mod types;
 
 use experiments::EXPERIMENTS;
 use flows::FLOWS;
+use measures::MEASURES;
 use names::NAMES;
 use outside::OUTSIDE;
 use syntax::SYNTAX;
 use tests::TESTS;
 use types::TYPES;
 
-const BOOKS: [&[Code]; 7] = [SYNTAX, NAMES, TYPES, FLOWS, OUTSIDE, EXPERIMENTS, TESTS];
+const BOOKS: [&[Code]; 8] = [SYNTAX, NAMES, TYPES, FLOWS, OUTSIDE, EXPERIMENTS, TESTS, MEASURES];
 
 const COUNT: usize = {
     let (mut count, mut book) = (0, 0);
@@ -101,7 +103,6 @@ pub(crate) const TOO_DEEP: &str = "S0114";
 pub(crate) const FILE_TOO_LARGE: &str = "S0115";
 pub(crate) const NUMBER_RANGE: &str = "S0116";
 pub(crate) const NOT_SUPPORTED: &str = "S0117";
-pub(crate) const SYNTAX_ONLY: &str = "S0118";
 pub(crate) const NO_EDITION: &str = "S0119";
 pub(crate) const UNKNOWN_EDITION: &str = "S0120";
 pub(crate) const BAD_ESCAPE: &str = "S0121";
@@ -199,6 +200,8 @@ pub(crate) const BAD_GIVEN: &str = "S0703";
 pub(crate) const BAD_MOCK: &str = "S0704";
 pub(crate) const BAD_FAULT: &str = "S0705";
 pub(crate) const UNMET: &str = "S0706";
+pub(crate) const UNKNOWN_MEASURE: &str = "S0801";
+pub(crate) const BAD_MEASURE: &str = "S0802";
 
 const fn page(
     code: &'static str,

@@ -162,12 +162,11 @@ pub(super) const SYNTAX: &[Code] = &[
     page(
         "S0118",
         "checked for syntax only",
-        "The block is read but has no effect in this version: `measure` is for figures that are \
-         written while a run goes on. The columns of `tasks.csv` and the page of `--listen` have \
-         the same figures.",
-        Within::Declarations,
-        "measure to csv(\"m.csv\") every 1s { throughput }",
-        "slo { throughput > 1/s }",
+        "No longer reported: `measure` blocks have an effect now, and nothing else was read without \
+         one. The code stays in the list because it stands in the logs of older versions.",
+        Within::Command,
+        "sage-flow check old.sage",
+        "sage-flow check old.sage",
     ),
     page(
         "S0119",

@@ -163,8 +163,8 @@ pub const WORDS: &[Word] = &[
     ),
     word(
         &["measure"],
-        "figures while a run goes on; it is read, and has no effect in this version",
-        "measure to csv(\"measured.csv\") every 1s { throughput }",
+        "figures that are written while a run goes on: of the whole, of each node, or of each stage",
+        "measure to csv(\"measured.csv\") every 1s { throughput, latency.p99 by node }",
     ),
     word(
         &["test"],

@@ -10,6 +10,7 @@ mod expression;
 mod flow;
 mod foreign;
 mod item;
+mod measure;
 mod recover;
 mod test;
 

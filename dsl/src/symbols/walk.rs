@@ -90,7 +90,11 @@ impl<'a> Walk<'a> {
                 }
                 return;
             }
-            Item::Schedule(_) | Item::Slo(_) | Item::Test(_) | Item::Experiment(_) => return,
+            Item::Schedule(_)
+            | Item::Slo(_)
+            | Item::Measure(_)
+            | Item::Test(_)
+            | Item::Experiment(_) => return,
         };
         self.declared.entry(&name.text).or_insert(kind);
     }
@@ -216,6 +220,7 @@ impl<'a> Walk<'a> {
             }
             Item::Schedule(block) => self.block(block, nowhere),
             Item::Slo(_) => {}
+            Item::Measure(it) => it.every.iter().for_each(|expr| self.expr(expr, nowhere)),
             Item::Test(it) => self.test(it),
             Item::Experiment(it) => self.experiment(it),
         }
