@@ -1,5 +1,7 @@
 //! Reading and compiling a program from its file.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 
@@ -15,6 +17,25 @@ const LARGEST: u64 = 1 << 20;
 
 /// Compile the program in `path` with `sets` (`name=value`).
 pub(crate) fn compile(path: &Path, sets: &[String]) -> anyhow::Result<Compiled> {
+    compile_in(path, sets, &|name| std::env::var(name).ok())
+}
+
+/// The environment variables that the program in `path` reads and that are set.
+pub(crate) fn variables(path: &Path, sets: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    let read = RefCell::new(BTreeMap::new());
+    compile_in(path, sets, &|name| {
+        let value = std::env::var(name).ok()?;
+        read.borrow_mut().insert(name.to_owned(), value.clone());
+        Some(value)
+    })?;
+    Ok(read.into_inner())
+}
+
+fn compile_in(
+    path: &Path,
+    sets: &[String],
+    env: &dyn Fn(&str) -> Option<String>,
+) -> anyhow::Result<Compiled> {
     let text = read(path).map_err(usage)?;
     let overrides = sets.iter().map(|set| split(set)).collect::<anyhow::Result<Vec<_>>>()?;
     let catalog = catalog();
@@ -22,7 +43,7 @@ pub(crate) fn compile(path: &Path, sets: &[String]) -> anyhow::Result<Compiled> 
         path: &path.to_string_lossy(),
         text: &text,
         overrides: &overrides,
-        env: &|name| std::env::var(name).ok(),
+        env,
         load: &|path| std::fs::read_to_string(path).map_err(|error| error.to_string()),
         catalog: &catalog,
     }))

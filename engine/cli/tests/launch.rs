@@ -305,6 +305,10 @@ fn options_that_do_not_go_together_are_refused_with_a_sentence() {
         ("--launcher compose --claim x", "--claim goes with --launcher k8s"),
         ("--launcher k8s --namespace Lab_1", "a namespace has 1 to 63 lower-case letters"),
         ("--launcher k8s", "need --out DIR"),
+        ("--launcher k8s --out o --fresh", "--fresh would have a supervisor"),
+        ("--launcher compose --out o --bind 127.0.0.1:7", "--bind has no meaning"),
+        ("--launcher compose --out o --image a\"b", "is no name of an image"),
+        ("--launcher k8s --out o --claim A", "the name of a claim has lower-case letters"),
         ("--launcher k8s --out /tmp", "--out /tmp: in the containers the current folder"),
     ] {
         let hosts = "127.0.0.1 workers=1\n127.0.0.2 workers=1\n";
@@ -413,7 +417,8 @@ fn the_manifest_for_kubernetes_holds_together() {
 
     let parts = yaml(&done.stdout);
     let part = |kind: &str| parts.iter().find(|part| part["kind"] == kind).unwrap();
-    assert_eq!(parts.len(), 6);
+    // Of workers there is one set for each program.
+    assert_eq!(parts.len(), 7);
     for part in &parts {
         assert_eq!(part["metadata"]["namespace"], "lab");
         assert!(part["apiVersion"].is_string());
@@ -446,10 +451,20 @@ fn the_manifest_for_kubernetes_holds_together() {
         }
     }
     let pod = &job["spec"]["template"]["spec"];
-    let dial = &template["spec"]["containers"][0]["args"];
-    let port = &service["spec"]["ports"][0]["port"];
-    let host = format!("{}.{}:{port}", pod["hostname"].as_str().unwrap(), name);
-    assert_eq!(*dial, serde_json::json!(["worker", "--join", host]));
+    let sets: Vec<_> = parts.iter().filter(|part| part["kind"] == "StatefulSet").collect();
+    let ports: Vec<_> =
+        service["spec"]["ports"].as_array().unwrap().iter().map(|port| &port["port"]).collect();
+    assert_eq!(ports, [7077, 7078]);
+    assert_eq!(sets.len(), 2);
+    assert_ne!(sets[0]["metadata"]["name"], sets[1]["metadata"]["name"]);
+    for (set, port) in sets.iter().zip(ports) {
+        let dial = &set["spec"]["template"]["spec"]["containers"][0]["args"];
+        let host = format!("{}.{}:{port}", pod["hostname"].as_str().unwrap(), name);
+        assert_eq!(*dial, serde_json::json!(["worker", "--join", host]));
+        let own = "app.kubernetes.io/component";
+        let labels = &set["spec"]["template"]["metadata"]["labels"];
+        assert_eq!(set["spec"]["selector"]["matchLabels"][own], labels[own]);
+    }
     assert_eq!(pod["subdomain"], name);
     let keys = parts.iter().filter(|part| part["kind"] == "Secret").nth(1).unwrap();
     let keys = &keys["metadata"]["name"];
@@ -478,6 +493,43 @@ fn the_manifest_for_kubernetes_holds_together() {
         "run a.sage sub/b.sage -w 5 --out results/x --launcher join --bind [$(POD_IP)]:7077";
     let words: Vec<&str> = words.split(' ').collect();
     assert_eq!(pod["containers"][0]["args"], serde_json::json!(words));
+}
+
+/// A program whose endpoint and key come from the environment.
+const AROUND: &str = "sage 1\nparam url: string = env(\"SAGE_TEST_URL\", \"sim:a100/qwen2.5-7b\")\n\
+    type Task { id: string @key }\nsource tasks: Task from generate(count: 3)\n\
+    endpoint llm { url: url, model: \"m\", api_key: env(\"SAGE_TEST_KEY\") }\n\
+    sink outs: Task to jsonl(\"outs.jsonl\")\nflow around {\n  from tasks\n\
+    \x20 stage a = generate(\"x\") on llm\n  emit Task { id: .id } into outs\n}\n";
+
+#[test]
+fn what_a_program_takes_from_the_environment_goes_with_it_but_for_keys() {
+    for launcher in ["k8s", "compose"] {
+        let arguments = format!("run a.sage a.sage --launcher {launcher} --out out --drain 10min");
+        let sage = Sage::new().file("a.sage", AROUND).args(&arguments);
+        let sage =
+            sage.env("SAGE_TEST_URL", "http://gpu-$1:8000").env("SAGE_TEST_KEY", "hush-hush");
+        let text = sage.go().exits(0).stdout;
+        assert!(text.contains("http://gpu-$$1:8000"), "{text}");
+        assert!(!text.contains("hush-hush"), "{text}");
+        // The drain, and time to write.
+        assert!(text.contains("615"), "{text}");
+        let parts = yaml(&text);
+        if launcher == "compose" {
+            let services = &parts[0]["services"];
+            assert_eq!(
+                services["supervisor"]["environment"]["SAGE_TEST_KEY"],
+                "${SAGE_TEST_KEY:-}"
+            );
+            assert!(services["worker-1"]["environment"]["SAGE_TEST_URL"].is_null());
+            assert_eq!(services["worker-2"]["command"][2], "supervisor:7078");
+        } else {
+            let job = parts.iter().find(|part| part["kind"] == "Job").unwrap();
+            let variables = &job["spec"]["template"]["spec"]["containers"][0]["env"];
+            let has = |name: &str| variables.as_array().unwrap().iter().any(|v| v["name"] == name);
+            assert!(has("SAGE_TEST_URL") && !has("SAGE_TEST_KEY"), "{variables}");
+        }
+    }
 }
 
 #[test]

@@ -242,3 +242,17 @@ schedule { policy: fifoo, slots: 8 }"#;
     assert!(found.len() >= 4);
     assert!(found.iter().all(|one| one["code"].is_string() && one["line"].is_u64()));
 }
+
+#[test]
+fn an_address_that_holds_a_secret_is_refused_without_showing_it() {
+    let llm = concat!(env!("CARGO_MANIFEST_DIR"), "/../../pipelines/llm.sage");
+    for (url, shown) in [
+        ("http://me:hush@127.0.0.1:9", "http://***@127.0.0.1:9"),
+        ("http://127.0.0.1:9/v1?api_key=hush", "api_key=***"),
+    ] {
+        let sage = Sage::new().args("run --out out --endpoint").arg(url).arg(llm);
+        let done = sage.go().exits(1).says(shown).says("api_key: env(");
+        assert!(!done.stderr.contains("hush"), "{}", done.stderr);
+        assert!(!done.out.join("setup.json").exists());
+    }
+}

@@ -46,7 +46,7 @@ pub(super) fn kept(
 
 /// One word of a command line: `NAME=VALUE` with a name that speaks of a secret, an address with a
 /// user or such a parameter, and values that look like a key.
-fn without_secrets(word: &str) -> String {
+pub(crate) fn without_secrets(word: &str) -> String {
     if let Some((name, value)) = word.split_once('=')
         && !name.contains("://")
     {

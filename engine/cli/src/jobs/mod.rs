@@ -21,7 +21,7 @@ mod process;
 mod record;
 mod store;
 
-pub(crate) use self::command::{again, shown, silent};
+pub(crate) use self::command::{again, shown, silent, without_secrets};
 pub(crate) use self::credentials::{credentials_file, left_behind};
 pub(crate) use self::current::{RESUMED, Watch, begin, cut_off, outcome, tracked, trials, watch};
 pub(crate) use self::process::{Life, Process};

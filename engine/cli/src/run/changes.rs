@@ -6,6 +6,7 @@ use sage_dsl::types::Value;
 
 use crate::args::RunArguments;
 use crate::exit::usage;
+use crate::jobs::without_secrets;
 
 /// Changes of a plan; what is `None` stays as it is.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -65,6 +66,11 @@ impl Changes {
                 endpoint.replicas.clear();
             }
         }
+        for endpoint in &plan.endpoints {
+            for url in std::iter::once(&endpoint.url).chain(&endpoint.replicas) {
+                check_secret(&endpoint.name, url)?;
+            }
+        }
         if let Some(concurrency) = self.concurrency {
             for endpoint in &mut plan.endpoints {
                 endpoint.concurrency = concurrency;
@@ -72,6 +78,18 @@ impl Changes {
         }
         Ok(())
     }
+}
+
+/// An address stands in results, messages and the plan, so it must not hold what is to be kept.
+fn check_secret(endpoint: &str, url: &str) -> anyhow::Result<()> {
+    let hidden = without_secrets(url);
+    if hidden == url {
+        return Ok(());
+    }
+    Err(usage(format!(
+        "endpoint `{endpoint}`: its url `{hidden}` holds a secret, and an address is written into \
+         results; give the key by `api_key: env(\"NAME\")` in the endpoint's block"
+    )))
 }
 
 fn check_endpoint(url: &str) -> anyhow::Result<()> {

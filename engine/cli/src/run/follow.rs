@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sage_cluster::{Cluster, ClusterEvent, Lost};
 use sage_dataflow::commit::Outcomes;
-use sage_dataflow::{Progress, WorkerOutcome};
+use sage_dataflow::{Progress, RunClock, WorkerOutcome};
 
 use super::gate::{Gate, Ticket};
 use super::interrupt::Interrupts;
@@ -91,6 +91,7 @@ impl Follower<'_> {
             ready: 0,
             gate: hold.gate,
             start_ns: hold.start_ns,
+            late: false,
         });
         let mut finished = 0;
         // Since when tasks in flight are only waited for, after an interrupt or a failure.
@@ -133,7 +134,14 @@ impl Follower<'_> {
                 }
                 break;
             }
-            if let Some(opens_ns) = wait.as_ref().and_then(Wait::opens_ns) {
+            if let Some(waited) = &wait
+                && let Some(opens_ns) = waited.opens_ns()
+            {
+                if let missing @ 1.. = waited.gate.missing() {
+                    self.display.say(&format!(
+                        "beginning without the {missing} other job(s) whose workers are not all there"
+                    ));
+                }
                 course.began_ns = Some(opens_ns);
                 wait = None;
                 self.begin(opens_ns, &mut course);
@@ -182,6 +190,7 @@ impl Follower<'_> {
                 if let Some(wait) = wait {
                     wait.ready += 1;
                     if wait.ready >= self.workers * self.threads {
+                        wait.late = wait.gate.opens_ns(RunClock::host_ns()).is_some();
                         wait.ticket = None;
                     }
                 }
@@ -222,12 +231,20 @@ struct Wait<'g> {
     /// Threads of its workers that are.
     ready: usize,
     start_ns: u64,
+    /// Whether they became so after the others had begun.
+    late: bool,
 }
 
 impl Wait<'_> {
-    /// When the job's records begin to arrive, once that is known.
+    /// When the job's records begin to arrive, once that is known and its workers are ready. Those
+    /// that became so after the gate had opened begin at once.
     fn opens_ns(&self) -> Option<u64> {
-        Some(self.gate.opens_ns()?.saturating_add(self.start_ns))
+        if self.ticket.is_some() {
+            return None;
+        }
+        let now_ns = RunClock::host_ns();
+        let opens_ns = self.gate.opens_ns(now_ns)?.saturating_add(self.start_ns);
+        Some(if self.late { opens_ns.max(now_ns) } else { opens_ns })
     }
 }
 

@@ -251,6 +251,7 @@ impl Launch {
                     program: program()?,
                     directory: std::env::current_dir().context("the current folder is gone")?,
                     options: options.clone(),
+                    without: start.without,
                     on_stderr: None,
                 })
             }
@@ -314,7 +315,8 @@ fn routed(host: &str) -> std::io::Result<IpAddr> {
 }
 
 /// Whether it is a label of RFC 1123.
-fn is_label(text: &str) -> bool {
+/// Whether it is a name as Kubernetes wants them.
+pub(super) fn is_label(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     (1..=63).contains(&text.len())
         && text.bytes().all(allowed)

@@ -1,6 +1,6 @@
 //! `run --launcher k8s` and `compose`: print what would run there, and start nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
 use anyhow::Context;
@@ -8,25 +8,21 @@ use rustix::fs::FileType;
 use sage_cluster::{Kubernetes, Manifest, Secret, Tls, compose};
 use sage_dsl::plan::Plan;
 
-use super::launch::Kind;
+use super::execute::reads_stdin;
+use super::launch::{Kind, is_label};
 use super::{VERSION, serving};
 use crate::args::RunArguments;
 use crate::exit::usage;
+use crate::program;
 
 /// Workers, where the command does not say.
 const WORKERS: usize = 2;
 
 /// Options of the command that are not for the supervisor in its container; each has a value.
-const OWN: [&str; 8] = [
-    "--launcher",
-    "--image",
-    "--namespace",
-    "--claim",
-    "--bind",
-    "--tls-authority",
-    "--tls-certificate",
-    "--tls-key",
-];
+const OWN: [&str; 4] = ["--launcher", "--image", "--namespace", "--claim"];
+
+/// Time from the end of a drain to the kill, in which results are written, seconds.
+const WRITING_S: u64 = 15;
 
 /// The file to print, for the launchers that print one. `plan` compiles a program.
 pub(crate) fn manifest(
@@ -38,12 +34,21 @@ pub(crate) fn manifest(
         return Ok(None);
     }
     launch.check()?;
-    let (mut names, mut keys) = (Vec::new(), BTreeSet::new());
+    refuse(arguments)?;
+    let (mut names, mut keys, mut variables) = (Vec::new(), BTreeSet::new(), BTreeMap::new());
     let mut programs = Vec::new();
     for file in &arguments.files {
         let plan = plan(file)?;
         keys.extend(plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone()));
         keys.extend(serving::secrets(&plan));
+        variables.extend(program::variables(file, &arguments.sets)?);
+        if reads_stdin(&plan) {
+            return Err(usage(format!(
+                "flow {}: its source is the standard input, which a container has not; write the \
+                 records to a file below the current folder",
+                plan.name
+            )));
+        }
         names.push(plan.name);
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("cannot read `{}`", file.display()))?;
@@ -65,6 +70,7 @@ pub(crate) fn manifest(
     }
     let mut draw = [0_u8; 3];
     getrandom::fill(&mut draw).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
+    variables.retain(|name, _| !keys.contains(name));
     let own: String = draw.iter().map(|byte| format!("{byte:02x}")).collect();
     let run = Manifest {
         // Two runs of one flow must not take each other's place.
@@ -73,19 +79,59 @@ pub(crate) fn manifest(
         programs,
         command,
         workers,
+        stop_s: arguments.drain.as_secs().saturating_add(WRITING_S),
+        variables,
         credentials: credentials()?,
         keys,
     };
     warn_of_readers();
     let or = |given: &Option<String>, usual: &str| given.clone().unwrap_or_else(|| usual.into());
     Ok(Some(match launch.launcher {
-        Kind::Compose => compose(&run),
+        Kind::Compose => compose(&run, draw[0]),
         _ => Kubernetes {
             namespace: or(&launch.namespace, "default"),
             claim: or(&launch.claim, "sage-flow"),
         }
         .print(&run),
     }))
+}
+
+/// Options that mean nothing there, or something else than here.
+fn refuse(arguments: &RunArguments) -> anyhow::Result<()> {
+    let (links, launch) = (&arguments.links, &arguments.launch);
+    let wrong = |what: &str| Err(usage(format!("--launcher k8s and compose: {what}")));
+    if arguments.fresh {
+        return wrong(
+            "--fresh would have a supervisor that is started again begin anew each time; remove \
+             the folder of --out, or name another one",
+        );
+    }
+    if links.bind.is_some() {
+        return wrong(
+            "--bind has no meaning; the supervisor listens at the address of its container",
+        );
+    }
+    if links.files.tls_authority.is_some() {
+        return wrong(
+            "--tls-authority has no meaning; certificates are made and are in what is printed",
+        );
+    }
+    let image = |c: char| c.is_ascii_alphanumeric() || "-_./:@".contains(c);
+    if let Some(name) =
+        launch.image.as_deref().filter(|name| name.is_empty() || !name.chars().all(image))
+    {
+        return wrong(&format!(
+            "--image {name:?} is no name of an image, such as registry/sage-flow:1.0"
+        ));
+    }
+    // A claim may have dots besides.
+    let claim = |name: &str| name.split('.').all(is_label);
+    if let Some(name) = launch.claim.as_deref().filter(|name| !claim(name)) {
+        return wrong(&format!(
+            "--claim {name:?}: the name of a claim has lower-case letters, digits, dashes and dots"
+        ));
+    }
+    Ok(())
 }
 
 /// What is printed holds a secret.

@@ -4,22 +4,18 @@
 //! current folder.
 
 use super::LauncherEntry;
-use super::manifest::{DATA, Manifest, PORT, STOP_S, block, list, quoted};
+use super::manifest::{DATA, Manifest, block, quoted};
 
 /// For lists and help.
 pub(super) const ENTRY: LauncherEntry =
     LauncherEntry { name: "compose", summary: "prints a file for Compose, starts nothing" };
 
-/// The supervisor's address: it has to listen on one that the workers can dial, so it is fixed.
-const ADDRESS: &str = "172.30.77.2";
-const NETWORK: &str = "172.30.77.0/24";
-
-/// The file.
-pub fn compose(run: &Manifest) -> String {
-    let Manifest { name, workers, .. } = run;
-    let own = ["--launcher", "join", "--bind", &format!("{ADDRESS}:{PORT}")].map(str::to_owned);
-    let arguments = list(run.command.iter().map(|word| escaped(word)).chain(own));
-    let dial = list(["worker", "--join", &format!("supervisor:{PORT}")].map(str::to_owned));
+/// The file. The supervisor has to listen on an address that the workers can dial, so it is fixed:
+/// the second one of 172.30.`network`.0/24, of which another run on the host needs another.
+pub fn compose(run: &Manifest, network: u8) -> String {
+    let Manifest { name, workers, stop_s, .. } = run;
+    let address = format!("172.30.{network}.2");
+    let arguments = run.supervisor(&address, escaped);
     let mut text = format!(
         "\
 # A run of sage-flow by Compose. It holds a secret: keep it like a password.
@@ -34,6 +30,7 @@ pub fn compose(run: &Manifest) -> String {
 # The containers see the folder of this file as {DATA}: what the programs read and import lies there,
 # and results are written there.
 # Keys of endpoints, if any, are taken from the environment at the start, for the supervisor alone.
+# The network was drawn; if Docker says that it overlaps with another, print the file once more.
 
 name: {name}
 
@@ -44,7 +41,7 @@ x-member: &member
   volumes: [\".:{DATA}\"]
   security_opt: [\"no-new-privileges:true\"]
   cap_drop: [ALL]
-  stop_grace_period: {STOP_S}s
+  stop_grace_period: {stop_s}s
 
 x-credentials: &credentials
   SAGE_STATE_DIR: /tmp/state
@@ -56,8 +53,11 @@ x-credentials: &credentials
         text.push_str(&format!("  {name}: {}\n", quoted(&escaped(value))));
     }
     // Of the shell that starts it; a worker gets none.
-    let keys: String =
+    let mut keys: String =
         run.keys.iter().map(|name| format!("      {name}: ${{{name}:-}}\n")).collect();
+    for (name, value) in &run.variables {
+        keys.push_str(&format!("      {name}: {}\n", quoted(&escaped(value))));
+    }
     text.push_str(&format!(
         "
 services:
@@ -66,7 +66,7 @@ services:
     command: {arguments}
     environment:
       <<: *credentials
-{keys}    networks: {{run: {{ipv4_address: {ADDRESS}}}}}
+{keys}    networks: {{run: {{ipv4_address: {address}}}}}
     configs:
 "
     ));
@@ -74,8 +74,10 @@ services:
         let target = quoted(&escaped(&format!("{DATA}/{path}")));
         text.push_str(&format!("      - {{source: program-{number}, target: {target}}}\n"));
     }
-    text.push_str(&format!(
-        "  worker:
+    for crew in run.crews() {
+        let (role, dial) = (&crew.name, Manifest::worker("supervisor", &crew));
+        text.push_str(&format!(
+            "  {role}:
     <<: *member
     command: {dial}
     environment: {{<<: *credentials}}
@@ -83,9 +85,13 @@ services:
     depends_on: [supervisor]
     restart: on-failure
     deploy: {{replicas: {workers}}}
-
+"
+        ));
+    }
+    text.push_str(&format!(
+        "
 networks:
-  run: {{ipam: {{config: [{{subnet: {NETWORK}}}]}}}}
+  run: {{ipam: {{config: [{{subnet: 172.30.{network}.0/24}}]}}}}
 
 configs:
 "

@@ -5,7 +5,7 @@
 //! Both share a volume, which several pods must be able to write.
 
 use super::LauncherEntry;
-use super::manifest::{DATA, Manifest, PORT, STOP_S, block, list, quoted};
+use super::manifest::{Crew, DATA, Manifest, block, quoted};
 
 /// For lists and help.
 pub(super) const ENTRY: LauncherEntry =
@@ -32,9 +32,9 @@ impl Kubernetes {
             self.keys(run),
             self.programs(run),
             self.supervisor(run),
-            self.workers(run),
         ];
-        parts.join("---\n")
+        let workers = run.crews().into_iter().map(|crew| self.workers(run, &crew));
+        parts.into_iter().chain(workers).collect::<Vec<_>>().join("---\n")
     }
 
     fn head(&self, run: &Manifest) -> String {
@@ -86,10 +86,14 @@ kind: Service
   publishNotReadyAddresses: true
   selector: {{app.kubernetes.io/instance: {name}}}
   ports:
-    - {{name: control, port: {PORT}}}
-",
+{ports}",
             meta = self.meta(run, ""),
             name = run.name,
+            ports = run
+                .crews()
+                .iter()
+                .map(|Crew { name, port }| format!("    - {{name: {name}, port: {port}}}\n"))
+                .collect::<String>(),
         )
     }
 
@@ -128,11 +132,15 @@ kind: Service
 
     /// `role` is its part of the run; `rest` is what else its pod has.
     fn pod(run: &Manifest, role: &str, arguments: &str, rest: &str) -> String {
-        let (name, image) = (&run.name, quoted(&run.image));
-        let keys = match role {
-            SUPERVISOR => format!("            - secretRef: {{name: {name}-keys}}\n"),
-            _ => String::new(),
-        };
+        let (name, image, stop_s) = (&run.name, quoted(&run.image), run.stop_s);
+        let (mut keys, mut variables) = (String::new(), String::new());
+        if role == SUPERVISOR {
+            keys = format!("            - secretRef: {{name: {name}-keys}}\n");
+            for (name, value) in &run.variables {
+                let value = quoted(&escaped(value));
+                variables.push_str(&format!("            - {{name: {name}, value: {value}}}\n"));
+            }
+        }
         format!(
             "    metadata:
       labels:
@@ -141,7 +149,7 @@ kind: Service
         app.kubernetes.io/component: {role}
     spec:
       automountServiceAccountToken: false
-      terminationGracePeriodSeconds: {STOP_S}
+      terminationGracePeriodSeconds: {stop_s}
       securityContext: {{runAsNonRoot: true, runAsUser: 10001, runAsGroup: 10001, fsGroup: 10001}}
 {rest}      containers:
         - name: {role}
@@ -153,7 +161,7 @@ kind: Service
 {keys}          env:
             - {{name: POD_IP, valueFrom: {{fieldRef: {{fieldPath: status.podIP}}}}}}
             - {{name: SAGE_STATE_DIR, value: /tmp/state}}
-          resources: {{requests: {{cpu: \"1\", memory: 256Mi}}}}
+{variables}          resources: {{requests: {{cpu: \"1\", memory: 256Mi}}}}
           securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}
           volumeMounts:
             - {{name: data, mountPath: {DATA}}}
@@ -174,14 +182,10 @@ kind: Service
 
     fn supervisor(&self, run: &Manifest) -> String {
         let name = &run.name;
-        // `$(` in a word would be taken for a variable, and `$$` for one dollar.
-        let words = run.command.iter().map(|word| word.replace('$', "$$"));
         // Whether it is an address of IPv4 or of IPv6 is known there.
-        let address = format!("[$(POD_IP)]:{PORT}");
-        let own = ["--launcher", "join", "--bind", &address].map(str::to_owned);
-        let arguments = list(words.chain(own));
-        // The run goes on where it was, so another try is worth it; not after a wrong program (1)
-        // or failed records (3).
+        let arguments = run.supervisor("[$(POD_IP)]", escaped);
+        // The run goes on where it was, so another try is worth it, also where an endpoint or a disk
+        // was found wanting at the start (1); not after failed records (3).
         let head = format!(
             "\
 apiVersion: batch/v1
@@ -190,7 +194,7 @@ kind: Job
   backoffLimit: 3
   podFailurePolicy:
     rules:
-      - {{action: FailJob, onExitCodes: {{containerName: supervisor, operator: In, values: [1, 3]}}}}
+      - {{action: FailJob, onExitCodes: {{containerName: supervisor, operator: In, values: [3]}}}}
   template:
 ",
             meta = self.meta(run, "-supervisor"),
@@ -209,10 +213,9 @@ kind: Job
         text + &format!("        - {{name: programs, configMap: {{name: {name}-programs}}}}\n")
     }
 
-    fn workers(&self, run: &Manifest) -> String {
-        let name = &run.name;
-        let arguments =
-            list(["worker", "--join", &format!("supervisor.{name}:{PORT}")].map(str::to_owned));
+    fn workers(&self, run: &Manifest, crew: &Crew) -> String {
+        let (name, role) = (&run.name, &crew.name);
+        let arguments = Manifest::worker(&format!("supervisor.{name}"), crew);
         let head = format!(
             "\
 apiVersion: apps/v1
@@ -222,12 +225,17 @@ kind: StatefulSet
   replicas: {workers}
   podManagementPolicy: Parallel
   selector:
-    matchLabels: {{app.kubernetes.io/instance: {name}, app.kubernetes.io/component: worker}}
+    matchLabels: {{app.kubernetes.io/instance: {name}, app.kubernetes.io/component: {role}}}
   template:
 ",
-            meta = self.meta(run, "-worker"),
+            meta = self.meta(run, &format!("-{role}")),
             workers = run.workers,
         );
-        head + &Self::pod(run, "worker", &arguments, "") + &self.volumes()
+        head + &Self::pod(run, role, &arguments, "") + &self.volumes()
     }
+}
+
+/// `$(` in a word would be taken for a variable, and `$$` for one dollar.
+fn escaped(text: &str) -> String {
+    text.replace('$', "$$")
 }

@@ -1,7 +1,7 @@
 //! What the launchers have in common that print files for others to apply: what is to run, and text
 //! as YAML. It is written by hand, because such a file is read by people, who want comments in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A run that somebody else starts: on Kubernetes, or by Compose.
 #[derive(Clone)]
@@ -14,8 +14,12 @@ pub struct Manifest {
     pub programs: Vec<(String, String)>,
     /// What the supervisor is told, from `run` on, but for where it listens.
     pub command: Vec<String>,
-    /// Worker processes.
+    /// Worker processes of each program.
     pub workers: usize,
+    /// Seconds from the request to stop to the kill.
+    pub stop_s: u64,
+    /// Variables that the programs read, and their values.
+    pub variables: BTreeMap<String, String>,
     /// What proves that supervisor and workers belong together, as names and values of variables.
     pub credentials: Vec<(String, String)>,
     /// Variables with keys of endpoints, which only the supervisor needs.
@@ -25,14 +29,37 @@ pub struct Manifest {
 /// Where the data are in every container.
 pub(super) const DATA: &str = "/data";
 
-/// Seconds from the request to stop to the kill: what a drain takes if it is not told otherwise, and
-/// time to write the results.
-pub(super) const STOP_S: u32 = 45;
+/// Port of the supervisor, for the workers of the first program; each further one has the next.
+const PORT: u16 = 7077;
 
-/// Port of the supervisor.
-pub(super) const PORT: u16 = 7077;
+/// The workers of one program.
+pub(super) struct Crew {
+    /// What they are called.
+    pub(super) name: String,
+    /// Port of the supervisor at which they join.
+    pub(super) port: u16,
+}
 
 impl Manifest {
+    /// One crew for each program.
+    pub(super) fn crews(&self) -> Vec<Crew> {
+        let several = self.programs.len() > 1;
+        let name = |at: u16| if several { format!("worker-{}", at + 1) } else { "worker".into() };
+        let crews = (0..).zip(&self.programs);
+        crews.map(|(at, _)| Crew { name: name(at), port: PORT.saturating_add(at) }).collect()
+    }
+
+    /// What the supervisor is told, and that it listens at `host`.
+    pub(super) fn supervisor(&self, host: &str, escaped: impl Fn(&str) -> String) -> String {
+        let own = ["--launcher", "join", "--bind", &format!("{host}:{PORT}")].map(str::to_owned);
+        list(self.command.iter().map(|word| escaped(word)).chain(own))
+    }
+
+    /// What the workers of a program are told.
+    pub(super) fn worker(supervisor: &str, crew: &Crew) -> String {
+        list(["worker", "--join", &format!("{supervisor}:{}", crew.port)].map(str::to_owned))
+    }
+
     /// `text` as a name: what is not allowed becomes a dash.
     pub fn name_of(text: &str) -> String {
         let mut name = String::from("sage-flow");

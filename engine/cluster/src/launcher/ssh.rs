@@ -41,6 +41,8 @@ pub struct SshLauncher {
     pub directory: PathBuf,
     /// Options for all hosts, each `NAME=VALUE`; those of a host come first, so they win.
     pub options: Vec<String>,
+    /// Variables that ssh does not get, lest its own options send them on.
+    pub without: Vec<String>,
     /// Sees each line of the workers' standard error, and of ssh's.
     pub on_stderr: Option<StderrHook>,
 }
@@ -60,6 +62,9 @@ impl Launcher for SshLauncher {
         let mut command = Command::new("ssh");
         command.args(arguments(host, &self.options));
         command.arg(script(program, &self.directory, join));
+        for name in &self.without {
+            command.env_remove(name);
+        }
         command.stdin(Stdio::piped()).stderr(Stdio::piped());
         command.stdout(if index == 0 { Stdio::inherit() } else { Stdio::null() });
         command.process_group(0);
@@ -79,6 +84,7 @@ impl Launcher for SshLauncher {
             process,
             stdin: Mutex::new(stdin),
             host: host.to_string(),
+            by_hand: by_hand(host, &self.options),
             program: program.clone(),
             exit: OnceLock::new(),
         }))
@@ -96,6 +102,15 @@ fn environment(env: &[(String, String)]) -> io::Result<String> {
     }
     lines.push('\n');
     Ok(lines)
+}
+
+/// What tries the way to a host, as a shell takes it.
+fn by_hand(host: &Host, options: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    let words = arguments(host, options).into_iter().map(|word| {
+        if word.chars().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    });
+    format!("ssh {} true", words.collect::<Vec<_>>().join(" "))
 }
 
 /// All arguments of ssh but the command. The first value that ssh is given for an option counts: ours
@@ -149,6 +164,8 @@ struct SshProcess {
     /// Open for as long as the worker may live.
     stdin: Mutex<Option<ChildStdin>>,
     host: String,
+    /// The command by which somebody sees whether the host can be reached.
+    by_hand: String,
     program: PathBuf,
     exit: OnceLock<Exit>,
 }
@@ -178,7 +195,9 @@ impl WorkerProcess for SshProcess {
     fn last_stderr(&self) -> String {
         let said = self.process.last_stderr();
         let remedy = match self.exit.get() {
-            Some(Exit::Code(code)) => remedy(*code, &said, &self.host, &self.program),
+            Some(Exit::Code(code)) => {
+                remedy(*code, &said, (&self.host, &self.by_hand), &self.program)
+            }
             _ => None,
         };
         match remedy {
@@ -190,7 +209,7 @@ impl WorkerProcess for SshProcess {
 }
 
 /// What went wrong with a host and what to do, from what ssh returned and said.
-fn remedy(code: i32, said: &str, host: &str, program: &Path) -> Option<String> {
+fn remedy(code: i32, said: &str, (host, by_hand): (&str, &str), program: &Path) -> Option<String> {
     let program = program.display();
     let says = |part: &str| said.contains(part);
     let text = match code {
@@ -222,7 +241,7 @@ fn remedy(code: i32, said: &str, host: &str, program: &Path) -> Option<String> {
             format!("host {host} cannot be reached; it is down, or cut off from here")
         }
         EXIT_SSH => {
-            format!("ssh to host {host} broke off; try `ssh -o BatchMode=yes {host} true` by hand")
+            format!("ssh to host {host} broke off; try `{by_hand}` by hand")
         }
         _ => return None,
     };
@@ -316,12 +335,12 @@ mod tests {
             (255, "Host key verification failed.", "log in once by hand"),
             (255, "ssh: connect to host h port 22: Connection refused", "no ssh server answers"),
             (255, "ssh: connect to host h port 22: Connection timed out", "cannot be reached"),
-            (255, "", "try `ssh -o BatchMode=yes h true`"),
+            (255, "", "broke off; try `ssh h true` by hand"),
         ] {
-            let text = remedy(code, said, "h", Path::new("/p")).unwrap();
+            let text = remedy(code, said, ("h", "ssh h true"), Path::new("/p")).unwrap();
             assert!(text.contains(part) && text.contains("host h"), "{text}");
         }
-        assert_eq!(remedy(1, "error", "h", Path::new("/p")), None);
+        assert_eq!(remedy(1, "error", ("h", "ssh h true"), Path::new("/p")), None);
     }
 
     #[test]

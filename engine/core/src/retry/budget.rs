@@ -18,7 +18,8 @@ const SECOND_NS: u64 = 1_000_000_000;
 /// of 0 what is beyond the share is refused. [`allowed`](Self::allowed) is the bound in numbers.
 ///
 /// Booked are failures to [retry](super::Disposition::Retry) only; what the upstream
-/// [shed](super::Disposition::Shed) cost it nothing.
+/// [shed](super::Disposition::Shed) cost it nothing, and a server that is down has lost what it was
+/// given (see [`Repeat`](crate::upstream::Repeat)).
 ///
 /// ```
 /// use sage_core::retry::RetryBudget;
@@ -64,6 +65,11 @@ impl RetryBudget {
         } else {
             RetryBudget::new(0.0, 0.0, 0.0)
         }
+    }
+
+    /// Whether it never allows a retry.
+    pub fn is_none(&self) -> bool {
+        self.share <= 0.0 && self.floor_per_s <= 0.0 && self.cap <= 0.0
     }
 
     /// A first try goes out: it earns a share of a retry.

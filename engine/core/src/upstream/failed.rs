@@ -30,6 +30,11 @@ impl Failed {
         self.class == ErrorClass::Unreachable && self.status.is_none()
     }
 
+    /// Whether the connection broke with the try on it.
+    pub fn is_cut(self) -> bool {
+        self.class == ErrorClass::Server && self.status.is_none()
+    }
+
     /// Whether the server works all the same. One that says when to come back does, and so does one
     /// that finds fault with a call.
     pub fn shows_life(self) -> bool {

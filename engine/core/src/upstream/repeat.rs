@@ -29,11 +29,21 @@ pub struct Repeat {
     /// How long every server asks to be left alone, nanoseconds; see
     /// [`shortest_hold_ns`](super::shortest_hold_ns).
     pub held_ns: u64,
+    /// Whether the server that failed the try is held to be down.
+    pub down: bool,
     /// Time that is left to the call, nanoseconds.
     pub left_ns: u64,
 }
 
 impl Repeat {
+    /// Whether the retry costs nothing of the budget: the server shed the try, or it is down and cut
+    /// off what it had. The budget keeps retries from adding to the load of a server that works in
+    /// part; one that is gone has lost all of its load, once, and its calls wait until a trial has
+    /// found it again. Whoever wants no retries wants none of these either.
+    fn is_free(self, budget: &RetryBudget) -> bool {
+        self.failed.is_shed() || (self.down && self.failed.is_cut() && !budget.is_none())
+    }
+
     /// How long to wait before the next try, nanoseconds; `None` is to give up. What is told here is
     /// booked with `budget`.
     pub fn delay_ns(
@@ -43,7 +53,7 @@ impl Repeat {
         now_ns: u64,
         rng: &mut impl Rng,
     ) -> Option<u64> {
-        let Repeat { failed, tries: Tries { made, shed }, held_ns, left_ns } = self;
+        let Repeat { failed, tries: Tries { made, shed }, held_ns, left_ns, .. } = self;
         let attempt = match failed.disposition() {
             Disposition::Terminal => return None,
             Disposition::Shed if shed > policy.max.saturating_mul(SHED_FACTOR) => return None,
@@ -52,7 +62,7 @@ impl Repeat {
         };
         let failure = Failure { class: failed.class, retry_after_ns: Some(held_ns) };
         let delay_ns = policy.next_delay(attempt, failure, left_ns, rng)?;
-        let budgeted_ns = if failed.is_shed() { 0 } else { budget.reserve(now_ns, left_ns)? };
+        let budgeted_ns = if self.is_free(budget) { 0 } else { budget.reserve(now_ns, left_ns)? };
         Some(delay_ns.max(budgeted_ns)).filter(|&delay_ns| delay_ns < left_ns)
     }
 }

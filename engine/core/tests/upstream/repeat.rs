@@ -22,7 +22,8 @@ fn delay(
     budget: &mut RetryBudget,
 ) -> Option<u64> {
     let policy = RetryPolicy { max: 2, base_ns: MS, cap_ns: 10 * MS };
-    let repeat = Repeat { failed, tries: Tries { made, shed }, held_ns, left_ns: 60 * SECOND };
+    let (tries, left_ns) = (Tries { made, shed }, 60 * SECOND);
+    let repeat = Repeat { failed, tries, held_ns, down: false, left_ns };
     repeat.delay_ns(&policy, budget, 0, &mut Pcg32::seed_from_u64(1))
 }
 
@@ -37,6 +38,29 @@ fn what_was_shed_costs_no_budget_and_counts_by_itself() {
     let mut budget = RetryBudget::of_share(0.1, 10.0);
     assert!(delay(BROKEN, 9, 7, 0, &mut budget).is_some(), "two of the nine count");
     assert_eq!(delay(BROKEN, 9, 6, 0, &mut budget), None);
+}
+
+#[test]
+fn what_a_server_that_went_down_cut_off_costs_no_budget() {
+    let cut = Failed { status: None, ..BROKEN };
+    let delay = |failed, made, down, budget: &mut RetryBudget| {
+        let policy = RetryPolicy { max: 2, base_ns: MS, cap_ns: 10 * MS };
+        let tries = Tries { made, shed: 0 };
+        let repeat = Repeat { failed, tries, held_ns: 0, down, left_ns: SECOND };
+        repeat.delay_ns(&policy, budget, 0, &mut Pcg32::seed_from_u64(1))
+    };
+    let mut budget = RetryBudget::of_share(0.1, 10.0);
+    for _ in 0..200 {
+        assert!(delay(cut, 1, true, &mut budget).is_some_and(|ns| ns <= 10 * MS));
+    }
+    assert_eq!(delay(cut, 3, true, &mut budget), None, "the tries of one call are bounded");
+    for (failed, down) in [(cut, false), (BROKEN, true)] {
+        let mut budget = RetryBudget::of_share(0.1, 10.0);
+        let granted = (0..200).filter(|_| delay(failed, 1, down, &mut budget).is_some()).count();
+        assert_eq!(granted, 10, "{failed:?}, down: {down}");
+    }
+    let mut none = RetryBudget::of_share(0.0, 10.0);
+    assert_eq!(delay(cut, 1, true, &mut none), None);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::entry::Commit;
@@ -45,12 +46,29 @@ impl Manifest {
         let path = self.place.log();
         let failed = |reason| DataflowError::File { action: "write", path: path.clone(), reason };
         self.log.write_all(&bytes).and_then(|()| self.log.sync_data()).map_err(failed)?;
+        self.is_in_place(&path)?;
         self.length += bytes.len() as u64;
         self.whole.absorb(&commit).map_err(|task| twice(&path, task))?;
         if self.length > self.long.max(4 * self.base) {
             self.shorten()?;
         }
         Ok(())
+    }
+
+    /// A log that somebody has removed under the run can still be written to, and nobody would ever
+    /// read it.
+    fn is_in_place(&self, path: &Path) -> Result<(), DataflowError> {
+        let failed =
+            |reason| DataflowError::File { action: "write", path: path.to_owned(), reason };
+        let (own, there) = (self.log.metadata().map_err(failed)?, fs::metadata(path));
+        match there {
+            Ok(there) if (there.dev(), there.ino()) == (own.dev(), own.ino()) => Ok(()),
+            _ => Err(failed(std::io::Error::new(
+                ErrorKind::NotFound,
+                "it was removed or replaced while the run was writing it; what it held is lost, so \
+                 start the run anew with --fresh",
+            ))),
+        }
     }
 
     /// Let one record stand for all. Those it stands for count for nothing from the moment it is

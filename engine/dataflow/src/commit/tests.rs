@@ -352,3 +352,15 @@ fn a_commit_that_cannot_be_written_is_said_once_and_blocks_nobody() {
     assert_eq!(said + u32::from(closed.is_err()), 1);
     assert_eq!(read(out).unwrap().done.len(), 0);
 }
+
+#[test]
+fn a_log_that_is_removed_under_the_run_is_an_error_and_no_silent_loss() {
+    let out = tempfile::tempdir().unwrap();
+    begin(out.path()).unwrap();
+    let mut worker = Worker::new(out.path(), 0, 0);
+    worker.end(1);
+    worker.commit();
+    fs::remove_dir_all(folder(out.path())).unwrap();
+    let lost = worker.manifest.append(Commit::default()).unwrap_err().to_string();
+    assert!(lost.contains("removed or replaced while the run was writing it"), "{lost}");
+}

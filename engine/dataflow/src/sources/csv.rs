@@ -74,7 +74,7 @@ impl<R: std::io::Read> Csv<R> {
             .delimiter(delimiter)
             .flexible(true)
             .buffer_capacity(1 << 16)
-            .from_reader(Quotes { input, bytes: 0, odd: false, ended: false });
+            .from_reader(Quotes { input, bytes: 0, odd: false, ended: false, first_end: None });
         let header = reader.headers().map_err(|error| broken(plan, format!("`{name}`: {error}")))?;
         let header: Vec<String> =
             header.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect();
@@ -150,6 +150,8 @@ impl<R: std::io::Read + Send> Source for Csv<R> {
             });
             if let Err(reason) = packed {
                 let line = self.row.position().map_or(0, csv::Position::line);
+                // The parser takes the second half of a line's end for the beginning of the next.
+                let line = line + u64::from(self.reader.get_ref().ends_in_two());
                 let mut text = Vec::new();
                 for (i, cell) in self.row.iter().enumerate() {
                     if i > 0 {
@@ -182,6 +184,15 @@ struct Quotes<R> {
     bytes: u64,
     odd: bool,
     ended: bool,
+    /// What stands before the first line feed.
+    first_end: Option<u8>,
+}
+
+impl<R> Quotes<R> {
+    /// Whether lines end in carriage return and line feed, by the first of them.
+    fn ends_in_two(&self) -> bool {
+        self.first_end == Some(b'\r')
+    }
 }
 
 impl<R: std::io::Read> std::io::Read for Quotes<R> {
@@ -196,6 +207,11 @@ impl<R: std::io::Read> std::io::Read for Quotes<R> {
             }
         }
         self.bytes += read as u64;
+        if self.first_end.is_none()
+            && let Some(at) = buffer[..read].iter().position(|byte| *byte == b'\n')
+        {
+            self.first_end = Some(at.checked_sub(1).map_or(b'\n', |before| buffer[before]));
+        }
         // Only whether their number is odd: exclusive or runs many bytes at a time.
         let odd = buffer[..read].iter().fold(0, |odd, byte| odd ^ u8::from(*byte == b'"'));
         self.odd ^= odd == 1;
@@ -285,5 +301,15 @@ mod tests {
             assert_eq!((batch.rows.len(), batch.bad.len()), (1, 0));
         }
         assert!(Csv::new(&plan, "pipe".into(), Writes(vec![MARK]), ",").is_err(), "it is empty");
+        for (text, lines) in [
+            (&b"id\na\nb,c\nd\n\"e\ne\",f\n,\n"[..], ["pipe:3", "pipe:5", "pipe:7"]),
+            (b"id\r\na\r\nb,c\r\nd\r\n\"e\r\ne\",f\r\n,\r\n", ["pipe:3", "pipe:5", "pipe:7"]),
+        ] {
+            let mut csv = Csv::new(&plan, "pipe".into(), text, ",").unwrap();
+            let mut batch = Batch::default();
+            while csv.read(&mut batch, 8).unwrap() {}
+            let found: Vec<&str> = batch.bad.iter().map(|row| row.place.as_str()).collect();
+            assert_eq!(found, lines, "{}", String::from_utf8_lossy(text));
+        }
     }
 }

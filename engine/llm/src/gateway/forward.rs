@@ -225,7 +225,7 @@ impl Trip<'_> {
             }
             let left = self.patience().saturating_duration_since(Instant::now());
             let tries = Tries { made: pass.tries(), shed };
-            let Some(delay) = self.target.backoff(tries, failed, &self.shunned, left) else {
+            let Some(delay) = self.target.backoff(at, tries, failed, &self.shunned, left) else {
                 return End::Tried(tried, None);
             };
             self.remember(&tried, at);

@@ -32,7 +32,7 @@ pub enum JournalError {
     },
     /// The folder holds no journal, or one of another kind.
     #[error(
-        "{path} is not an answer journal of this kind: its file `journal.lock` is missing or says something else; choose another folder",
+        "{path} is not an answer journal of this kind: its file `journal.lock` is missing or says something else; choose another folder, or, if it is one and only that file is damaged, remove the file: the answers stay",
         path = .path.display()
     )]
     NotAJournal {

@@ -75,7 +75,7 @@ impl Station {
             let until_ns = now_ns.saturating_add(failed.retry_after_ns.unwrap_or(0));
             call.shunned.refused(attempt.at, until_ns);
         }
-        match self.backoff(call_number, failed) {
+        match self.backoff(call_number, attempt.at, failed) {
             None => self.leave(call_number, Err(failed.class), None),
             Some(delay_ns) => self.pause(call_number, delay_ns),
         }
@@ -111,14 +111,15 @@ impl Station {
         self.steer(at, News::Nothing);
     }
 
-    /// How long to wait before the next try; `None` is to give up.
-    fn backoff(&mut self, number: u64, failed: Failed) -> Option<u64> {
+    /// How long to wait before the next try after server `at` failed one; `None` is to give up.
+    fn backoff(&mut self, number: u64, at: usize, failed: Failed) -> Option<u64> {
         let now_ns = self.now_ns;
         let call = self.calls.get(&number)?;
         let tries = Tries { made: call.tries + call.hedges, shed: call.sheds };
         let left_ns = call.deadline_ns.saturating_sub(now_ns);
         let held_ns = shortest_hold_ns(&mut All(&mut self.servers), &call.shunned, now_ns);
-        let repeat = Repeat { failed, tries, held_ns, left_ns };
+        let down = self.servers[at].health.is_down();
+        let repeat = Repeat { failed, tries, held_ns, down, left_ns };
         repeat.delay_ns(&self.retry, &mut self.budget, now_ns, &mut self.rng)
     }
 

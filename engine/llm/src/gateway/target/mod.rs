@@ -160,9 +160,11 @@ impl Target {
         self.lock().budget.on_call();
     }
 
-    /// How long to wait before the next try after `tries`; `None` is to give up.
+    /// How long to wait before the next try after `tries`, the last of which server `at` failed;
+    /// `None` is to give up.
     pub(in crate::gateway) fn backoff(
         &self,
+        at: usize,
         tries: Tries,
         failed: Failed,
         shunned: &Shunned,
@@ -174,7 +176,8 @@ impl Target {
         }
         let (now, left_ns) = (self.now_ns(), left.as_nanos() as u64);
         let held_ns = shortest_hold_ns(&mut All(&self.replicas), shunned, now);
-        let repeat = Repeat { failed: failed.what, tries, held_ns, left_ns };
+        let down = self.replicas[at].health(|health| health.is_down());
+        let repeat = Repeat { failed: failed.what, tries, held_ns, down, left_ns };
         let mut shared = self.lock();
         let Shared { budget, rng, .. } = &mut *shared;
         repeat.delay_ns(&self.retry, budget, now, rng).map(Duration::from_nanos)
