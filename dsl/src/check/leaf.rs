@@ -100,6 +100,7 @@ impl<'a> Checker<'a> {
         let changes = self.changes_of(leaf, &record);
         Some(SourcePlan {
             changes,
+            distinct: None,
             name: leaf.name.text.clone(),
             kind: signature.name.to_owned(),
             args,

@@ -4,14 +4,16 @@ use super::argument::{Given, default_expr};
 use super::endpoint::EndpointRef;
 use super::fit::fits;
 use super::names::Decl;
+use super::typed::Typed;
 use super::{Checker, Scope};
 use crate::ast::{self, ExprKind};
-use crate::catalog::{EndpointUse, Kind, StageClass, StageSpec};
+use crate::catalog::{EndpointUse, Kind, Param, StageClass, StageSpec};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::functions;
 use crate::lower;
 use crate::plan::{Argument, StagePlan};
+use crate::span::Span;
 use crate::types::{Type, Value};
 
 /// A checked stage; without a plan when it is broken and only its name counts.
@@ -132,6 +134,7 @@ impl Checker<'_> {
                 }
                 Some(expr) => match self.argument(param, expr, scope) {
                     Given::Expr(typed) => {
+                        good &= self.command_is_known(spec, param, expr.span, &typed);
                         if spec.calls == EndpointUse::Program && param.kind == Kind::Any {
                             sends = Some(typed.ty.clone());
                         }
@@ -189,6 +192,28 @@ impl Checker<'_> {
             line: self.line(stage.span),
         };
         Checked { ty, plan: Some(plan) }
+    }
+
+    /// What is started must be known before the run; says so of a command that is not.
+    fn command_is_known(
+        &mut self,
+        spec: &StageSpec,
+        param: &Param,
+        span: Span,
+        given: &Typed,
+    ) -> bool {
+        let command = spec.calls == EndpointUse::Program && param.kind == Kind::String;
+        if !command || given.is_poison() || given.value().is_some() {
+            return true;
+        }
+        let (kind, name) = (spec.signature.name, param.name);
+        let message = format!("the {name} of `{kind}` must be known before the run");
+        self.report(Diagnostic::error(codes::NOT_CONSTANT, span, message).help(format!(
+            "it comes first, a string or a param; what is computed for each record stands behind it: \
+             {}",
+            spec.signature.example
+        )));
+        false
     }
 
     /// The type of a stage's column where the program declares it. What a program of the machine

@@ -139,8 +139,10 @@ fn node_text(plan: &Plan, node: &Node, place: &str) -> String {
 fn source_text(source: &SourcePlan) -> String {
     let mut args = source.args.clone();
     args.extend(source.fields.iter().cloned());
+    let distinct = source.distinct.as_ref();
+    let distinct = distinct.map_or_else(String::new, |it| format!(", {} as it is read", it.text));
     format!(
-        "source {}: {} from {}({}) (line {})",
+        "source {}: {} from {}({}) (line {}){distinct}",
         source.name,
         source.record.name,
         source.kind,
@@ -181,6 +183,11 @@ fn schedule_text(plan: &Plan) -> String {
         let _ = write!(text, " morsel={}", schedule.morsel);
     }
     text.push_str(", exchange: by decision of the scheduler");
+    let dropped = schedule.drops.iter().filter_map(|at| plan.columns.get(*at));
+    let dropped: Vec<&str> = dropped.map(|column| column.name.as_str()).collect();
+    if !dropped.is_empty() {
+        let _ = write!(text, ", without {}", dropped.join(", "));
+    }
     text
 }
 

@@ -392,8 +392,7 @@ impl<'a> Walk<'a> {
         let Some(record) = &emit.record else { return };
         if let ExprKind::Record(None, block) = &record.kind {
             // Without a name it is the record of the sink.
-            let ty = self.sinks.get(emit.sink.text.as_str()).copied();
-            self.record(ty, block, around);
+            self.record(self.sinks.get(emit.sink.text.as_str()).copied(), block, around);
         } else {
             self.expr(record, around);
         }

@@ -50,6 +50,7 @@ fn source(path: &Path, record: &RecordType) -> SourcePlan {
         record: record.clone(),
         bad_rows: BadRows::DeadLetter,
         changes: None,
+        distinct: None,
         line: 4,
     }
 }

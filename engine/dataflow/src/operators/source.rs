@@ -177,6 +177,7 @@ impl Intake {
                     context.outlets.borrow_mut().bury_row(&row.place, &row.text, &row.reason);
                     context.settle();
                 }
+                Some(Fed::LeftOut(records)) => context.intake.left_out.set(records),
                 Some(Fed::End(result)) => {
                     self.ended = true;
                     if let Err(error) = result {

@@ -260,6 +260,7 @@ mod tests {
         };
         let plan = SourcePlan {
             changes: None,
+        distinct: None,
             name: "queries".into(),
             kind: "stdin".into(),
             args: Vec::new(),

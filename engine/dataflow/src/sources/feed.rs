@@ -50,6 +50,8 @@ pub(crate) enum Fed {
     Task(Fresh),
     /// A row that could not be read.
     Bad(BadRow),
+    /// So many records were left out, in all.
+    LeftOut(u64),
     /// The source ended, well or not.
     End(Result<(), DataflowError>),
 }
@@ -130,6 +132,10 @@ fn feed(plan: &SourcePlan, settings: &FeedSettings, hand: &mut Hand) -> Result<(
         let before = given;
         let mut source = open(plan)?;
         if read_once(source.as_mut(), plan, settings, round, most, &mut given, hand)?.is_err() {
+            return Ok(());
+        }
+        let left_out = source.left_out();
+        if round == 0 && left_out > 0 && hand.give(Fed::LeftOut(left_out)).is_err() {
             return Ok(());
         }
         round += 1;

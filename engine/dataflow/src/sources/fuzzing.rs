@@ -147,6 +147,7 @@ pub fn csv_rows(input: &[u8]) {
         key: Some(0),
         bad_rows: BadRows::DeadLetter,
         changes: None,
+        distinct: None,
         line: 1,
     };
     let read = |most, rows, piped: bool| {

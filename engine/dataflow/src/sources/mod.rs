@@ -4,6 +4,7 @@
 //! own (see [`feed`]), so a blocking file or pipe never holds up the dataflow, and a full queue
 //! stops the reading.
 
+mod distinct;
 mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -19,6 +20,7 @@ use sage_dsl::types::Value;
 
 use crate::error::DataflowError;
 
+use distinct::Distinct;
 use opened::Opened;
 
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
@@ -41,6 +43,11 @@ crate::registry! {
 pub(crate) trait Source: Send {
     /// Append up to `rows` rows to `batch`; `false` when there are no more.
     fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError>;
+
+    /// Records so far that were left out, because one like them had come before.
+    fn left_out(&self) -> u64 {
+        0
+    }
 }
 
 /// What a source read.
@@ -87,7 +94,11 @@ impl Patient for std::io::BufReader<std::io::Stdin> {
 pub(crate) fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
     let entry = SOURCES.iter().find(|entry| entry.signature.name == plan.kind);
     let entry = entry.ok_or_else(|| broken(plan, format!("there is no source `{}`", plan.kind)))?;
-    (entry.open)(plan)
+    let source = (entry.open)(plan)?;
+    match &plan.distinct {
+        Some(distinct) => Ok(Box::new(Distinct::new(source, plan, distinct)?)),
+        None => Ok(source),
+    }
 }
 
 /// Say early whether the source of a plan can be read: the file is there, its header fits.

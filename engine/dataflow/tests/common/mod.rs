@@ -83,6 +83,8 @@ pub struct Left {
     pub failure: Option<String>,
     /// Rows of the steps over all records in the dead letters.
     pub dead_rows: u64,
+    /// Records that the source left out.
+    pub left_out: u64,
     files: BTreeMap<String, String>,
 }
 
@@ -186,6 +188,7 @@ impl Run {
         Left {
             summary,
             dead_rows: commit.dead_rows(),
+            left_out: outcomes.iter().map(|outcome| outcome.left_out).sum(),
             given_back: outcomes.iter().map(|outcome| outcome.given_back).sum(),
             failure: outcomes.iter().find_map(|outcome| outcome.failure.clone()),
             files,

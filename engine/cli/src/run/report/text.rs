@@ -93,6 +93,11 @@ impl Report<'_> {
             text.push_str(&format!("output      {lines} rows in {place}\n"));
         }
         let failed = summary.counts.tasks_dead + summary.counts.tasks_late;
+        if let Some(records @ 1..) = metrics["left_out"].as_u64() {
+            text.push_str(&format!(
+                "left out    {records} records like one before them, by `dedup` of the source\n"
+            ));
+        }
         let rows = metrics["dead_rows"].as_u64().unwrap_or(0);
         let path = self.out.join(sage_dataflow::DEAD_LETTERS);
         let what = [(failed, "records"), (rows, "rows of the steps over all records")];

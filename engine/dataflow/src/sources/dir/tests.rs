@@ -25,6 +25,7 @@ fn plan(folder: &Path, args: &[(&str, Value)], fields: Vec<Field>) -> SourcePlan
         key: None,
         bad_rows: BadRows::DeadLetter,
         changes: None,
+        distinct: None,
         line: 3,
     }
 }
