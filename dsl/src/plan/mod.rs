@@ -21,7 +21,7 @@ use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
-pub use index::{IndexPlan, SearchPlan};
+pub use index::{IndexPlan, SearchPlan, VectorPlan};
 pub use relation::{
     Aggregate, AggregatePlan, ComputePlan, DedupPlan, GroupPlan, JoinPlan, LatestPlan,
     RelationPlan, RelationStep, WindowPlan,
