@@ -59,13 +59,18 @@ pub(crate) fn best(scores: &[f32], k: usize, floor: f32) -> Vec<Hit> {
     hits
 }
 
-/// Sum of `1 / (60 + rank)` over both sides, each with the score above which it ranks a document; a
+/// What a rank, from 0, is worth in fusion by ranks.
+pub(crate) fn worth(rank: usize) -> f32 {
+    1.0 / (RANK_CONSTANT + rank as f32 + 1.0)
+}
+
+/// Sum of `1 / (60 + rank)` over all sides, each with the score above which it ranks a document; a
 /// document that a side does not rank gets nothing from it.
-pub(crate) fn reciprocal(sides: [(&[f32], f32); 2], k: usize) -> Vec<f32> {
-    let mut fused = vec![0.0; sides[0].0.len()];
+pub(crate) fn reciprocal(sides: &[(&[f32], f32)], k: usize) -> Vec<f32> {
+    let mut fused = vec![0.0; sides.first().map_or(0, |(scores, _)| scores.len())];
     for (scores, floor) in sides {
-        for (rank, hit) in best(scores, RANK_DEPTH.max(k), floor).iter().enumerate() {
-            fused[hit.document as usize] += 1.0 / (RANK_CONSTANT + rank as f32 + 1.0);
+        for (rank, hit) in best(scores, RANK_DEPTH.max(k), *floor).iter().enumerate() {
+            fused[hit.document as usize] += worth(rank);
         }
     }
     fused
@@ -132,7 +137,7 @@ mod tests {
     #[test]
     fn both_fusions_reward_agreement() {
         let (words, vectors) = ([0.0, 3.0, 2.9, 0.0], [0.1, 0.0, 0.5, 0.6]);
-        let fused = reciprocal([(&words, 0.0), (&vectors, f32::NEG_INFINITY)], 4);
+        let fused = reciprocal(&[(&words, 0.0), (&vectors, f32::NEG_INFINITY)], 4);
         assert_eq!(order(&best(&fused, 1, 0.0)), [2]);
         assert_eq!(order(&best(&weighted(&words, &vectors, 0.5), 1, f32::NEG_INFINITY)), [2]);
         let words_only = best(&weighted(&words, &vectors, 0.0), 1, f32::NEG_INFINITY);

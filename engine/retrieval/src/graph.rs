@@ -9,9 +9,13 @@
 //! A library builds it (see `graph_builder.rs`); only its lists come into the file, so that all
 //! workers of a host share them and no damaged byte is trusted:
 //!
+//! Of documents with the same vector one stands in the graph and knows the others; a crowd of equals
+//! would keep a search from looking beyond it.
+//!
 //! ```text
-//! layers u32 | entry u32 | per layer: nodes u32, links u32
+//! layers u32 | entry u32 | per layer, and for the equals: nodes u32, links u32
 //! per layer: numbers of its documents (layer 0 has all, and no list) | ends of lists | lists
+//! equals: the same
 //! ```
 
 use std::cmp::Reverse;
@@ -30,6 +34,8 @@ pub(crate) struct Graph<'a> {
     documents: u32,
     /// From the lowest.
     layers: Vec<Layer<'a>>,
+    /// Of a document in the graph, the others with its vector.
+    equals: Layer<'a>,
 }
 
 struct Layer<'a> {
@@ -47,14 +53,14 @@ impl<'a> Graph<'a> {
         if !(1..=MAX_LAYERS).contains(&count) {
             return None;
         }
-        let mut rest = bytes.get(8 + count * 8..)?;
+        let mut rest = bytes.get(16 + count * 8..)?;
         let mut take = |numbers: u32| {
             let (taken, more) = rest.split_at_checked((numbers as usize).checked_mul(4)?)?;
             rest = more;
             Some(taken)
         };
         let mut layers = Vec::with_capacity(count);
-        for layer in 0..count {
+        for layer in 0..=count {
             let nodes = u32_at(bytes, 8 + layer * 8)?;
             let links = u32_at(bytes, 12 + layer * 8)?;
             if layer == 0 && nodes != documents {
@@ -63,17 +69,13 @@ impl<'a> Graph<'a> {
             let members = take(if layer == 0 { 0 } else { nodes })?;
             layers.push(Layer { members, ends: take(nodes)?, lists: take(links)? });
         }
-        rest.is_empty().then_some(Graph { entry, documents, layers })
+        let equals = layers.pop()?;
+        rest.is_empty().then_some(Graph { entry, documents, layers, equals })
     }
 
     /// The documents most like a question, best first, at most `width`; `likeness` tells how much
-    /// a document is, and what is not `wanted` is walked over.
-    pub(crate) fn search(
-        &self,
-        width: usize,
-        mut likeness: impl FnMut(u32) -> f32,
-        wanted: impl Fn(u32) -> bool,
-    ) -> Vec<Hit> {
+    /// a document is.
+    pub(crate) fn search(&self, width: usize, mut likeness: impl FnMut(u32) -> f32) -> Vec<Hit> {
         let mut at = Found { score: likeness(self.entry), document: self.entry };
         for layer in self.layers.iter().skip(1).rev() {
             // Each step is to a better one, so this ends.
@@ -97,10 +99,7 @@ impl<'a> Graph<'a> {
         see(at.document);
         let mut open = BinaryHeap::from([at]);
         // The worst on top.
-        let mut best = BinaryHeap::with_capacity(width + 1);
-        if wanted(at.document) {
-            best.push(Reverse(at));
-        }
+        let mut best = BinaryHeap::from([Reverse(at)]);
         while let Some(next) = open.pop() {
             let full = best.len() >= width;
             if full && best.peek().is_some_and(|Reverse(worst)| next < *worst) {
@@ -116,16 +115,22 @@ impl<'a> Graph<'a> {
                     continue;
                 }
                 open.push(found);
-                if wanted(document) {
-                    best.push(Reverse(found));
-                    if best.len() > width {
-                        best.pop();
-                    }
+                best.push(Reverse(found));
+                if best.len() > width {
+                    best.pop();
                 }
             }
         }
         let mut hits: Vec<Found> = best.into_iter().map(|Reverse(found)| found).collect();
+        let equals = |found: &Found| {
+            let score = found.score;
+            let others = self.near(&self.equals, found.document);
+            others.map(move |document| Found { score, document })
+        };
+        let equals: Vec<Found> = hits.iter().flat_map(equals).collect();
+        hits.extend(equals);
         hits.sort_unstable_by(|a, b| b.cmp(a));
+        hits.truncate(width);
         let hit = |Found { document, score }| Hit { document, score };
         hits.into_iter().map(hit).collect()
     }

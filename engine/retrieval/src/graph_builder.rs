@@ -8,7 +8,7 @@
 //! A list that is full loses its farthest entry, so that a document may be in nobody's list any
 //! more. Each one that cannot be reached gets a place in the list of one that can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use hnsw_rs::anndists::dist::distances::Distance;
 use hnsw_rs::prelude::Hnsw;
@@ -35,7 +35,7 @@ impl Distance<u32> for Angle<'_> {
 
 /// The lists of the documents of the lowest layer, which has all.
 type Lists = Vec<Vec<u32>>;
-/// The lists of a layer that has some.
+/// Lists of some documents.
 type Few = BTreeMap<u32, Vec<u32>>;
 
 /// The section for `documents` vectors; empty where there are none.
@@ -45,8 +45,15 @@ pub(crate) fn build(stored: Stored<'_>, documents: u32) -> Vec<u8> {
     }
     let angle = Angle(stored);
     let graph = Hnsw::new(LINKS, documents as usize, MAX_LAYERS, CANDIDATES, angle);
+    let mut firsts = HashMap::new();
+    let mut equals = Few::new();
     for document in 0..documents {
-        graph.insert((&[document], document as usize));
+        let first = *firsts.entry(stored.bytes(document)).or_insert(document);
+        if first == document {
+            graph.insert((&[document], document as usize));
+        } else {
+            equals.entry(first).or_default().push(document);
+        }
     }
     let mut lowest: Lists = vec![Vec::new(); documents as usize];
     let mut upper: Vec<Few> = Vec::new();
@@ -67,13 +74,16 @@ pub(crate) fn build(stored: Stored<'_>, documents: u32) -> Vec<u8> {
     }
     drop(graph);
     let entry = upper.last().and_then(|top| top.keys().next()).copied().unwrap_or(0);
-    reach_all(&mut lowest, entry);
-    write(&lowest, &upper, entry)
+    let others: Vec<u32> = equals.values().flatten().copied().collect();
+    reach_all(&mut lowest, entry, &others);
+    write(&lowest, &upper, &equals, entry)
 }
 
-/// Gives each document that cannot be reached from `entry` a place in the list of one that can.
-fn reach_all(lists: &mut Lists, entry: u32) {
+/// Gives each document that cannot be reached from `entry` a place in the list of one that can, but
+/// for those `outside` of the graph.
+fn reach_all(lists: &mut Lists, entry: u32, outside: &[u32]) {
     let mut reached = vec![false; lists.len()];
+    outside.iter().for_each(|document| reached[*document as usize] = true);
     reach(lists, entry, &mut reached);
     loop {
         let mut progress = false;
@@ -109,15 +119,15 @@ fn reach(lists: &Lists, from: u32, reached: &mut [bool]) {
     }
 }
 
-fn write(lowest: &Lists, upper: &[Few], entry: u32) -> Vec<u8> {
+fn write(lowest: &Lists, upper: &[Few], equals: &Few, entry: u32) -> Vec<u8> {
     let mut bytes = Vec::new();
     push(&mut bytes, [upper.len() as u32 + 1, entry]);
     push(&mut bytes, [lowest.len() as u32, lowest.iter().map(|list| list.len() as u32).sum()]);
-    for layer in upper {
+    for layer in upper.iter().chain([equals]) {
         push(&mut bytes, [layer.len() as u32, layer.values().map(|list| list.len() as u32).sum()]);
     }
     push_lists(&mut bytes, lowest.iter());
-    for layer in upper {
+    for layer in upper.iter().chain([equals]) {
         push(&mut bytes, layer.keys().copied());
         push_lists(&mut bytes, layer.values());
     }

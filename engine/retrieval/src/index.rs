@@ -249,8 +249,10 @@ mod tests {
             let bytes = std::fs::read(&path).unwrap();
             let layout = Layout::read(&bytes, &path).unwrap();
             let mut sections = ALL_SECTIONS.map(|section| layout.section(&bytes, section).to_vec());
-            let [vectors, scales] = [Section::Vectors, Section::Scales].map(|s| &sections[s as usize]);
-            sections[Section::Graph as usize] = graph_builder::build(Stored { vectors, scales, dims: 4 }, 3);
+            let of = |section: Section| &sections[section as usize];
+            let stored = Stored { vectors: of(Section::Vectors), scales: of(Section::Scales), dims: 4 };
+            let graph = graph_builder::build(stored, 3);
+            sections[Section::Graph as usize] = graph;
             for (at, value) in changes.iter().filter(|_| !sections[section].is_empty()) {
                 let at = at.index(sections[section].len());
                 sections[section][at] = *value;

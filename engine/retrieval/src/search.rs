@@ -4,10 +4,10 @@ use sage_core::index::{Hit, Index, Query};
 
 use crate::analysis::Terms;
 use crate::fusion::{
-    RANK_DEPTH, SearchMode, best, reciprocal, spread, weighted, weighted_by, words_and_pieces,
+    RANK_DEPTH, SearchMode, best, reciprocal, spread, weighted, weighted_by, words_and_pieces, worth,
 };
 use crate::index::MappedIndex;
-use crate::vectors::{Asked, cosines};
+use crate::vectors::{Asked, Stored, cosines};
 
 /// Share of the pieces where nobody says otherwise: as much as the words.
 const EVEN: f64 = 0.5;
@@ -40,7 +40,7 @@ impl MappedIndex {
                 let (words, pieces) = (self.words_of(text), self.pieces_of(text));
                 match mode {
                     SearchMode::Rrf if self.meta.hashed => {
-                        best(&reciprocal([(&words, 0.0), (&pieces, 0.0)], k), k, 0.0)
+                        best(&reciprocal(&[(&words, 0.0), (&pieces, 0.0)], k), k, 0.0)
                     }
                     SearchMode::Weighted(share) if self.meta.hashed => {
                         best(&words_and_pieces(&words, &pieces, share), k, f32::NEG_INFINITY)
@@ -73,19 +73,24 @@ impl MappedIndex {
                 let near = cosines(vector, self.stored());
                 return best(&weighted(&lexical, &near, share), k, none);
             };
-            let (near, spread) = self.likeness_of_some(vector, &found, &lexical);
-            return best(&weighted_by(&lexical, &near, spread, share), k, none);
+            let partly = Partly { found, asked: Asked::new(vector), stored: self.stored() };
+            let near = partly.likeness(&lexical);
+            return best(&weighted_by(&lexical, &near, spread(&partly.sample()), share), k, none);
         }
         let lexical = words_and_pieces(&words, &pieces, EVEN);
-        let near = match found {
-            None => cosines(vector, self.stored()),
+        let fused = match found {
+            None => {
+                let near = cosines(vector, self.stored());
+                reciprocal(&[(&lexical, none), (&near, none)], k)
+            }
             Some(found) => {
-                let mut near = vec![none; self.len()];
-                found.iter().for_each(|hit| near[hit.document as usize] = hit.score);
-                near
+                let partly = Partly { found, asked: Asked::new(vector), stored: self.stored() };
+                let mut fused = reciprocal(&[(&lexical, none)], k);
+                partly.add_ranks(&lexical, &mut fused);
+                fused
             }
         };
-        best(&reciprocal([(&lexical, none), (&near, none)], k), k, 0.0)
+        best(&fused, k, 0.0)
     }
 
     /// The nearest by the graph, if there is one and not more is wanted than it is meant for.
@@ -95,29 +100,7 @@ impl MappedIndex {
         }
         let width = width.max(k * 2);
         let (graph, asked, stored) = (self.graph()?, Asked::new(vector), self.stored());
-        Some(graph.search(width, |document| asked.cosine(stored, document), |_| true))
-    }
-
-    /// Likeness of the documents that one of the sides has `found`, minus infinity for the others,
-    /// which neither side thinks much of; with mean and deviation of all, estimated.
-    fn likeness_of_some(
-        &self,
-        vector: &[f32],
-        found: &[Hit],
-        lexical: &[f32],
-    ) -> (Vec<f32>, (f64, f64)) {
-        let (asked, stored) = (Asked::new(vector), self.stored());
-        let step = self.len().div_ceil(SAMPLE).max(1);
-        let sample = (0..self.len() as u32).step_by(step);
-        let sample: Vec<f32> = sample.map(|document| asked.cosine(stored, document)).collect();
-        let mut near = vec![f32::NEG_INFINITY; self.len()];
-        for hit in found {
-            near[hit.document as usize] = hit.score;
-        }
-        for hit in best(lexical, RANK_DEPTH, f32::NEG_INFINITY) {
-            near[hit.document as usize] = asked.cosine(stored, hit.document);
-        }
-        (near, spread(&sample))
+        Some(graph.search(width, |document| asked.cosine(stored, document)))
     }
 
     /// BM25 of every document over words.
@@ -128,5 +111,62 @@ impl MappedIndex {
     /// BM25 of every document over pieces of words.
     fn pieces_of(&self, text: &str) -> Vec<f32> {
         self.pieces().scores(&self.analyzer.terms(Terms::Pieces, text))
+    }
+}
+
+/// The vector side of a fusion where a graph has found the first of it. Of the others only those can
+/// come far that the words rank high; how like they are is known exactly, and how they stand
+/// among all is estimated.
+struct Partly<'a> {
+    found: Vec<Hit>,
+    asked: Asked,
+    stored: Stored<'a>,
+}
+
+impl Partly<'_> {
+    /// Documents that the words rank high.
+    fn others(lexical: &[f32]) -> Vec<u32> {
+        let best = best(lexical, RANK_DEPTH, f32::NEG_INFINITY);
+        best.iter().map(|hit| hit.document).collect()
+    }
+
+    /// How like the documents are; minus infinity for those that no side thinks much of.
+    fn likeness(&self, lexical: &[f32]) -> Vec<f32> {
+        let mut near = vec![f32::NEG_INFINITY; lexical.len()];
+        for document in Self::others(lexical) {
+            near[document as usize] = self.asked.cosine(self.stored, document);
+        }
+        self.found.iter().for_each(|hit| near[hit.document as usize] = hit.score);
+        near
+    }
+
+    /// How like some documents are that stand for all.
+    fn sample(&self) -> Vec<f32> {
+        let sample = (0..self.stored.len() as u32).step_by(self.step());
+        sample.map(|document| self.asked.cosine(self.stored, document)).collect()
+    }
+
+    /// For how many documents one of the sample stands.
+    fn step(&self) -> usize {
+        self.stored.len().div_ceil(SAMPLE).max(1)
+    }
+
+    /// Adds what the ranks of the documents are worth.
+    fn add_ranks(&self, lexical: &[f32], fused: &mut [f32]) {
+        let mut ranked = vec![false; fused.len()];
+        for (rank, hit) in self.found.iter().enumerate() {
+            fused[hit.document as usize] += worth(rank);
+            ranked[hit.document as usize] = true;
+        }
+        let mut sample = self.sample();
+        sample.sort_unstable_by(|a, b| b.total_cmp(a));
+        for document in Self::others(lexical) {
+            let likeness = self.asked.cosine(self.stored, document);
+            let better = sample.partition_point(|other| *other > likeness) * self.step();
+            let rank = better.max(self.found.len());
+            if !ranked[document as usize] && rank < RANK_DEPTH {
+                fused[document as usize] += worth(rank);
+            }
+        }
     }
 }

@@ -52,6 +52,16 @@ impl<'a> Stored<'a> {
         dot as f32 * self.scale(a) * self.scale(b)
     }
 
+    /// How many there are.
+    pub(crate) fn len(self) -> usize {
+        self.vectors.len() / self.dims.max(1)
+    }
+
+    /// Vector and scale: what is the same for both has the same cosines.
+    pub(crate) fn bytes(self, document: u32) -> (&'a [u8], u32) {
+        (self.vector(document), self.scale(document).to_bits())
+    }
+
     fn vector(self, document: u32) -> &'a [u8] {
         let start = document as usize * self.dims;
         self.vectors.get(start..start + self.dims).unwrap_or(&[])
@@ -88,8 +98,7 @@ impl Asked {
 /// Cosine of `query` with every stored vector.
 pub(crate) fn cosines(query: &[f32], stored: Stored<'_>) -> Vec<f32> {
     let asked = Asked::new(query);
-    let count = stored.vectors.len() / stored.dims.max(1);
-    (0..count as u32).map(|document| asked.cosine(stored, document)).collect()
+    (0..stored.len() as u32).map(|document| asked.cosine(stored, document)).collect()
 }
 
 /// Sum of products of a query and a stored vector.

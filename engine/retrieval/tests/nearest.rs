@@ -10,7 +10,7 @@ use sage_core::index::{Index, Query};
 use sage_dsl::plan::VectorPlan;
 use sage_retrieval::{BuildOptions, IndexBuilder, MappedIndex, SearchMode};
 
-const DIMS: usize = 24;
+const DIMS: usize = 16;
 
 /// A sequence that looks random, from `seed`.
 struct Numbers(u64);
@@ -76,7 +76,7 @@ fn recall(vectors: &[Vec<f32>], questions: &[Vec<f32>]) -> f64 {
 #[test]
 fn the_graph_finds_nearly_all_of_random_vectors() {
     let mut numbers = Numbers(1);
-    let vectors: Vec<_> = (0..2_000).map(|_| numbers.vector()).collect();
+    let vectors: Vec<_> = (0..1_500).map(|_| numbers.vector()).collect();
     let questions: Vec<_> = (0..60).map(|_| numbers.vector()).collect();
     let recall = recall(&vectors, &questions);
     assert!(recall >= 0.95, "{recall}");
@@ -87,7 +87,7 @@ fn the_graph_finds_nearly_all_of_clustered_vectors() {
     let mut numbers = Numbers(2);
     let centres: Vec<_> = (0..40).map(|_| numbers.vector()).collect();
     // Cluster by cluster, as the passages of a book come: the hard order for such a graph.
-    let vectors: Vec<_> = (0..2_000).map(|at| numbers.near(&centres, at / 50)).collect();
+    let vectors: Vec<_> = (0..1_500).map(|at| numbers.near(&centres, at / 40)).collect();
     let questions: Vec<_> = (0..60).map(|at| numbers.near(&centres, at)).collect();
     let recall = recall(&vectors, &questions);
     assert!(recall >= 0.95, "{recall}");
@@ -132,7 +132,7 @@ fn a_graph_is_the_same_each_time_and_not_made_for_a_few() {
 fn fusion_over_the_graph_is_close_to_fusion_over_all() {
     let mut numbers = Numbers(5);
     let centres: Vec<_> = (0..30).map(|_| numbers.vector()).collect();
-    let vectors: Vec<_> = (0..3_000).map(|at| numbers.near(&centres, at)).collect();
+    let vectors: Vec<_> = (0..1_500).map(|at| numbers.near(&centres, at)).collect();
     let folder = tempfile::tempdir().unwrap();
     let (graph, exact) = (folder.path().join("graph"), folder.path().join("exact"));
     for mode in [SearchMode::Weighted(0.7), SearchMode::Rrf] {
@@ -141,7 +141,7 @@ fn fusion_over_the_graph_is_close_to_fusion_over_all() {
         let (graph, exact) =
             (MappedIndex::open(&graph).unwrap(), MappedIndex::open(&exact).unwrap());
         let (mut same, mut all) = (0, 0);
-        for at in 0..40 {
+        for at in 0..30 {
             let (vector, text) = (numbers.near(&centres, at), format!("word{at} word{}", at % 13));
             let query = Query { text: Some(&text), vector: Some(&vector) };
             let right: HashSet<u32> = exact.search(query, 10).iter().map(|h| h.document).collect();
@@ -153,14 +153,14 @@ fn fusion_over_the_graph_is_close_to_fusion_over_all() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(6))]
+    #![proptest_config(ProptestConfig::with_cases(3))]
 
     /// Whatever the vectors: what is found is right, and nearly everything is found.
     #[test]
     fn the_graph_agrees_with_the_exact_search(
         seed in any::<u64>(),
         clusters in 1_usize..200,
-        count in 1_001_usize..1_600,
+        count in 1_001_usize..1_200,
     ) {
         let mut numbers = Numbers(seed);
         let centres: Vec<_> = (0..clusters).map(|_| numbers.vector()).collect();
