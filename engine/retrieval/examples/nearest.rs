@@ -46,7 +46,8 @@ impl Numbers {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let counts = std::env::args().skip(1).map(|count| count.parse()).collect::<Result<Vec<usize>, _>>()?;
+    let counts =
+        std::env::args().skip(1).map(|count| count.parse()).collect::<Result<Vec<usize>, _>>()?;
     if counts.is_empty() {
         return Err("usage: nearest COUNT...".into());
     }
@@ -69,10 +70,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             if right.is_empty() {
                 right.clone_from(&found);
             }
-            let same: usize = found.iter().zip(&right).map(|(a, b)| a.intersection(b).count()).sum();
-            let micros = |share: f64| {
-                times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6
-            };
+            let same: usize =
+                found.iter().zip(&right).map(|(a, b)| a.intersection(b).count()).sum();
+            let micros =
+                |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e6;
             println!(
                 "| {count} | {name} | {:.1} | {:.1} | {:.0} | {:.0} | {:.3} |",
                 built.as_secs_f64(),
@@ -86,7 +87,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-fn build(file: &Path, vectors: &[Vec<f32>], nearest: VectorPlan) -> Result<Duration, Box<dyn Error>> {
+fn build(
+    file: &Path,
+    vectors: &[Vec<f32>],
+    nearest: VectorPlan,
+) -> Result<Duration, Box<dyn Error>> {
     let started = Instant::now();
     let options = BuildOptions { search: SearchMode::Vector, dims: DIMS };
     let mut builder = IndexBuilder::new(options)?.nearest_by(nearest);

@@ -253,9 +253,9 @@ mod tests {
             let stored = Stored { vectors: of(Section::Vectors), scales: of(Section::Scales), dims: 4 };
             let graph = graph_builder::build(stored, 3);
             sections[Section::Graph as usize] = graph;
-            for (at, value) in changes.iter().filter(|_| !sections[section].is_empty()) {
-                let at = at.index(sections[section].len());
-                sections[section][at] = *value;
+            let length = sections[section].len();
+            for (at, value) in changes.iter().filter(|_| length > 0) {
+                sections[section][at.index(length)] = *value;
             }
             let mut forged = header(&sections.each_ref().map(Vec::as_slice));
             for section in &sections {

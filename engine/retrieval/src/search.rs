@@ -4,7 +4,8 @@ use sage_core::index::{Hit, Index, Query};
 
 use crate::analysis::Terms;
 use crate::fusion::{
-    RANK_DEPTH, SearchMode, best, reciprocal, spread, weighted, weighted_by, words_and_pieces, worth,
+    RANK_DEPTH, SearchMode, best, reciprocal, spread, weighted, weighted_by, words_and_pieces,
+    worth,
 };
 use crate::index::MappedIndex;
 use crate::vectors::{Asked, Stored, cosines};

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
 
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use proptest::prelude::*;
 use sage_core::index::{Index, Query};
 use sage_retrieval::{
     BuildOptions, Fingerprint, IndexBuilder, IndexStore, MappedIndex, SearchMode, Taken, text_hash,
@@ -191,4 +193,52 @@ fn vectors_of_texts_that_stayed_serve_the_next_index() {
     builder.build_to(&partly).unwrap();
     build(&anew, "c", &texts);
     assert_eq!(std::fs::read(partly).unwrap(), std::fs::read(anew).unwrap());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever comes, changes and goes: an index that takes the vectors of the one before is the
+    /// one that would be built anew, byte for byte.
+    #[test]
+    fn a_history_of_documents_leaves_no_trace(
+        states in prop::collection::vec(prop::collection::btree_map(0_u8..12, 0_u8..6, 0..10), 1..8),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let (live, anew) = (folder.path().join("live.index"), folder.path().join("anew.index"));
+        let mut made = HashSet::new();
+        for state in states {
+            let texts: Vec<(String, String)> =
+                state.iter().map(|(key, text)| (format!("k{key}"), format!("text {text}"))).collect();
+            let dims = if texts.is_empty() { 0 } else { DIMS };
+            let options = BuildOptions { search: SearchMode::Weighted(0.5), dims };
+            let builder =
+                || IndexBuilder::new(options).unwrap().named(fingerprint("x"), Some(fingerprint("m")));
+            let (mut next, mut fresh) = (builder(), builder());
+            let mut kept = HashMap::new();
+            if let Ok(before) = MappedIndex::open(&live) {
+                let wanted = texts.iter().map(|(_, text)| text_hash(text)).collect();
+                before.add_vectors(&wanted, &mut kept);
+            }
+            let mut now = HashSet::new();
+            for (key, text) in &texts {
+                match kept.get(&text_hash(text)) {
+                    Some(vector) => {
+                        prop_assert!(made.contains(text), "nobody has made it");
+                        next.push_kept(key, text, b"", vector).unwrap();
+                    }
+                    None => {
+                        prop_assert!(!made.contains(text), "it is made again");
+                        next.push(key, text, b"", Some(vector(text))).unwrap();
+                    }
+                }
+                now.insert(text.clone());
+                fresh.push(key, text, b"", Some(vector(text))).unwrap();
+            }
+            made = now;
+            next.build_to(&live).unwrap();
+            fresh.build_to(&anew).unwrap();
+            prop_assert_eq!(std::fs::read(&live).unwrap(), std::fs::read(&anew).unwrap());
+        }
+    }
 }
