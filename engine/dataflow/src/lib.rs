@@ -13,6 +13,7 @@
 
 pub mod arrivals;
 mod clock;
+mod columns;
 pub mod commit;
 mod context;
 mod cost;

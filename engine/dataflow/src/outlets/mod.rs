@@ -91,10 +91,12 @@ impl Outlets {
                 DataflowError::Plan(format!("line {}: there is no sink `{}`", sink.line, sink.kind))
             })?;
             let (part, counts) = match (entry.target)(sink) {
-                Target::File(name) if computed.contains(&number) => {
+                Target::File(name) | Target::Columns(name) if computed.contains(&number) => {
                     (Some(part(&name, Content::Totals)?), None)
                 }
-                Target::File(name) => (Some(part(&name, Content::Rows)?), None),
+                Target::File(name) | Target::Columns(name) => {
+                    (Some(part(&name, Content::Rows)?), None)
+                }
                 Target::Counted(name) if computed.contains(&number) => {
                     (Some(part(&name, Content::Totals)?), None)
                 }

@@ -16,9 +16,12 @@ use sage_dsl::catalog::Signature;
 use sage_dsl::plan::{Plan, SinkPlan, lookup};
 use sage_dsl::types::{RecordType, Value};
 
+use crate::columns;
+use crate::commit::Commit;
 use crate::error::DataflowError;
 
 pub(crate) use part::Part;
+pub(crate) use part::PartOf;
 pub use part::{JoinReport, PARTS, join_parts, parts_folder};
 
 /// A sink the engine can write.
@@ -36,7 +39,7 @@ pub struct SinkEntry {
 
 crate::registry! {
     /// Every sink. A new sink is one file and one word here.
-    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, stdout, tally]
+    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, parquet, stdout, tally]
 }
 
 impl SinkEntry {
@@ -51,6 +54,8 @@ impl SinkEntry {
 pub(crate) enum Target {
     /// A file in the run's output folder.
     File(String),
+    /// A file of columns, made of packed rows at the end.
+    Columns(String),
     /// A file of distinct rows with their counts.
     Counted(String),
     /// The standard output of the first worker.
@@ -95,15 +100,43 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
                 other.name, other.line
             ));
         }
+        if let Some(Target::Columns(_)) = entry(sink).map(|entry| (entry.target)(sink)) {
+            columns::check(sink)?;
+        }
         taken.push((name, sink));
     }
     Ok(())
 }
 
+/// Make the file of a sink of what was committed of its parts; nothing for the standard output.
+/// `finished` is as for [`join_parts`].
+pub fn join_sink(
+    out: &Path,
+    sink: &SinkPlan,
+    commit: &Commit,
+    finished: bool,
+) -> Result<Option<(String, JoinReport)>, DataflowError> {
+    let Some(entry) = entry(sink) else { return Ok(None) };
+    let (name, report) = match (entry.target)(sink) {
+        Target::Printed => return Ok(None),
+        Target::Columns(name) => {
+            let report = part::replace(out, &name, commit, |beside, parts| {
+                columns::join(sink, beside, parts)
+            })?;
+            (name, report)
+        }
+        Target::File(name) | Target::Counted(name) => {
+            let report = join_parts(out, &name, &(entry.header)(&sink.record), commit, finished)?;
+            (name, report)
+        }
+    };
+    Ok(Some((name, report)))
+}
+
 /// Name of the file a sink writes, within the run's output folder; `None` for the standard output.
 pub fn file_name(plan: &SinkPlan) -> Option<String> {
     match (entry(plan)?.target)(plan) {
-        Target::File(name) | Target::Counted(name) => Some(name),
+        Target::File(name) | Target::Columns(name) | Target::Counted(name) => Some(name),
         Target::Printed => None,
     }
 }

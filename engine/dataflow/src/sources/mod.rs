@@ -32,7 +32,7 @@ pub struct SourceEntry {
 
 crate::registry! {
     /// Every source. A new source is one file and one word here.
-    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, generate, jsonl, stdin]
+    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, jsonl, parquet, stdin]
 }
 
 /// A reader of records.
@@ -93,7 +93,7 @@ pub fn probe(plan: &SourcePlan) -> Result<(), DataflowError> {
     open(plan).map(drop)
 }
 
-fn broken(plan: &SourcePlan, message: impl Into<String>) -> DataflowError {
+pub(crate) fn broken(plan: &SourcePlan, message: impl Into<String>) -> DataflowError {
     DataflowError::Source { name: plan.name.clone(), line: plan.line, message: message.into() }
 }
 
@@ -103,17 +103,21 @@ fn text<'p>(plan: &'p SourcePlan, name: &str) -> Option<&'p str> {
 
 /// Open the file named by argument `path`; what is read is unpacked.
 fn file(plan: &SourcePlan) -> Result<(PathBuf, Opened), DataflowError> {
+    let (path, file) = plain_file(plan)?;
+    match Opened::new(file) {
+        Ok(opened) => Ok((path, opened)),
+        Err(error) => Err(missing(plan, &path, &error)),
+    }
+}
+
+/// Open the file named by argument `path` as it is.
+pub(crate) fn plain_file(plan: &SourcePlan) -> Result<(PathBuf, std::fs::File), DataflowError> {
     let path = PathBuf::from(text(plan, "path").ok_or_else(|| broken(plan, "it names no file"))?);
     let file = std::fs::File::open(&path).map_err(|error| missing(plan, &path, &error))?;
-    match file.metadata() {
-        Ok(metadata) if metadata.is_dir() => {
-            Err(broken(plan, format!("`{}` is a folder, not a file", path.display())))
-        }
-        _ => match Opened::new(file) {
-            Ok(opened) => Ok((path, opened)),
-            Err(error) => Err(missing(plan, &path, &error)),
-        },
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(broken(plan, format!("`{}` is a folder, not a file", path.display())));
     }
+    Ok((path, file))
 }
 
 fn missing(plan: &SourcePlan, path: &Path, error: &std::io::Error) -> DataflowError {

@@ -13,7 +13,7 @@ use anyhow::Context;
 use sage_core::metrics::{Counts, Summary};
 use sage_dataflow::RunClock;
 use sage_dataflow::commit::{self, Outcomes};
-use sage_dataflow::sinks::{file_name, header, join_parts};
+use sage_dataflow::sinks::{join_parts, join_sink};
 use sage_dsl::plan::Plan;
 use sage_lab::results::{Outcome, Verdict};
 use serde_json::{Value, json};
@@ -102,8 +102,7 @@ impl Report<'_> {
         let finished = ended || reads_stdin(self.plan());
         let mut files = Vec::new();
         for (i, sink) in self.plan().sinks.iter().enumerate() {
-            if let Some(name) = file_name(sink) {
-                let joined = join_parts(self.out, &name, &header(sink), &commit, finished)?;
+            if let Some((name, joined)) = join_sink(self.out, sink, &commit, finished)? {
                 files.push((name, joined.rows));
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
