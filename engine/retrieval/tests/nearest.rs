@@ -132,7 +132,7 @@ fn a_graph_is_the_same_each_time_and_not_made_for_a_few() {
 fn fusion_over_the_graph_is_close_to_fusion_over_all() {
     let mut numbers = Numbers(5);
     let centres: Vec<_> = (0..30).map(|_| numbers.vector()).collect();
-    let vectors: Vec<_> = (0..1_500).map(|at| numbers.near(&centres, at)).collect();
+    let vectors: Vec<_> = (0..1_100).map(|at| numbers.near(&centres, at)).collect();
     let folder = tempfile::tempdir().unwrap();
     let (graph, exact) = (folder.path().join("graph"), folder.path().join("exact"));
     for mode in [SearchMode::Weighted(0.7), SearchMode::Rrf] {
