@@ -60,6 +60,7 @@ pub enum VectorPlan {
 }
 
 impl VectorPlan {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
     fn is_usual(&self) -> bool {
         *self == VectorPlan::Usual
     }
