@@ -21,6 +21,7 @@ mod decisions;
 pub mod demand;
 mod dispatcher;
 mod error;
+mod figures;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -34,6 +35,7 @@ mod relation;
 mod render;
 mod seeds;
 mod segments;
+mod served;
 pub mod sinks;
 mod socket;
 pub mod sources;
@@ -48,11 +50,13 @@ pub(crate) use registry::registry;
 pub use clock::{RunClock, VirtualTime};
 pub use decisions::DECISIONS;
 pub use error::DataflowError;
+pub use figures::Figures;
 pub use operators::TASKS;
 pub use outlets::DEAD_LETTERS;
 pub use rehearse::{World, rehearse};
 pub use seeds::seeded;
 pub use segments::morsel;
+pub use served::{Serving, is_served, serving};
 pub use socket::Socket;
 pub use timeline::TIMELINE;
 pub use worker::{

@@ -57,8 +57,12 @@ impl Checker<'_> {
                         self.wrong_reference(name, "source of the flow", &known, "");
                         return None;
                     }
-                    if source.kind == "stdin" {
-                        let message = "a test does not read its standard input";
+                    let outside = match source.kind.as_str() {
+                        "stdin" => Some("a test does not read its standard input"),
+                        "http" => Some("nobody asks while a test runs"),
+                        _ => None,
+                    };
+                    if let Some(message) = outside {
                         self.report(
                             Diagnostic::error(codes::BAD_GIVEN, name.span, message)
                                 .help("write the records out: `given Type { field: value }`"),

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sage_cluster::MAX_LOCAL_WORKERS;
+use sage_dataflow::is_served;
 use sage_dsl::catalog::EndpointUse;
 use sage_dsl::experiment::Backend as Place;
 use sage_dsl::plan::{EndpointPlan, Plan};
@@ -85,6 +86,7 @@ impl ProcessBackend {
             json: false,
             strict_slo: false,
             allow_exec: false,
+            listen: None,
             links: LinkArguments::default(),
         };
         Ok(JobRun {
@@ -271,6 +273,18 @@ fn check_streams(job: &TrialJob, plan: &mut Plan) -> Result<(), TrialError> {
     if plan.source().is_some_and(|source| source.kind == "stdin") {
         return Err(TrialError::NotPossible(format!(
             "flow `{}` reads the standard input, which a trial has not; read a file",
+            job.flow
+        )));
+    }
+    if plan.source().is_some_and(sage_dataflow::sources::is_endless) {
+        return Err(TrialError::NotPossible(format!(
+            "flow `{}` reads a source that is looked at again without end; add `until_idle` or `rounds`",
+            job.flow
+        )));
+    }
+    if is_served(plan) {
+        return Err(TrialError::NotPossible(format!(
+            "flow `{}` is a service, and nobody asks it in a trial; read a file of requests",
             job.flow
         )));
     }

@@ -13,9 +13,9 @@ use sage_dsl::types::RecordType;
 
 use self::contributions::{Contributions, MOST_BYTES};
 use self::counts::{Counts, MOST_DISTINCT};
-use crate::commit::{Commit, Committer, Content, Outcomes, begin, part_name};
+use crate::commit::{Commit, Committer, Content, Outcomes, begin, dead_results, part_name};
 use crate::error::DataflowError;
-use crate::relation::Packed;
+use crate::relation::{Failed, Packed, Place};
 use crate::sinks::{Part, SinkEntry, Target, entry};
 use crate::task::{Counted, Dead};
 
@@ -28,14 +28,16 @@ struct Outlet {
     line: u32,
     entry: &'static SinkEntry,
     record: RecordType,
-    /// `None` for the standard output.
+    /// `None` for the standard output, and for answers.
     part: Option<Part>,
+    /// Whether its rows are answers.
+    replies: bool,
     /// Of a counting sink.
     counts: Option<Counts>,
     buffer: Vec<u8>,
     /// Rows in the buffer.
     buffered: u64,
-    /// Rows for the standard output.
+    /// Rows for the standard output, or answered.
     printed: u64,
 }
 
@@ -45,6 +47,8 @@ pub(crate) struct Outlets {
     /// To the steps over all records, if there are any.
     contributions: Option<Contributions>,
     dead: Part,
+    /// Of the steps over all records, computed anew as their rows are.
+    dead_results: Option<Part>,
     source_record: RecordType,
     committer: Option<Committer>,
     /// Tasks that ended since they were last noted for the commit.
@@ -104,11 +108,12 @@ impl Outlets {
                     let counts = Counts::create(out, number, generation, peer, peers, earlier)?;
                     (Some(part(&name, Content::Totals)?), Some(counts))
                 }
-                Target::Printed => (None, None),
+                Target::Printed | Target::Replied => (None, None),
             };
             sinks.push(Outlet {
                 name: sink.name.clone(),
                 line: sink.line,
+                replies: (entry.target)(sink) == Target::Replied,
                 entry,
                 record: sink.record.clone(),
                 part,
@@ -121,10 +126,14 @@ impl Outlets {
         let source_record = plan.source().map(|source| source.record.clone());
         let source_record =
             source_record.ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
+        let dead_results = dead_results(DEAD_LETTERS, generation, peer);
         let mut outlets = Outlets {
             sinks,
             contributions,
             dead: part(DEAD_LETTERS, Content::Rows)?,
+            dead_results: relation
+                .map(|_| Part::create(out, dead_results, Content::Totals))
+                .transpose()?,
             source_record,
             committer: None,
             done: Vec::new(),
@@ -139,7 +148,8 @@ impl Outlets {
     fn parts(&mut self) -> impl Iterator<Item = &mut Part> {
         let sinks = self.sinks.iter_mut().flat_map(Outlet::parts);
         let contributions = self.contributions.iter_mut().map(Contributions::log);
-        sinks.chain(contributions).chain(std::iter::once(&mut self.dead))
+        let dead = std::iter::once(&mut self.dead).chain(&mut self.dead_results);
+        sinks.chain(contributions).chain(dead)
     }
 
     /// Write one row to a sink, or to the steps over all records, whose number follows the sinks'.
@@ -200,7 +210,7 @@ impl Outlets {
 
     /// Whether only the first worker may write to a sink.
     pub(crate) fn is_printed(&self, sink: usize) -> bool {
-        self.sinks.get(sink).is_some_and(|outlet| outlet.part.is_none())
+        self.sinks.get(sink).is_some_and(|outlet| outlet.part.is_none() && !outlet.replies)
     }
 
     /// Write a row of the steps over all records, so many times.
@@ -216,12 +226,22 @@ impl Outlets {
     /// Lines gathered for sinks that only the first worker may write.
     pub(crate) fn take_printed(&mut self) -> impl Iterator<Item = (usize, Vec<u8>)> {
         let printed = |(i, outlet): (usize, &mut Outlet)| {
-            (outlet.part.is_none() && !outlet.buffer.is_empty()).then(|| {
+            (outlet.part.is_none() && !outlet.replies && !outlet.buffer.is_empty()).then(|| {
                 outlet.printed += std::mem::take(&mut outlet.buffered);
                 (i, std::mem::take(&mut outlet.buffer))
             })
         };
         self.sinks.iter_mut().enumerate().filter_map(printed)
+    }
+
+    /// What the task that has just ended answers: how many rows, and the lines.
+    pub(crate) fn take_reply(&mut self) -> (u64, Vec<u8>) {
+        let Some(outlet) = self.sinks.iter_mut().find(|outlet| outlet.replies) else {
+            return (0, Vec::new());
+        };
+        let count = std::mem::take(&mut outlet.buffered);
+        outlet.printed += count;
+        (count, std::mem::take(&mut outlet.buffer))
     }
 
     /// Write a failed record to the dead-letter file.
@@ -233,6 +253,13 @@ impl Outlets {
     pub(crate) fn bury_row(&mut self, place: &str, row: &str, why: &str) {
         self.outcomes.unreadable += 1;
         self.dead.write(&letter::of_row(place, row, why), 1);
+    }
+
+    /// Write a row of the steps over all records to the dead-letter file.
+    pub(crate) fn bury_result(&mut self, place: &Place, failed: &Failed) {
+        if let Some(part) = &mut self.dead_results {
+            part.write(&letter::of_result(place, failed), 1);
+        }
     }
 
     /// A task has ended, and all it leaves is written.
@@ -269,7 +296,8 @@ impl Outlets {
         let Some(committer) = &self.committer else { return Ok(()) };
         let sinks = self.sinks.iter_mut().flat_map(Outlet::parts);
         let contributions = self.contributions.iter_mut().map(Contributions::log);
-        let parts = sinks.chain(contributions).chain(std::iter::once(&mut self.dead)).enumerate();
+        let dead = std::iter::once(&mut self.dead).chain(&mut self.dead_results);
+        let parts = sinks.chain(contributions).chain(dead).enumerate();
         let growths = parts.filter_map(|(number, part)| Some((number, part.growth()?)));
         committer.note(&mut self.done, std::mem::take(&mut self.outcomes), growths)
     }

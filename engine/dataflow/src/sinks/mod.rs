@@ -39,7 +39,7 @@ pub struct SinkEntry {
 
 crate::registry! {
     /// Every sink. A new sink is one file and one word here.
-    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, parquet, stdout, tally]
+    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, http_reply, jsonl, parquet, stdout, tally]
 }
 
 impl SinkEntry {
@@ -60,6 +60,8 @@ pub(crate) enum Target {
     Counted(String),
     /// The standard output of the first worker.
     Printed,
+    /// The client that asked, by the service that the first worker has.
+    Replied,
 }
 
 /// The entry of a sink.
@@ -75,6 +77,7 @@ fn file(plan: &SinkPlan, extension: &str) -> Target {
 /// Say early whether the files of a plan's sinks can be written where they are meant to be: within
 /// the run's folder, each by one sink, none under the name of a file the run itself writes.
 pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
+    crate::served::probe(plan)?;
     let mut taken: Vec<(String, &SinkPlan)> = Vec::new();
     for sink in &plan.sinks {
         let Some(name) = file_name(sink) else { continue };
@@ -105,10 +108,39 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
         }
         taken.push((name, sink));
     }
+    probe_figures(plan, own_files, &taken)
+}
+
+/// The same for the files of `measure` blocks.
+fn probe_figures(
+    plan: &Plan,
+    own_files: &[&str],
+    sinks: &[(String, &SinkPlan)],
+) -> Result<(), DataflowError> {
+    let mut taken: Vec<&str> = Vec::new();
+    for measure in &plan.measures {
+        let Some(name) = measure.file() else { continue };
+        let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        let message = if !plain || name.is_empty() || Path::new(name).components().count() > 1 {
+            format!("`{name}` is no plain file name within the run's output folder")
+        } else if own_files.contains(&name) {
+            format!("the run itself writes `{name}`; choose another name")
+        } else if let Some((_, sink)) = sinks.iter().find(|(sink, _)| sink == name) {
+            format!("sink `{}` (line {}) writes `{name}` too", sink.name, sink.line)
+        } else if taken.contains(&name) {
+            format!("another `measure` block writes `{name}` too")
+        } else {
+            taken.push(name);
+            continue;
+        };
+        let what = "measure".to_owned();
+        return Err(DataflowError::Sink { name: what, line: measure.line, message });
+    }
     Ok(())
 }
 
-/// Make the file of a sink of what was committed of its parts; nothing for the standard output.
+/// Make the file of a sink of what was committed of its parts; nothing for the standard output and
+/// for answers to clients.
 /// `finished` is as for [`join_parts`].
 pub fn join_sink(
     out: &Path,
@@ -118,7 +150,7 @@ pub fn join_sink(
 ) -> Result<Option<(String, JoinReport)>, DataflowError> {
     let Some(entry) = entry(sink) else { return Ok(None) };
     let (name, report) = match (entry.target)(sink) {
-        Target::Printed => return Ok(None),
+        Target::Printed | Target::Replied => return Ok(None),
         Target::Columns(name) => {
             let report = part::replace(out, &name, commit, |beside, parts| {
                 columns::join(sink, beside, parts)
@@ -133,11 +165,12 @@ pub fn join_sink(
     Ok(Some((name, report)))
 }
 
-/// Name of the file a sink writes, within the run's output folder; `None` for the standard output.
+/// Name of the file a sink writes, within the run's output folder; `None` for the standard output and
+/// for answers to clients.
 pub fn file_name(plan: &SinkPlan) -> Option<String> {
     match (entry(plan)?.target)(plan) {
         Target::File(name) | Target::Columns(name) | Target::Counted(name) => Some(name),
-        Target::Printed => None,
+        Target::Printed | Target::Replied => None,
     }
 }
 

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sage_core::metrics::{Counts, Summary};
-use sage_dataflow::RunClock;
 use sage_dataflow::commit::{self, Outcomes};
 use sage_dataflow::sinks::{join_parts, join_sink};
+use sage_dataflow::{RunClock, is_served};
 use sage_dsl::plan::Plan;
 use sage_lab::results::{Outcome, Verdict};
 use serde_json::{Value, json};
@@ -30,6 +30,9 @@ use self::folder::cut_half_line;
 pub(crate) use self::folder::{Folder, LOCK, OWN_FILES, new_folder};
 pub(crate) use self::metrics::SCHEMA;
 use self::metrics::partial;
+
+/// Where rows of a sink go that answers requests.
+const ANSWERS: &str = "answers to clients";
 
 /// Arrivals of a run that was not told how: each record arrives when there is room for it.
 const AS_TAKEN: &str = "as_taken";
@@ -96,17 +99,22 @@ impl Report<'_> {
         // What is committed is what there is; events may have been lost with a worker, or have told
         // of what was not committed any more.
         let commit = commit::read(self.out)?;
+        summary.counts.tasks_in += course.broken_off;
         summary.counts = committed(summary.counts, commit.outcomes);
         // A run that ended before its time goes on from its parts.
         let ended = whole && !course.interrupted && summary.counts.tasks_pending == 0;
-        let finished = ended || reads_stdin(self.plan());
+        // Requests are not asked a second time.
+        let served = is_served(self.plan()) && course.failure.is_none();
+        let finished = ended || served || reads_stdin(self.plan());
         let mut files = Vec::new();
         for (i, sink) in self.plan().sinks.iter().enumerate() {
             if let Some((name, joined)) = join_sink(self.out, sink, &commit, finished)? {
                 files.push((name, joined.rows));
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
-                files.push(("standard output".to_owned(), rows));
+                let printed = sink.kind == "stdout";
+                let place = if printed { "standard output" } else { ANSWERS };
+                files.push((place.to_owned(), rows));
             }
         }
         join_parts(self.out, sage_dataflow::DEAD_LETTERS, b"", &commit, finished)?;
@@ -115,13 +123,22 @@ impl Report<'_> {
                 cut_half_line(&self.out.join(name))?;
             }
         }
-        let exit = exit_of(course, &summary, self.options().tasks);
+        let dead_rows = commit.dead_rows();
+        let exit = if served && summary.counts.tasks_pending == 0 {
+            // It ends when it is told to, and each client knows what became of its request.
+            Exit::Complete
+        } else {
+            exit_of(course, &summary, dead_rows, self.options().tasks)
+        };
         let mut metrics = self.metrics(course, &summary, wall, exit)?;
         let verdicts = objectives(self.plan(), &metrics);
         if let Some(fields) = metrics.as_object_mut().filter(|_| !verdicts.is_empty()) {
             fields.insert("slo".into(), serde_json::to_value(&verdicts)?);
         }
         write_json(self.out, "metrics.json", &metrics)?;
+        if let Some(fields) = metrics.as_object_mut() {
+            fields.insert("dead_rows".into(), json!(dead_rows));
+        }
         let text = self.text(course, &summary, &metrics, &files, &verdicts);
         self.write("summary.txt", &text)?;
         // Last of all: until here, the same command would make these files again.
@@ -213,13 +230,13 @@ fn committed(counts: Counts, outcomes: Outcomes) -> Counts {
     }
 }
 
-fn exit_of(course: &Course, summary: &Summary, asked: Option<u64>) -> Exit {
+fn exit_of(course: &Course, summary: &Summary, dead_rows: u64, asked: Option<u64>) -> Exit {
     let counts = &summary.counts;
     if course.interrupted {
         Exit::Interrupted
     } else if course.failure.is_some() {
         Exit::Failed
-    } else if counts.tasks_dead + counts.tasks_late + counts.tasks_pending > 0
+    } else if counts.tasks_dead + counts.tasks_late + counts.tasks_pending + dead_rows > 0
         || asked.is_some_and(|asked| counts.tasks_in < asked)
     {
         Exit::Incomplete

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::follow::Course;
 use super::metrics::covered;
-use super::{Report, memory};
+use super::{ANSWERS, Report, memory};
 
 impl Report<'_> {
     pub(super) fn text(
@@ -85,7 +85,7 @@ impl Report<'_> {
             text.push_str(&format!("objective   {}: {detail}\n", verdict.condition));
         }
         for (name, lines) in files {
-            let place = if name == "standard output" {
+            let place = if ["standard output", ANSWERS].contains(&name.as_str()) {
                 name.clone()
             } else {
                 self.out.join(name).display().to_string()
@@ -93,10 +93,12 @@ impl Report<'_> {
             text.push_str(&format!("output      {lines} rows in {place}\n"));
         }
         let failed = summary.counts.tasks_dead + summary.counts.tasks_late;
-        if failed > 0 {
-            let path = self.out.join(sage_dataflow::DEAD_LETTERS);
+        let rows = metrics["dead_rows"].as_u64().unwrap_or(0);
+        let path = self.out.join(sage_dataflow::DEAD_LETTERS);
+        let what = [(failed, "records"), (rows, "rows of the steps over all records")];
+        for (failed, what) in what.into_iter().filter(|(failed, _)| *failed > 0) {
             text.push_str(&format!(
-                "failed      {failed} records, each with its reason, in {}\n",
+                "failed      {failed} {what}, each with its reason, in {}\n",
                 path.display()
             ));
         }
