@@ -86,6 +86,7 @@ impl ProcessBackend {
             json: false,
             strict_slo: false,
             allow_exec: false,
+            allow_http: Vec::new(),
             listen: None,
             links: LinkArguments::default(),
         };
