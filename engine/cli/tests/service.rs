@@ -410,6 +410,8 @@ fn what_cannot_be_served_is_said_before_anything_starts() {
         "jsonl(\"q.jsonl\")",
     );
     refused(&file, "", "read `from http(...)`");
+    let written = free.replace("max_requests: 4", "token: \"open-sesame\", max_requests: 4");
+    refused(&written, "", "does not belong in a program");
     let plain = Sage::new().file("ask.sage", &free).args("simulate ask.sage").go().exits(1);
     plain.says("cannot be foretold");
     let tests =
@@ -454,4 +456,27 @@ fn the_commands_of_the_page_about_services_do_what_it_says() {
     send("-TERM", child.id());
     let last: Vec<String> = said.collect();
     assert_eq!(child.wait().unwrap().code(), Some(0), "{last:#?}");
+}
+
+#[test]
+fn a_request_that_is_late_by_the_schedule_is_told_so_and_counted() {
+    let program = PROGRAM
+        .replace("max_requests: 4", "max_requests: 16")
+        .replace("slots: 4 }", "slots: 1, deadline: 300ms }");
+    let service = Service::of(&program, "--workers 1 --set nap=1s --limit 8", &[]);
+    let sent: Vec<Sent> =
+        (0..8).map(|_| post(service.address, r#"{"text":"x"}"#).unwrap()).collect();
+    let (mut good, mut late) = (0, 0);
+    for sent in sent {
+        let got = sent.answer().unwrap();
+        match got.status {
+            200 => good += 1,
+            504 if got.class() == "deadline" => late += 1,
+            _ => panic!("{got:?}"),
+        }
+    }
+    // What was in the worker's hands in time is done; of the rest nobody waits for ever.
+    assert!(good >= 1 && late >= 1, "{good} good, {late} late");
+    let (code, metrics, _) = service.end();
+    assert_eq!((code, counts(&metrics)), (Some(0), [good, 0, late, 0]));
 }
