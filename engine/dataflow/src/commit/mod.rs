@@ -12,6 +12,7 @@
 //! commit/000003-0001.base      what was at the head of that manifest before it grew too long
 //! commit/counts-0.0000030001   rows of a counting sink, from which its totals are rebuilt
 //! parts/NAME.0000030001        rows of a sink, or dead letters
+//! parts/NAME.00000300010       dead letters of the steps over all records
 //! ```
 //!
 //! A generation is one set of worker processes. Each writes files of its own, so a process that was
@@ -39,7 +40,7 @@ pub use extent::{Content, Extent};
 pub(crate) use extent::{Grown, Growth};
 pub(crate) use layout::counts_of;
 pub use layout::{FOLDER, folder};
-pub(crate) use layout::{counts_name, part_name};
+pub(crate) use layout::{counts_name, dead_results, part_name};
 pub(crate) use manifest::damaged;
 pub(crate) use recovery::earlier;
 pub use recovery::{begin, discard, read, recover};

@@ -14,7 +14,7 @@ use sage_core::record::{Datum, Items, Rows, pack};
 use sage_dsl::plan::SourcePlan;
 use timely::scheduling::SyncActivator;
 
-use super::{BadRow, Batch, Source, open};
+use super::{BadRow, Batch, Place, Source, is_watched, open_for};
 use crate::error::DataflowError;
 
 /// How a source is read.
@@ -30,6 +30,8 @@ pub(crate) struct FeedSettings {
     pub(crate) done: Arc<RoaringTreemap>,
     /// Unreadable rows that were buried before; the first ones, since they are met in order.
     pub(crate) buried: u64,
+    /// Where a source that is looked at again keeps what it gives; without it, it is read once.
+    pub(crate) place: Option<Place>,
 }
 
 /// A task that is to be done.
@@ -128,14 +130,14 @@ fn feed(plan: &SourcePlan, settings: &FeedSettings, hand: &mut Hand) -> Result<(
     let mut round = 0;
     while given < most {
         let before = given;
-        let mut source = open(plan)?;
+        let mut source = open_for(plan, settings.place.as_ref())?;
         if read_once(source.as_mut(), plan, settings, round, most, &mut given, hand)?.is_err() {
             return Ok(());
         }
         round += 1;
         // A source is read again only to fill up the asked number of tasks, and only while that
         // brings anything.
-        if settings.tasks.is_none() || given == before {
+        if settings.tasks.is_none() || given == before || is_watched(plan) {
             break;
         }
     }
@@ -167,6 +169,10 @@ fn read_once(
             }
         }
         if batch.rows.is_empty() {
+            // A source that waits for changes is to notice that nobody wants them any more.
+            if hand.wake.activate().is_err() {
+                return Ok(Err(Gone));
+            }
             continue;
         }
         let records = batch.rows.len() as u64;
