@@ -420,6 +420,16 @@ fn what_cannot_be_served_is_said_before_anything_starts() {
     assert!(format!("{}{}", checked.stdout, checked.stderr).contains("nobody asks"));
 }
 
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// The blocks of a page that are marked as shell.
 fn commands(page: &str) -> Vec<String> {
     page.split("```sh\n")
@@ -444,8 +454,10 @@ fn the_commands_of_the_page_about_services_do_what_it_says() {
     let program = root.join("pipelines/rag_service.sage").display().to_string();
     let arguments = arguments.replace("pipelines/rag_service.sage", &program);
     let sage = sage.args(&format!("{arguments} --out out --listen {address}"));
-    let mut child = sage.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let said = BufReader::new(child.stderr.take().unwrap());
+    let mut child = sage.command();
+    let child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Killed(child);
+    let said = BufReader::new(child.0.stderr.take().unwrap());
     let mut said = said.lines().map_while(Result::ok);
     let serving = said.find(|line| line.starts_with("serving "));
     assert_eq!(serving, Some(format!("serving http://{address}/ask")));
@@ -453,9 +465,9 @@ fn the_commands_of_the_page_about_services_do_what_it_says() {
     let output = std::process::Command::new("sh").args(["-c", &curl]).output().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["sources"].as_array().map(Vec::len), Some(2), "{answer}");
-    send("-TERM", child.id());
+    send("-TERM", child.0.id());
     let last: Vec<String> = said.collect();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{last:#?}");
+    assert_eq!(child.0.wait().unwrap().code(), Some(0), "{last:#?}");
 }
 
 #[test]
