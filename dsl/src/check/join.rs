@@ -40,8 +40,11 @@ impl<'a> Checker<'a> {
             this.report(Diagnostic::error(codes::BAD_JOIN, span, message).help(help));
             None
         };
-        if source.kind == "stdin" {
-            let message = "the standard input cannot be joined".to_owned();
+        if source.kind == "stdin" || source.kind == "kafka" {
+            let message = match source.kind.as_str() {
+                "stdin" => "the standard input cannot be joined".to_owned(),
+                _ => "a topic cannot be joined".to_owned(),
+            };
             let help = "what is joined is read when the run begins; give it as a file".to_owned();
             return wrong(self, join.source.span, message, help);
         }

@@ -24,6 +24,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod identity;
+mod kafka;
 mod operators;
 mod outlets;
 pub mod pod;

@@ -57,8 +57,11 @@ impl Checker<'_> {
                         self.wrong_reference(name, "source of the flow", &known, "");
                         return None;
                     }
-                    if source.kind == "stdin" {
-                        let message = "a test does not read its standard input";
+                    if source.kind == "stdin" || source.kind == "kafka" {
+                        let message = match source.kind.as_str() {
+                            "stdin" => "a test does not read its standard input",
+                            _ => "a test does not read a topic",
+                        };
                         self.report(
                             Diagnostic::error(codes::BAD_GIVEN, name.span, message)
                                 .help("write the records out: `given Type { field: value }`"),

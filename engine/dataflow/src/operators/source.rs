@@ -13,7 +13,7 @@ use super::{Tasks, Time};
 use crate::arrivals::{Due, Pace};
 use crate::context::Context;
 use crate::error::DataflowError;
-use crate::sources::{Fed, FeedSettings, Feeder, Fresh};
+use crate::sources::{Fed, FeedSettings, Feeder, Fresh, is_live};
 use crate::task::Task;
 use crate::worker::Begin;
 
@@ -55,7 +55,7 @@ pub(crate) fn source<'s>(
                     next: None,
                     ended: false,
                     bad: settings.plan.bad_rows,
-                    pipe: settings.plan.kind == "stdin",
+                    pipe: is_live(&settings.plan),
                     starved: false,
                     fed_ns: 0,
                 }

@@ -16,8 +16,10 @@ use sage_dsl::catalog::Signature;
 use sage_dsl::plan::{Plan, SinkPlan, lookup};
 use sage_dsl::types::{RecordType, Value};
 
+use crate::commit::Commit;
 use crate::error::DataflowError;
 
+pub(crate) use kafka::connect;
 pub(crate) use part::Part;
 pub use part::{JoinReport, PARTS, join_parts, parts_folder};
 
@@ -36,7 +38,7 @@ pub struct SinkEntry {
 
 crate::registry! {
     /// Every sink. A new sink is one file and one word here.
-    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, stdout, tally]
+    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, kafka, stdout, tally]
 }
 
 impl SinkEntry {
@@ -55,6 +57,8 @@ pub(crate) enum Target {
     Counted(String),
     /// The standard output of the first worker.
     Printed,
+    /// Somewhere else, from part files of this name.
+    Published(String),
 }
 
 /// The entry of a sink.
@@ -72,6 +76,10 @@ fn file(plan: &SinkPlan, extension: &str) -> Target {
 pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
     let mut taken: Vec<(String, &SinkPlan)> = Vec::new();
     for sink in &plan.sinks {
+        if sink.kind == kafka::ENTRY.signature.name {
+            kafka::probe(sink)?;
+            taken.push((part_of(sink), sink));
+        }
         let Some(name) = file_name(sink) else { continue };
         let wrong = |message: String| {
             Err(DataflowError::Sink { name: sink.name.clone(), line: sink.line, message })
@@ -104,8 +112,26 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
 pub fn file_name(plan: &SinkPlan) -> Option<String> {
     match (entry(plan)?.target)(plan) {
         Target::File(name) | Target::Counted(name) => Some(name),
-        Target::Printed => None,
+        Target::Printed | Target::Published(_) => None,
     }
+}
+
+/// Name of the topic that a sink's rows are delivered to, and how many of them are committed; `None`
+/// for a file or the standard output.
+pub fn published(plan: &SinkPlan, commit: &Commit) -> Option<(String, u64)> {
+    let topic = kafka::topic(plan)?;
+    let part = |name: &str| name.starts_with(&format!("{PARTS}/{}.", part_of(plan)));
+    let parts = commit.files.iter().filter(|(name, _)| part(name));
+    Some((topic, parts.map(|(_, extent)| extent.rows).sum()))
+}
+
+/// Name of the part files of a sink that is published.
+pub(crate) fn part_of(plan: &SinkPlan) -> String {
+    format!("%topic-{}", plan.name)
+}
+
+pub(super) fn wrong(plan: &SinkPlan, message: String) -> DataflowError {
+    DataflowError::Sink { name: plan.name.clone(), line: plan.line, message }
 }
 
 /// Line that names the columns of a sink's file; empty for formats without one.

@@ -13,7 +13,8 @@ use anyhow::Context;
 use sage_core::metrics::{Counts, Summary};
 use sage_dataflow::RunClock;
 use sage_dataflow::commit::{self, Outcomes};
-use sage_dataflow::sinks::{file_name, header, join_parts};
+use sage_dataflow::sinks::{file_name, header, join_parts, published};
+use sage_dataflow::sources;
 use sage_dsl::plan::Plan;
 use sage_lab::results::{Outcome, Verdict};
 use serde_json::{Value, json};
@@ -105,6 +106,8 @@ impl Report<'_> {
             if let Some(name) = file_name(sink) {
                 let joined = join_parts(self.out, &name, &header(sink), &commit, finished)?;
                 files.push((name, joined.rows));
+            } else if let Some((topic, rows)) = published(sink, &commit) {
+                files.push((format!("topic {topic}"), rows));
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
                 files.push(("standard output".to_owned(), rows));
@@ -125,12 +128,16 @@ impl Report<'_> {
         write_json(self.out, "metrics.json", &metrics)?;
         let text = self.text(course, &summary, &metrics, &files, &verdicts);
         self.write("summary.txt", &text)?;
+        let mut complaints = Vec::new();
+        let told = self.plan().source().map(|source| sources::settle(source, self.out, &commit));
+        if let Some(Err(error)) = told {
+            complaints.push(error.to_string());
+        }
         // Last of all: until here, the same command would make these files again.
         if finished {
             commit::discard(self.out)?;
         }
 
-        let mut complaints = Vec::new();
         if let Some(asked) = self.options().tasks
             && summary.counts.tasks_in < asked
             && exit == Exit::Incomplete
