@@ -11,7 +11,8 @@ use support::Sage;
 #[cfg(not(feature = "kafka"))]
 #[test]
 fn a_build_without_the_client_says_how_to_get_one_with_it() {
-    let source = "type Row { id: int @key }\nsource rows: Row from kafka(\"b:9092\", topic: \"t\")\n";
+    let source =
+        "type Row { id: int @key }\nsource rows: Row from kafka(\"b:9092\", topic: \"t\")\n";
     let sink = "type Row { id: int @key }\nsource rows: Row from generate(count: 3)\n";
     for (from, to) in [
         (source, "sink out: Row to jsonl(\"out.jsonl\")\n"),
@@ -116,7 +117,11 @@ mod with_brokers {
             let mut list = TopicPartitionList::new();
             (0..PARTITIONS).for_each(|p| drop(list.add_partition("orders", p)));
             let committed = consumer.committed_offsets(list, Duration::from_secs(10)).unwrap();
-            committed.elements().iter().map(|one| one.offset().to_raw().filter(|o| *o >= 0)).collect()
+            committed
+                .elements()
+                .iter()
+                .map(|one| one.offset().to_raw().filter(|o| *o >= 0))
+                .collect()
         }
 
         fn sage(&self, source: &str, sink: &str, nap: &str, arguments: &str) -> Sage {
@@ -178,8 +183,12 @@ schedule { policy: fifo, slots: 4 }
         let metrics = done.metrics();
         assert_eq!((&metrics["tasks_ok"], &metrics["tasks_dead"]), (&201.into(), &3.into()));
         let letters = done.read("dead_letters.jsonl");
-        for place in ["partition 0, offset 67", "partition 1, offset 67", "partition 2, offset 66"] {
-            assert!(letters.contains(&format!("topic orders, {place}")), "{place} not in\n{letters}");
+        for place in ["partition 0, offset 67", "partition 1, offset 67", "partition 2, offset 66"]
+        {
+            assert!(
+                letters.contains(&format!("topic orders, {place}")),
+                "{place} not in\n{letters}"
+            );
         }
         assert!(letters.contains("it has no value"), "{letters}");
         assert!(done.stderr.contains("topic answers"), "{}", done.stderr);
@@ -306,8 +315,9 @@ schedule { policy: fifo, slots: 4 }
         with(addresses, "localhost", FILE).says("`localhost` is no address of a broker");
         with("topic: \"orders\"", "topic: \"order\"", FILE)
             .says("there is no topic `order`; the brokers have `");
-        with("topic: \"answers\"", "topic: \"answers\", key: \"nr\"", TOPIC)
-            .says("sink `answers` (line 4): `key: \"nr\"`: Order has no such field; it has id, text");
+        with("topic: \"answers\"", "topic: \"answers\", key: \"nr\"", TOPIC).says(
+            "sink `answers` (line 4): `key: \"nr\"`: Order has no such field; it has id, text",
+        );
     }
 
     #[test]
@@ -322,7 +332,8 @@ schedule { policy: fifo, slots: 4 }
         brokers.mock.broker_down(-1).unwrap();
         let done = finish(&sage, child).exits(2);
         assert!(
-            done.stderr.contains("took no rows for 2 s") || done.stderr.contains("have not answered"),
+            done.stderr.contains("took no rows for 2 s")
+                || done.stderr.contains("have not answered"),
             "{}",
             done.stderr
         );

@@ -132,6 +132,8 @@ pub(crate) fn is_done(makes: Passed, before: Passed, done: &RoaringTreemap, buri
 pub(crate) struct Ledger {
     path: PathBuf,
     file: File,
+    /// Batches in it.
+    count: usize,
 }
 
 const NAME: &str = "offsets.";
@@ -140,11 +142,7 @@ impl Ledger {
     /// Begin the file of a generation with what is noted; those before it go.
     pub(crate) fn begin(out: &Path, generation: u32, noted: &Noted) -> Result<Self, DataflowError> {
         let path = folder(out).join(format!("{NAME}{generation:06}"));
-        let mut bytes = Vec::new();
-        frame::append(&mut bytes, Says::All, &json(&noted.head));
-        for batch in &noted.batches {
-            frame::append(&mut bytes, Says::Step, &json(batch));
-        }
+        let bytes = bytes_of(noted);
         replace(&path, &bytes)?;
         let failed = |reason| DataflowError::File { action: "open", path: path.clone(), reason };
         let file = File::options().append(true).open(&path).map_err(failed)?;
@@ -153,13 +151,14 @@ impl Ledger {
                 |reason| DataflowError::File { action: "remove", path: earlier.clone(), reason };
             fs::remove_file(&earlier).map_err(failed)?;
         }
-        Ok(Ledger { path, file })
+        Ok(Ledger { path, file, count: noted.batches.len() })
     }
 
     /// Note a batch, durably.
     pub(crate) fn append(&mut self, batch: &Batch) -> Result<(), DataflowError> {
         let mut bytes = Vec::new();
-        frame::append(&mut bytes, Says::Step, &json(batch));
+        frame::append(&mut bytes, Says::Step, &json(&(self.count, batch)));
+        self.count += 1;
         let written = self.file.write_all(&bytes).and_then(|()| self.file.sync_data());
         written.map_err(|reason| DataflowError::File {
             action: "write",
@@ -176,6 +175,16 @@ pub(crate) fn read(out: &Path) -> Result<Option<Noted>, DataflowError> {
     parse(&fs::read(&path).map_err(failed)?).map(Some).map_err(|message| damaged(&path, message))
 }
 
+/// The bytes of a file.
+pub(super) fn bytes_of(noted: &Noted) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::append(&mut bytes, Says::All, &json(&noted.head));
+    for numbered in noted.batches.iter().enumerate() {
+        frame::append(&mut bytes, Says::Step, &json(&numbered));
+    }
+    bytes
+}
+
 /// What the bytes of a file say.
 pub(super) fn parse(bytes: &[u8]) -> Result<Noted, String> {
     let Found::Record(head, mut at) = frame::find(bytes, Says::All, 0) else {
@@ -187,7 +196,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Noted, String> {
             Found::End => return Ok(noted),
             Found::Damage => return Err(format!("the record at byte {at} cannot be read")),
             Found::Record(record, next) => {
-                noted.batches.push(read_json(record, at)?);
+                let (number, batch): (usize, Batch) = read_json(record, at)?;
+                if number != noted.batches.len() {
+                    return Err(format!("the record at byte {at} does not follow the one before"));
+                }
+                noted.batches.push(batch);
                 at = next;
             }
         }
@@ -272,12 +285,8 @@ mod tests {
 
     #[test]
     fn a_torn_end_is_the_end_and_damage_within_is_an_error() {
-        let mut bytes = Vec::new();
-        frame::append(&mut bytes, Says::All, &json(&noted().head));
-        let head = bytes.len();
-        for batch in &noted().batches {
-            frame::append(&mut bytes, Says::Step, &json(batch));
-        }
+        let bytes = bytes_of(&noted());
+        let head = bytes_of(&Noted { batches: Vec::new(), ..noted() }).len();
         for cut in 0..bytes.len() {
             match parse(&bytes[..cut]) {
                 Ok(read) => assert!(cut >= head && noted().batches.starts_with(&read.batches)),

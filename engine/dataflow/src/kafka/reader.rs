@@ -351,7 +351,7 @@ fn check(
                 "the run goes on at offset {wanted} of partition {partition}, and what the brokers \
                  keep begins at {oldest}: {} messages are lost; --fresh begins the run anew with what \
                  is there",
-                oldest - wanted
+                oldest.saturating_sub(*wanted)
             ));
         }
         if next.get(partition).is_some_and(|next| next > end) {

@@ -146,6 +146,20 @@ fn makes(rows: &[Row], size: usize) -> Passed {
     Passed { tasks: tasks as u64, records, bad: rows.len() as u64 - records }
 }
 
+/// What messages are read as.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) fn rows_of(record: &RecordType, messages: &[&[u8]]) -> Batch {
+    let mut batch = Batch::default();
+    for (offset, text) in (0..).zip(messages) {
+        let message = Message { partition: 0, offset, value: Some(text.to_vec()) };
+        match row(record, "t", &message) {
+            Row::Good(row) => batch.rows.push(|out| out.extend_from_slice(&row)),
+            Row::Bad(row) => batch.bad.push(row),
+        }
+    }
+    batch
+}
+
 /// Tell the group of a run's source, if it has one, where everything before is done. The run may
 /// have ended in any way.
 pub(super) fn settle(plan: &SourcePlan, kept: &Kept) -> Result<(), DataflowError> {
