@@ -44,6 +44,7 @@ pub(crate) trait Topic: Send {
 }
 
 /// What a topic gave.
+#[cfg_attr(not(feature = "kafka"), allow(dead_code, reason = "made by a client"))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Polled {
     /// A message.

@@ -105,7 +105,7 @@ impl Report<'_> {
         for (i, sink) in self.plan().sinks.iter().enumerate() {
             if let Some(name) = file_name(sink) {
                 let joined = join_parts(self.out, &name, &header(sink), &commit, finished)?;
-                files.push((name, joined.rows));
+                files.push((self.out.join(name).display().to_string(), joined.rows));
             } else if let Some((topic, rows)) = published(sink, &commit) {
                 files.push((format!("topic {topic}"), rows));
             } else {

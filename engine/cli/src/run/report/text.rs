@@ -84,12 +84,7 @@ impl Report<'_> {
             let detail = verdict.detail.join("; ");
             text.push_str(&format!("objective   {}: {detail}\n", verdict.condition));
         }
-        for (name, lines) in files {
-            let place = if name == "standard output" {
-                name.clone()
-            } else {
-                self.out.join(name).display().to_string()
-            };
+        for (place, lines) in files {
             text.push_str(&format!("output      {lines} rows in {place}\n"));
         }
         let failed = summary.counts.tasks_dead + summary.counts.tasks_late;
