@@ -80,12 +80,12 @@ struct Resumed {
 
 /// Interrupt a run when `done` of its tasks are done, and give the same command again.
 fn resumed(bench: &Bench, folder: &Path, done: u64) -> anyhow::Result<Resumed> {
-    let (mut command, out) = command(bench, folder, "waits", done + done / 10);
+    let (mut command, out) = command(bench, folder, "waits", done + done / 2);
     let _ = std::fs::remove_dir_all(&out);
     let mut child = command.stderr(Stdio::null()).spawn()?;
     let began = Instant::now();
     while counted(bench, folder)? < done {
-        std::thread::sleep(Duration::from_millis(200));
+        std::thread::sleep(Duration::from_millis(50));
         if began.elapsed() > Duration::from_secs(1800) || child.try_wait()?.is_some() {
             let _ = child.kill();
             let _ = child.wait();
@@ -100,6 +100,7 @@ fn resumed(bench: &Bench, folder: &Path, done: u64) -> anyhow::Result<Resumed> {
     };
     let number = |report: &Value, name: &str| report[name].as_f64().context(name.to_owned());
     let first = report()?;
+    ensure!(first["status"] == "interrupted", "it was over before the interrupt came");
     let (ran, _) = run(&mut command)?;
     ensure!(ran.code == 0, "the resumed run ended with exit code {}", ran.code);
     Ok(Resumed {
