@@ -182,7 +182,7 @@ fn run(shared: &Shared, mut manifest: Manifest, mut files: Vec<Tracked>) {
                 drop(noted);
                 // All that was committed is delivered before the worker says that it is done.
                 let outboxes = files.iter_mut().filter_map(|file| file.outbox.as_mut());
-                if let Some(error) = outboxes.filter_map(|outbox| outbox.finish().err()).next() {
+                for error in outboxes.filter_map(|outbox| outbox.finish().err()) {
                     shared.lock().failure.get_or_insert(error);
                 }
                 return;

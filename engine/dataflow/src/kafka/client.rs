@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::{Metadata, MetadataPartition};
 
 use super::consumer::Consumer;
 use super::producer::Producer;
@@ -79,10 +80,7 @@ pub(super) fn partitions<C: ClientContext>(
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         match found.map(|found| (found.error(), found.partitions())) {
             Some((None, partitions)) if !partitions.is_empty() => {
-                return Ok(partitions
-                    .iter()
-                    .map(rdkafka::metadata::MetadataPartition::id)
-                    .collect());
+                return Ok(partitions.iter().map(MetadataPartition::id).collect());
             }
             Some((Some(error), _)) => {
                 let code = RDKafkaErrorCode::from(error);
@@ -106,7 +104,7 @@ fn unknown<C: ClientContext>(client: &Client<C>, topic: &str) -> String {
     let all = client.fetch_metadata(None, ANSWER).ok();
     let names: Vec<String> = all
         .iter()
-        .flat_map(|all| all.topics())
+        .flat_map(Metadata::topics)
         .map(|topic| topic.name().to_owned())
         .filter(|name| !name.starts_with("__") && name != topic)
         .collect();

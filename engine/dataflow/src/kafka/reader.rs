@@ -100,16 +100,13 @@ impl Reader {
         options: SourceOptions,
         kept: &Kept,
     ) -> Result<Self, Trouble> {
-        let noted = match ledger::read(&kept.out)? {
-            Some(mut noted) => {
-                noted.shorten(&kept.done, kept.buried);
-                check(&mut noted, &topic.bounds()?, &kept.done)?;
-                noted
-            }
-            None => {
-                let head = begin(topic.as_mut(), &options, options.until == Until::End)?;
-                Noted { head, batches: Vec::new() }
-            }
+        let noted = if let Some(mut noted) = ledger::read(&kept.out)? {
+            noted.shorten(&kept.done, kept.buried);
+            check(&mut noted, &topic.bounds()?, &kept.done)?;
+            noted
+        } else {
+            let head = begin(topic.as_mut(), &options, options.until == Until::End)?;
+            Noted { head, batches: Vec::new() }
         };
         let ledger = Ledger::begin(&kept.out, kept.generation, &noted)?;
         let reader = Reader::of(topic, options, noted);
@@ -246,7 +243,7 @@ impl Reader {
                     range.messages += 1;
                 }
                 None => {
-                    ranges.push(Range { partition, first: offset, next: offset + 1, messages: 1 })
+                    ranges.push(Range { partition, first: offset, next: offset + 1, messages: 1 });
                 }
             }
         }

@@ -232,7 +232,7 @@ fn read_all(reader: &mut Reader) -> Result<Vec<(i32, i64)>, Trouble> {
         match reader.next(&mut |messages| makes(messages, 1))? {
             Next::End => return Ok(read),
             Next::Messages(messages) => {
-                read.extend(messages.iter().map(|m| (m.partition, m.offset)))
+                read.extend(messages.iter().map(|m| (m.partition, m.offset)));
             }
             Next::Passed(_) | Next::Nothing => {}
         }
