@@ -92,6 +92,9 @@ pub enum Kind {
     Paths,
     /// One of these words.
     Word(&'static [&'static str]),
+    /// The name of an environment variable with a secret, written `env("NAME")`; what is in it is
+    /// never in a plan. Constants only.
+    Secret,
     /// A distribution: `constant(20ms)`, `uniform(a, b)`, `exponential(mean)`, `lognormal(mean, cv)`
     /// or a plain duration. Constants only.
     Distribution,

@@ -133,12 +133,15 @@ impl Checker<'_> {
         self.slots = 0;
         match param.kind {
             Kind::Index => self.index_argument(written),
-            Kind::Word(_) | Kind::Count(..) | Kind::Distribution | Kind::Path | Kind::Paths => {
-                match self.setting(param, written, &Scope::constant(), false) {
-                    Some(value) => Given::Expr(Typed::constant(value, Type::Unknown)),
-                    None => Given::Bad,
-                }
-            }
+            Kind::Word(_)
+            | Kind::Count(..)
+            | Kind::Distribution
+            | Kind::Path
+            | Kind::Paths
+            | Kind::Secret => match self.setting(param, written, &Scope::constant(), false) {
+                Some(value) => Given::Expr(Typed::constant(value, Type::Unknown)),
+                None => Given::Bad,
+            },
             kind => {
                 let typed = match type_of(kind) {
                     Some(ty) => self.want(written, scope, &ty),
@@ -201,6 +204,7 @@ impl Checker<'_> {
         match param.kind {
             Kind::Word(words) => self.word(param, words, written, scope),
             Kind::Distribution => self.distribution(written, scope),
+            Kind::Secret => self.secret(param.name, written).map(Value::String),
             Kind::Path | Kind::Paths => {
                 if self.bare_path(written) {
                     return None;
@@ -352,7 +356,12 @@ pub(crate) fn type_of(kind: Kind) -> Option<Type> {
         Kind::Tokens => Type::Tokens,
         Kind::Size => Type::Size,
         Kind::Vector => Type::Vector(None),
-        Kind::Hits | Kind::Index | Kind::Any | Kind::Word(_) | Kind::Distribution => return None,
+        Kind::Hits
+        | Kind::Index
+        | Kind::Any
+        | Kind::Word(_)
+        | Kind::Distribution
+        | Kind::Secret => return None,
     })
 }
 

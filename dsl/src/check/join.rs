@@ -40,11 +40,13 @@ impl<'a> Checker<'a> {
             this.report(Diagnostic::error(codes::BAD_JOIN, span, message).help(help));
             None
         };
-        if source.kind == "stdin" || source.kind == "kafka" {
-            let message = match source.kind.as_str() {
-                "stdin" => "the standard input cannot be joined".to_owned(),
-                _ => "a topic cannot be joined".to_owned(),
+        if let "stdin" | "http" | "kafka" = source.kind.as_str() {
+            let what = match source.kind.as_str() {
+                "stdin" => "the standard input",
+                "http" => "a service",
+                _ => "a topic",
             };
+            let message = format!("{what} cannot be joined");
             let help = "what is joined is read when the run begins; give it as a file".to_owned();
             return wrong(self, join.source.span, message, help);
         }

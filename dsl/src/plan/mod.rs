@@ -88,7 +88,7 @@ pub enum Node {
 pub struct SourcePlan {
     /// Name in the program.
     pub name: String,
-    /// Registry name: `csv`, `jsonl`, `stdin`, `generate`.
+    /// Registry name, such as `csv`.
     pub kind: String,
     /// Arguments by parameter name, defaults filled in; `Path` parameters are resolved against the
     /// program's folder.

@@ -236,6 +236,10 @@ pub(crate) struct RunArguments {
     /// Let `exec` stages run their programs: a program can do whatever you can
     #[arg(long)]
     pub(crate) allow_exec: bool,
+    /// Serve here in place of the address in the program, for a source `http`; what is not of this
+    /// machine alone is served only when it is said here
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: Option<String>,
     #[command(flatten, next_help_heading = "Where the workers run")]
     pub(crate) launch: LaunchArguments,
     #[command(flatten, next_help_heading = "Where the workers run")]

@@ -16,6 +16,10 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     /// Answers the calls of all stages.
     pub(crate) endpoint: std::sync::Arc<dyn sage_core::endpoint::Endpoint>,
+    /// Whose records are requests; only on the first worker.
+    pub(crate) service: Option<std::sync::Arc<dyn sage_core::service::Service>>,
+    /// Whether the records of the plan are requests that somebody answers.
+    pub(crate) served: bool,
     /// The node (process) this worker belongs to.
     pub(crate) node: u32,
     /// Whether this is the first of all workers: source, scheduler and measurement live there.

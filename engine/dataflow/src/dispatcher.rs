@@ -16,6 +16,7 @@ use crate::commit::Outcomes;
 use crate::context::Context;
 use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
+use crate::operators::failed;
 use crate::task::{DEADLINE, Dead, Done, Task};
 use crate::wants::Wants;
 use crate::worker::NodeSettings;
@@ -211,6 +212,9 @@ impl Dispatcher {
                 row: row.to_vec(),
             };
             self.context.outlets.borrow_mut().bury(task.id, &dead);
+            if let Some(service) = &self.context.service {
+                service.answer(task.id, failed(&dead));
+            }
         }
         let outcomes = Outcomes { late: task.records.into(), ..Outcomes::default() };
         self.context.outlets.borrow_mut().end(task.id, outcomes);

@@ -13,6 +13,7 @@
 
 pub mod arrivals;
 mod clock;
+mod columns;
 pub mod commit;
 mod context;
 mod cost;
@@ -34,6 +35,7 @@ mod relation;
 mod render;
 mod seeds;
 mod segments;
+mod served;
 pub mod sinks;
 mod socket;
 pub mod sources;
@@ -53,6 +55,7 @@ pub use outlets::DEAD_LETTERS;
 pub use rehearse::{World, rehearse};
 pub use seeds::seeded;
 pub use segments::morsel;
+pub use served::{Serving, is_served, serving};
 pub use socket::Socket;
 pub use timeline::TIMELINE;
 pub use worker::{

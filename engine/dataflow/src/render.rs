@@ -135,6 +135,7 @@ pub(crate) fn render(
     let completed = operators::complete(tasks, context, last, parts.emits);
     completed.done.connect_loop(feedback);
     operators::print(completed.printed, context);
+    operators::reply(completed.replies, context);
     operators::tally(completed.counted, context);
     operators::measure(completed.events, context, measurements);
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::error::DataflowError;
 use crate::operators::{Fused, Guarded, Member, Step};
+use crate::served::is_served;
 use crate::stages::{self, STAGES, Stage};
 
 /// A run of nodes that becomes one operator.
@@ -92,6 +93,10 @@ const MOST: f64 = 1_024.0;
 /// Records per task: as the program says, else one for flows with an expensive stage, else as many
 /// as make a task worth scheduling.
 pub fn morsel(plan: &Plan) -> usize {
+    // A request waits for no other.
+    if is_served(plan) {
+        return 1;
+    }
     if plan.schedule.morsel > 0 {
         return plan.schedule.morsel as usize;
     }

@@ -1,6 +1,7 @@
 //! What flows: tasks on their way through the stages, and word of their completion.
 
 use sage_core::record::Rows;
+use sage_core::service::Reply;
 use serde::{Deserialize, Serialize};
 
 /// One task: one record of an expensive flow, or a morsel of a cheap one.
@@ -77,6 +78,15 @@ pub struct Counted {
     pub row: Vec<u8>,
     /// How often.
     pub count: u64,
+}
+
+/// What became of the record of a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replied {
+    /// Number of the task, which is that of the request.
+    pub task: u64,
+    /// What is answered.
+    pub reply: Reply,
 }
 
 /// Text for a sink that only one process may write (the standard output).

@@ -12,6 +12,7 @@ use sage_core::endpoint::Endpoint;
 use sage_core::expr::Templates;
 use sage_core::index::Index;
 use sage_core::metrics::{Counts, Price, RecorderConfig, Summary};
+use sage_core::service::Service;
 use sage_dsl::plan::{Plan, StagePlan};
 use serde::{Deserialize, Serialize};
 use timely::WorkerConfig;
@@ -30,6 +31,7 @@ use crate::outlets::{Outlets, Writer};
 use crate::rehearse::{self, World};
 use crate::relation;
 use crate::render::{Parts, Position, render};
+use crate::served::is_served;
 use crate::socket::Socket;
 use crate::timeline::Timeline;
 
@@ -100,6 +102,8 @@ pub struct WorkerSetup {
     pub sockets: Vec<Option<Socket>>,
     /// Answers the calls of stages.
     pub endpoint: Arc<dyn Endpoint>,
+    /// Whose requests are the records, in the first process of a plan that serves.
+    pub service: Option<Arc<dyn Service>>,
     /// The plan's indexes, opened.
     pub indexes: Vec<Arc<dyn Index>>,
     /// Holds the source back until it is said when to begin; `None` begins at once.
@@ -214,6 +218,8 @@ pub(crate) fn one(
         templates: Rc::new(templates),
         clock,
         endpoint: Arc::clone(&setup.endpoint),
+        service: setup.service.clone().filter(|_| peer == 0),
+        served: is_served(&plan),
         node: setup.index as u32,
         first: peer == 0,
         log: RefCell::default(),

@@ -106,6 +106,7 @@ fn outcome(plan: Plan) -> (Vec<String>, u64) {
         },
         index: 0,
         sockets: Vec::new(),
+        service: None,
         endpoint: Arc::new(Echo(Arc::clone(&calls))),
         indexes: Vec::new(),
         begin: None,

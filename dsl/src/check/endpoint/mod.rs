@@ -109,7 +109,7 @@ impl<'a> Checker<'a> {
                         word.as_ref().and_then(Value::as_str) == Some("prefix_affinity");
                 }
                 "price" => self.price(value, &mut plan),
-                "api_key" => plan.api_key_env = self.api_key(value),
+                "api_key" => plan.api_key_env = self.secret("api_key", value),
                 _ => self.unknown_entry(&entry.key),
             }
         }
@@ -243,7 +243,8 @@ impl<'a> Checker<'a> {
         known
     }
 
-    fn api_key(&mut self, written: &ast::Expr) -> Option<String> {
+    /// The variable that `what` names by `env("NAME")`; its value is read where it is needed.
+    pub(crate) fn secret(&mut self, what: &str, written: &ast::Expr) -> Option<String> {
         if let ExprKind::Call(call) = &written.kind
             && let (true, [arg]) = (call.name.text == "env", call.args.as_slice())
             && let ExprKind::Literal(Value::String(name)) = &arg.value.kind
@@ -252,13 +253,14 @@ impl<'a> Checker<'a> {
         {
             return Some(name.clone());
         }
+        let variable = if what == "api_key" { "SAGE_API_KEY" } else { "SAGE_TOKEN" };
         self.report(
             Diagnostic::error(
                 codes::KEY_IN_PROGRAM,
                 written.span,
                 "a key does not belong in a program",
             )
-            .help("name the variable that holds it: `api_key: env(\"SAGE_API_KEY\")`"),
+            .help(format!("name the variable that holds it: `{what}: env(\"{variable}\")`")),
         );
         None
     }

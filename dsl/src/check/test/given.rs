@@ -57,11 +57,13 @@ impl Checker<'_> {
                         self.wrong_reference(name, "source of the flow", &known, "");
                         return None;
                     }
-                    if source.kind == "stdin" || source.kind == "kafka" {
-                        let message = match source.kind.as_str() {
-                            "stdin" => "a test does not read its standard input",
-                            _ => "a test does not read a topic",
-                        };
+                    let outside = match source.kind.as_str() {
+                        "stdin" => Some("a test does not read its standard input"),
+                        "http" => Some("nobody asks while a test runs"),
+                        "kafka" => Some("a test does not read a topic"),
+                        _ => None,
+                    };
+                    if let Some(message) = outside {
                         self.report(
                             Diagnostic::error(codes::BAD_GIVEN, name.span, message)
                                 .help("write the records out: `given Type { field: value }`"),

@@ -184,5 +184,6 @@ pub(crate) fn kind_name(kind: Kind) -> String {
         Kind::Paths => "paths".into(),
         Kind::Word(words) => words.join("|"),
         Kind::Distribution => "distribution".into(),
+        Kind::Secret => "env(\"NAME\")".into(),
     }
 }

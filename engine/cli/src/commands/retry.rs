@@ -311,6 +311,7 @@ fn run_arguments(
         stagger: None,
         strict_slo: false,
         allow_exec: arguments.allow_exec,
+        listen: None,
         seed: arguments.seed.or_else(|| number("seed")).unwrap_or(0),
         fresh: false,
         on_loss: OnLoss::default(),

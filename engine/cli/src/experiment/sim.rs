@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use sage_cluster::MAX_LOCAL_WORKERS;
+use sage_dataflow::is_served;
 use sage_dataflow::sources::is_live;
 use sage_dsl::catalog::EndpointUse;
 use sage_dsl::experiment::Backend as Place;
@@ -86,6 +87,7 @@ impl ProcessBackend {
             json: false,
             strict_slo: false,
             allow_exec: false,
+            listen: None,
             links: LinkArguments::default(),
         };
         Ok(JobRun {
@@ -272,6 +274,12 @@ fn check_streams(job: &TrialJob, plan: &mut Plan) -> Result<(), TrialError> {
     if plan.source().is_some_and(is_live) {
         return Err(TrialError::NotPossible(format!(
             "flow `{}` reads what comes from outside, which is not the same for each trial; read a file",
+            job.flow
+        )));
+    }
+    if is_served(plan) {
+        return Err(TrialError::NotPossible(format!(
+            "flow `{}` is a service, and nobody asks it in a trial; read a file of requests",
             job.flow
         )));
     }

@@ -23,11 +23,11 @@ use super::indexes;
 use super::interrupt::Interrupts;
 use super::job::Usage;
 use super::links::Links;
-use super::progress::Display;
+use super::progress::{Display, expected};
 use super::report::{Folder, Report};
 use super::services::{JOURNAL, Kept, Places, Services};
-use super::work::{Work, expected};
-use super::{JobRun, RunResult, probe_all_but_indexes, programs};
+use super::work::Work;
+use super::{JobRun, RunResult, probe_all_but_indexes, programs, serving};
 use crate::exit::{usage, usage_of};
 
 /// What holds for all jobs of a run.
@@ -180,6 +180,7 @@ fn read(job: &JobRun) -> anyhow::Result<Vec<Corpus>> {
             job.plan.name
         )));
     }
+    serving::check(&job.plan, &job.options)?;
     programs::check(&job.plan, job.options.allow_exec, job.options.launch.remote())?;
     // Of other launchers the output of the first worker comes back to this process.
     if job.options.launch.comes_back()

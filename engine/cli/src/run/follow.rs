@@ -48,6 +48,8 @@ pub(crate) struct Course {
     pub(crate) earlier: Outcomes,
     /// Records that were done before this command.
     pub(crate) resumed: u64,
+    /// Requests that broke off with a worker that was lost.
+    pub(crate) broken_off: u64,
     /// Losses after which the run went on.
     pub(crate) restarts: Vec<Restart>,
 }
@@ -72,6 +74,8 @@ pub(crate) struct Follower<'f> {
     pub(crate) threads: usize,
     /// Tasks of each at once.
     pub(crate) slots: u32,
+    /// Whether the records are requests of clients.
+    pub(crate) served: bool,
     /// After an interrupt or a failure, tasks in flight have this long to end.
     pub(crate) drain: Duration,
     /// Is told how far it is.
@@ -98,10 +102,12 @@ impl Follower<'_> {
                     course.interrupted = true;
                     drained.get_or_insert_with(Instant::now);
                     let drain = humantime::format_duration(self.drain);
-                    self.display.say(&format!(
-                        "stopping: tasks in flight have {drain} to end, queued ones stay pending \
-                         (again: stop at once)"
-                    ));
+                    let what = if self.served {
+                        format!("requests that are inside have {drain} to end, others are refused")
+                    } else {
+                        format!("tasks in flight have {drain} to end, queued ones stay pending")
+                    };
+                    self.display.say(&format!("stopping: {what} (again: stop at once)"));
                     self.cluster.drain();
                 }
                 1 => {}
@@ -180,6 +186,7 @@ impl Follower<'_> {
                     }
                 }
             }
+            Ok(Word::Serving(url)) => self.display.say(&format!("serving {url}")),
             Ok(Word::Progress(progress)) => {
                 self.display.update(&progress, self.slots);
                 self.watch.count(&progress.counts);

@@ -11,7 +11,7 @@ use super::execute::reads_stdin;
 use super::interrupt::Interrupts;
 use super::launch::{Launch, Place, Start};
 use super::links::Links;
-use super::{JobRun, VERSION};
+use super::{JobRun, VERSION, serving};
 use crate::exit::usage_of;
 use crate::jobs::Watch;
 
@@ -105,7 +105,8 @@ impl<'j> Generations<'j> {
         };
         let plan = &self.job.plan;
         // Only the gateway needs the endpoints' keys.
-        let without = plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone());
+        let keys = plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone());
+        let without = keys.chain(serving::secrets(plan));
         let start = Start {
             job: &self.job.name,
             places,

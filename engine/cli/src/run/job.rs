@@ -7,6 +7,7 @@ use sage_dsl::plan::Plan;
 use serde::{Deserialize, Serialize};
 
 use super::clocks::Origin;
+use super::serving::Served;
 use super::shared_folder::SharedFolder;
 
 /// What every worker is given when it has joined.
@@ -26,6 +27,8 @@ pub(crate) struct Job {
     pub(crate) endpoints: Vec<(String, String)>,
     /// Files of the plan's indexes, in order.
     pub(crate) indexes: Vec<PathBuf>,
+    /// Where the first worker serves, if the plan does.
+    pub(crate) served: Option<Served>,
     /// Whether no record arrives before [`Order::Begin`].
     pub(crate) held: bool,
     /// What proves that a worker on another host sees the run's folder.
@@ -49,6 +52,8 @@ pub(crate) enum Order {
 pub(crate) enum Word {
     /// A thread of the worker has built its dataflow.
     Ready,
+    /// Requests are taken in at this URL.
+    Serving(String),
     /// How far the run is; from the first worker.
     Progress(Progress),
     /// What the process has used so far, every now and then.

@@ -30,6 +30,7 @@ pub(crate) mod programs;
 mod progress;
 pub(crate) mod report;
 pub(crate) mod services;
+pub(crate) mod serving;
 pub(crate) mod shared_folder;
 mod together;
 mod work;

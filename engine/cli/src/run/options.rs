@@ -43,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) strict_slo: bool,
     /// Whether stages may run programs of the machine.
     pub(crate) allow_exec: bool,
+    /// Where a source `http` serves, if not where the program says.
+    pub(crate) listen: Option<String>,
     /// How they are connected.
     pub(crate) links: LinkArguments,
 }
@@ -88,6 +90,7 @@ impl Options {
             json: arguments.json,
             strict_slo: arguments.strict_slo,
             allow_exec: arguments.allow_exec,
+            listen: arguments.listen.clone(),
             links: arguments.links.clone(),
         })
     }

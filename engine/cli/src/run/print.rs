@@ -8,8 +8,8 @@ use rustix::fs::FileType;
 use sage_cluster::{Kubernetes, Manifest, Secret, Tls, compose};
 use sage_dsl::plan::Plan;
 
-use super::VERSION;
 use super::launch::Kind;
+use super::{VERSION, serving};
 use crate::args::RunArguments;
 use crate::exit::usage;
 
@@ -43,6 +43,7 @@ pub(crate) fn manifest(
     for file in &arguments.files {
         let plan = plan(file)?;
         keys.extend(plan.endpoints.iter().filter_map(|endpoint| endpoint.api_key_env.clone()));
+        keys.extend(serving::secrets(&plan));
         names.push(plan.name);
         let text = std::fs::read_to_string(file)
             .with_context(|| format!("cannot read `{}`", file.display()))?;

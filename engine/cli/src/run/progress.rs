@@ -6,6 +6,23 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use sage_dataflow::Progress;
+use sage_dsl::plan::{Plan, lookup};
+use sage_dsl::types::Value;
+
+use super::options::Options;
+
+/// How many records will come, where that is known before the source is read.
+pub(super) fn expected(plan: &Plan, options: &Options) -> Option<u64> {
+    let source = plan.source()?;
+    let own = (source.kind == "generate")
+        .then(|| lookup(&source.args, "count").and_then(Value::as_int))
+        .flatten()
+        .and_then(|count| u64::try_from(count).ok());
+    options.tasks.or_else(|| match (own, options.limit) {
+        (Some(own), Some(limit)) => Some(own.min(limit)),
+        (own, _) => own,
+    })
+}
 
 /// Shows progress on a terminal; elsewhere it only says what is to be said.
 pub(crate) struct Display {

@@ -9,9 +9,8 @@ use anyhow::Context;
 use sage_cluster::{Cluster, ClusterError, Lost};
 use sage_dataflow::arrivals::Schedule;
 use sage_dataflow::commit::{self, Commit};
-use sage_dataflow::{RunClock, RunSettings, seeded};
-use sage_dsl::plan::{Plan, lookup};
-use sage_dsl::types::Value;
+use sage_dataflow::{RunClock, RunSettings, is_served, seeded};
+use sage_dsl::plan::Plan;
 use sage_retrieval::documents::Corpus;
 
 use super::clocks::Origin;
@@ -24,10 +23,10 @@ use super::job::Job;
 use super::launch::Place;
 use super::live::{Following, Stop};
 use super::loss::{self, Gone, Restart};
-use super::options::Options;
-use super::progress::Display;
+use super::progress::{Display, expected};
 use super::report::{Folder, Report};
 use super::services::Access;
+use super::serving::Served;
 use super::shared_folder::{Mark, SharedFolder};
 use super::{JobRun, RunResult};
 use crate::exit::usage;
@@ -151,6 +150,8 @@ impl Work<'_> {
         let mut avoid = BTreeSet::new();
         // Records that came in: of workers that never began nothing is heard.
         let mut tasks_in = 0;
+        // Requests cannot be asked again: those that a lost worker had stay without an answer.
+        let (served, mut broken_off) = (is_served(&self.job.plan), 0);
         let course = loop {
             let places = self.job.options.launch.places(crew.workers, &avoid)?;
             let mut course =
@@ -159,7 +160,7 @@ impl Work<'_> {
             course.earlier = self.earlier.outcomes;
             course.places = places;
             let counts = &mut course.progress.counts;
-            tasks_in = tasks_in.max(counts.tasks_in);
+            tasks_in = if served { counts.tasks_in } else { tasks_in.max(counts.tasks_in) };
             counts.tasks_in = tasks_in;
             let Some(lost) = course.lost.take() else { break course };
             if course.failure.is_some() {
@@ -183,6 +184,8 @@ impl Work<'_> {
                         usage: *usage,
                     }));
                     self.earlier = commit::recover(self.report.out)?;
+                    let lost_here = tasks_in.saturating_sub(self.earlier.outcomes.total());
+                    broken_off += if served { lost_here } else { 0 };
                     crew = Crew { generation: self.earlier.generation + 1, workers };
                     let restart = self.restart(&lost, crew, &course, now);
                     let host = course.places.get(lost.worker).and_then(|place| place.host.clone());
@@ -202,7 +205,7 @@ impl Work<'_> {
         };
         self.display.finish();
         let generation = crew.generation;
-        let course = Course { generation, gone, began_ns, resumed, restarts, ..course };
+        let course = Course { generation, gone, began_ns, resumed, broken_off, restarts, ..course };
         // A job that begins later is not slower for it.
         let wall_ns = RunClock::host_ns().saturating_sub(self.origin_ns).saturating_sub(start_ns);
         let wall = Duration::from_nanos(wall_ns);
@@ -259,6 +262,7 @@ impl Work<'_> {
             workers: crew.workers,
             threads: options.threads,
             slots: most_slots(places, &self.job.plan),
+            served: is_served(&self.job.plan),
             drain: options.drain,
             watch,
         };
@@ -360,6 +364,7 @@ impl Work<'_> {
                 .iter()
                 .map(|index| absolute(&index.path))
                 .collect::<Result<_, _>>()?,
+            served: Served::of(&self.job.plan, &self.job.options)?,
             held,
             shared,
             origin: options.launch.remote().then(|| Origin::new(self.origin_ns)),
@@ -380,19 +385,6 @@ fn most_slots(places: &[Place], plan: &Plan) -> u32 {
 struct Crew {
     generation: u32,
     workers: usize,
-}
-
-/// How many records will come, where that is known before the source is read.
-pub(super) fn expected(plan: &Plan, options: &Options) -> Option<u64> {
-    let source = plan.source()?;
-    let own = (source.kind == "generate")
-        .then(|| lookup(&source.args, "count").and_then(Value::as_int))
-        .flatten()
-        .and_then(|count| u64::try_from(count).ok());
-    options.tasks.or_else(|| match (own, options.limit) {
-        (Some(own), Some(limit)) => Some(own.min(limit)),
-        (own, _) => own,
-    })
 }
 
 fn absolute(path: &Path) -> anyhow::Result<std::path::PathBuf> {

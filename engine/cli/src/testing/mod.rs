@@ -100,6 +100,7 @@ impl Tester {
             index: 0,
             sockets: Vec::new(),
             endpoint: world.clone(),
+            service: None,
             indexes,
             begin: None,
             stop: Arc::new(AtomicBool::new(false)),

@@ -5,7 +5,9 @@
 //! **Everything is a pure function of its text**: no table is loaded and no seed is drawn, so the
 //! same text gives the same numbers on every worker and every machine.
 
+mod entity;
 mod hash;
+mod html;
 mod overlap;
 mod stop;
 mod token;
@@ -13,6 +15,7 @@ mod vector;
 mod word;
 
 pub use hash::{fnv1a, fnv1a_more};
+pub use html::{Page, page};
 pub use overlap::{overlap_score, rerank_score};
 pub use stop::is_stop_word;
 pub use token::count_tokens;

@@ -16,12 +16,12 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Stream, StreamVec};
 
 use super::fused::buried;
-use super::{Fused, Held, Tasks, Time};
+use super::{Fused, Held, Tasks, Time, reply_of};
 use crate::commit::Outcomes;
 use crate::context::Context;
 use crate::error::DataflowError;
 use crate::pod::PodVec;
-use crate::task::{Counted, DEADLINE, Done, Printed, Task};
+use crate::task::{Counted, DEADLINE, Done, Printed, Replied, Task};
 
 /// An `emit` of a plan: sink, values, condition, whether it is numbered.
 type Written<'p> = (usize, &'p Vec<Expr>, Option<&'p Expr>, bool);
@@ -73,6 +73,7 @@ pub(crate) struct Completed<'s> {
     pub(crate) done: StreamVec<'s, Time, Done>,
     pub(crate) events: Stream<'s, Time, PodVec<Event>>,
     pub(crate) printed: StreamVec<'s, Time, Printed>,
+    pub(crate) replies: StreamVec<'s, Time, Replied>,
     pub(crate) counted: StreamVec<'s, Time, Counted>,
 }
 
@@ -89,6 +90,7 @@ pub(crate) fn complete<'s>(
     let (done_output, done) = builder.new_output();
     let (event_output, events) = builder.new_output();
     let (print_output, printed) = builder.new_output();
+    let (reply_output, replies) = builder.new_output();
     let (count_output, counted) = builder.new_output();
     let mut done_output =
         OutputBuilder::<_, CapacityContainerBuilder<Vec<Done>>>::from(done_output);
@@ -96,6 +98,8 @@ pub(crate) fn complete<'s>(
         OutputBuilder::<_, CapacityContainerBuilder<PodVec<Event>>>::from(event_output);
     let mut print_output =
         OutputBuilder::<_, CapacityContainerBuilder<Vec<Printed>>>::from(print_output);
+    let mut reply_output =
+        OutputBuilder::<_, CapacityContainerBuilder<Vec<Replied>>>::from(reply_output);
     let mut count_output =
         OutputBuilder::<_, CapacityContainerBuilder<Vec<Counted>>>::from(count_output);
     let again = scope.activator_for(builder.operator_info().address);
@@ -108,6 +112,7 @@ pub(crate) fn complete<'s>(
         let mut last_word = capabilities.pop();
         let mut arena = Bump::new();
         let mut finished: Vec<Done> = Vec::new();
+        let mut answered: Vec<Replied> = Vec::new();
         move |frontiers| {
             if let Some(capability) = unsent.get() {
                 let mut event_output = event_output.activate();
@@ -123,6 +128,9 @@ pub(crate) fn complete<'s>(
                 }
                 for mut task in tasks.drain(..) {
                     finished.push(finish(&mut task, &last, &emits, &context, &arena));
+                    if context.served {
+                        answered.push(reply_of(&task, &context));
+                    }
                     arena.reset();
                 }
                 context.settle();
@@ -133,6 +141,8 @@ pub(crate) fn complete<'s>(
                     session.give(Printed { sink: sink as u32, text });
                 }
                 drop(session);
+                let mut reply_output = reply_output.activate();
+                reply_output.session(&capability).give_iterator(answered.drain(..));
                 let mut done_output = done_output.activate();
                 done_output.session(&capability).give_iterator(finished.drain(..));
             });
@@ -148,7 +158,7 @@ pub(crate) fn complete<'s>(
             }
         }
     });
-    Completed { done, events, printed, counted }
+    Completed { done, events, printed, replies, counted }
 }
 
 fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, arena: &Bump) -> Done {

@@ -3,7 +3,7 @@
 //! ```text
 //! source -> (fused cheap stages) -> schedule -> exchange -> receive -> fused | call ... -> complete
 //!                                      ^                                                   |  |  |
-//!                                      '------------------- feedback: done ----------------'  |  '- printed -> print
+//!                                      '------------------- feedback: done ----------------'  |  '- printed -> print, replies -> reply
 //!                                                           events -> measure, counted -> tally
 //! ```
 //! All data is stamped one tick ahead of a capability that the source keeps until the last task is
@@ -17,6 +17,7 @@ mod held;
 mod measure;
 mod print;
 mod receive;
+mod reply;
 mod schedule;
 mod source;
 mod tally;
@@ -29,6 +30,7 @@ pub use measure::TASKS;
 pub(crate) use measure::{Measurements, measure};
 pub(crate) use print::print;
 pub(crate) use receive::{Slots, receive};
+pub(crate) use reply::{failed, reply, reply_of};
 pub(crate) use schedule::{SchedulerSettings, schedule};
 pub(crate) use source::{SourceSettings, source};
 pub(crate) use tally::tally;

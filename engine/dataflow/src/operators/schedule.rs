@@ -63,7 +63,8 @@ pub(crate) fn schedule<'s>(
                 held.add(&capability, 0);
                 tasks.drain(..).for_each(|task| dispatcher.arrived(task));
             });
-            if context.intake.draining.get() {
+            // Requests that are in are answered.
+            if context.intake.draining.get() && !context.served {
                 dispatcher.give_back();
             }
             if let Some(capability) = held.get() {

@@ -13,7 +13,7 @@ use super::{Tasks, Time};
 use crate::arrivals::{Due, Pace};
 use crate::context::Context;
 use crate::error::DataflowError;
-use crate::sources::{Fed, FeedSettings, Feeder, Fresh, is_live};
+use crate::sources::{Fed, FeedSettings, Fresh, Supply, is_live};
 use crate::task::Task;
 use crate::worker::Begin;
 
@@ -47,9 +47,9 @@ pub(crate) fn source<'s>(
                 let activator = scope.activator_for(Rc::clone(&info.address));
                 context.intake.source.replace(Some(activator));
                 let wake = scope.worker().sync_activator_for(info.address.to_vec());
-                let feeder = Feeder::start(settings.plan.clone(), settings.feed.clone(), wake);
+                let (plan, feed) = (settings.plan.clone(), settings.feed.clone());
                 Intake {
-                    feeder,
+                    supply: Supply::start(plan, feed, context.service.clone(), wake),
                     pace: settings.pace.take(),
                     begin: settings.begin.take(),
                     next: None,
@@ -92,7 +92,7 @@ pub(crate) fn source<'s>(
 }
 
 struct Intake {
-    feeder: Feeder,
+    supply: Supply,
     pace: Option<Pace>,
     /// Until it was said and has come.
     begin: Option<Arc<Begin>>,
@@ -118,7 +118,7 @@ enum Step {
 
 impl Intake {
     fn step(&mut self, context: &Context) -> Step {
-        if context.intake.draining.get() {
+        if context.intake.draining.get() && self.supply.stop() {
             self.ended = true;
         }
         if let Some(begin) = &self.begin {
@@ -146,8 +146,8 @@ impl Intake {
             }
             let fed = match context.clock.as_virtual() {
                 // While rows are read no time passes.
-                Some(_) => Some(self.feeder.wait()),
-                None => self.feeder.next(),
+                Some(_) => self.supply.wait(),
+                None => self.supply.next(),
             };
             match fed {
                 None => {

@@ -29,14 +29,16 @@ struct Outlet {
     line: u32,
     entry: &'static SinkEntry,
     record: RecordType,
-    /// `None` for the standard output.
+    /// `None` for the standard output, and for answers.
     part: Option<Part>,
+    /// Whether its rows are answers.
+    replies: bool,
     /// Of a counting sink.
     counts: Option<Counts>,
     buffer: Vec<u8>,
     /// Rows in the buffer.
     buffered: u64,
-    /// Rows for the standard output.
+    /// Rows for the standard output, or answered.
     printed: u64,
 }
 
@@ -92,10 +94,12 @@ impl Outlets {
                 DataflowError::Plan(format!("line {}: there is no sink `{}`", sink.line, sink.kind))
             })?;
             let (part, counts) = match (entry.target)(sink) {
-                Target::File(name) if computed.contains(&number) => {
+                Target::File(name) | Target::Columns(name) if computed.contains(&number) => {
                     (Some(part(&name, Content::Totals)?), None)
                 }
-                Target::File(name) => (Some(part(&name, Content::Rows)?), None),
+                Target::File(name) | Target::Columns(name) => {
+                    (Some(part(&name, Content::Rows)?), None)
+                }
                 Target::Counted(name) if computed.contains(&number) => {
                     (Some(part(&name, Content::Totals)?), None)
                 }
@@ -108,11 +112,12 @@ impl Outlets {
                     let content = if computed { Content::Totals } else { Content::Rows };
                     (Some(part(&name, content)?), None)
                 }
-                Target::Printed => (None, None),
+                Target::Printed | Target::Replied => (None, None),
             };
             sinks.push(Outlet {
                 name: sink.name.clone(),
                 line: sink.line,
+                replies: (entry.target)(sink) == Target::Replied,
                 entry,
                 record: sink.record.clone(),
                 part,
@@ -206,7 +211,7 @@ impl Outlets {
 
     /// Whether only the first worker may write to a sink.
     pub(crate) fn is_printed(&self, sink: usize) -> bool {
-        self.sinks.get(sink).is_some_and(|outlet| outlet.part.is_none())
+        self.sinks.get(sink).is_some_and(|outlet| outlet.part.is_none() && !outlet.replies)
     }
 
     /// Write a row of the steps over all records, so many times.
@@ -222,12 +227,22 @@ impl Outlets {
     /// Lines gathered for sinks that only the first worker may write.
     pub(crate) fn take_printed(&mut self) -> impl Iterator<Item = (usize, Vec<u8>)> {
         let printed = |(i, outlet): (usize, &mut Outlet)| {
-            (outlet.part.is_none() && !outlet.buffer.is_empty()).then(|| {
+            (outlet.part.is_none() && !outlet.replies && !outlet.buffer.is_empty()).then(|| {
                 outlet.printed += std::mem::take(&mut outlet.buffered);
                 (i, std::mem::take(&mut outlet.buffer))
             })
         };
         self.sinks.iter_mut().enumerate().filter_map(printed)
+    }
+
+    /// What the task that has just ended answers: how many rows, and the lines.
+    pub(crate) fn take_reply(&mut self) -> (u64, Vec<u8>) {
+        let Some(outlet) = self.sinks.iter_mut().find(|outlet| outlet.replies) else {
+            return (0, Vec::new());
+        };
+        let count = std::mem::take(&mut outlet.buffered);
+        outlet.printed += count;
+        (count, std::mem::take(&mut outlet.buffer))
     }
 
     /// Write a failed record to the dead-letter file.

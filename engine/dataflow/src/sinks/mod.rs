@@ -16,11 +16,13 @@ use sage_dsl::catalog::Signature;
 use sage_dsl::plan::{Plan, SinkPlan, lookup};
 use sage_dsl::types::{RecordType, Value};
 
+use crate::columns;
 use crate::commit::Commit;
 use crate::error::DataflowError;
 
 pub(crate) use kafka::connect;
 pub(crate) use part::Part;
+pub(crate) use part::PartOf;
 pub use part::{JoinReport, PARTS, join_parts, parts_folder};
 
 /// A sink the engine can write.
@@ -38,7 +40,7 @@ pub struct SinkEntry {
 
 crate::registry! {
     /// Every sink. A new sink is one file and one word here.
-    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, jsonl, kafka, stdout, tally]
+    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, http_reply, jsonl, kafka, parquet, stdout, tally]
 }
 
 impl SinkEntry {
@@ -53,12 +55,16 @@ impl SinkEntry {
 pub(crate) enum Target {
     /// A file in the run's output folder.
     File(String),
+    /// A file of columns, made of packed rows at the end.
+    Columns(String),
     /// A file of distinct rows with their counts.
     Counted(String),
     /// The standard output of the first worker.
     Printed,
     /// Somewhere else, from part files of this name.
     Published(String),
+    /// The client that asked, by the service that the first worker has.
+    Replied,
 }
 
 /// The entry of a sink.
@@ -74,6 +80,7 @@ fn file(plan: &SinkPlan, extension: &str) -> Target {
 /// Say early whether the files of a plan's sinks can be written where they are meant to be: within
 /// the run's folder, each by one sink, none under the name of a file the run itself writes.
 pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
+    crate::served::probe(plan)?;
     let mut taken: Vec<(String, &SinkPlan)> = Vec::new();
     for sink in &plan.sinks {
         if sink.kind == kafka::ENTRY.signature.name {
@@ -103,16 +110,46 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
                 other.name, other.line
             ));
         }
+        if let Some(Target::Columns(_)) = entry(sink).map(|entry| (entry.target)(sink)) {
+            columns::check(sink)?;
+        }
         taken.push((name, sink));
     }
     Ok(())
 }
 
-/// Name of the file a sink writes, within the run's output folder; `None` for the standard output.
+/// Make the file of a sink of what was committed of its parts; nothing for the standard output and
+/// for answers to clients.
+/// `finished` is as for [`join_parts`].
+pub fn join_sink(
+    out: &Path,
+    sink: &SinkPlan,
+    commit: &Commit,
+    finished: bool,
+) -> Result<Option<(String, JoinReport)>, DataflowError> {
+    let Some(entry) = entry(sink) else { return Ok(None) };
+    let (name, report) = match (entry.target)(sink) {
+        Target::Printed | Target::Replied | Target::Published(_) => return Ok(None),
+        Target::Columns(name) => {
+            let report = part::replace(out, &name, commit, |beside, parts| {
+                columns::join(sink, beside, parts)
+            })?;
+            (name, report)
+        }
+        Target::File(name) | Target::Counted(name) => {
+            let report = join_parts(out, &name, &(entry.header)(&sink.record), commit, finished)?;
+            (name, report)
+        }
+    };
+    Ok(Some((name, report)))
+}
+
+/// Name of the file a sink writes, within the run's output folder; `None` for the standard output and
+/// for answers to clients.
 pub fn file_name(plan: &SinkPlan) -> Option<String> {
     match (entry(plan)?.target)(plan) {
-        Target::File(name) | Target::Counted(name) => Some(name),
-        Target::Printed | Target::Published(_) => None,
+        Target::File(name) | Target::Columns(name) | Target::Counted(name) => Some(name),
+        Target::Printed | Target::Replied | Target::Published(_) => None,
     }
 }
 

@@ -88,27 +88,41 @@ pub struct JoinReport {
     pub rows: u64,
 }
 
-/// Join what was committed of the parts of `name` behind `header` under the final name: written
-/// beside it, renamed when complete. The file is made even when there is no part. The parts stay, so
-/// this can be broken off and made again. `finished`: nothing will be added to them, so a single part
-/// without a header may be the file, too. A name that ends in `.gz` or `.zst` is packed.
-pub fn join_parts(
-    out: &Path,
-    name: &str,
-    header: &[u8],
-    commit: &Commit,
-    finished: bool,
-) -> Result<JoinReport, DataflowError> {
+/// A part of a file, as far as it was committed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PartOf {
+    pub(crate) path: PathBuf,
+    pub(crate) length: u64,
+    pub(crate) rows: u64,
+}
+
+fn parts_of(out: &Path, name: &str, commit: &Commit) -> (Vec<PartOf>, JoinReport) {
     let prefix = format!("{PARTS}/{}.", name.replace('/', "%2F"));
     let is_part = |(name, extent): &(&String, &Extent)| {
         let number = name.strip_prefix(&prefix);
         number.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
             && extent.length > 0
     };
-    let parts: Vec<(&String, &Extent)> = commit.files.iter().filter(is_part).collect();
-    let rows = parts.iter().map(|(_, extent)| extent.rows).sum();
+    let part = |(name, extent): (&String, &Extent)| PartOf {
+        path: out.join(name),
+        length: extent.length,
+        rows: extent.rows,
+    };
+    let parts: Vec<PartOf> = commit.files.iter().filter(is_part).map(part).collect();
+    let rows = parts.iter().map(|part| part.rows).sum();
     let report = JoinReport { parts: parts.len(), rows };
+    (parts, report)
+}
 
+/// Give the final name to a file that `write` makes of the parts of `name`, when it is complete. It
+/// is made even when there is no part.
+pub(super) fn replace(
+    out: &Path,
+    name: &str,
+    commit: &Commit,
+    write: impl FnOnce(&Path, &[PartOf]) -> Result<(), DataflowError>,
+) -> Result<JoinReport, DataflowError> {
+    let (parts, report) = parts_of(out, name, commit);
     let target = out.join(name);
     let beside = out.join(format!("{name}.tmp"));
     let failed = |reason| DataflowError::File { action: "write", path: target.clone(), reason };
@@ -120,26 +134,44 @@ pub fn join_parts(
         Err(reason) if reason.kind() != std::io::ErrorKind::NotFound => return Err(failed(reason)),
         _ => {}
     }
-    let linked = match parts.as_slice() {
-        [(part, extent)] if finished && header.is_empty() && !is_packed(name) => {
-            let part = out.join(part);
-            let whole = fs::metadata(&part).is_ok_and(|there| there.len() == extent.length);
-            // Not every file system has second names.
-            whole && fs::hard_link(&part, &beside).is_ok()
-        }
-        _ => false,
-    };
-    if !linked {
-        let file = File::create(&beside).map_err(failed)?;
-        let mut joined = Packed::new(name, file).map_err(failed)?;
-        joined.write_all(header).map_err(failed)?;
-        for (part, extent) in parts {
-            append(&out.join(part), extent.length, &mut joined, &failed)?;
-        }
-        joined.finish().map_err(failed)?;
-    }
+    write(&beside, &parts)?;
     fs::rename(&beside, &target).map_err(failed)?;
     Ok(report)
+}
+
+/// Join what was committed of the parts of `name` behind `header` under the final name: written
+/// beside it, renamed when complete. The file is made even when there is no part. The parts stay, so
+/// this can be broken off and made again. `finished`: nothing will be added to them, so a single part
+/// without a header may be the file, too. A name that ends in `.gz` or `.zst` is packed.
+pub fn join_parts(
+    out: &Path,
+    name: &str,
+    header: &[u8],
+    commit: &Commit,
+    finished: bool,
+) -> Result<JoinReport, DataflowError> {
+    let target = out.join(name);
+    let failed = |reason| DataflowError::File { action: "write", path: target.clone(), reason };
+    replace(out, name, commit, |beside, parts| {
+        if let [part] = parts
+            && finished
+            && header.is_empty()
+            && !is_packed(name)
+        {
+            let whole = fs::metadata(&part.path).is_ok_and(|there| there.len() == part.length);
+            // Not every file system has second names.
+            if whole && fs::hard_link(&part.path, beside).is_ok() {
+                return Ok(());
+            }
+        }
+        let file = File::create(beside).map_err(failed)?;
+        let mut joined = Packed::new(name, file).map_err(failed)?;
+        joined.write_all(header).map_err(failed)?;
+        for part in parts {
+            append(&part.path, part.length, &mut joined, &failed)?;
+        }
+        joined.finish().map_err(failed)
+    })
 }
 
 /// Append the first `length` bytes of a part; `unwritten` words a failure to write.

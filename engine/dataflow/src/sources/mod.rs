@@ -8,6 +8,7 @@ mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod opened;
+mod supply;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use crate::error::DataflowError;
 use opened::Opened;
 
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
+pub(crate) use supply::Supply;
 
 /// A source the engine can read.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub struct SourceEntry {
 
 crate::registry! {
     /// Every source. A new source is one file and one word here.
-    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, generate, jsonl, kafka, stdin]
+    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, http, jsonl, kafka, parquet, stdin]
 }
 
 /// A reader of records.
@@ -152,7 +154,7 @@ pub fn settle(plan: &SourcePlan, out: &Path, commit: &Commit) -> Result<(), Data
     )
 }
 
-fn broken(plan: &SourcePlan, message: impl Into<String>) -> DataflowError {
+pub(crate) fn broken(plan: &SourcePlan, message: impl Into<String>) -> DataflowError {
     DataflowError::Source { name: plan.name.clone(), line: plan.line, message: message.into() }
 }
 
@@ -162,17 +164,21 @@ fn text<'p>(plan: &'p SourcePlan, name: &str) -> Option<&'p str> {
 
 /// Open the file named by argument `path`; what is read is unpacked.
 fn file(plan: &SourcePlan) -> Result<(PathBuf, Opened), DataflowError> {
+    let (path, file) = plain_file(plan)?;
+    match Opened::new(file) {
+        Ok(opened) => Ok((path, opened)),
+        Err(error) => Err(missing(plan, &path, &error)),
+    }
+}
+
+/// Open the file named by argument `path` as it is.
+pub(crate) fn plain_file(plan: &SourcePlan) -> Result<(PathBuf, std::fs::File), DataflowError> {
     let path = PathBuf::from(text(plan, "path").ok_or_else(|| broken(plan, "it names no file"))?);
     let file = std::fs::File::open(&path).map_err(|error| missing(plan, &path, &error))?;
-    match file.metadata() {
-        Ok(metadata) if metadata.is_dir() => {
-            Err(broken(plan, format!("`{}` is a folder, not a file", path.display())))
-        }
-        _ => match Opened::new(file) {
-            Ok(opened) => Ok((path, opened)),
-            Err(error) => Err(missing(plan, &path, &error)),
-        },
+    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+        return Err(broken(plan, format!("`{}` is a folder, not a file", path.display())));
     }
+    Ok((path, file))
 }
 
 fn missing(plan: &SourcePlan, path: &Path, error: &std::io::Error) -> DataflowError {

@@ -145,6 +145,7 @@ impl Run {
                 settings: settings.clone(),
                 index,
                 sockets,
+                service: None,
                 endpoint: Arc::clone(&self.endpoint),
                 indexes: self.indexes.clone(),
                 begin: begin.clone(),

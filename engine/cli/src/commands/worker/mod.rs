@@ -2,6 +2,7 @@
 
 mod credentials;
 mod keeper;
+mod service;
 mod work;
 
 use std::net::{SocketAddr, ToSocketAddrs};

@@ -12,12 +12,14 @@ use sage_cluster::{
 };
 use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass};
 use sage_core::index::Index;
+use sage_core::service::Service;
 use sage_dataflow::{Begin, DataflowError, Progress, Reporter, WorkerSetup};
 use sage_exec::Programs;
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
 use sage_retrieval::{LiveIndex, MappedIndex};
 
 use super::keeper::{JOINED, KEPT};
+use super::service;
 use crate::exit::{Exit, usage_of};
 use crate::run::clocks::shifted;
 use crate::run::job::{Job, Order, Usage, Word};
@@ -140,7 +142,9 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
         let hidden = [Secret::VARIABLE, Tls::VARIABLE].map(str::to_owned).to_vec();
         endpoint = Arc::new(Programs::new(endpoint, hidden)?);
     }
+    let service = service::start(&job, member.index, ToSupervisor(control.clone()))?;
     let setup = WorkerSetup {
+        service: service.clone().map(|it| it as Arc<dyn Service>),
         plan: job.plan,
         settings: job.settings,
         index: member.index,
@@ -151,7 +155,10 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
         stop,
         reporter: Arc::new(ToSupervisor(control.clone())),
     };
-    match sage_dataflow::run(setup) {
+    let done = sage_dataflow::run(setup);
+    // The last answers leave before anybody says that all is done.
+    drop(service);
+    match done {
         Ok(outcomes) => {
             control.send(&serde_json::to_vec(&Word::Outcome { outcomes, usage: Usage::own() })?)?;
             control.finished()?;
@@ -263,10 +270,10 @@ fn endpoint(job: &Job, worker: usize, tls: Option<&Tls>) -> anyhow::Result<Arc<d
     Ok(Arc::new(Client::patient(config, WITHOUT_GATEWAY)?))
 }
 
-struct ToSupervisor(Control);
+pub(super) struct ToSupervisor(Control);
 
 impl ToSupervisor {
-    fn say(&self, word: &Word) {
+    pub(super) fn say(&self, word: &Word) {
         // A supervisor that is gone ends this process by itself.
         if let Ok(bytes) = serde_json::to_vec(word) {
             let _ = self.0.send(&bytes);

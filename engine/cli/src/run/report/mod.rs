@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sage_core::metrics::{Counts, Summary};
-use sage_dataflow::RunClock;
 use sage_dataflow::commit::{self, Outcomes};
-use sage_dataflow::sinks::{file_name, header, join_parts, published};
+use sage_dataflow::sinks::{join_parts, join_sink, published};
 use sage_dataflow::sources;
+use sage_dataflow::{RunClock, is_served};
 use sage_dsl::plan::Plan;
 use sage_lab::results::{Outcome, Verdict};
 use serde_json::{Value, json};
@@ -31,6 +31,9 @@ use self::folder::cut_half_line;
 pub(crate) use self::folder::{Folder, LOCK, OWN_FILES, new_folder};
 pub(crate) use self::metrics::SCHEMA;
 use self::metrics::partial;
+
+/// Where rows of a sink go that answers requests.
+const ANSWERS: &str = "answers to clients";
 
 /// Arrivals of a run that was not told how: each record arrives when there is room for it.
 const AS_TAKEN: &str = "as_taken";
@@ -97,20 +100,24 @@ impl Report<'_> {
         // What is committed is what there is; events may have been lost with a worker, or have told
         // of what was not committed any more.
         let commit = commit::read(self.out)?;
+        summary.counts.tasks_in += course.broken_off;
         summary.counts = committed(summary.counts, commit.outcomes);
         // A run that ended before its time goes on from its parts.
         let ended = whole && !course.interrupted && summary.counts.tasks_pending == 0;
-        let finished = ended || reads_stdin(self.plan());
+        // Requests are not asked a second time.
+        let served = is_served(self.plan()) && course.failure.is_none();
+        let finished = ended || served || reads_stdin(self.plan());
         let mut files = Vec::new();
         for (i, sink) in self.plan().sinks.iter().enumerate() {
-            if let Some(name) = file_name(sink) {
-                let joined = join_parts(self.out, &name, &header(sink), &commit, finished)?;
+            if let Some((name, joined)) = join_sink(self.out, sink, &commit, finished)? {
                 files.push((self.out.join(name).display().to_string(), joined.rows));
             } else if let Some((topic, rows)) = published(sink, &commit) {
                 files.push((format!("topic {topic}"), rows));
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
-                files.push(("standard output".to_owned(), rows));
+                let printed = sink.kind == "stdout";
+                let place = if printed { "standard output" } else { ANSWERS };
+                files.push((place.to_owned(), rows));
             }
         }
         join_parts(self.out, sage_dataflow::DEAD_LETTERS, b"", &commit, finished)?;
@@ -119,7 +126,12 @@ impl Report<'_> {
                 cut_half_line(&self.out.join(name))?;
             }
         }
-        let exit = exit_of(course, &summary, self.options().tasks);
+        let exit = if served && summary.counts.tasks_pending == 0 {
+            // It ends when it is told to, and each client knows what became of its request.
+            Exit::Complete
+        } else {
+            exit_of(course, &summary, self.options().tasks)
+        };
         let mut metrics = self.metrics(course, &summary, wall, exit)?;
         let verdicts = objectives(self.plan(), &metrics);
         if let Some(fields) = metrics.as_object_mut().filter(|_| !verdicts.is_empty()) {
