@@ -24,6 +24,8 @@ pub(crate) struct File {
     pub(crate) items: Vec<Item>,
     /// Names that broken items would have declared; uses of them are not reported.
     pub(crate) poisoned: Vec<String>,
+    /// It has an edition line.
+    pub(crate) edition: bool,
     /// There is an experiment in it, if only a broken one.
     pub(crate) studies: bool,
 }
@@ -43,6 +45,7 @@ pub(crate) enum Item {
     Flow(Flow),
     Schedule(Block),
     Slo(Slo),
+    Measure(Measure),
     Experiment(Experiment),
     Test(Test),
 }
@@ -252,6 +255,23 @@ pub(crate) struct Slo {
     pub(crate) objectives: Vec<Expr>,
     /// The word.
     pub(crate) span: Span,
+}
+
+/// `measure to sink every interval { figure ... }`.
+#[derive(Debug)]
+pub(crate) struct Measure {
+    pub(crate) to: Call,
+    pub(crate) every: Option<Expr>,
+    pub(crate) figures: Vec<Figure>,
+    /// The word.
+    pub(crate) span: Span,
+}
+
+/// `latency.p99 by node`.
+#[derive(Debug)]
+pub(crate) struct Figure {
+    pub(crate) name: Name,
+    pub(crate) by: Vec<Name>,
 }
 
 #[derive(Debug)]

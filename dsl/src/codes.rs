@@ -2,20 +2,24 @@
 //!
 //! Codes are stable and **never reused**: scripts and searches depend on them. S01 is syntax, S02
 //! names, S03 types, S04 flows, S05 what lies outside (endpoints, sources, settings), S06 experiments
-//! and objectives, S07 tests.
+//! and objectives, S07 tests, S08 measurements.
 
 mod experiments;
+mod measures;
 mod programs;
 mod tests;
 
 use experiments::EXPERIMENTS;
+use measures::MEASURES;
 use programs::PROGRAMS;
 use tests::TESTS;
 
-const BOOKS: [&[Code]; 3] = [PROGRAMS, EXPERIMENTS, TESTS];
+const BOOKS: [&[Code]; 4] = [PROGRAMS, EXPERIMENTS, TESTS, MEASURES];
 
-const ALL: [Code; PROGRAMS.len() + EXPERIMENTS.len() + TESTS.len()] = {
-    let mut all = [PROGRAMS[0]; PROGRAMS.len() + EXPERIMENTS.len() + TESTS.len()];
+const COUNT: usize = PROGRAMS.len() + EXPERIMENTS.len() + TESTS.len() + MEASURES.len();
+
+const ALL: [Code; COUNT] = {
+    let mut all = [PROGRAMS[0]; COUNT];
     let (mut book, mut page, mut at) = (0, 0, 0);
     while at < all.len() {
         if page == BOOKS[book].len() {
@@ -59,7 +63,6 @@ pub(crate) const TOO_DEEP: &str = "S0114";
 pub(crate) const FILE_TOO_LARGE: &str = "S0115";
 pub(crate) const NUMBER_RANGE: &str = "S0116";
 pub(crate) const NOT_SUPPORTED: &str = "S0117";
-pub(crate) const SYNTAX_ONLY: &str = "S0118";
 pub(crate) const NO_EDITION: &str = "S0119";
 pub(crate) const UNKNOWN_EDITION: &str = "S0120";
 pub(crate) const BAD_ESCAPE: &str = "S0121";
@@ -157,6 +160,8 @@ pub(crate) const BAD_GIVEN: &str = "S0703";
 pub(crate) const BAD_MOCK: &str = "S0704";
 pub(crate) const BAD_FAULT: &str = "S0705";
 pub(crate) const UNMET: &str = "S0706";
+pub(crate) const UNKNOWN_MEASURE: &str = "S0801";
+pub(crate) const BAD_MEASURE: &str = "S0802";
 
 const fn page(code: &'static str, title: &'static str, explanation: &'static str) -> Code {
     Code { code, title, explanation }

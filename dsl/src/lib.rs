@@ -29,6 +29,7 @@ mod literal;
 mod load;
 mod lower;
 pub mod manual;
+pub mod measures;
 mod parse;
 mod path;
 pub mod plan;
@@ -41,6 +42,7 @@ mod suggest;
 pub mod symbols;
 pub mod testing;
 pub mod types;
+pub mod units;
 
 pub use aggregates::{AGGREGATES, AggregateSpec, find_aggregate};
 pub use check::check_catalog;

@@ -5,6 +5,9 @@
 
 use crate::codes;
 use crate::types::Value;
+use crate::units::{DURATIONS, SIZES};
+
+pub(crate) use crate::units::{show_duration, show_size};
 
 /// A literal that could not be read.
 #[derive(Debug)]
@@ -14,20 +17,6 @@ pub(crate) struct LiteralError {
     pub(crate) help: Option<String>,
     pub(crate) fix: Option<String>,
 }
-
-const NANOSECOND_UNITS: &[(&str, i64)] = &[
-    ("ns", 1),
-    ("us", 1_000),
-    ("ms", 1_000_000),
-    ("s", 1_000_000_000),
-    ("m", 60_000_000_000),
-    ("min", 60_000_000_000),
-    ("h", 3_600_000_000_000),
-    ("d", 86_400_000_000_000),
-];
-
-const BYTE_UNITS: &[(&str, u64)] =
-    &[("B", 1), ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40)];
 
 /// Spellings of units from elsewhere.
 const OTHER_SPELLINGS: &[(&str, &str)] = &[
@@ -61,8 +50,8 @@ const OTHER_SPELLINGS: &[(&str, &str)] = &[
 /// Whether `word` may follow a number.
 pub(crate) fn is_unit(word: &str) -> bool {
     matches!(word, "tokens" | "token" | "%")
-        || NANOSECOND_UNITS.iter().any(|(unit, _)| *unit == word)
-        || BYTE_UNITS.iter().any(|(unit, _)| *unit == word)
+        || DURATIONS.iter().any(|(unit, _)| *unit == word)
+        || SIZES.iter().any(|(unit, _)| *unit == word)
 }
 
 /// Reads a number with its unit, as the grammar's `number` cuts it.
@@ -95,12 +84,12 @@ pub(crate) fn number(text: &str) -> Result<Value, LiteralError> {
         "tokens" | "token" => Ok(Value::Tokens(integer()?)),
         "/Mtok" => Ok(Value::Float(real)),
         unit if unit.starts_with('/') => {
-            let per = NANOSECOND_UNITS.iter().find(|(name, _)| *name == &unit[1..]);
+            let per = DURATIONS.iter().find(|(name, _)| *name == &unit[1..]);
             let nanos = per.map_or(1_000_000_000, |(_, nanos)| *nanos);
             Ok(Value::Rate(real / (nanos as f64 / 1e9)))
         }
         unit => {
-            if let Some((_, nanos)) = NANOSECOND_UNITS.iter().find(|(name, _)| *name == unit) {
+            if let Some((_, nanos)) = DURATIONS.iter().find(|(name, _)| *name == unit) {
                 return match whole {
                     Some(n) => {
                         n.checked_mul(*nanos).map(Value::Duration).ok_or_else(|| too_large(text))
@@ -108,7 +97,7 @@ pub(crate) fn number(text: &str) -> Result<Value, LiteralError> {
                     None => Ok(Value::Duration(scaled(*nanos as f64)? as i64)),
                 };
             }
-            if let Some((_, bytes)) = BYTE_UNITS.iter().find(|(name, _)| *name == unit) {
+            if let Some((_, bytes)) = SIZES.iter().find(|(name, _)| *name == unit) {
                 return Ok(Value::Size(scaled(*bytes as f64)? as u64));
             }
             Err(unknown_unit(digits, unit))
@@ -208,25 +197,6 @@ pub(crate) fn dedent(quoted: &str) -> String {
         out.pop();
     }
     out.join("\n")
-}
-
-/// A duration as a literal, in the largest unit that divides it.
-pub(crate) fn show_duration(nanos: i64) -> String {
-    let units = [("h", 3_600_000_000_000), ("min", 60_000_000_000), ("s", 1_000_000_000)];
-    let small = [("ms", 1_000_000), ("us", 1_000)];
-    for (unit, factor) in units.into_iter().chain(small) {
-        if nanos != 0 && nanos % factor == 0 {
-            return format!("{}{unit}", nanos / factor);
-        }
-    }
-    if nanos == 0 { "0s".to_owned() } else { format!("{nanos}ns") }
-}
-
-/// A size as a literal.
-pub(crate) fn show_size(bytes: u64) -> String {
-    let unit =
-        BYTE_UNITS.iter().rev().find(|(_, factor)| bytes != 0 && bytes.is_multiple_of(*factor));
-    unit.map_or_else(|| format!("{bytes}B"), |(name, factor)| format!("{}{name}", bytes / factor))
 }
 
 /// A constant as it would be written in a program.

@@ -81,7 +81,18 @@ pub(crate) fn load(
     while next < sources.files.len() {
         let file = next as u32;
         let (mut tree, found) = parse::file(file, &sources.files[next].text);
-        diagnostics.extend(found);
+        let empty = tree.items.is_empty() && tree.imports.is_empty() && !tree.edition;
+        let foreign = next > 0 && empty && found.iter().any(Diagnostic::is_error);
+        if foreign && let Some(span) = first_import(&places, file) {
+            let message = format!("`{}` is no sage program", sources.files[next].path);
+            diagnostics.push(Diagnostic::error(codes::IMPORT_FAILED, span, message).help(
+                "a program begins with `sage 1`; data is read by a source, as in \
+                 `source rows: Row from csv(\"rows.csv\")`",
+            ));
+            tree.poisoned.push("*".to_owned());
+        } else {
+            diagnostics.extend(found);
+        }
         let mut edges = Vec::new();
         let mut written = Vec::new();
         for import in &tree.imports {
@@ -124,6 +135,11 @@ pub(crate) fn load(
     }
     cycles(&places, sources, diagnostics);
     Loaded { files, imports }
+}
+
+/// Where a file is imported first.
+fn first_import(places: &[Vec<(u32, Span)>], file: u32) -> Option<Span> {
+    places.iter().flatten().find(|(to, _)| *to == file).map(|(_, span)| *span)
 }
 
 /// Says which imports lead back to a file that is being imported; `places[f]` are the imports of

@@ -40,6 +40,7 @@ fn shared() -> Vec<(&'static str, &'static str)> {
         ("pipelines/common.sage", include_str!("corpus/common.sage")),
         ("pipelines/other.sage", include_str!("corpus/other.sage")),
         ("pipelines/llm.sage", include_str!("corpus/llm.sage")),
+        ("pipelines/rows.csv", include_str!("corpus/rows.csv")),
         ("other/llm.sage", include_str!("corpus/llm.sage")),
         ("pipelines/broken.sage", include_str!("corpus/broken.sage")),
     ]

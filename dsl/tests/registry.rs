@@ -128,3 +128,18 @@ fn a_stage_that_takes_no_such_values_says_so_in_its_own_words() {
         "error[S0411] pipelines/x.sage:7:13 nothing can be made of string\n    at \"picky(.id)\""
     );
 }
+
+#[test]
+fn every_figure_of_measure_blocks_stands_in_the_documentation() {
+    use sage_dsl::measures::MEASURES;
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/measurement.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    for spec in MEASURES {
+        let by: Vec<&str> = spec.by.iter().map(|dimension| dimension.word()).collect();
+        let or_none = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+        let (unit, by) = (or_none(spec.unit.to_owned()), or_none(by.join(", ")));
+        let row = format!("| `{}` | {unit} | {by} | {} |", spec.name, spec.doc);
+        assert!(text.contains(&row), "docs/measurement.md lacks this row:\n{row}");
+    }
+    assert!(MEASURES.is_sorted_by_key(|spec| spec.name));
+}

@@ -7,8 +7,36 @@ use super::{Checker, Scope};
 use crate::ast::{self, ExprKind};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::plan::{EmitPlan, Expr};
+use crate::plan::{Column, EmitPlan, Expr};
 use crate::types::{Field, RecordType, Type};
+
+/// What is in sight for a sink with a type of its own: its fields, if all of them are there.
+fn chosen(record: &RecordType, scope: &Scope<'_>) -> Option<(RecordType, Vec<Expr>)> {
+    let value = |field: &Field| {
+        let named = |column: &Column| column.name == field.name && column.ty == field.ty;
+        scope.columns.iter().position(named).map(Expr::Column)
+    };
+    let values = record.fields.iter().map(value).collect::<Option<Vec<_>>>()?;
+    Some((record.clone(), values))
+}
+
+/// What a record lacks of another, and what it has besides.
+fn differences(found: &RecordType, wanted: &RecordType) -> Option<String> {
+    let other = wanted.fields.iter().find_map(|want| {
+        let (_, have) = found.field(&want.name)?;
+        (!fits(&have.ty, &want.ty))
+            .then(|| format!("its `{}` is {}, and `{}` is sent", want.name, want.ty, have.ty))
+    });
+    let missing = wanted.fields.iter().find(|want| found.field(&want.name).is_none());
+    let missing = missing.map(|field| format!("it has `{}`, which is not sent", field.name));
+    let more = found.fields.iter().find(|have| wanted.field(&have.name).is_none());
+    let more = more.map(|field| format!("`{}` is sent, which it has not", field.name));
+    let said: Vec<String> = [other, missing, more].into_iter().flatten().collect();
+    (!said.is_empty()).then(|| {
+        let said = said.join("; ");
+        format!("{said}; write its fields out: `emit {{ name: value }} into ...`, or declare another sink")
+    })
+}
 
 impl Checker<'_> {
     /// The emit without its condition, which is beside it. `key` is the position of the source's
@@ -36,9 +64,11 @@ impl Checker<'_> {
                     "sink `{}` takes {}, found {}",
                     emit.sink.text, known.name, record.name
                 );
-                self.report(Diagnostic::error(codes::EMITS_DIFFER, span, message).help(
-                    "all emits into a sink send one record type; declare another sink for another",
-                ));
+                let help = differences(&record, &known).unwrap_or_else(|| {
+                    "all emits into a sink send one record type; declare another sink for another"
+                        .to_owned()
+                });
+                self.report(Diagnostic::error(codes::EMITS_DIFFER, span, message).help(help));
                 return None;
             }
             Some(_) => {}
@@ -77,6 +107,13 @@ impl Checker<'_> {
         declared: Option<&RecordType>,
     ) -> Option<(RecordType, Vec<Expr>)> {
         let Some(written) = &emit.record else {
+            // Of a step with mistakes not all columns are known, and that has been said.
+            if scope.poisoned.iter().any(|name| name == "*") {
+                return None;
+            }
+            if let Some(chosen) = declared.and_then(|record| chosen(record, scope)) {
+                return Some(chosen);
+            }
             // Columns of other paths begin with a dot.
             let in_sight =
                 || scope.columns.iter().enumerate().filter(|(_, it)| !it.name.starts_with('.'));

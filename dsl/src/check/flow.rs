@@ -24,6 +24,8 @@ pub(crate) struct Draft {
     pub(crate) schedule: SchedulePlan,
     /// Place of its `slo` block.
     pub(crate) slo: Option<Span>,
+    /// Places of its `measure` blocks.
+    pub(crate) measures: Vec<Span>,
 }
 
 impl<'a> Checker<'a> {
@@ -69,6 +71,7 @@ impl<'a> Checker<'a> {
             columns,
             schedule,
             slo: self.names.slo(file).map(|slo| slo.span),
+            measures: self.names.measures(file),
         })
     }
 

@@ -4,6 +4,7 @@ use super::fit::{convert, fits, narrowed, unify};
 use super::names::Decl;
 use super::typed::{Shape, Typed};
 use super::{Checker, Lazy, Place, Scope};
+use crate::aggregates::find_aggregate;
 use crate::ast::{self, ExprKind};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -129,6 +130,17 @@ impl<'a> Checker<'a> {
                 Diagnostic::error(codes::WRONG_DECLARATION, span, message)
                     .also(declared, "declared here"),
             );
+            return;
+        }
+        if let Some(aggregate) = find_aggregate(name) {
+            let text = super::step::one_line(self.input.sources.text(call.span));
+            let message = format!("`{name}` is an aggregate: it is of many records, not of one");
+            let help = format!(
+                "write it in a group, as in `group {{ n: {text} }}` or `group by key {{ n: {text} }}`: \
+                 {}",
+                aggregate.doc
+            );
+            self.report(Diagnostic::error(codes::UNKNOWN_CALL, span, message).help(help));
             return;
         }
         let stages = self.input.catalog.stages.iter().map(|spec| spec.signature.name);

@@ -37,7 +37,7 @@ impl<'a> Checker<'a> {
         if !self.relates_here("group", group.span, level) {
             return;
         }
-        let before = self.failed();
+        let before = self.diagnostics.len();
         let mut columns: Vec<Column> = Vec::new();
         let mut keys = Vec::new();
         for key in &group.keys {
@@ -68,7 +68,7 @@ impl<'a> Checker<'a> {
         }
         let text = one_line(self.input.sources.text(group.span));
         let line = self.line(group.span);
-        if !before && self.failed() {
+        if self.diagnostics[before..].iter().any(Diagnostic::is_error) || self.full() {
             // What is missing is reported; uses of it are not.
             body.poisoned.push("*".to_owned());
             let names = group.aggregates.entries.iter().map(|entry| entry.key.text.clone());
@@ -127,7 +127,10 @@ fn placed(
     let mut gathered = Gathered::default();
     let mut place = |typed: Typed| if first { gathered.place(typed) } else { typed.expr };
     let mut keys: Vec<Expr> = keys.into_iter().map(&mut place).collect();
-    let window = window.map(|it| WindowPlan { at: place(it.at), size: it.size, every: it.every });
+    let window = window.map(|it| {
+        let (size, every, ty) = (it.size, it.every, it.ty);
+        WindowPlan { at: place(it.at), size, every, ty }
+    });
     let mut plans: Vec<AggregatePlan> = Vec::new();
     for (name, text, counted) in aggregates {
         plans.push(AggregatePlan {

@@ -46,7 +46,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The catalog's entry for a call, or a message that there is none.
-    fn signature(
+    pub(super) fn signature(
         &mut self,
         call: &ast::Call,
         known: &[&'static Signature],

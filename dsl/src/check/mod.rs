@@ -29,6 +29,7 @@ mod group;
 mod join;
 mod leaf;
 mod matching;
+mod measure;
 mod mention;
 mod merge;
 mod names;
@@ -246,6 +247,7 @@ impl<'a> Checker<'a> {
         self.check_indexes();
         self.check_sinks();
         let objectives = self.check_slos();
+        let measures = self.check_measures();
         let flows = std::mem::take(&mut self.names.flows);
         let drafts: Vec<_> =
             flows.iter().filter_map(|(file, flow)| self.flow(*file, flow)).collect();
@@ -263,6 +265,12 @@ impl<'a> Checker<'a> {
                 sinks: self.sinks.clone(),
                 schedule: draft.schedule,
                 slo: draft.slo.and_then(|at| objectives.get(&at)).cloned().unwrap_or_default(),
+                measures: draft
+                    .measures
+                    .iter()
+                    .filter_map(|at| measures.get(at))
+                    .cloned()
+                    .collect(),
                 columns: draft.columns,
                 params: params.clone(),
             })

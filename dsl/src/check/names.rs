@@ -58,6 +58,8 @@ pub(crate) struct Names<'a> {
     pub(crate) flows: Vec<(u32, &'a ast::Flow)>,
     pub(crate) schedules: Vec<(u32, &'a ast::Block)>,
     pub(crate) slos: Vec<(u32, &'a ast::Slo)>,
+    /// A file may have several.
+    pub(crate) measures: Vec<(u32, &'a ast::Measure)>,
     /// Those of the main file; of imported files they are not run.
     pub(crate) experiments: Vec<&'a ast::Experiment>,
     /// Those of the main file.
@@ -97,6 +99,7 @@ impl<'a> Names<'a> {
         names.flows.sort_by_key(|(file, _)| place(*file));
         names.schedules.sort_by_key(|(file, _)| place(*file));
         names.slos.sort_by_key(|(file, _)| place(*file));
+        names.measures.sort_by_key(|(file, _)| place(*file));
         // Imported flows run only when the main file has none of its own.
         if names.flows.iter().any(|(file, _)| *file == main) {
             names.flows.retain(|(file, _)| *file == main);
@@ -176,6 +179,7 @@ impl<'a> Names<'a> {
                     self.slos.push((file, slo));
                 }
             }
+            Item::Measure(measure) => self.measures.push((file, measure)),
             Item::Experiment(it) if file == self.main => {
                 let same = self.experiments.iter().find(|other| other.name.text == it.name.text);
                 if let Some(other) = same {
@@ -232,6 +236,7 @@ impl<'a> Names<'a> {
         self.types.retain(|_, (_, decl)| matches!(decl, TypeDecl::Enum(_)));
         dropped.extend(self.schedules.drain(..).map(|(_, block)| (block.span, "schedule", false)));
         dropped.extend(self.slos.drain(..).map(|(_, slo)| (slo.span, "slo", false)));
+        dropped.extend(self.measures.drain(..).map(|(_, it)| (it.span, "measure", false)));
         for (span, name, param) in dropped {
             let message = format!("`{name}` has no effect on the jobs of the experiments");
             let help = if param {
@@ -253,6 +258,14 @@ impl<'a> Names<'a> {
     /// The objectives of a flow of `file`, chosen in the same way.
     pub(crate) fn slo(&self, file: u32) -> Option<&'a ast::Slo> {
         self.nearest(&self.slos, file)
+    }
+
+    /// What is measured of a flow of `file`: all blocks of the file whose are chosen in the same way.
+    pub(crate) fn measures(&self, file: u32) -> Vec<Span> {
+        let files: Vec<(u32, u32)> = self.measures.iter().map(|(file, _)| (*file, *file)).collect();
+        let chosen = self.nearest(&files, file);
+        let blocks = self.measures.iter().filter(|(file, _)| Some(*file) == chosen);
+        blocks.map(|(_, block)| block.span).collect()
     }
 
     fn nearest<T: Copy>(&self, found: &[(u32, T)], file: u32) -> Option<T> {

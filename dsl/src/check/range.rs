@@ -19,6 +19,9 @@ impl Checker<'_> {
                 format!("`{name}` is a whole number from 0")
             }
             (Kind::Float, Value::Float(x)) if *x < 0.0 => format!("`{name}` is not negative"),
+            (Kind::Duration, Value::Duration(0)) if name == "timeout" => {
+                "`timeout` is longer than nothing: every call would be too late".to_owned()
+            }
             (Kind::Duration, Value::Duration(nanos)) if *nanos < 0 => {
                 format!("`{name}` is not negative")
             }

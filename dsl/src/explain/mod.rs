@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use crate::catalog::StageClass;
 use crate::literal::{show, show_args, show_duration};
-use crate::plan::{EmitPlan, Node, Plan, SourcePlan, Turn};
+use crate::plan::{EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SourcePlan, Turn};
 
 use tree::Tree;
 
@@ -102,6 +102,9 @@ pub fn explain(plan: &Plan) -> String {
     for endpoint in &plan.endpoints {
         line(&mut out, 0, &endpoint::text(endpoint));
     }
+    for measure in &plan.measures {
+        line(&mut out, 0, &measure_text(measure));
+    }
     for objective in &plan.slo {
         line(&mut out, 0, &format!("objective {} (line {})", objective.text, objective.line));
     }
@@ -179,6 +182,18 @@ fn schedule_text(plan: &Plan) -> String {
     }
     text.push_str(", exchange: by decision of the scheduler");
     text
+}
+
+fn measure_text(measure: &MeasurePlan) -> String {
+    let figures: Vec<String> = measure.figures.iter().map(FigurePlan::text).collect();
+    format!(
+        "measure {} every {} into {}({}) (line {})",
+        figures.join("; "),
+        show_duration(i64::try_from(measure.every_ns).unwrap_or(i64::MAX)),
+        measure.kind,
+        show_args(&measure.args),
+        measure.line
+    )
 }
 
 fn emit_text(plan: &Plan, emit: &EmitPlan) -> String {

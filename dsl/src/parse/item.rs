@@ -35,7 +35,10 @@ impl Reader<'_> {
             }
         }
         match pair.as_rule() {
-            Rule::edition => self.edition(pair, first),
+            Rule::edition => {
+                tree.edition = true;
+                self.edition(pair, first);
+            }
             Rule::import => tree.imports.extend(self.import(pair)),
             Rule::param => tree.items.push(Item::Param(self.param(pair))),
             Rule::type_def => tree.items.push(Item::Type(self.type_def(pair))),
@@ -63,7 +66,7 @@ impl Reader<'_> {
                 tree.items.extend(self.experiment(pair).map(Item::Experiment));
             }
             Rule::test => tree.items.extend(self.test(pair).map(Item::Test)),
-            Rule::measure => self.skipped(pair),
+            Rule::measure => tree.items.extend(self.measure(pair).map(Item::Measure)),
             Rule::bad_item => {
                 tree.studies |= pair.as_str().starts_with("experiment");
                 self.bad_item(&pair, &mut tree.poisoned);
@@ -276,32 +279,5 @@ impl Reader<'_> {
             }
         }
         None
-    }
-
-    /// Blocks of the language that this version reads but does not run.
-    fn skipped(&mut self, pair: Pair<'_, Rule>) {
-        let word = pair.as_str().split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or("");
-        let start = self.span(&pair);
-        let span = crate::span::Span { end: start.start + word.len() as u32, ..start };
-        // In an imported file it would not be run in any version.
-        if self.file == 0 {
-            let message = format!("`{word}` blocks are checked for syntax only in this version");
-            self.report(
-                Diagnostic::warning(codes::SYNTAX_ONLY, span, message)
-                    .help("it has no effect on a run"),
-            );
-        }
-        let mut inside = vec![pair];
-        while let Some(pair) = inside.pop() {
-            match pair.as_rule() {
-                Rule::bad_entry => self.bad_entry(&pair, "an entry is `name: value`"),
-                Rule::bad_step => self.bad_step(&pair),
-                _ => {
-                    let mut parts: Vec<_> = pair.into_inner().collect();
-                    parts.reverse();
-                    inside.extend(parts);
-                }
-            }
-        }
     }
 }

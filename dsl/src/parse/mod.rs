@@ -9,6 +9,7 @@ mod experiment;
 mod expression;
 mod flow;
 mod item;
+mod measure;
 mod recover;
 mod test;
 

@@ -11,6 +11,7 @@
 
 mod expression;
 mod index;
+mod measure;
 mod relation;
 mod turn;
 
@@ -22,6 +23,7 @@ use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
 pub use index::{IndexPlan, SearchPlan};
+pub use measure::{FigurePlan, MeasurePlan};
 pub use relation::{
     Aggregate, AggregatePlan, ComputePlan, DedupPlan, GroupPlan, JoinPlan, LatestPlan,
     RelationPlan, RelationStep, WindowPlan,
@@ -50,6 +52,9 @@ pub struct Plan {
     /// Objectives of the `slo` block, conditions over the columns of one run's results.
     #[serde(default)]
     pub slo: Vec<Claim>,
+    /// Figures that are written while it runs.
+    #[serde(default)]
+    pub measures: Vec<MeasurePlan>,
     /// Every column of the record in flight: source fields, then stages.
     pub columns: Vec<Column>,
     /// Values of all `param`s after `--set`, for reports.

@@ -111,6 +111,8 @@ pub struct WindowPlan {
     pub size: i64,
     /// From the begin of one to the begin of the next.
     pub every: i64,
+    /// Type of `at`, and of begin and end.
+    pub ty: Type,
 }
 
 /// `group by key { name: aggregate }`.

@@ -77,11 +77,12 @@ impl<'a> Walk<'a> {
             Item::Index(it) => (&it.name, SymbolKind::Index),
             Item::Prompt(it) => (&it.name, SymbolKind::Prompt),
             Item::Fn(it) => (&it.name, SymbolKind::Function),
-            Item::Flow(it) => {
-                self.announce_steps(&it.name.text, &it.steps);
-                return;
-            }
-            Item::Schedule(_) | Item::Slo(_) | Item::Test(_) | Item::Experiment(_) => return,
+            Item::Flow(it) => return self.announce_steps(&it.name.text, &it.steps),
+            Item::Schedule(_)
+            | Item::Slo(_)
+            | Item::Measure(_)
+            | Item::Test(_)
+            | Item::Experiment(_) => return,
         };
         self.declared.entry(&name.text).or_insert(kind);
     }
@@ -225,6 +226,7 @@ impl<'a> Walk<'a> {
             }
             Item::Schedule(block) => self.block(block, nowhere),
             Item::Slo(_) => {}
+            Item::Measure(it) => it.every.iter().for_each(|expr| self.expr(expr, nowhere)),
             Item::Test(it) => self.test(it),
             Item::Experiment(it) => self.experiment(it),
         }

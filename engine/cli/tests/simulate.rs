@@ -135,6 +135,35 @@ fn every_record_has_the_tokens_and_the_outcome_of_a_run() {
     assert_eq!(twin["backend"], "twin");
 }
 
+/// The sum of a figure over all rows of a `measure` block.
+fn sum(folder: &Path, figure: &str) -> u64 {
+    let text = std::fs::read_to_string(folder.join("figures.csv")).unwrap();
+    let rows = text.lines().skip(1).map(|line| line.split(',').collect::<Vec<_>>());
+    let of = rows.filter(|row| row[1] == figure).map(|row| row[5].parse::<f64>().unwrap());
+    of.sum::<f64>().round() as u64
+}
+
+#[test]
+fn figures_of_all_intervals_are_those_of_the_whole_in_a_run_and_in_the_twin() {
+    let measured = format!(
+        "{FLOW}measure to csv(\"figures.csv\") every 100ms {{\n  tasks_ok by node, tasks_in\n  \
+         prompt_tokens by node, stage\n  latency.p99, tasks_dead\n}}\n"
+    );
+    for verb in ["run", "simulate"] {
+        let sage = Sage::new().file("f.sage", measured.clone());
+        let done =
+            sage.args(&format!("{verb} f.sage --workers 2 --seed 5 --out out")).go().exits(3);
+        let metrics = done.metrics();
+        for name in ["tasks_ok", "tasks_in", "prompt_tokens", "tasks_dead"] {
+            let whole = metrics[name].as_u64().unwrap();
+            assert_eq!(sum(&done.out, name), whole, "{name} of {verb}");
+        }
+        let text = std::fs::read_to_string(done.out.join("figures.csv")).unwrap();
+        assert!(text.starts_with("at_s,measure,unit,node,stage,value\n"), "{text}");
+        assert!(text.contains(",prompt_tokens,tokens,1,plain,"), "{text}");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_bytes_and_another_one_does_not() {
     let flow = FLOW.replace("fifo", "random");

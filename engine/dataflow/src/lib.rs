@@ -21,6 +21,7 @@ mod decisions;
 pub mod demand;
 mod dispatcher;
 mod error;
+mod figures;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -50,6 +51,7 @@ pub(crate) use registry::registry;
 pub use clock::{RunClock, VirtualTime};
 pub use decisions::DECISIONS;
 pub use error::DataflowError;
+pub use figures::Figures;
 pub use operators::TASKS;
 pub use outlets::DEAD_LETTERS;
 pub use rehearse::{World, rehearse};

@@ -36,6 +36,9 @@ pub struct Task {
 /// Class of a record whose time was up.
 pub(crate) const DEADLINE: &str = "deadline";
 
+/// Class of a record or row of which an expression cannot be computed.
+pub(crate) const EXPRESSION: &str = "expression";
+
 /// A record that failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Dead {

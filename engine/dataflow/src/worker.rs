@@ -26,6 +26,7 @@ use crate::clock::{Clock, RunClock};
 use crate::commit::{self, Commit, Outcomes};
 use crate::context::{Context, Intake};
 use crate::error::DataflowError;
+use crate::figures::Figures;
 use crate::operators::{Measurements, Slots};
 use crate::outlets::{Outlets, Writer};
 use crate::rehearse::{self, World};
@@ -246,6 +247,8 @@ pub(crate) fn one(
     setup.reporter.ready();
 
     let rounds = relation::in_rounds(&context.plan);
+    let often = context.plan.measures.iter().map(|it| Duration::from_nanos(it.every_ns)).min();
+    let usual = often.unwrap_or(TICK).min(TICK);
     let mut last_round = 0;
     let mut told = false;
     let mut last_tick = 0;
@@ -253,7 +256,7 @@ pub(crate) fn one(
         if let (Clock::Virtual(clock), Some(world)) = (&context.clock, world) {
             rehearse::turn(worker, clock, world)?;
         } else {
-            let tick = if begin.is_some() { HELD } else { TICK };
+            let tick = if begin.is_some() { HELD } else { usual };
             worker.step_or_park((first || rounds).then_some(tick));
         }
         if rounds && context.clock.now_ns().saturating_sub(last_round) >= ROUND_NS {
@@ -271,7 +274,7 @@ pub(crate) fn one(
         }
         let Some(measurements) = &measurements else { continue };
         let now = context.clock.now_ns();
-        if now - last_tick < TICK.as_nanos() as u64 {
+        if now - last_tick < usual.as_nanos() as u64 {
             continue;
         }
         last_tick = now;
@@ -284,7 +287,8 @@ pub(crate) fn one(
             timeline.add(measurements.pending.drain(..), now);
         }
         setup.reporter.progress(progress(&measurements, &earlier, now));
-        if let Err(error) = measurements.flush() {
+        let figures = measurements.write_figures(now, false);
+        if let Err(error) = figures.and_then(|()| measurements.flush()) {
             context.fail(error);
         }
     }
@@ -303,6 +307,7 @@ pub(crate) fn one(
     if let Some(measurements) = measurements {
         let mut measurements = measurements.borrow_mut();
         measurements.take_own(&context);
+        measurements.write_figures(context.clock.now_ns(), true)?;
         measurements.flush()?;
         let mut summary = measurements.recorder.finish();
         summary.counts = with(summary.counts, &earlier);
@@ -329,7 +334,9 @@ fn measurements(
         (0..nodes).map(|node| u64::from(settings.slots_of(node, &context.plan))).sum();
     config.prices = prices(&context.plan);
     config.deadline_ns = context.plan.schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
-    Ok(Rc::new(RefCell::new(Measurements::create(&settings.out, config, earlier)?)))
+    let figures = Figures::create(&context.plan, &settings.out, nodes, settings.generation > 1)?;
+    let made = Measurements::create(&settings.out, config, figures, earlier)?;
+    Ok(Rc::new(RefCell::new(made)))
 }
 
 /// What the tokens of each stage's calls cost.

@@ -154,7 +154,7 @@ fn a_stopped_run_goes_on_and_leaves_the_groups_it_would_have_left() {
 }
 
 #[test]
-fn a_row_that_cannot_be_computed_ends_the_run_with_its_place() {
+fn a_row_that_cannot_be_computed_is_buried_with_its_place() {
     let program = r#"sage 1
 type Row { id: int @key }
 source rows: Row from generate(count: 50)
@@ -165,6 +165,14 @@ flow f {
   stage share = 100 / .n
   emit { share: share } into shares
 }"#;
-    let failure = Run::new(program).workers(2).go().failure.unwrap();
-    assert!(failure.contains("stage `share` (line 8), over all records"), "{failure}");
+    let left = Run::new(program).workers(2).go();
+    assert_eq!((left.failure.as_deref(), left.dead_rows), (None, 3));
+    for letter in left.dead() {
+        assert_eq!(letter["place"], "stage `share` (line 8), over all records");
+        assert_eq!(
+            (&letter["columns"]["n"], &letter["task"]),
+            (&0.into(), &serde_json::Value::Null)
+        );
+    }
+    assert_eq!(left.lines("shares.csv"), ["share"]);
 }

@@ -109,6 +109,52 @@ schedule {{ policy: random, slots: 4 }}"#,
     }
 }
 
+#[test]
+fn a_row_that_cannot_be_computed_is_a_dead_letter_and_no_others_are_missing() {
+    let rows: String = (0..300)
+        .map(|n| format!("{{\"id\":{n},\"kind\":\"k{}\",\"took\":\"{}ms\"}}\n", n % 7, n % 7 * n))
+        .collect();
+    let (_kept, path) = with_file("rows.jsonl", &rows);
+    let program = format!(
+        r#"sage 1
+type Row {{ id: int @key, kind: string, took: duration }}
+source rows: Row from jsonl({})
+sink kinds to csv("kinds.csv")
+flow f {{
+  from rows
+  group by .kind {{ n: count(), low: min(.id), longest: max(.took) }}
+  stage share = 100 / (.low % 3)
+  emit {{ kind: .kind, share: share, longest: .longest }} into kinds
+}}
+schedule {{ policy: random, slots: 4 }}"#,
+        quoted(&path)
+    );
+    let mut lines = on_any_number(&program, "kinds.csv");
+    lines.retain(|line| line != "kind,share,longest");
+    let longest = |kind: u64| (0..300).filter(|n| n % 7 == kind).map(|n| n * kind).max().unwrap();
+    let shown = |kind: u64| match longest(kind) {
+        ms if ms % 1_000 == 0 => format!("{}s", ms / 1_000),
+        ms => format!("{ms}ms"),
+    };
+    let expected: Vec<String> =
+        [1, 2, 4, 5].map(|kind| format!("k{kind},{},{}", 100 / (kind % 3), shown(kind))).to_vec();
+    assert_eq!(lines, expected);
+    for workers in [1, 3] {
+        let left = Run::new(&program).workers(workers).go();
+        assert_eq!((left.failure.as_deref(), left.dead_rows), (None, 3));
+        let dead = left.read(sage_dataflow::DEAD_LETTERS);
+        let mut dead: Vec<&str> = dead.lines().collect();
+        dead.sort_unstable();
+        assert_eq!(
+            dead[1],
+            format!(
+                r#"{{"task":null,"stage":"share","class":"expression","attempts":1,"message":"division by zero","place":"stage `share` (line 8), over all records","columns":{{"kind":"k3","n":43,"low":3,"longest":"{}"}}}}"#,
+                shown(3)
+            )
+        );
+    }
+}
+
 const VERSIONS: u64 = 600;
 
 /// Insertions, updates and deletions of forty records.

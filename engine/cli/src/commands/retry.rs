@@ -146,7 +146,7 @@ fn retried(
         letters.rows.iter().take(SHOWN).for_each(|row| eprintln!("not retried: {row}"));
         if letters.rows.len() > SHOWN {
             let more = letters.rows.len() - SHOWN;
-            eprintln!("not retried: {more} more rows of the source that are no records");
+            eprintln!("not retried: {more} more rows that are no records of the source");
         }
     }
     if letters.records == 0 {
@@ -156,8 +156,8 @@ fn retried(
         }
         let rows = letters.rows.len();
         return Err(usage(format!(
-            "nothing to retry: all {rows} dead letters of `{file}` are rows that could not be read; \
-             mend the source and run it again"
+            "nothing to retry: all {rows} dead letters of `{file}` are rows that are no records of the \
+             source; mend the source or the program and run it again"
         )));
     }
     replace_source(plan, &std::path::absolute(folder.join(source_name(number)))?)?;
@@ -191,7 +191,7 @@ fn outcome_line(out: &Path, letters: &Letters) -> String {
     let mut line = format!("retried     {ok} of {} failed records succeeded", letters.records);
     if !letters.rows.is_empty() {
         let rows = letters.rows.len();
-        line.push_str(&format!("; {rows} rows of the source are no records and were not retried"));
+        line.push_str(&format!("; {rows} rows are no records of the source and were not retried"));
     }
     line + "\n"
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use sage_core::event::{Event, Kind};
 use sage_core::metrics::{Histogram, Price, Recorder, RecorderConfig, Summary, csv_header};
+use sage_dataflow::{DataflowError, Figures};
 use sage_dsl::plan::Plan;
 use sage_twin::Outcome;
 
@@ -38,7 +39,11 @@ struct Listener {
     recorder: Recorder,
     stages: Vec<Histogram>,
     start_ns: u64,
+    /// Of the last event.
+    now_ns: u64,
     table: Option<Table>,
+    figures: Figures,
+    failure: Option<DataflowError>,
 }
 
 /// `tasks.csv` of a job.
@@ -82,7 +87,21 @@ impl Listener {
         for _ in 0..unreadable {
             recorder.observe(&Event::new(Kind::Unreadable, u64::MAX, 0));
         }
-        Ok(Listener { recorder, stages: histograms, start_ns: job.start_ns, table })
+        // Without a folder there is no place for them.
+        let figures = folder
+            .map(|folder| Figures::create(&without_output(plan), folder, job.workers, false))
+            .transpose()
+            .map_err(usage_of)?
+            .unwrap_or_default();
+        Ok(Listener {
+            recorder,
+            stages: histograms,
+            start_ns: job.start_ns,
+            now_ns: 0,
+            table,
+            figures,
+            failure: None,
+        })
     }
 
     /// Times of a job count from its own beginning.
@@ -93,11 +112,24 @@ impl Listener {
             times.record(event.value, 1);
         }
         let at_ns = event.at_ns.saturating_sub(self.start_ns);
-        let row = self.recorder.observe(&Event { at_ns, job: 0, ..*event });
+        self.now_ns = self.now_ns.max(at_ns);
+        if let Err(error) = self.figures.advance(at_ns, &self.recorder) {
+            self.failure.get_or_insert(error);
+        }
+        let event = Event { at_ns, job: 0, ..*event };
+        let row = self.recorder.observe(&event);
+        self.figures.observe(&event, row.as_ref());
         if let (Some(row), Some(table)) = (row, &mut self.table) {
             table.write(&row.to_csv());
         }
     }
+}
+
+/// The standard output is for what the twin says.
+fn without_output(plan: &Plan) -> Plan {
+    let mut plan = plan.clone();
+    plan.measures.retain(|measure| measure.file().is_some());
+    plan
 }
 
 /// What the tokens of each stage's calls cost.
@@ -123,7 +155,9 @@ pub(crate) fn run(run: &TwinRun, worked: &Worked, folders: &[PathBuf]) -> anyhow
     };
     let outcome = sage_twin::simulate(&worked.model, &mut observe).map_err(usage_of)?;
     let mut jobs = Vec::new();
-    for (listener, job) in listeners.into_iter().zip(&outcome.jobs) {
+    for (mut listener, job) in listeners.into_iter().zip(&outcome.jobs) {
+        let written = listener.figures.finish(listener.now_ns, &listener.recorder);
+        listener.failure.take().map_or(written, Err).map_err(usage_of)?;
         let summary = listener.recorder.finish();
         listener.table.map(Table::finish).transpose()?;
         let wall_ns = job.finished_ns.saturating_sub(job.started_ns);

@@ -28,6 +28,7 @@ mod price;
 mod recorder;
 mod render;
 mod row;
+mod sampler;
 mod summary;
 mod warmup;
 
@@ -37,5 +38,6 @@ pub use price::{Price, Spent};
 pub use recorder::{Counts, NodeLoad, Recorder, RecorderConfig};
 pub use render::summary_text;
 pub use row::{TaskOutcome, TaskRow, csv_header};
+pub use sampler::{SAMPLE_HEADER, Sample, Sampler};
 pub use summary::{NodeSummary, StageSummary, Summary};
 pub use warmup::Warmup;

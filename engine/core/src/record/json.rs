@@ -11,6 +11,7 @@ use sage_dsl::types::{RecordType, Type};
 
 use super::datum::Datum;
 use super::pack::{pack, pack_list, pack_record, pack_value};
+use super::quantity::{real, show, whole};
 
 /// Why a JSON line is no record of the declared type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,7 +60,7 @@ pub fn json_row(out: &mut Vec<u8>, record: &RecordType, json: &[u8]) -> Result<(
 /// Parse any JSON value as `ty`.
 pub(super) fn parse_json(out: &mut Vec<u8>, ty: &Type, json: &[u8]) -> Result<(), String> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    ValueSeed { ty, out }
+    ValueSeed { ty, key: false, out }
         .deserialize(&mut deserializer)
         .and_then(|()| deserializer.end())
         .map_err(|error| plain(&error))
@@ -112,7 +113,7 @@ impl<'de> Visitor<'de> for RecordSeed<'_, '_> {
                 Some((position, field)) => {
                     let out = &mut self.fields[position];
                     out.clear();
-                    map.next_value_seed(ValueSeed { ty: &field.ty, out })
+                    map.next_value_seed(ValueSeed { ty: &field.ty, key: field.key, out })
                         .map_err(|error| in_field(&error, &field.name))?;
                 }
                 None => drop(map.next_value::<IgnoredAny>()?),
@@ -128,6 +129,8 @@ fn in_field<E: serde::de::Error>(error: &E, name: &str) -> E {
 
 struct ValueSeed<'t, 'o> {
     ty: &'t Type,
+    /// Whether it is the identity of its record.
+    key: bool,
     out: &'o mut Vec<u8>,
 }
 
@@ -173,12 +176,13 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
 
     fn visit_i64<E: serde::de::Error>(self, n: i64) -> Result<(), E> {
         match self.inner() {
+            Type::Size if n < 0 => return Err(self.wrong(&n.to_string())),
             Type::Int | Type::Tokens | Type::Size | Type::Time | Type::Duration | Type::Unknown => {
                 pack(self.out, Datum::Int(n));
             }
             Type::Float | Type::Rate | Type::Percent => pack(self.out, Datum::Float(n as f64)),
             // Identities are often numbers in the data and strings in the program.
-            Type::String => pack(self.out, Datum::Str(&n.to_string())),
+            Type::String if self.key => pack(self.out, Datum::Str(&n.to_string())),
             _ => return Err(self.wrong(&n.to_string())),
         }
         Ok(())
@@ -220,6 +224,12 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
                 }
                 pack(self.out, Datum::Str(text));
             }
+            ty @ (Type::Time | Type::Duration | Type::Size | Type::Tokens) => {
+                pack(self.out, Datum::Int(whole(ty, text).map_err(E::custom)?));
+            }
+            ty @ (Type::Rate | Type::Percent) => {
+                pack(self.out, Datum::Float(real(ty, text).map_err(E::custom)?));
+            }
             _ => return Err(self.wrong(&format!("\"{}\"", shortened(text)))),
         }
         Ok(())
@@ -249,7 +259,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
         let mut result = Ok(());
         pack_list(self.out, |out| {
             loop {
-                match seq.next_element_seed(ValueSeed { ty: item, out }) {
+                match seq.next_element_seed(ValueSeed { ty: item, key: false, out }) {
                     Ok(Some(())) => {}
                     Ok(None) => break,
                     Err(error) => {
@@ -293,7 +303,10 @@ pub fn write_json(out: &mut Vec<u8>, ty: &Type, datum: Datum<'_>) {
     match datum {
         Datum::Null => out.extend_from_slice(b"null"),
         Datum::Bool(flag) => out.extend_from_slice(if flag { b"true" } else { b"false" }),
-        Datum::Int(n) => write_number(out, &n),
+        Datum::Int(n) => match show(ty, n) {
+            Some(text) => write_string(out, &text),
+            None => write_number(out, &n),
+        },
         Datum::Float(x) if x.is_finite() => write_number(out, &x),
         Datum::Float(_) => out.extend_from_slice(b"null"),
         Datum::Str(text) => write_string(out, text),
@@ -363,7 +376,7 @@ mod tests {
         RecordType {
             name: "Query".into(),
             fields: vec![
-                field("id", Type::String, None),
+                Field { key: true, ..field("id", Type::String, None) },
                 field("n", Type::Int, Some(Value::Int(7))),
                 field("tags", Type::List(Box::new(Type::String)), Some(Value::List(vec![]))),
             ],
@@ -395,6 +408,10 @@ mod tests {
     fn wrong_rows_say_what_is_wrong() {
         check(r#"{"n":1}"#, "error: field `id` is missing");
         check(r#"{"id":"a","n":"x"}"#, "error: field `n`: expected int, found \"x\" at column 17");
+        check(
+            r#"{"id":"a","tags":[5]}"#,
+            "error: field `tags`: expected string, found 5 at column 19",
+        );
         check(r#"{"id":"a","n":1.5}"#, "error: field `n`: expected int, found 1.5 at column 17");
         check(
             r#"{"id":"a""#,

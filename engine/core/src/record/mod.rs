@@ -18,6 +18,7 @@ mod answer;
 mod datum;
 mod json;
 mod pack;
+mod quantity;
 mod rows;
 mod text;
 

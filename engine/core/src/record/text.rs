@@ -5,6 +5,7 @@ use sage_dsl::types::Type;
 use super::datum::Datum;
 use super::json::write_json;
 use super::pack::{pack, pack_list};
+use super::quantity::{expected, real, show, whole};
 
 /// Parse one cell as a value of type `ty` and append it to `out`; the error says what is wrong with
 /// the cell, not where it stands.
@@ -12,15 +13,9 @@ pub fn parse_text(out: &mut Vec<u8>, ty: &Type, cell: &str) -> Result<(), String
     match ty {
         Type::String => pack(out, Datum::Str(cell)),
         Type::Int | Type::Tokens | Type::Size | Type::Time | Type::Duration => {
-            let n = cell.trim().parse::<i64>().map_err(|_| expected("a whole number", cell))?;
-            pack(out, Datum::Int(n));
+            pack(out, Datum::Int(whole(ty, cell)?));
         }
-        Type::Float | Type::Rate | Type::Percent => {
-            // Rust reads `NaN` and `inf`, and 1e400 as the latter; no sink could write them again.
-            let x = cell.trim().parse::<f64>().ok().filter(|x| x.is_finite());
-            let x = x.ok_or_else(|| expected("a finite number", cell))?;
-            pack(out, Datum::Float(x));
-        }
+        Type::Float | Type::Rate | Type::Percent => pack(out, Datum::Float(real(ty, cell)?)),
         Type::Bool => match cell.trim() {
             "true" | "True" | "TRUE" | "1" | "yes" => pack(out, Datum::Bool(true)),
             "false" | "False" | "FALSE" | "0" | "no" => pack(out, Datum::Bool(false)),
@@ -61,16 +56,15 @@ pub fn parse_text(out: &mut Vec<u8>, ty: &Type, cell: &str) -> Result<(), String
     Ok(())
 }
 
-fn expected(what: &str, cell: &str) -> String {
-    let shown: String = cell.chars().take(40).collect();
-    format!("expected {what}, found `{shown}`")
-}
-
 /// Append `datum` as plain text: strings bare, null empty, everything composed as JSON.
 pub fn write_text(out: &mut Vec<u8>, ty: &Type, datum: Datum<'_>) {
     match datum {
         Datum::Str(text) => out.extend_from_slice(text.as_bytes()),
         Datum::Null => {}
+        Datum::Int(n) => match show(ty, n) {
+            Some(text) => out.extend_from_slice(text.as_bytes()),
+            None => write_json(out, ty, datum),
+        },
         other => write_json(out, ty, other),
     }
 }

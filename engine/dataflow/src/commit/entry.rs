@@ -6,6 +6,8 @@ use roaring::RoaringTreemap;
 use serde::{Deserialize, Serialize};
 
 use super::extent::{Content, Extent};
+use super::layout::part_of;
+use crate::outlets::DEAD_LETTERS;
 
 /// Records of the done tasks by what became of them, and rows that never became records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +54,14 @@ pub struct Commit {
 }
 
 impl Commit {
+    /// Rows of the steps over all records that are in the dead letters.
+    pub fn dead_rows(&self) -> u64 {
+        let of_dead = part_of(DEAD_LETTERS);
+        let parts = self.files.iter().filter(|(name, _)| name.starts_with(&of_dead));
+        let computed = parts.filter(|(_, extent)| extent.content == Content::Totals);
+        computed.map(|(_, extent)| extent.rows).sum()
+    }
+
     /// Take in a later record; `Err` with a task that both say they finished.
     pub(super) fn absorb(&mut self, later: &Commit) -> Result<(), u64> {
         let before = self.done.len();

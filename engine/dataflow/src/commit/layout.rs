@@ -70,9 +70,19 @@ pub(super) fn names(folder: &Path) -> Result<Vec<String>, DataflowError> {
     Ok(names)
 }
 
+/// How the names of all parts of a run's file begin.
+pub(super) fn part_of(file: &str) -> String {
+    format!("{PARTS}/{}.", file.replace('/', "%2F"))
+}
+
 /// A worker's part of a run's file, by its name within the run's folder.
 pub(crate) fn part_name(file: &str, generation: u32, peer: usize) -> String {
-    format!("{PARTS}/{}.{generation:06}{peer:04}", file.replace('/', "%2F"))
+    format!("{}{generation:06}{peer:04}", part_of(file))
+}
+
+/// A second part of the same file by the same worker, with what is computed anew by each generation.
+pub(crate) fn dead_results(file: &str, generation: u32, peer: usize) -> String {
+    part_name(file, generation, peer) + "0"
 }
 
 /// Beginning of the names of files with rows of counting sinks, within the folder of commits.

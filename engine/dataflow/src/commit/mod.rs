@@ -13,6 +13,7 @@
 //! commit/offsets.000003        what was read of a topic, in which order
 //! commit/counts-0.0000030001   rows of a counting sink, from which its totals are rebuilt
 //! parts/NAME.0000030001        rows of a sink, or dead letters
+//! parts/NAME.00000300010       dead letters of the steps over all records
 //! ```
 //!
 //! A generation is one set of worker processes. Each writes files of its own, so a process that was
@@ -41,7 +42,7 @@ pub use extent::{Content, Extent};
 pub(crate) use extent::{Grown, Growth};
 pub(crate) use layout::counts_of;
 pub use layout::{FOLDER, folder};
-pub(crate) use layout::{counts_name, part_name};
+pub(crate) use layout::{counts_name, dead_results, part_name};
 pub(crate) use manifest::damaged;
 pub(crate) use recovery::earlier;
 pub use recovery::{begin, discard, read, recover};

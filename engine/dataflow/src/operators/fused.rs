@@ -21,7 +21,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use super::{Held, Tasks};
 use crate::context::Context;
 use crate::stages::{LocalStage, Row};
-use crate::task::{Dead, Task};
+use crate::task::{Dead, EXPRESSION, Task};
 
 /// One step of a fused segment.
 pub(crate) enum Step {
@@ -255,7 +255,7 @@ pub(crate) fn buried(stage: &str, error: &EvalError, row: &[u8]) -> Dead {
     Dead {
         stage: stage.to_owned(),
         attempts: 1,
-        class: "expression".into(),
+        class: EXPRESSION.into(),
         status: None,
         message: error.to_string(),
         row: row.to_vec(),

@@ -21,6 +21,7 @@ use super::Time;
 use crate::commit::Commit;
 use crate::context::Context;
 use crate::error::DataflowError;
+use crate::figures::Figures;
 use crate::pod::PodVec;
 
 /// Name of the table of tasks in a run's output folder.
@@ -33,6 +34,8 @@ pub(crate) struct Measurements {
     pub(crate) pending: Vec<Event>,
     /// When the first task was in a worker's hands, nanoseconds since the run began.
     pub(crate) first_dispatch_ns: Option<u64>,
+    /// Of the `measure` blocks.
+    figures: Figures,
     path: PathBuf,
     tasks: BufWriter<File>,
 }
@@ -42,6 +45,7 @@ impl Measurements {
     pub(crate) fn create(
         out: &Path,
         config: RecorderConfig,
+        figures: Figures,
         earlier: &Commit,
     ) -> Result<Self, DataflowError> {
         let path = out.join(TASKS);
@@ -52,6 +56,7 @@ impl Measurements {
             recorder: Recorder::new(config),
             pending: Vec::new(),
             first_dispatch_ns: None,
+            figures,
             path,
             tasks,
         })
@@ -63,7 +68,9 @@ impl Measurements {
             let first = self.first_dispatch_ns.get_or_insert(event.at_ns);
             *first = event.at_ns.min(*first);
         }
-        if let Some(row) = self.recorder.observe(event) {
+        let row = self.recorder.observe(event);
+        self.figures.observe(event, row.as_ref());
+        if let Some(row) = row {
             writeln!(self.tasks, "{}", row.to_csv()).map_err(|reason| self.failed(reason))?;
         }
         Ok(())
@@ -77,6 +84,14 @@ impl Measurements {
                 context.fail(error);
             }
         }
+    }
+
+    /// Write the figures that are due; at the end, what is left of them.
+    pub(crate) fn write_figures(&mut self, now_ns: u64, end: bool) -> Result<(), DataflowError> {
+        if end {
+            return self.figures.finish(now_ns, &self.recorder);
+        }
+        self.figures.write(now_ns, &self.recorder)
     }
 
     /// Hand the table of tasks to the system.

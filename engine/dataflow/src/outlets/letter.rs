@@ -1,10 +1,11 @@
 //! Dead letters: what failed for good, as lines of JSON.
 
-use sage_core::record::{Items, write_json, write_json_object};
-use sage_dsl::types::RecordType;
+use sage_core::record::{Datum, Items, write_json, write_json_object};
+use sage_dsl::types::{RecordType, Type};
 use serde::Serialize;
 
-use crate::task::Dead;
+use crate::relation::{Failed, Place};
+use crate::task::{Dead, EXPRESSION};
 
 /// A dead letter, as a line of the file.
 #[derive(Serialize)]
@@ -62,6 +63,35 @@ pub(super) fn of_row(place: &str, row: &str, why: &str) -> Vec<u8> {
     };
     let mut line = json(&letter);
     line.push(b'\n');
+    line
+}
+
+/// The line of a row of the steps over all records, with the columns that it had there.
+pub(super) fn of_result(place: &Place, failed: &Failed) -> Vec<u8> {
+    let letter = Letter {
+        task: None,
+        stage: &place.stage,
+        class: EXPRESSION,
+        attempts: 1,
+        status: None,
+        message: &failed.message,
+        place: Some(&place.text),
+        row: None,
+    };
+    let mut line = json(&letter);
+    line.pop();
+    line.extend_from_slice(b",\"columns\":{");
+    let columns = place.columns.iter().zip(Items::new(&failed.row.0));
+    let shown = columns.filter_map(|(column, value)| Some((column.as_ref()?, value)));
+    for (at, (column, value)) in shown.enumerate() {
+        if at > 0 {
+            line.push(b',');
+        }
+        write_json(&mut line, &Type::String, Datum::Str(&column.name));
+        line.push(b':');
+        write_json(&mut line, &column.ty, value);
+    }
+    line.extend_from_slice(b"}}\n");
     line
 }
 

@@ -13,10 +13,12 @@ use sage_dsl::types::RecordType;
 
 use self::contributions::{Contributions, MOST_BYTES};
 use self::counts::{Counts, MOST_DISTINCT};
-use crate::commit::{Commit, Committer, Content, Outcomes, Tracked, begin, part_name};
+use crate::commit::{
+    Commit, Committer, Content, Outcomes, Tracked, begin, dead_results, part_name,
+};
 use crate::error::DataflowError;
 use crate::kafka::outbox::{self, Outbox, Sender};
-use crate::relation::Packed;
+use crate::relation::{Failed, Packed, Place};
 use crate::sinks::{Part, SinkEntry, Target, connect, entry};
 use crate::task::{Counted, Dead};
 
@@ -48,6 +50,8 @@ pub(crate) struct Outlets {
     /// To the steps over all records, if there are any.
     contributions: Option<Contributions>,
     dead: Part,
+    /// Of the steps over all records, computed anew as their rows are.
+    dead_results: Option<Part>,
     source_record: RecordType,
     committer: Option<Committer>,
     /// Tasks that ended since they were last noted for the commit.
@@ -130,10 +134,14 @@ impl Outlets {
         let source_record = plan.source().map(|source| source.record.clone());
         let source_record =
             source_record.ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
+        let dead_results = dead_results(DEAD_LETTERS, generation, peer);
         let mut outlets = Outlets {
             sinks,
             contributions,
             dead: part(DEAD_LETTERS, Content::Rows)?,
+            dead_results: relation
+                .map(|_| Part::create(out, dead_results, Content::Totals))
+                .transpose()?,
             source_record,
             committer: None,
             done: Vec::new(),
@@ -150,7 +158,8 @@ impl Outlets {
     fn parts(&mut self) -> impl Iterator<Item = &mut Part> {
         let sinks = self.sinks.iter_mut().flat_map(Outlet::parts);
         let contributions = self.contributions.iter_mut().map(Contributions::log);
-        sinks.chain(contributions).chain(std::iter::once(&mut self.dead))
+        let dead = std::iter::once(&mut self.dead).chain(&mut self.dead_results);
+        sinks.chain(contributions).chain(dead)
     }
 
     /// Write one row to a sink, or to the steps over all records, whose number follows the sinks'.
@@ -256,6 +265,13 @@ impl Outlets {
         self.dead.write(&letter::of_row(place, row, why), 1);
     }
 
+    /// Write a row of the steps over all records to the dead-letter file.
+    pub(crate) fn bury_result(&mut self, place: &Place, failed: &Failed) {
+        if let Some(part) = &mut self.dead_results {
+            part.write(&letter::of_result(place, failed), 1);
+        }
+    }
+
     /// A task has ended, and all it leaves is written.
     pub(crate) fn end(&mut self, task: u64, outcomes: Outcomes) {
         self.done.push(task);
@@ -290,7 +306,8 @@ impl Outlets {
         let Some(committer) = &self.committer else { return Ok(()) };
         let sinks = self.sinks.iter_mut().flat_map(Outlet::parts);
         let contributions = self.contributions.iter_mut().map(Contributions::log);
-        let parts = sinks.chain(contributions).chain(std::iter::once(&mut self.dead)).enumerate();
+        let dead = std::iter::once(&mut self.dead).chain(&mut self.dead_results);
+        let parts = sinks.chain(contributions).chain(dead).enumerate();
         let growths = parts.filter_map(|(number, part)| Some((number, part.growth()?)));
         committer.note(&mut self.done, std::mem::take(&mut self.outcomes), growths)
     }

@@ -6,8 +6,9 @@ use sage_core::expr::Program;
 use sage_core::record::{Datum, Items, pack, pack_record};
 use sage_dsl::plan::SourcePlan;
 
+use super::failed::{Evaluator, Failures};
 use super::packed::Packed;
-use super::steps::{Changing, Evaluator};
+use super::steps::Changing;
 use crate::error::DataflowError;
 use crate::sources::{Batch, open};
 
@@ -55,12 +56,13 @@ pub(super) fn joined<'s>(
     on: Program,
     (field, left): (usize, bool),
     mut with: Evaluator,
+    failures: &mut Failures<'s>,
 ) -> Changing<'s> {
     let on = [on];
-    let keyed = rows.flat_map(move |row| {
+    let keyed = failures.part(rows.map(move |row| {
         let mut key = Vec::new();
-        with.pack(&row, &on, &mut key).then(|| (Packed::from(key), row))
-    });
+        with.pack(&row, &on, &mut key).map(|()| (Packed::from(key), row))
+    }));
     // What is null equals nothing.
     let records = records.flat_map(move |record| {
         let value = Items::new(&record.0).get(field);
@@ -85,18 +87,25 @@ pub(super) fn joined<'s>(
 }
 
 /// A row for each element of a list, with the element behind it.
-pub(super) fn flattened(rows: Changing<'_>, list: Program, mut with: Evaluator) -> Changing<'_> {
+pub(super) fn flattened<'s>(
+    rows: Changing<'s>,
+    list: Program,
+    mut with: Evaluator,
+    failures: &mut Failures<'s>,
+) -> Changing<'s> {
     let list = [list];
-    rows.flat_map(move |row| {
+    failures.part(rows.flat_map(move |row| {
         let mut packed = Vec::new();
+        if let Err(failed) = with.pack(&row, &list, &mut packed) {
+            return vec![Err(failed)];
+        }
         // A list that is null has no elements.
-        let _ = with.pack(&row, &list, &mut packed);
         let items = Items::new(&packed).get(0).items();
         let element = |item| {
             let mut out = row.0.to_vec();
             pack(&mut out, item);
-            Packed::from(out)
+            Ok(Packed::from(out))
         };
-        items.map(element).collect::<Vec<_>>()
-    })
+        items.map(element).collect()
+    }))
 }

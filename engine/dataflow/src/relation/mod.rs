@@ -9,10 +9,12 @@
 //! Not in the dataflow of the tasks: there time stands still until the last task has ended.
 
 mod aggregate;
+mod failed;
 mod feed;
 mod join;
 mod packed;
 mod pick;
+mod sight;
 mod steps;
 #[cfg(test)]
 mod tests;
@@ -28,9 +30,10 @@ use timely::worker::Worker;
 use crate::context::Context;
 use crate::error::DataflowError;
 
+pub(crate) use failed::{Failed, Place};
 pub(crate) use feed::Feed;
 pub(crate) use packed::Packed;
-use steps::{Round, Steps, Surroundings};
+use steps::{Round, Steps};
 
 /// From one round of changes to the next.
 pub(crate) const ROUND: Duration = Duration::from_secs(1);
@@ -54,21 +57,18 @@ pub(crate) fn build(worker: &mut Worker, context: &Rc<Context>) -> Result<(), Da
         right.close();
         rights.push(right);
     }
-    let hears = Rc::clone(context);
-    let around = Surroundings {
-        templates: Rc::clone(&context.templates),
-        failed: Rc::new(move |error| hears.fail(error)),
-    };
+    let places = steps.places();
     worker.dataflow_named::<Round, _, _>("relation", |scope| {
         let joined = rights.iter().map(|right| right.rows(scope)).collect();
         let rows = feed.rows(scope);
-        steps.render(rows, joined, &around, |sink, rows| {
+        let failed = steps.render(rows, joined, &context.templates, |sink, rows| {
             if context.plan.sinks.get(sink).is_some_and(|sink| sink.changes) {
                 write::write_changes(rows, sink, context);
             } else {
                 write::write_final(rows, sink, context);
             }
         });
+        write::write_failed(failed, places, context);
     });
     // What earlier generations committed.
     context.contribute();

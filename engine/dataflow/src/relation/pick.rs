@@ -4,8 +4,9 @@ use sage_core::expr::Program;
 use sage_core::record::{Datum, Items};
 use sage_dsl::plan::LatestPlan;
 
+use super::failed::{Evaluator, Failures};
 use super::packed::Packed;
-use super::steps::{Changing, Evaluator};
+use super::steps::Changing;
 
 /// Where a row stood in the source: numbers of its task and record; the same for all without them.
 fn place(row: &Packed, order: Option<usize>) -> (i64, i64) {
@@ -14,16 +15,17 @@ fn place(row: &Packed, order: Option<usize>) -> (i64, i64) {
 }
 
 /// Of the rows with one key the first of the source.
-pub(super) fn first(
-    rows: Changing<'_>,
+pub(super) fn first<'s>(
+    rows: Changing<'s>,
     keys: Vec<Program>,
     order: Option<usize>,
     mut with: Evaluator,
-) -> Changing<'_> {
-    let keyed = rows.flat_map(move |row| {
+    failures: &mut Failures<'s>,
+) -> Changing<'s> {
+    let keyed = failures.part(rows.map(move |row| {
         let mut key = Vec::new();
-        with.pack(&row, &keys, &mut key).then(|| (Packed::from(key), row))
-    });
+        with.pack(&row, &keys, &mut key).map(|()| (Packed::from(key), row))
+    }));
     let picked = keyed.reduce_named::<_, Packed, isize>("dedup", move |_, rows, out| {
         let there = rows.iter().filter(|(_, count)| *count > 0).map(|(row, _)| *row);
         let first =

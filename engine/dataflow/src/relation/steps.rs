@@ -5,15 +5,18 @@
 
 use std::rc::Rc;
 
-use bumpalo::Bump;
 use differential_dataflow::VecCollection;
-use sage_core::expr::{CompileError, EvalError, Program, Templates};
-use sage_core::record::{Datum, pack};
-use sage_dsl::plan::{AggregatePlan, GroupPlan, LatestPlan, RelationPlan, RelationStep};
+use sage_core::expr::{CompileError, Program, Templates};
+use sage_core::record::Datum;
+use sage_dsl::plan::{
+    AggregatePlan, EmitPlan, Expr, GroupPlan, LatestPlan, RelationPlan, RelationStep,
+};
 use sage_dsl::types::Type;
 
 use super::aggregate::{Cell, compute};
+use super::failed::{Evaluator, Failed, FailedRows, Failures, Place};
 use super::packed::Packed;
+use super::sight::Sight;
 use super::{join, pick, window};
 use crate::error::DataflowError;
 
@@ -22,14 +25,6 @@ pub(crate) type Round = u64;
 
 /// Rows that change.
 pub(crate) type Changing<'s> = VecCollection<'s, Round, Packed, isize>;
-
-/// What the steps need beside their rows.
-#[derive(Clone)]
-pub(crate) struct Surroundings {
-    pub(crate) templates: Rc<Templates>,
-    /// Hears of a row that cannot be computed.
-    pub(crate) failed: Rc<dyn Fn(DataflowError)>,
-}
 
 /// A step, ready to be run.
 enum Step {
@@ -46,7 +41,8 @@ enum Step {
     Latest(LatestPlan),
     Window(Program, (i64, i64)),
     Group(Group),
-    Emit(Emitted),
+    /// Emits that follow each other: of a row all of them write, or none.
+    Emits(Vec<Emitted>),
 }
 
 struct Group {
@@ -66,111 +62,170 @@ struct Looked {
 }
 
 struct Emitted {
+    place: u32,
     sink: usize,
     values: Vec<Program>,
     condition: Option<Program>,
 }
 
-/// All steps, and what is said of each that fails.
-pub(crate) struct Steps(Vec<(String, Step)>);
+/// All steps, and the place of each among those where rows may fail.
+pub(crate) struct Steps {
+    steps: Vec<(u32, Step)>,
+    places: Vec<Place>,
+}
 
 impl Steps {
     pub(crate) fn compile(plan: &RelationPlan) -> Result<Steps, DataflowError> {
-        let steps = plan.steps.iter().map(compiled).collect::<Result<_, _>>();
-        let steps = steps.map_err(|error| DataflowError::Plan(error.to_string()))?;
-        Ok(Steps(steps))
+        let mut steps = Steps { steps: Vec::new(), places: Vec::new() };
+        let mut sight = Sight::of(plan);
+        for step in &plan.steps {
+            let added = steps.add(step, &mut sight);
+            added.map_err(|error| DataflowError::Plan(error.to_string()))?;
+        }
+        Ok(steps)
+    }
+
+    /// Where rows may fail.
+    pub(crate) fn places(&self) -> Vec<Place> {
+        self.places.clone()
+    }
+
+    fn add(&mut self, step: &RelationStep, sight: &mut Sight) -> Result<(), CompileError> {
+        let place = self.places.len() as u32;
+        self.places.push(sight.place(step));
+        sight.pass(step);
+        if let RelationStep::Emit(plan) = step {
+            let emit = Emitted::compile(plan, place)?;
+            match self.steps.last_mut() {
+                Some((_, Step::Emits(emits))) => emits.push(emit),
+                _ => self.steps.push((place, Step::Emits(vec![emit]))),
+            }
+            return Ok(());
+        }
+        if matches!(step, RelationStep::Group(_)) {
+            // What fails then is a group, of which the keys are known.
+            self.places.push(sight.group(step));
+        }
+        self.steps.push((place, compiled(step)?));
+        Ok(())
     }
 
     /// Build the operators over `rows` and the records of the sources that are joined, in order; what
-    /// each emit sends is handed to `write` with its sink.
+    /// each emit sends is handed to `write` with its sink. What is left are the rows that failed.
     pub(crate) fn render<'s>(
         self,
         rows: Changing<'s>,
         joined: Vec<Changing<'s>>,
-        around: &Surroundings,
+        templates: &Rc<Templates>,
         mut write: impl FnMut(usize, Changing<'s>),
-    ) {
+    ) -> FailedRows<'s> {
+        let scope = rows.inner.scope();
         let mut rows = rows;
         let mut joined = joined.into_iter();
-        for (place, step) in self.0 {
-            let mut with = Evaluator::new(place, around);
+        let mut failures = Failures::default();
+        for (place, step) in self.steps {
+            let mut with = Evaluator::new(place, templates);
             match step {
                 Step::Filter(predicate) => {
-                    rows = rows.filter(move |row| with.holds(row, &predicate));
+                    let kept = rows.flat_map(move |row| {
+                        with.holds(&row, &predicate).map(|holds| holds.then_some(row)).transpose()
+                    });
+                    rows = failures.part(kept);
                 }
                 Step::Compute(program) => {
-                    rows = rows.flat_map(move |row| {
+                    let program = [program];
+                    rows = failures.part(rows.map(move |row| {
                         let mut out = row.0.to_vec();
-                        with.pack(&row, std::slice::from_ref(&program), &mut out)
-                            .then(|| Packed::from(out))
-                    });
+                        with.pack(&row, &program, &mut out).map(|()| Packed::from(out))
+                    }));
                 }
-                Step::Dedup(keys, order) => rows = pick::first(rows, keys, order, with),
-                Step::FlatMap(list) => rows = join::flattened(rows, list, with),
+                Step::Dedup(keys, order) => {
+                    rows = pick::first(rows, keys, order, with, &mut failures);
+                }
+                Step::FlatMap(list) => rows = join::flattened(rows, list, with, &mut failures),
                 Step::Join { on, field, left } => {
                     if let Some(records) = joined.next() {
-                        rows = join::joined(rows, records, on, (field, left), with);
+                        let how = (field, left);
+                        rows = join::joined(rows, records, on, how, with, &mut failures);
                     }
                 }
                 Step::Latest(plan) => rows = pick::latest(rows, &plan),
-                Step::Window(at, lengths) => rows = window::windows(rows, at, lengths, with),
-                Step::Group(group) => rows = grouped(rows, group, with),
-                Step::Emit(emit) => {
-                    let sent = rows.clone().flat_map(move |row| {
-                        let wanted = emit.condition.as_ref().is_none_or(|it| with.holds(&row, it));
-                        let mut out = Vec::new();
-                        (wanted && with.pack(&row, &emit.values, &mut out))
-                            .then(|| Packed::from(out))
-                    });
-                    write(emit.sink, sent);
+                Step::Window(at, lengths) => {
+                    rows = window::windows(rows, at, lengths, with, &mut failures);
+                }
+                Step::Group(group) => rows = grouped(rows, group, (place, with), &mut failures),
+                Step::Emits(emits) => {
+                    let sinks: Vec<usize> = emits.iter().map(|emit| emit.sink).collect();
+                    let sent =
+                        rows.map(move |row| send(&row, &emits, &mut with).map(|sent| (row, sent)));
+                    let sent = failures.part(sent);
+                    for (at, sink) in sinks.into_iter().enumerate() {
+                        let mine = move |(_, sent): (Packed, Vec<Option<Packed>>)| {
+                            sent.into_iter().nth(at).flatten()
+                        };
+                        write(sink, sent.clone().flat_map(mine));
+                    }
+                    rows = sent.map(|(row, _)| row);
                 }
             }
         }
+        failures.all(scope)
     }
 }
 
-fn compiled(step: &RelationStep) -> Result<(String, Step), CompileError> {
+/// What each of the emits makes of a row, if it wants it.
+fn send(
+    row: &Packed,
+    emits: &[Emitted],
+    with: &mut Evaluator,
+) -> Result<Vec<Option<Packed>>, Failed> {
+    let mut sent = Vec::with_capacity(emits.len());
+    for emit in emits {
+        let with = with.at(emit.place);
+        let wanted = match &emit.condition {
+            Some(condition) => with.holds(row, condition)?,
+            None => true,
+        };
+        let mut out = Vec::new();
+        if wanted {
+            with.pack(row, &emit.values, &mut out)?;
+        }
+        sent.push(wanted.then(|| Packed::from(out)));
+    }
+    Ok(sent)
+}
+
+fn compiled(step: &RelationStep) -> Result<Step, CompileError> {
     Ok(match step {
-        RelationStep::Filter(filter) => {
-            let program = Program::compile(&filter.predicate)?;
-            (format!("`where {}`", filter.text), Step::Filter(program))
-        }
-        RelationStep::Compute(stage) => {
-            let place = format!("stage `{}` (line {})", stage.name, stage.line);
-            (place, Step::Compute(Program::compile(&stage.value)?))
-        }
+        RelationStep::Filter(filter) => Step::Filter(Program::compile(&filter.predicate)?),
+        RelationStep::Compute(stage) => Step::Compute(Program::compile(&stage.value)?),
         RelationStep::Dedup(dedup) => {
             let keys = dedup.keys.iter().map(Program::compile).collect::<Result<_, _>>()?;
-            (format!("`{}` (line {})", dedup.text, dedup.line), Step::Dedup(keys, dedup.order))
+            Step::Dedup(keys, dedup.order)
         }
-        RelationStep::FlatMap(list) => {
-            let place = format!("flat_map `{}` (line {})", list.name, list.line);
-            (place, Step::FlatMap(Program::compile(&list.value)?))
-        }
+        RelationStep::FlatMap(list) => Step::FlatMap(Program::compile(&list.value)?),
         RelationStep::Join(plan) => {
-            let on = Program::compile(&plan.on)?;
-            let place = format!("`{}` (line {})", plan.text, plan.line);
-            (place, Step::Join { on, field: plan.field, left: plan.left })
+            Step::Join { on: Program::compile(&plan.on)?, field: plan.field, left: plan.left }
         }
-        RelationStep::Latest(plan) => ("a version".to_owned(), Step::Latest(plan.clone())),
+        RelationStep::Latest(plan) => Step::Latest(plan.clone()),
         RelationStep::Window(window) => {
-            let at = Program::compile(&window.at)?;
-            ("a window".to_owned(), Step::Window(at, (window.size, window.every)))
+            Step::Window(Program::compile(&window.at)?, (window.size, window.every))
         }
-        RelationStep::Group(group) => {
-            (format!("`{}` (line {})", group.text, group.line), Step::Group(Group::compile(group)?))
-        }
-        RelationStep::Emit(emit) => {
-            let values = emit.values.iter().map(Program::compile).collect::<Result<_, _>>()?;
-            let condition = emit.condition.as_ref().map(Program::compile).transpose()?;
-            ("an `emit`".to_owned(), Step::Emit(Emitted { sink: emit.sink, values, condition }))
-        }
+        RelationStep::Group(group) => Step::Group(Group::compile(group)?),
+        RelationStep::Emit(emit) => Step::Emits(vec![Emitted::compile(emit, 0)?]),
     })
+}
+
+impl Emitted {
+    fn compile(plan: &EmitPlan, place: u32) -> Result<Self, CompileError> {
+        let values = plan.values.iter().map(Program::compile).collect::<Result<_, _>>()?;
+        let condition = plan.condition.as_ref().map(Program::compile).transpose()?;
+        Ok(Emitted { place, sink: plan.sink, values, condition })
+    }
 }
 
 impl Group {
     fn compile(plan: &GroupPlan) -> Result<Group, CompileError> {
-        use sage_dsl::plan::Expr;
         let keys = plan.keys.iter().map(Program::compile).collect::<Result<_, _>>()?;
         let mut values: Vec<Program> = Vec::new();
         let mut aggregates = Vec::new();
@@ -228,74 +283,26 @@ fn asks_for_order(plan: &AggregatePlan) -> bool {
     plan.aggregate == sage_dsl::plan::Aggregate::Collect
 }
 
-fn grouped(rows: Changing<'_>, group: Group, with: Evaluator) -> Changing<'_> {
-    let mut with = with;
-    let (place, failed) = (with.place.clone(), Rc::clone(&with.around.failed));
+fn grouped<'s>(
+    rows: Changing<'s>,
+    group: Group,
+    (place, mut with): (u32, Evaluator),
+    failures: &mut Failures<'s>,
+) -> Changing<'s> {
     let group = Rc::new(group);
     let own = Rc::clone(&group);
-    let keyed = rows.flat_map(move |row| {
+    let keyed = failures.part(rows.map(move |row| {
         let (mut key, mut value) = (Vec::new(), Vec::new());
-        let good = with.pack(&row, &own.keys, &mut key) && with.pack(&row, &own.values, &mut value);
-        good.then(|| (Packed::from(key), Packed::from(value)))
-    });
-    let reduced = keyed.reduce_named::<_, Packed, isize>("group", move |key, rows, out| {
-        let mut row = key.0.to_vec();
-        match group.compute(rows, &mut row) {
-            Ok(()) => out.push((Packed::from(row), 1)),
-            Err(message) => failed(DataflowError::Relation { place: place.clone(), message }),
-        }
-    });
-    reduced.map(|(_, row)| row)
-}
-
-/// Computes over one row after the other.
-pub(super) struct Evaluator {
-    place: String,
-    around: Surroundings,
-    arena: Bump,
-}
-
-impl Evaluator {
-    fn new(place: String, around: &Surroundings) -> Self {
-        Evaluator { place, around: around.clone(), arena: Bump::new() }
-    }
-
-    /// Append the values of `programs`; `false` if one of them cannot be computed.
-    pub(super) fn pack(&mut self, row: &Packed, programs: &[Program], out: &mut Vec<u8>) -> bool {
-        self.arena.reset();
-        let columns = row.columns();
-        for program in programs {
-            match program.evaluate(&columns, &self.around.templates, &self.arena) {
-                Ok(value) => pack(out, value),
-                Err(error) => return self.failed(&error),
-            }
-        }
-        true
-    }
-
-    /// A time; `None` where there is none.
-    pub(super) fn value(&mut self, row: &Packed, program: &Program) -> Option<i64> {
-        self.arena.reset();
-        match program.evaluate(&row.columns(), &self.around.templates, &self.arena) {
-            Ok(value) => value.as_int(),
-            Err(error) => {
-                self.failed(&error);
-                None
-            }
-        }
-    }
-
-    fn holds(&mut self, row: &Packed, condition: &Program) -> bool {
-        self.arena.reset();
-        match condition.evaluate(&row.columns(), &self.around.templates, &self.arena) {
-            Ok(value) => value == Datum::Bool(true),
-            Err(error) => self.failed(&error),
-        }
-    }
-
-    fn failed(&self, error: &EvalError) -> bool {
-        let (place, message) = (self.place.clone(), error.to_string());
-        (self.around.failed)(DataflowError::Relation { place, message });
-        false
-    }
+        with.pack(&row, &own.keys, &mut key)?;
+        with.pack(&row, &own.values, &mut value)?;
+        Ok((Packed::from(key), Packed::from(value)))
+    }));
+    let reduced =
+        keyed.reduce_named::<_, Result<Packed, Failed>, isize>("group", move |key, rows, out| {
+            let mut row = key.0.to_vec();
+            let computed = group.compute(rows, &mut row).map(|()| Packed::from(row));
+            let failed = |message| Failed { place: place + 1, message, row: key.clone() };
+            out.push((computed.map_err(failed), 1));
+        });
+    failures.part(reduced.map(|(_, row)| row))
 }

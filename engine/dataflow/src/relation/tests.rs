@@ -15,8 +15,9 @@ use timely::communication::Allocator;
 use timely::communication::allocator::Thread;
 use timely::worker::Worker;
 
+use super::failed::Failed;
 use super::packed::Packed;
-use super::steps::{Steps, Surroundings};
+use super::steps::Steps;
 
 const PROGRAM: &str = r#"sage 1
 type Row { id: int @key, key: string, x: int?, f: float, s: string }
@@ -181,11 +182,8 @@ fn rows_of(state: &State, sink: usize) -> Vec<String> {
     rows
 }
 
-fn surroundings() -> Surroundings {
-    Surroundings {
-        templates: Rc::new(Templates::compile(&[]).unwrap()),
-        failed: Rc::new(|error| panic!("{error}")),
-    }
+fn templates() -> Rc<Templates> {
+    Rc::new(Templates::compile(&[]).unwrap())
 }
 
 /// A change of the record with this number: it is there as said, or gone.
@@ -211,13 +209,15 @@ proptest! {
         let steps = Steps::compile(&plan).unwrap();
         let probe = worker.dataflow(|scope| {
             let probe = timely::dataflow::ProbeHandle::new();
-            steps.render(input.to_collection(scope), Vec::new(), &surroundings(), |sink, rows| {
+            let rows = input.to_collection(scope);
+            let failed = steps.render(rows, Vec::new(), &templates(), |sink, rows| {
                 let state = Rc::clone(&state);
                 rows.inspect(move |(row, _, count)| {
                     *state.borrow_mut()[sink].entry(row.clone()).or_default() += count;
                 })
                 .probe_with(&probe);
             });
+            failed.inspect(|(failed, ..)| panic!("{failed:?}")).probe_with(&probe);
             probe
         });
         let mut records: BTreeMap<i64, Record> = BTreeMap::new();
@@ -242,6 +242,105 @@ proptest! {
             let expected = naive(&records);
             for (sink, expected) in expected.iter().enumerate() {
                 prop_assert_eq!(&rows_of(&state, sink), expected);
+            }
+        }
+    }
+}
+
+const FAILING: &str = r#"sage 1
+type Row { id: int @key, key: string, x: int?, f: float, s: string }
+source rows: Row from generate(count: 1, key: "k", f: 1.0, s: "s")
+sink groups to jsonl("groups.jsonl")
+sink marks to jsonl("marks.jsonl")
+flow f {
+  from rows
+  group by .key { n: count(), all: collect(.s), sum: sum(.x) }
+  stage even = 12 / (.n % 2)
+  emit { key: .key, even: even } into groups
+  emit { key: .key, first: 12 / (.n - 1) } into marks
+}"#;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What is written, and what has failed, is that of the records that are there: a failure is taken
+    /// back with the rows that it came of.
+    #[test]
+    fn failures_come_and_go_with_their_rows(batches in changes()) {
+        let plan = relation(FAILING);
+        let alone = Allocator::Thread(Thread::default());
+        let mut worker = Worker::new(WorkerConfig::default(), alone, None);
+        let state = State::default();
+        let failures: Rc<RefCell<BTreeMap<Failed, isize>>> = Rc::default();
+        let mut input: InputSession<u64, Packed, isize> = InputSession::new();
+        let steps = Steps::compile(&plan).unwrap();
+        let places = steps.places();
+        let probe = worker.dataflow(|scope| {
+            let probe = timely::dataflow::ProbeHandle::new();
+            let rows = input.to_collection(scope);
+            let failed = steps.render(rows, Vec::new(), &templates(), |sink, rows| {
+                let state = Rc::clone(&state);
+                rows.inspect(move |(row, _, count)| {
+                    *state.borrow_mut()[sink].entry(row.clone()).or_default() += count;
+                })
+                .probe_with(&probe);
+            });
+            let known = Rc::clone(&failures);
+            failed
+                .inspect(move |(failed, _, count)| {
+                    *known.borrow_mut().entry(failed.clone()).or_default() += count;
+                })
+                .probe_with(&probe);
+            probe
+        });
+        let mut records: BTreeMap<i64, Record> = BTreeMap::new();
+        for (round, batch) in batches.into_iter().enumerate() {
+            for (id, record) in batch {
+                let before = match record {
+                    Some(record) => {
+                        input.insert(record.contribution(id, &plan));
+                        records.insert(id, record)
+                    }
+                    None => records.remove(&id),
+                };
+                if let Some(before) = before {
+                    input.remove(before.contribution(id, &plan));
+                }
+            }
+            input.advance_to(round as u64 + 1);
+            input.flush();
+            while probe.less_than(input.time()) {
+                worker.step();
+            }
+            let mut sizes: BTreeMap<String, i64> = BTreeMap::new();
+            records.values().for_each(|record| *sizes.entry(record.key()).or_default() += 1);
+            // An even number fails in the stage; one alone in the second emit, and so writes nothing.
+            let expected: Vec<(String, i64, &str)> = sizes
+                .iter()
+                .filter(|(_, n)| **n % 2 == 0 || **n == 1)
+                .map(|(key, n)| (key.clone(), *n, if n % 2 == 0 { "even" } else { "emit" }))
+                .collect();
+            let mut found: Vec<(String, i64, &str)> = Vec::new();
+            for (failed, count) in failures.borrow().iter().filter(|(_, count)| **count != 0) {
+                prop_assert_eq!(*count, 1);
+                prop_assert_eq!(&failed.message, "division by zero");
+                let place = &places[failed.place as usize];
+                let columns = failed.row.columns();
+                let at = |name: &str| {
+                    let named = |it: &Option<sage_dsl::plan::Column>| {
+                        it.as_ref().is_some_and(|column| column.name == name)
+                    };
+                    columns[place.columns.iter().position(named).unwrap()]
+                };
+                let key = at("key").as_str().unwrap().to_owned();
+                found.push((key, at("n").as_int().unwrap(), place.stage.as_str()));
+            }
+            found.sort();
+            prop_assert_eq!(found, expected);
+            let written = sizes.values().filter(|n| **n % 2 == 1 && **n > 1).count();
+            for sink in 0..2 {
+                let there = state.borrow()[sink].values().filter(|count| **count != 0).count();
+                prop_assert_eq!(there, written);
             }
         }
     }

@@ -3,26 +3,31 @@
 use sage_core::expr::Program;
 use sage_core::record::{Datum, pack};
 
+use super::failed::{Evaluator, Failures};
 use super::packed::Packed;
-use super::steps::{Changing, Evaluator};
+use super::steps::Changing;
 
 /// A row for each window that it lies in, with begin and end behind it.
-pub(super) fn windows(
-    rows: Changing<'_>,
+pub(super) fn windows<'s>(
+    rows: Changing<'s>,
     at: Program,
     (size, every): (i64, i64),
     mut with: Evaluator,
-) -> Changing<'_> {
-    rows.flat_map(move |row| {
-        let at = with.value(&row, &at);
+    failures: &mut Failures<'s>,
+) -> Changing<'s> {
+    failures.part(rows.flat_map(move |row| {
+        let at = match with.value(&row, &at) {
+            Ok(at) => at,
+            Err(failed) => return vec![Err(failed)],
+        };
         let lies_in = |(start, end): (i64, i64)| {
             let mut out = row.0.to_vec();
             pack(&mut out, Datum::Int(start));
             pack(&mut out, Datum::Int(end));
-            Packed::from(out)
+            Ok(Packed::from(out))
         };
         at.map_or_else(Vec::new, |at| begins(at, size, every).map(lies_in).collect())
-    })
+    }))
 }
 
 /// Begin and end of the windows of this length around `at`, the last first. Windows begin at

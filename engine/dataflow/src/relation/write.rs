@@ -2,14 +2,17 @@
 //! every change as soon as its round is complete.
 
 use std::collections::BTreeMap;
+use std::hash::Hash;
 use std::rc::Rc;
 
+use differential_dataflow::{ExchangeData, VecCollection};
 use rustc_hash::FxHashMap;
 use sage_core::record::{Datum, pack};
 use sage_core::text::fnv1a;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
 
+use super::failed::{Failed, FailedRows, Place};
 use super::packed::Packed;
 use super::steps::{Changing, Round};
 use crate::context::Context;
@@ -57,10 +60,40 @@ pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Contex
 
 /// Write what is left of `rows` at the end.
 pub(super) fn write_final(rows: Changing<'_>, sink: usize, context: &Rc<Context>) {
-    let context = Rc::clone(context);
     let printed = context.outlets.borrow().is_printed(sink);
-    let place = Exchange::new(move |(row, ..): &(Packed, Round, isize)| home(row, printed));
-    let mut state: FxHashMap<Packed, isize> = FxHashMap::default();
+    let home = move |row: &Packed| home(row, printed);
+    at_end(rows, home, context, move |rows, context| {
+        for (row, count) in rows {
+            context.outlets.borrow_mut().write_result(sink, &row.0, count);
+        }
+        if printed {
+            context.print_results();
+        }
+    });
+}
+
+/// Bury what has failed and not been taken back at the end.
+pub(super) fn write_failed(rows: FailedRows<'_>, places: Vec<Place>, context: &Rc<Context>) {
+    let home = |failed: &Failed| home(&failed.row, false);
+    at_end(rows, home, context, move |rows, context| {
+        for (failed, count) in rows {
+            let Some(place) = places.get(failed.place as usize) else { continue };
+            (0..count).for_each(|_| context.outlets.borrow_mut().bury_result(place, &failed));
+        }
+    });
+}
+
+/// Equal rows meet on the worker that `home` says; there `write` is given what is left at the end, in
+/// order, so that the same rows give the same file.
+fn at_end<'s, D: ExchangeData + Hash>(
+    rows: VecCollection<'s, Round, D, isize>,
+    home: impl Fn(&D) -> u64 + 'static,
+    context: &Rc<Context>,
+    write: impl Fn(Vec<(D, u64)>, &Context) + 'static,
+) {
+    let context = Rc::clone(context);
+    let place = Exchange::new(move |(row, ..): &(D, Round, isize)| home(row));
+    let mut state: FxHashMap<D, isize> = FxHashMap::default();
     rows.inner.sink(place, "write", move |(input, frontier)| {
         input.for_each(|_, changes| {
             for (row, _, count) in changes.drain(..) {
@@ -68,18 +101,11 @@ pub(super) fn write_final(rows: Changing<'_>, sink: usize, context: &Rc<Context>
             }
         });
         if frontier.is_empty() && !state.is_empty() {
-            let mut rows: Vec<(Packed, isize)> = state.drain().collect();
-            // So that the same rows give the same file.
+            let left = state.drain().map(|(row, count)| (row, u64::try_from(count).unwrap_or(0)));
+            let mut rows: Vec<(D, u64)> = left.filter(|(_, count)| *count > 0).collect();
             rows.sort_unstable();
-            if context.failure.borrow().is_some() {
-                return;
-            }
-            for (row, count) in rows {
-                let count = u64::try_from(count).unwrap_or(0);
-                context.outlets.borrow_mut().write_result(sink, &row.0, count);
-            }
-            if printed {
-                context.print_results();
+            if context.failure.borrow().is_none() {
+                write(rows, &context);
             }
         }
     });

@@ -115,6 +115,34 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
         }
         taken.push((name, sink));
     }
+    probe_figures(plan, own_files, &taken)
+}
+
+/// The same for the files of `measure` blocks.
+fn probe_figures(
+    plan: &Plan,
+    own_files: &[&str],
+    sinks: &[(String, &SinkPlan)],
+) -> Result<(), DataflowError> {
+    let mut taken: Vec<&str> = Vec::new();
+    for measure in &plan.measures {
+        let Some(name) = measure.file() else { continue };
+        let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+        let message = if !plain || name.is_empty() || Path::new(name).components().count() > 1 {
+            format!("`{name}` is no plain file name within the run's output folder")
+        } else if own_files.contains(&name) {
+            format!("the run itself writes `{name}`; choose another name")
+        } else if let Some((_, sink)) = sinks.iter().find(|(sink, _)| sink == name) {
+            format!("sink `{}` (line {}) writes `{name}` too", sink.name, sink.line)
+        } else if taken.contains(&name) {
+            format!("another `measure` block writes `{name}` too")
+        } else {
+            taken.push(name);
+            continue;
+        };
+        let what = "measure".to_owned();
+        return Err(DataflowError::Sink { name: what, line: measure.line, message });
+    }
     Ok(())
 }
 

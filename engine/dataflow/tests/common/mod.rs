@@ -81,6 +81,8 @@ pub struct Left {
     pub summary: Summary,
     pub given_back: u64,
     pub failure: Option<String>,
+    /// Rows of the steps over all records in the dead letters.
+    pub dead_rows: u64,
     files: BTreeMap<String, String>,
 }
 
@@ -183,6 +185,7 @@ impl Run {
         );
         Left {
             summary,
+            dead_rows: commit.dead_rows(),
             given_back: outcomes.iter().map(|outcome| outcome.given_back).sum(),
             failure: outcomes.iter().find_map(|outcome| outcome.failure.clone()),
             files,

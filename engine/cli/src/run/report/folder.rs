@@ -234,12 +234,14 @@ fn clear(out: &Path) -> anyhow::Result<bool> {
     let earlier = fs::read(out.join("plan.json")).ok();
     let earlier = earlier.and_then(|plan| serde_json::from_slice::<Plan>(&plan).ok());
     let sinks = earlier.iter().flat_map(|plan| plan.sinks.iter().filter_map(file_name));
+    let figures = earlier.iter().flat_map(|plan| &plan.measures);
+    let figures = figures.filter_map(|measure| measure.file().map(str::to_owned));
     let own = OWN_FILES.iter().map(|name| (*name).to_owned());
     // A plan that somebody else wrote must not name files outside of the folder.
     let within = |name: &String| {
         Path::new(name).components().all(|part| matches!(part, Component::Normal(_)))
     };
-    for name in sinks.chain(own).filter(|name| within(name) && name != SETUP) {
+    for name in sinks.chain(figures).chain(own).filter(|name| within(name) && name != SETUP) {
         remove(&out.join(name)).map_err(failed)?;
     }
     commit::discard(out).map_err(usage_of)?;

@@ -126,11 +126,12 @@ impl Report<'_> {
                 cut_half_line(&self.out.join(name))?;
             }
         }
+        let dead_rows = commit.dead_rows();
         let exit = if served && summary.counts.tasks_pending == 0 {
             // It ends when it is told to, and each client knows what became of its request.
             Exit::Complete
         } else {
-            exit_of(course, &summary, self.options().tasks)
+            exit_of(course, &summary, dead_rows, self.options().tasks)
         };
         let mut metrics = self.metrics(course, &summary, wall, exit)?;
         let verdicts = objectives(self.plan(), &metrics);
@@ -138,6 +139,9 @@ impl Report<'_> {
             fields.insert("slo".into(), serde_json::to_value(&verdicts)?);
         }
         write_json(self.out, "metrics.json", &metrics)?;
+        if let Some(fields) = metrics.as_object_mut() {
+            fields.insert("dead_rows".into(), json!(dead_rows));
+        }
         let text = self.text(course, &summary, &metrics, &files, &verdicts);
         self.write("summary.txt", &text)?;
         let mut complaints = Vec::new();
@@ -233,13 +237,13 @@ fn committed(counts: Counts, outcomes: Outcomes) -> Counts {
     }
 }
 
-fn exit_of(course: &Course, summary: &Summary, asked: Option<u64>) -> Exit {
+fn exit_of(course: &Course, summary: &Summary, dead_rows: u64, asked: Option<u64>) -> Exit {
     let counts = &summary.counts;
     if course.interrupted {
         Exit::Interrupted
     } else if course.failure.is_some() {
         Exit::Failed
-    } else if counts.tasks_dead + counts.tasks_late + counts.tasks_pending > 0
+    } else if counts.tasks_dead + counts.tasks_late + counts.tasks_pending + dead_rows > 0
         || asked.is_some_and(|asked| counts.tasks_in < asked)
     {
         Exit::Incomplete

@@ -88,10 +88,12 @@ impl Report<'_> {
             text.push_str(&format!("output      {lines} rows in {place}\n"));
         }
         let failed = summary.counts.tasks_dead + summary.counts.tasks_late;
-        if failed > 0 {
-            let path = self.out.join(sage_dataflow::DEAD_LETTERS);
+        let rows = metrics["dead_rows"].as_u64().unwrap_or(0);
+        let path = self.out.join(sage_dataflow::DEAD_LETTERS);
+        let what = [(failed, "records"), (rows, "rows of the steps over all records")];
+        for (failed, what) in what.into_iter().filter(|(failed, _)| *failed > 0) {
             text.push_str(&format!(
-                "failed      {failed} records, each with its reason, in {}\n",
+                "failed      {failed} {what}, each with its reason, in {}\n",
                 path.display()
             ));
         }
