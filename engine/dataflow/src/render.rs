@@ -21,7 +21,7 @@ use crate::operators::{
     self, Emit, Fused, Measurements, SchedulerSettings, SourceSettings, Tasks, Time,
 };
 use crate::segments::{Segment, Segments, is_cheap, segments};
-use crate::sources::FeedSettings;
+use crate::sources::{FeedSettings, Needs, Place};
 use crate::task::Done;
 use crate::wants::Wants;
 use crate::worker::{Begin, RunSettings};
@@ -69,6 +69,14 @@ impl Parts {
                 limit: settings.limit,
                 done: Arc::new(if first { earlier.done.clone() } else { RoaringTreemap::new() }),
                 buried: earlier.outcomes.unreadable,
+                place: (first && context.clock.as_virtual().is_none()).then(|| Place {
+                    out: settings.out.clone(),
+                    generation: settings.generation,
+                    needs: Needs {
+                        tasks: earlier.done.max().map_or(0, |last| last + 1),
+                        bad: earlier.outcomes.unreadable,
+                    },
+                }),
             },
             pace: arrivals.filter(|_| first).map(Pace::new).transpose()?,
             begin,

@@ -277,6 +277,12 @@ fn check_streams(job: &TrialJob, plan: &mut Plan) -> Result<(), TrialError> {
             job.flow
         )));
     }
+    if plan.source().is_some_and(sage_dataflow::sources::is_endless) {
+        return Err(TrialError::NotPossible(format!(
+            "flow `{}` reads a source that is looked at again without end; add `until_idle` or `rounds`",
+            job.flow
+        )));
+    }
     if is_served(plan) {
         return Err(TrialError::NotPossible(format!(
             "flow `{}` is a service, and nobody asks it in a trial; read a file of requests",

@@ -14,6 +14,7 @@ use anyhow::Context;
 use sage_core::text::fnv1a;
 use sage_dataflow::arrivals::task_size;
 use sage_dataflow::commit;
+use sage_dataflow::sources::is_watched;
 use sage_dsl::experiment::Arrivals;
 use sage_dsl::plan::{Node, Plan, RelationPlan, lookup};
 use sage_dsl::types::Value as Constant;
@@ -30,6 +31,9 @@ const FILE: &str = "run.json";
 
 /// Options of a stage that say how it calls and not what.
 const OF_CALLS: [&str; 5] = ["batch", "batch_tokens", "lane", "linger", "timeout"];
+
+/// Arguments of a source that say when it ends.
+const ENDS: [&str; 2] = ["rounds", "until_idle"];
 
 /// The parts of a run, by their names for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,7 +81,9 @@ impl Identity {
                 put(format!("documents of index `{}`", index.name), json!(fingerprint(corpus)));
             }
         }
-        let source = plan.source().and_then(|source| lookup(&source.args, "path"));
+        // What is looked at again changes; what it gave is kept with the commits.
+        let source = plan.source().filter(|source| !is_watched(source));
+        let source = source.and_then(|source| lookup(&source.args, "path"));
         if let Some(path) = source.and_then(Constant::as_str) {
             put(format!("file `{path}`"), file(Path::new(path))?);
         }
@@ -149,7 +155,12 @@ fn nodes(plan: &Plan, put: &mut impl FnMut(String, Value)) -> anyhow::Result<()>
     let (mut filters, mut emits) = (0, 0);
     for node in &plan.nodes {
         match node {
-            Node::Source(source) => put(format!("source `{}`", source.name), said(source)?),
+            Node::Source(source) => {
+                let mut source = source.clone();
+                // When it ends is no matter of what it gives.
+                source.args.retain(|(name, _)| !ENDS.contains(&name.as_str()));
+                put(format!("source `{}`", source.name), said(&source)?);
+            }
             Node::Stage(stage) => put(format!("stage `{}`", stage.name), said(stage)?),
             Node::Filter(filter) => {
                 filters += 1;

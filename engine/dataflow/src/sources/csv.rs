@@ -5,6 +5,7 @@ use sage_dsl::catalog::{Kind, Param, Signature};
 use sage_dsl::plan::SourcePlan;
 use sage_dsl::types::{Field, RecordType, Type};
 
+use super::live::{REREAD, ROUNDS, UNTIL_IDLE};
 use super::{BadRow, Batch, Source, SourceEntry, broken, file, text};
 use crate::error::DataflowError;
 
@@ -25,6 +26,9 @@ pub(super) static ENTRY: SourceEntry = SourceEntry {
                 default: Some("\",\""),
                 doc: "one character",
             },
+            REREAD,
+            UNTIL_IDLE,
+            ROUNDS,
         ],
         example: "source queries: Query from csv(\"data/queries.csv\")",
         takes_fields: false,

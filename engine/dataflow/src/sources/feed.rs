@@ -15,7 +15,7 @@ use sage_core::record::{Datum, Items, Rows, pack};
 use sage_dsl::plan::SourcePlan;
 use timely::scheduling::SyncActivator;
 
-use super::{BadRow, Batch, Kept, Source, open};
+use super::{BadRow, Batch, Kept, Place, Source, is_watched, open_for};
 use crate::error::DataflowError;
 
 /// How a source is read.
@@ -35,6 +35,8 @@ pub(crate) struct FeedSettings {
     pub(crate) done: Arc<RoaringTreemap>,
     /// Unreadable rows that were buried before; the first ones, since they are met in order.
     pub(crate) buried: u64,
+    /// Where a source that is looked at again keeps what it gives; without it, it is read once.
+    pub(crate) place: Option<Place>,
 }
 
 /// A task that is to be done.
@@ -133,7 +135,7 @@ fn feed(plan: &SourcePlan, settings: &FeedSettings, hand: &mut Hand) -> Result<(
     let mut round = 0;
     while given < most {
         let before = given;
-        let mut source = open(plan)?;
+        let mut source = open_for(plan, settings.place.as_ref())?;
         source.keep(&Kept {
             out: settings.out.clone(),
             generation: settings.generation,
@@ -148,7 +150,7 @@ fn feed(plan: &SourcePlan, settings: &FeedSettings, hand: &mut Hand) -> Result<(
         round += 1;
         // A source is read again only to fill up the asked number of tasks, and only while that
         // brings anything.
-        if settings.tasks.is_none() || given == before {
+        if settings.tasks.is_none() || given == before || is_watched(plan) {
             break;
         }
     }
@@ -184,6 +186,10 @@ fn read_once(
             }
         }
         if batch.rows.is_empty() {
+            // A source that waits for changes is to notice that nobody wants them any more.
+            if hand.wake.activate().is_err() {
+                return Ok(Err(Gone));
+            }
             continue;
         }
         let records = batch.rows.len() as u64;

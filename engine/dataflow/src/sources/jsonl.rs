@@ -7,6 +7,7 @@ use sage_dsl::catalog::{Kind, Param, Signature};
 use sage_dsl::plan::SourcePlan;
 use sage_dsl::types::RecordType;
 
+use super::live::{REREAD, ROUNDS, UNTIL_IDLE};
 use super::{BadRow, Batch, Patient, Source, SourceEntry, file};
 use crate::error::DataflowError;
 
@@ -14,7 +15,17 @@ pub(super) static ENTRY: SourceEntry = SourceEntry {
     signature: Signature {
         name: "jsonl",
         summary: "a file with one JSON object a line",
-        params: &[Param { name: "path", kind: Kind::Path, default: None, doc: "the file; one packed by gzip or Zstandard is unpacked" }],
+        params: &[
+            Param {
+                name: "path",
+                kind: Kind::Path,
+                default: None,
+                doc: "the file; one packed by gzip or Zstandard is unpacked",
+            },
+            REREAD,
+            UNTIL_IDLE,
+            ROUNDS,
+        ],
         example: "source queries: Query from jsonl(\"data/queries.jsonl\")",
         takes_fields: false,
     },

@@ -7,6 +7,7 @@
 mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
+mod live;
 mod opened;
 mod supply;
 
@@ -26,6 +27,8 @@ use crate::error::DataflowError;
 use opened::Opened;
 
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
+pub(crate) use live::{Needs, Place};
+pub use live::{is_endless, is_watched};
 pub(crate) use supply::Supply;
 
 /// A source the engine can read.
@@ -112,8 +115,20 @@ impl Patient for std::io::BufReader<std::io::Stdin> {
     }
 }
 
-/// Open the source of a plan.
+/// Open the source of a plan, to read what is there now.
 pub(crate) fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
+    live::once(plan)?.map_or_else(|| open_plain(plan), |once| open_plain(&once))
+}
+
+/// Open the source of a plan for a run, which keeps in `place` what it cannot read twice.
+fn open_for(plan: &SourcePlan, place: Option<&Place>) -> Result<Box<dyn Source>, DataflowError> {
+    match place.map(|place| live::open(plan, place)).transpose()?.flatten() {
+        Some(watched) => Ok(watched),
+        None => open(plan),
+    }
+}
+
+fn open_plain(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
     let entry = SOURCES.iter().find(|entry| entry.signature.name == plan.kind);
     let entry = entry.ok_or_else(|| broken(plan, format!("there is no source `{}`", plan.kind)))?;
     (entry.open)(plan)

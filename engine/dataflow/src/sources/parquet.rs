@@ -3,13 +3,19 @@
 use sage_dsl::catalog::{Kind, Param, Signature};
 
 use super::SourceEntry;
+use super::live::{REREAD, ROUNDS, UNTIL_IDLE};
 use crate::columns::{self, KIND};
 
 pub(super) static ENTRY: SourceEntry = SourceEntry {
     signature: Signature {
         name: KIND,
         summary: "a Parquet file; columns are found by name (in programs built with `parquet`)",
-        params: &[Param { name: "path", kind: Kind::Path, default: None, doc: "the file" }],
+        params: &[
+            Param { name: "path", kind: Kind::Path, default: None, doc: "the file" },
+            REREAD,
+            UNTIL_IDLE,
+            ROUNDS,
+        ],
         example: "source queries: Query from parquet(\"data/queries.parquet\")",
         takes_fields: false,
     },

@@ -17,7 +17,8 @@ use sage_dsl::types::{Field, Type, Value};
 
 use self::document::{Document, Format};
 use self::walk::{Found, TooMany, Walk};
-use super::{BadRow, Batch, Source, SourceEntry, broken, missing, text};
+use super::live::{ROUNDS, UNTIL_IDLE, WATCH};
+use super::{BadRow, Batch, Source, SourceEntry, broken, is_watched, missing, text};
 use crate::error::DataflowError;
 
 pub(super) static ENTRY: SourceEntry = SourceEntry {
@@ -50,6 +51,9 @@ pub(super) static ENTRY: SourceEntry = SourceEntry {
                 default: Some("100000"),
                 doc: "a folder with more files is an error",
             },
+            WATCH,
+            UNTIL_IDLE,
+            ROUNDS,
         ],
         example: "source notes: Note from dir(\"notes\")",
         takes_fields: false,
@@ -108,7 +112,7 @@ fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
         }
         Ok(Ok(())) => {}
     }
-    if walk.found.is_empty() {
+    if walk.found.is_empty() && !is_watched(plan) {
         let message = format!(
             "`{shown}` has no file that ends in {given}; other endings are read by `endings: \"rst\"`"
         );
