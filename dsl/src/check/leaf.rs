@@ -14,7 +14,7 @@ use crate::suggest::{self, did_you_mean};
 use crate::types::{RecordType, Type, Value};
 
 /// Options of a `source` block.
-pub(crate) const SOURCE_OPTIONS: &[Param] = &[
+pub const SOURCE_OPTIONS: &[Param] = &[
     Param {
         name: "bad_rows",
         kind: Kind::Word(&["dead_letter", "fail"]),
@@ -30,7 +30,7 @@ pub(crate) const SOURCE_OPTIONS: &[Param] = &[
 ];
 
 /// Options of a `sink` block.
-const SINK_OPTIONS: &[Param] = &[Param {
+pub const SINK_OPTIONS: &[Param] = &[Param {
     name: "mode",
     kind: Kind::Word(&["final", "changes"]),
     default: Some("final"),

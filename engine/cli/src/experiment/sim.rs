@@ -36,6 +36,7 @@ pub(crate) struct ProcessBackend {
     place: Place,
     interrupts: Interrupts,
     indexes: IndexCache,
+    allow_exec: bool,
 }
 
 /// A trial that is interrupted has no result, so there is little to wait for: what was paid for is
@@ -47,8 +48,10 @@ const KEPT: [&str; 2] = [".journal", ".content"];
 
 impl ProcessBackend {
     /// A backend for `Place::Sim` or `Place::Live`. It listens for interrupts from now on.
-    pub(crate) fn new(place: Place) -> anyhow::Result<Self> {
-        Ok(ProcessBackend { place, interrupts: Interrupts::listen()?, indexes: IndexCache::new()? })
+    /// Flows that run programs of this machine are refused unless they are allowed to.
+    pub(crate) fn new(place: Place, allow_exec: bool) -> anyhow::Result<Self> {
+        let (interrupts, indexes) = (Interrupts::listen()?, IndexCache::new()?);
+        Ok(ProcessBackend { place, interrupts, indexes, allow_exec })
     }
 
     fn job(&mut self, trial: &Trial, job: &TrialJob, folder: &Path) -> Result<JobRun, TrialError> {
@@ -86,7 +89,7 @@ impl ProcessBackend {
             quiet: true,
             json: false,
             strict_slo: false,
-            allow_exec: false,
+            allow_exec: self.allow_exec,
             listen: None,
             links: LinkArguments::default(),
         };
