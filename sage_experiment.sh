@@ -19,6 +19,8 @@ Options are those of `sage-flow experiment run`; the usual ones:
   --profile NAME    on twin: what stands in for servers that are not simulated
   --tasks N         other numbers of tasks
   --endpoint URL    endpoint of a live run
+  --strict          exit with 3 unless every claim holds
+  --allow-exec      let flows run the programs that their exec stages name
   --help            this text; all options: sage-flow experiment run --help
 
 Examples:
@@ -27,7 +29,8 @@ Examples:
   ./sage_experiment.sh --on sim,twin exp2b exp3
   ./sage_experiment.sh exp1 --on live --endpoint http://10.0.0.7:8000
 
-Exit codes: 0 everything ran, 1 wrong use or build, 2 a part failed, 130 interrupted.
+Exit codes: 0 everything ran, 1 wrong use or build, 2 a part failed, 3 a claim does not hold (with
+--strict), 130 interrupted.
 TEXT
 }
 

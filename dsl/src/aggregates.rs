@@ -58,6 +58,13 @@ impl Takes {
     }
 }
 
+impl AggregateSpec {
+    /// Names of its arguments behind the value.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.parameter.into_iter().chain(self.by.then_some("by"))
+    }
+}
+
 const fn spec(
     name: &'static str,
     aggregate: Aggregate,

@@ -5,21 +5,36 @@
 //! and objectives, S07 tests, S08 measurements.
 
 mod experiments;
+mod flows;
 mod measures;
-mod programs;
+mod names;
+mod outside;
+mod syntax;
 mod tests;
+mod types;
 
 use experiments::EXPERIMENTS;
+use flows::FLOWS;
 use measures::MEASURES;
-use programs::PROGRAMS;
+use names::NAMES;
+use outside::OUTSIDE;
+use syntax::SYNTAX;
 use tests::TESTS;
+use types::TYPES;
 
-const BOOKS: [&[Code]; 4] = [PROGRAMS, EXPERIMENTS, TESTS, MEASURES];
+const BOOKS: [&[Code]; 8] = [SYNTAX, NAMES, TYPES, FLOWS, OUTSIDE, EXPERIMENTS, TESTS, MEASURES];
 
-const COUNT: usize = PROGRAMS.len() + EXPERIMENTS.len() + TESTS.len() + MEASURES.len();
+const COUNT: usize = {
+    let (mut count, mut book) = (0, 0);
+    while book < BOOKS.len() {
+        count += BOOKS[book].len();
+        book += 1;
+    }
+    count
+};
 
 const ALL: [Code; COUNT] = {
-    let mut all = [PROGRAMS[0]; COUNT];
+    let mut all = [SYNTAX[0]; COUNT];
     let (mut book, mut page, mut at) = (0, 0, 0);
     while at < all.len() {
         if page == BOOKS[book].len() {
@@ -42,8 +57,33 @@ pub struct Code {
     pub code: &'static str,
     /// One line.
     pub title: &'static str,
-    /// What it means and what to do.
+    /// What it means, why it is so, and what to do.
     pub explanation: &'static str,
+    /// Where the two examples stand.
+    pub within: Within,
+    /// What gives the code.
+    pub wrong: &'static str,
+    /// The same, mended.
+    pub right: &'static str,
+}
+
+/// Of what the examples of a page are a part. The rest of the program is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    /// A whole file.
+    File,
+    /// Declarations beside a flow.
+    Declarations,
+    /// Steps of a flow, between its `from` and its `emit`.
+    Steps,
+    /// All steps of a flow.
+    Flow,
+    /// A test.
+    Test,
+    /// An experiment.
+    Experiment,
+    /// Something that cannot be shown by a program alone.
+    Command,
 }
 
 pub(crate) const UNEXPECTED: &str = "S0101";
@@ -163,8 +203,15 @@ pub(crate) const UNMET: &str = "S0706";
 pub(crate) const UNKNOWN_MEASURE: &str = "S0801";
 pub(crate) const BAD_MEASURE: &str = "S0802";
 
-const fn page(code: &'static str, title: &'static str, explanation: &'static str) -> Code {
-    Code { code, title, explanation }
+const fn page(
+    code: &'static str,
+    title: &'static str,
+    explanation: &'static str,
+    within: Within,
+    wrong: &'static str,
+    right: &'static str,
+) -> Code {
+    Code { code, title, explanation, within, wrong, right }
 }
 
 /// The page of a code.

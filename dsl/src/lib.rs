@@ -46,7 +46,7 @@ pub mod units;
 
 pub use aggregates::{AGGREGATES, AggregateSpec, find_aggregate};
 pub use check::check_catalog;
-pub use codes::{CODES, Code, explain_code};
+pub use codes::{CODES, Code, Within, explain_code};
 pub use compile::{Compiled, Request, compile};
 pub use diagnostic::{Diagnostic, Fix, Label, Severity};
 pub use explain::{explain, explain_experiment, explain_rewrites, levels};

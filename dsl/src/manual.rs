@@ -1,4 +1,10 @@
-//! What an `experiment` block may say, for the reference pages.
+//! What blocks may say, for the reference pages and for editors.
+
+mod words;
+
+pub use words::{WORDS, Word, word_of};
+
+pub use crate::check::{SINK_OPTIONS, SOURCE_OPTIONS};
 
 /// Settings of a run, by name: of an experiment, a job, a point of a sweep or a quick run.
 pub const SETTINGS: &[(&str, &str)] = &[
@@ -82,6 +88,45 @@ pub const SOURCE: &[(&str, &str)] = &[
     ("changes", "field that says what became of the record with this key; `delete` is a deletion"),
 ];
 
+/// Entries of a block behind a `sink`.
+pub const SINK: &[(&str, &str)] =
+    &[("mode", "what is left at the end, `final`, or every change of a row, `changes`")];
+
+/// Entries of a `fault` block of a test.
+pub const FAULT: &[(&str, &str)] = &[
+    ("latency", "so much time is added to each call: `latency: 500ms`"),
+    ("extra_latency", "the same by another name"),
+    ("drop", "share of the calls whose connection is closed without an answer: `drop: 5%`"),
+    ("reset", "share of the calls whose connection is reset within the answer"),
+    ("stall", "share of the calls that are never answered"),
+    ("truncated", "share of the answers that end too early"),
+    ("bad_json", "share of the answers that are no JSON"),
+    ("malformed", "the same by another name"),
+    (
+        "wrong_schema",
+        "share of the structured answers that do not fit their type: `wrong_schema: 20%`",
+    ),
+    ("slow_start", "everything is refused with status 503 until then: `slow_start: 4s`"),
+    ("retry_after", "what a refusal says about when to come back: `retry_after: 2s`"),
+    ("outage", "nothing is reached for a while: `outage: { at: 5s, for: 10s, every: 1min }`"),
+    (
+        "status_429",
+        "share of the calls that fail with this status, any from 400 to 599: `status_429: 30%`",
+    ),
+    ("seed", "what chance is drawn from: `seed: 7` [default: 0]"),
+];
+
+/// What a test is made of.
+pub const TEST: &[(&str, &str)] = &[
+    ("given", "the records that come in: `given Query { id: \"q1\" }` or `given 10 of queries`"),
+    ("mock", "a value in the place of what a stage makes: `mock answer.text = \"four\"`"),
+    ("fault", "disturbed calls of an endpoint: `fault llm { status_429: 30% }`"),
+    ("expect", "what has to hold: `expect answers.count == 1`"),
+];
+
+/// What an expectation knows of an endpoint.
+pub const ENDPOINT_FIGURES: &[&str] = crate::testing::ENDPOINT_FIGURES;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,7 +140,25 @@ mod tests {
         assert_eq!(names(ENDPOINT), check::ENDPOINT_OPTIONS);
         assert_eq!(names(SCHEDULE), check::SCHEDULE_OPTIONS);
         assert_eq!(names(INDEX), check::INDEX_OPTIONS);
-        let source: Vec<&str> = check::SOURCE_OPTIONS.iter().map(|option| option.name).collect();
-        assert_eq!(names(SOURCE), source);
+        let options = |list: &[crate::catalog::Param]| -> Vec<&str> {
+            list.iter().map(|option| option.name).collect()
+        };
+        assert_eq!(names(SOURCE), options(SOURCE_OPTIONS));
+        assert_eq!(names(SINK), options(SINK_OPTIONS));
+        assert_eq!(names(FAULT), check::fault_names());
+    }
+
+    #[test]
+    fn every_keyword_of_the_grammar_has_a_page_and_belongs_to_one_construct() {
+        let grammar = include_str!("grammar.pest");
+        let keywords = grammar.lines().filter(|line| line.starts_with("kw_"));
+        let keywords: Vec<&str> = keywords.filter_map(|line| line.split('"').nth(1)).collect();
+        assert!(keywords.len() > 40, "{keywords:?}");
+        for keyword in keywords {
+            let pages = WORDS.iter().filter(|word| word.names.contains(&keyword)).count();
+            // Experiments and claims have pages of their own, with settings and columns.
+            let own = ["experiment", "claim"].contains(&keyword);
+            assert!(pages == usize::from(!own), "`{keyword}` has {pages} pages");
+        }
     }
 }

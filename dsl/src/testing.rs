@@ -108,6 +108,8 @@ pub struct Expectation {
     pub condition: Expr,
     /// What is compared in it, to be shown when it does not hold.
     pub sides: Vec<Side>,
+    /// What is to be equal: both sides of each `==`, literals among them.
+    pub equals: Vec<(Side, Side)>,
 }
 
 impl Expectation {

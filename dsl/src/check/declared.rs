@@ -37,6 +37,10 @@ const FOREIGN: &[(&str, &str)] = &[
     ("boolean", "bool"),
     ("list", "[T]"),
     ("array", "[T]"),
+    ("List", "[T]"),
+    ("Array", "[T]"),
+    ("Optional", "T?"),
+    ("Option", "T?"),
 ];
 
 /// Fields a type may have once everything in it is spelt out.

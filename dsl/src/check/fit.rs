@@ -119,7 +119,7 @@ impl Checker<'_> {
             }
             (
                 Type::String,
-                Type::Int | Type::Float | Type::Bool,
+                Type::Int | Type::Float | Type::Bool | Type::Duration | Type::Rate | Type::Percent,
                 ExprKind::Literal(Value::String(s)),
             ) => diagnostic.help(format!("write `{s}` without quotes")),
             (Type::String, Type::Enum(item), _) => diagnostic.help(format!(

@@ -36,6 +36,7 @@ mod names;
 mod operator;
 mod option;
 mod param;
+mod passages;
 mod prompt;
 mod range;
 mod record;
@@ -43,6 +44,7 @@ mod relation;
 mod repeat;
 mod route;
 mod schedule;
+mod search;
 mod slo;
 mod stage;
 mod step;
@@ -69,11 +71,14 @@ pub use catalog::check_catalog;
 #[cfg(test)]
 pub(crate) use endpoint::ENDPOINT_OPTIONS;
 #[cfg(test)]
-pub(crate) use leaf::{INDEX_OPTIONS, SOURCE_OPTIONS};
+pub(crate) use leaf::INDEX_OPTIONS;
+pub use leaf::{SINK_OPTIONS, SOURCE_OPTIONS};
 pub(crate) use names::Names;
 pub(crate) use prompt::variables as template_variables;
 #[cfg(test)]
 pub(crate) use schedule::SCHEDULE_OPTIONS;
+#[cfg(test)]
+pub(crate) use test::fault_names;
 
 /// What a program is checked against.
 pub(crate) struct Inputs<'a> {
@@ -276,7 +281,9 @@ impl<'a> Checker<'a> {
             })
             .collect();
         // What is to be said of a flow that is none has been said.
-        let tests = if whole.len() == flows.len() { self.tests(&whole) } else { Vec::new() };
+        let broken = flows.iter().any(|(_, flow)| flow.broken);
+        let tests =
+            if whole.len() == flows.len() { self.tests(&whole, broken) } else { Vec::new() };
         self.warn_unused();
         (whole, tests)
     }

@@ -101,6 +101,9 @@ impl<'a> Checker<'a> {
             let message = format!("prompt `{}` has no parameter `{name}`", prompt.name.text);
             self.report(Diagnostic::error(codes::TEMPLATE_VARIABLE, span, message).help(help));
         }
+        for (name, _) in &params {
+            self.other_braces(prompt.raw, &raw, name);
+        }
         let template = self.templates.len();
         self.templates.push(Template {
             name: prompt.name.text.clone(),
@@ -109,6 +112,28 @@ impl<'a> Checker<'a> {
             result,
         });
         self.prompts.insert(prompt.name.text.clone(), PromptType { params, template });
+    }
+}
+
+impl Checker<'_> {
+    /// Says so when a text names a parameter as other languages do, which leaves it as it stands.
+    fn other_braces(&mut self, place: Span, text: &str, name: &str) {
+        if variables(text).iter().any(|(_, used)| used == name) {
+            return;
+        }
+        let forms = [format!("${{{name}}}"), format!("{{{name}}}"), format!("<{name}>")];
+        let found = forms.iter().find_map(|form| Some((text.find(form.as_str())?, form)));
+        if let Some((at, form)) = found {
+            let start = place.start + at as u32;
+            let span = Span { start, end: start + form.len() as u32, ..place };
+            let message = format!("`{form}` is text, and not the value of `{name}`");
+            let right = format!("{{{{ {name} }}}}");
+            self.report(
+                Diagnostic::warning(codes::TEMPLATE_VARIABLE, span, message)
+                    .help(format!("write `{right}`"))
+                    .fix(span, right),
+            );
+        }
     }
 }
 

@@ -107,7 +107,7 @@ impl Checker<'_> {
             }
             return broken;
         };
-        let mut types = Vec::new();
+        let (mut types, mut unclear) = (Vec::new(), false);
         let mut args = Vec::new();
         let mut sends = None;
         let mut good = true;
@@ -144,6 +144,7 @@ impl Checker<'_> {
                     }
                 },
             };
+            unclear |= present && ty == Type::Unknown;
             types.push(if present { ty } else { Type::Unknown });
             args.push((param.name.to_owned(), argument));
         }
@@ -152,6 +153,8 @@ impl Checker<'_> {
         }
         let ty = match (spec.result)(&types) {
             Ok(ty) => ty,
+            // What it is has been said where it is wrong.
+            Err(_) if unclear => return broken,
             Err(message) => {
                 self.report(Diagnostic::error(codes::BAD_STAGE, call.span, message));
                 return broken;

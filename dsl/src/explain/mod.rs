@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use crate::catalog::StageClass;
 use crate::literal::{show, show_args, show_duration};
-use crate::plan::{EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SourcePlan, Turn};
+use crate::plan::{EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SourcePlan, Turn, VectorPlan};
 
 use tree::Tree;
 
@@ -93,8 +93,13 @@ pub fn explain(plan: &Plan) -> String {
             Some(endpoint) => format!("vectors by {}", endpoint.name),
             None => "built-in vectors".to_owned(),
         };
+        let nearest = match index.vectors {
+            VectorPlan::Usual => "",
+            VectorPlan::Exact => ", compared one by one",
+            VectorPlan::Hnsw => ", found by a graph (hnsw)",
+        };
         let text = format!(
-            "index {} = {}({from}) {:?}, {vectors} (line {})",
+            "index {} = {}({from}) {:?}, {vectors}{nearest} (line {})",
             index.name, index.kind, index.search, index.line
         );
         line(&mut out, 0, &text);

@@ -248,7 +248,7 @@ impl Reader<'_> {
                     Rule::key => name = Some(self.word(&part)),
                     Rule::expr => {
                         let value = self.expression(part);
-                        args.push(ast::Arg { name: name.take(), value });
+                        args.push(self.argument(name.take(), value));
                     }
                     _ => {}
                 }

@@ -8,6 +8,7 @@ mod block;
 mod experiment;
 mod expression;
 mod flow;
+mod foreign;
 mod item;
 mod measure;
 mod recover;

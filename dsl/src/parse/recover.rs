@@ -137,7 +137,8 @@ impl Reader<'_> {
             )));
             return;
         }
-        if self.known(word, at) || ITEM_WORDS.contains(&word) && self.stopped(word, text, span) {
+        let told = self.known(word, at) || self.foreign_form(span.start);
+        if told || ITEM_WORDS.contains(&word) && self.stopped(word, text, span) {
             return;
         }
         let first: String = shown(text);
@@ -165,7 +166,10 @@ impl Reader<'_> {
         let at = Span { end: span.start + word.len().max(1) as u32, ..span };
         let is_step =
             STEP_WORDS.contains(&word) || matches!(word, "given" | "mock" | "fault" | "expect");
-        if is_step && self.stopped(word, text, span) || self.unit_apart(span.start, text) {
+        if self.foreign_form(span.start)
+            || is_step && self.stopped(word, text, span)
+            || self.unit_apart(span.start, text)
+        {
             return;
         }
         if self.known(word, at) {
@@ -284,7 +288,7 @@ impl Reader<'_> {
             );
             return;
         }
-        if self.unit_apart(start, rest) {
+        if self.unit_apart(start, rest) || self.foreign_form(start) {
             return;
         }
         let found = shown(rest);

@@ -22,7 +22,7 @@ use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
-pub use index::{IndexPlan, SearchPlan};
+pub use index::{IndexPlan, SearchPlan, VectorPlan};
 pub use measure::{FigurePlan, MeasurePlan};
 pub use relation::{
     Aggregate, AggregatePlan, ComputePlan, DedupPlan, GroupPlan, JoinPlan, LatestPlan,

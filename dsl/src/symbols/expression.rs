@@ -4,7 +4,7 @@ use super::SymbolKind;
 use super::walk::{Around, Walk};
 use crate::ast::{self, ExprKind, Pattern};
 use crate::span::Span;
-use crate::types::Type;
+use crate::types::{RecordType, Type};
 
 impl<'a> Walk<'a> {
     pub(super) fn record(&mut self, ty: Option<&str>, block: &'a ast::Block, around: Around<'a>) {
@@ -73,8 +73,10 @@ impl<'a> Walk<'a> {
             }
             ExprKind::Field(inner, field) => {
                 self.expr(inner, around);
-                if let Some(record) = self.types.get(&inner.span).and_then(record_name) {
-                    self.note(SymbolKind::Field, Some(record), field, false);
+                if let Some(record) = self.types.get(&inner.span).and_then(record)
+                    && record.field(&field.text).is_some()
+                {
+                    self.note(SymbolKind::Field, Some(&record.name), field, false);
                 }
             }
             ExprKind::At(list, index) => {
@@ -100,7 +102,9 @@ impl<'a> Walk<'a> {
             ExprKind::List(items) => items.iter().for_each(|item| self.expr(item, around)),
             ExprKind::Record(name, block) => {
                 name.iter().for_each(|name| self.type_name(&name.text, name.span));
-                self.record(name.as_ref().map(|name| name.text.as_str()), block, around);
+                let inferred = self.types.get(&expr.span).and_then(record);
+                let own = name.as_ref().map(|name| name.text.as_str());
+                self.record(own.or(inferred.map(|it| it.name.as_str())), block, around);
             }
         }
     }
@@ -119,10 +123,10 @@ impl<'a> Walk<'a> {
 }
 
 /// The record behind a type: of the elements of a list, of what may be null.
-fn record_name(ty: &Type) -> Option<&str> {
+pub(super) fn record(ty: &Type) -> Option<&RecordType> {
     match ty {
-        Type::Record(record) => Some(&record.name),
-        Type::List(inner) | Type::Optional(inner) => record_name(inner),
+        Type::Record(record) => Some(record),
+        Type::List(inner) | Type::Optional(inner) => record(inner),
         _ => None,
     }
 }

@@ -7,7 +7,10 @@
 //! declaration that overrides an imported one is therefore the same symbol, as it should be when it
 //! is renamed.
 
+mod experiment;
 mod expression;
+mod step;
+mod test;
 mod walk;
 
 use std::collections::HashMap;

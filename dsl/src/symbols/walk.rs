@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{Mention, Symbol, SymbolKind, declared};
-use crate::ast::{self, ExprKind, Item, Part, Point, Step, TyKind};
+use crate::ast::{self, Item, Step, TyKind};
 use crate::check::template_variables;
 use crate::load::Loaded;
 use crate::span::{SourceMap, Span};
@@ -21,7 +21,9 @@ pub(super) struct Walk<'a> {
     /// Names that groups leave, each with where its group begins; behind it `.name` is that.
     pub(super) grouped: HashMap<(&'a str, &'a str), u32>,
     /// Record of a sink, by the name of the sink.
-    sinks: HashMap<&'a str, &'a str>,
+    pub(super) sinks: HashMap<&'a str, &'a str>,
+    /// Flows of the main file, which its tests are about.
+    pub(super) flows: Vec<&'a ast::Flow>,
     numbers: HashMap<Key, usize>,
     symbols: Vec<Symbol>,
     mentions: Vec<Mention>,
@@ -49,13 +51,17 @@ pub(super) fn symbols(
         columns: HashSet::new(),
         grouped: HashMap::new(),
         sinks: HashMap::new(),
+        flows: Vec::new(),
         numbers: HashMap::new(),
         symbols: Vec::new(),
         mentions: Vec::new(),
     };
     let items = || loaded.files.iter().flat_map(|file| &file.items);
     items().for_each(|item| walk.announce(item));
-    items().for_each(|item| walk.item(item));
+    // What a test mocks has a type when the flow has been walked, wherever it stands.
+    let is_test = |item: &&Item| matches!(item, Item::Test(_));
+    items().filter(|item| !is_test(item)).for_each(|item| walk.item(item));
+    items().filter(is_test).for_each(|item| walk.item(item));
     (walk.symbols, walk.mentions)
 }
 
@@ -77,7 +83,13 @@ impl<'a> Walk<'a> {
             Item::Index(it) => (&it.name, SymbolKind::Index),
             Item::Prompt(it) => (&it.name, SymbolKind::Prompt),
             Item::Fn(it) => (&it.name, SymbolKind::Function),
-            Item::Flow(it) => return self.announce_steps(&it.name.text, &it.steps),
+            Item::Flow(it) => {
+                self.announce_steps(&it.name.text, &it.steps);
+                if it.name.span.file == 0 {
+                    self.flows.push(it);
+                }
+                return;
+            }
             Item::Schedule(_)
             | Item::Slo(_)
             | Item::Measure(_)
@@ -85,37 +97,6 @@ impl<'a> Walk<'a> {
             | Item::Experiment(_) => return,
         };
         self.declared.entry(&name.text).or_insert(kind);
-    }
-
-    fn announce_steps(&mut self, flow: &'a str, steps: &'a [Step]) {
-        for step in steps {
-            match step {
-                Step::Stage(stage) => {
-                    self.columns.insert((flow, &stage.name.text));
-                }
-                Step::Carry(carry) => {
-                    self.columns.insert((flow, &carry.name.text));
-                }
-                Step::Route(route) => {
-                    route.arms.iter().for_each(|arm| self.announce_steps(flow, &arm.steps));
-                }
-                Step::Loop(repeat) => self.announce_steps(flow, &repeat.steps),
-                Step::Group(group) => {
-                    let keys = group.keys.iter().filter_map(|key| key.name.as_ref());
-                    let names = keys.chain(group.aggregates.entries.iter().map(|it| &it.key));
-                    let start = group.span.start;
-                    self.grouped.extend(names.map(|name| ((flow, name.text.as_str()), start)));
-                }
-                Step::FlatMap(name, _) => {
-                    self.columns.insert((flow, &name.text));
-                }
-                Step::From(..)
-                | Step::Where(_)
-                | Step::Emit(_)
-                | Step::Dedup(_)
-                | Step::Join(_) => {}
-            }
-        }
     }
 
     pub(super) fn note(
@@ -175,7 +156,20 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn ty(&mut self, ty: &ast::Ty) {
+    /// Says of which type a symbol is that has just been noted.
+    pub(super) fn know(&mut self, ty: Type) {
+        if let Some(mention) = self.mentions.last() {
+            self.symbols[mention.symbol].ty.get_or_insert(ty);
+        }
+    }
+
+    /// The type of a symbol that has been seen.
+    pub(super) fn type_of(&self, kind: SymbolKind, container: &str, name: &str) -> Option<&Type> {
+        let key = (kind, Some(container.to_owned()), name.to_owned());
+        self.symbols.get(*self.numbers.get(&key)?)?.ty.as_ref()
+    }
+
+    pub(super) fn ty(&mut self, ty: &ast::Ty) {
         match &ty.kind {
             TyKind::Name(name) => self.type_name(name, ty.span),
             TyKind::List(item) => self.ty(item),
@@ -233,7 +227,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Name of the type of the records that the steps begin with.
-    fn record_of(&self, steps: &'a [Step]) -> Option<&'a str> {
+    pub(super) fn record_of(&self, steps: &'a [Step]) -> Option<&'a str> {
         let Some(Step::From(name, _)) = steps.first() else { return None };
         match self.types.get(&name.span)? {
             Type::Record(record) => Some(&record.name),
@@ -268,134 +262,6 @@ impl<'a> Walk<'a> {
                 let span = Span { start, end: start + name.len() as u32, ..prompt.raw };
                 self.note_at(SymbolKind::Local, Some(&prompt.name.text), &name, span, false);
             }
-        }
-    }
-
-    fn experiment(&mut self, experiment: &'a ast::Experiment) {
-        let nowhere = Around::default();
-        for part in &experiment.parts {
-            match part {
-                Part::Jobs(_, jobs) => {
-                    for job in jobs {
-                        self.reference(SymbolKind::Flow, &job.flow);
-                        self.settings(&job.block);
-                    }
-                }
-                Part::Setting(entry) => self.setting(entry),
-                Part::Sweep(sweep) => {
-                    self.param_key(&sweep.key);
-                    for point in &sweep.points {
-                        match point {
-                            Point::Value(value) => self.expr(value, nowhere),
-                            Point::Group(_, block) => self.settings(block),
-                        }
-                    }
-                }
-                Part::Claim(_) => {}
-                Part::Quick(_, block) => self.settings(block),
-            }
-        }
-    }
-
-    /// What it mocks and expects names columns of a flow that is not known here.
-    fn test(&mut self, test: &'a ast::Test) {
-        for part in &test.parts {
-            match part {
-                ast::TestPart::Given(ast::Given::Of(_, source)) => {
-                    self.reference(SymbolKind::Source, source);
-                }
-                ast::TestPart::Given(ast::Given::Records(records, _)) => {
-                    self.expr(records, Around::default());
-                }
-                ast::TestPart::Fault(fault) => {
-                    self.reference(SymbolKind::Endpoint, &fault.endpoint);
-                }
-                ast::TestPart::Mock(_) | ast::TestPart::Expect(_) => {}
-            }
-        }
-    }
-
-    fn settings(&mut self, block: &'a ast::Block) {
-        block.entries.iter().for_each(|entry| self.setting(entry));
-    }
-
-    fn setting(&mut self, entry: &'a ast::Entry) {
-        self.param_key(&entry.key);
-        self.expr(&entry.value, Around::default());
-    }
-
-    fn param_key(&mut self, key: &ast::Name) {
-        if self.declared.get(key.text.as_str()) == Some(&SymbolKind::Param) {
-            self.reference(SymbolKind::Param, key);
-        }
-    }
-
-    fn steps(&mut self, steps: &'a [Step], around: Around<'a>) {
-        for step in steps {
-            match step {
-                Step::From(name, block) => {
-                    self.reference(SymbolKind::Source, name);
-                    self.block(block, around);
-                }
-                Step::Where(condition) => self.expr(condition, around),
-                Step::Stage(stage) => {
-                    self.note(SymbolKind::Column, around.flow, &stage.name, true);
-                    self.expr(&stage.value, around);
-                    stage.on.iter().for_each(|on| self.reference(SymbolKind::Endpoint, on));
-                    self.block(&stage.block, around);
-                }
-                Step::Emit(emit) => self.emit(emit, around),
-                Step::Group(group) => self.group(group, around),
-                Step::FlatMap(name, list) => {
-                    self.note(SymbolKind::Column, around.flow, name, true);
-                    self.expr(list, around);
-                }
-                Step::Join(join) => {
-                    self.reference(SymbolKind::Source, &join.source);
-                    self.expr(&join.on, around);
-                }
-                Step::Dedup(dedup) => dedup.keys.iter().for_each(|key| self.expr(key, around)),
-                Step::Route(route) => {
-                    self.expr(&route.subject, around);
-                    for arm in &route.arms {
-                        arm.pattern.iter().for_each(|it| self.pattern(it, route.subject.span));
-                        self.steps(&arm.steps, around);
-                    }
-                }
-                Step::Loop(repeat) => {
-                    self.steps(&repeat.steps, around);
-                    repeat.until.iter().for_each(|it| self.expr(it, around));
-                }
-                Step::Carry(carry) => {
-                    self.note(SymbolKind::Column, around.flow, &carry.name, true);
-                    carry.ty.iter().for_each(|ty| self.ty(ty));
-                    self.expr(&carry.value, around);
-                }
-            }
-        }
-    }
-
-    fn group(&mut self, group: &'a ast::Group, around: Around<'a>) {
-        for key in &group.keys {
-            key.name.iter().for_each(|it| self.note(SymbolKind::Column, around.flow, it, true));
-            self.expr(&key.value, around);
-        }
-        for entry in &group.aggregates.entries {
-            self.note(SymbolKind::Column, around.flow, &entry.key, true);
-            self.expr(&entry.value, around);
-        }
-    }
-
-    fn emit(&mut self, emit: &'a ast::Emit, around: Around<'a>) {
-        self.reference(SymbolKind::Sink, &emit.sink);
-        emit.condition.iter().for_each(|condition| self.expr(condition, around));
-        let Some(record) = &emit.record else { return };
-        if let ExprKind::Record(None, block) = &record.kind {
-            // Without a name it is the record of the sink.
-            let ty = self.sinks.get(emit.sink.text.as_str()).copied();
-            self.record(ty, block, around);
-        } else {
-            self.expr(record, around);
         }
     }
 }

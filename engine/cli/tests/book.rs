@@ -12,8 +12,17 @@ use std::path::{Path, PathBuf};
 
 use support::Sage;
 
-const REFERENCE: [&str; 8] =
-    ["stages", "sources", "documents", "sinks", "policies", "functions", "blocks", "codes"];
+const REFERENCE: [&str; 9] = [
+    "stages",
+    "sources",
+    "documents",
+    "sinks",
+    "policies",
+    "functions",
+    "aggregates",
+    "blocks",
+    "codes",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -83,6 +92,7 @@ fn every_piece_of_a_program_in_the_documentation_can_be_read() {
                 format!("sage 1\nflow f {{\n  from s\n{piece}\n}}\n"),
                 format!("sage 1\nschedule {{\n{piece}\n}}\n"),
                 format!("sage 1\nexperiment e {{\n{piece}\n}}\n"),
+                format!("sage 1\ntest \"t\" {{\n{piece}\n}}\n"),
                 format!("sage 1\nfn f(x: int) -> int = {piece}\n"),
             ];
             let good = forms.iter().any(|form| read(form).code == Some(0));

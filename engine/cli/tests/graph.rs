@@ -35,6 +35,20 @@ fn svg_is_well_formed_and_shows_all_parts() {
 }
 
 #[test]
+fn a_loop_is_a_cluster_with_a_way_back() {
+    let svg = drawn("adaptive_rag", "svg");
+    let tree = roxmltree::Document::parse(&svg).unwrap();
+    let of_class =
+        |name: &str| tree.descendants().filter(|it| it.attribute("class") == Some(name)).count();
+    assert_eq!((of_class("loop"), of_class("back")), (1, 2), "{svg}");
+    assert!(svg.contains("up to 3 rounds until length(seen) &gt;= 5"), "{svg}");
+    let dot = drawn("adaptive_rag", "dot");
+    assert_eq!(dot.matches("label=\"next round\"").count(), 2, "{dot}");
+    let mermaid = drawn("adaptive_rag", "mermaid");
+    assert_eq!(mermaid.matches("==>|\"next round\"|").count(), 2, "{mermaid}");
+}
+
+#[test]
 fn a_program_with_mistakes_is_not_drawn() {
     let sage = Sage::new().file("a.sage", "sage 1\nflow f {\n  from nothing\n}\n");
     let done = again(&sage, "graph a.sage").go().exits(1).says("S0201");

@@ -4,13 +4,14 @@ mod support;
 
 use support::{Sage, again};
 
-const TEMPLATES: [(&str, &str, usize); 6] = [
+const TEMPLATES: [(&str, &str, usize); 7] = [
     ("rag", "answers.jsonl", 3),
     ("classify", "sorted.csv", 5),
     ("extract", "rows.jsonl", 2),
     ("llm", "summaries.jsonl", 2),
     ("compute", "digests.csv", 201),
     ("batch", "replies.jsonl", 5),
+    ("eval", "judged.jsonl", 4),
 ];
 
 #[test]
@@ -26,6 +27,9 @@ fn every_template_is_right_laid_out_and_runs() {
         let file = format!("{name}/{name}.sage");
         again(&sage, &format!("check {file}")).go().exits(0);
         again(&sage, &format!("fmt --check {file}")).go().exits(0);
+        let tested = again(&sage, &format!("test {file}")).go().exits(0);
+        assert!(tested.stdout.contains(" passed, 0 failed"), "{name}: {}", tested.stdout);
+        assert_eq!(tested.stderr, "", "{name}");
         let run = format!("run {file} --workers 2 --quiet --out out");
         let done = again(&sage, &run).go().exits(0);
         assert_eq!(done.read(result).lines().count(), lines, "{name}");

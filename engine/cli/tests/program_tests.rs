@@ -210,6 +210,15 @@ fn each_fault_leads_to_what_it_leads_to_in_a_run() {
         ("malformed: 100%", "dead_letters.class contains \"protocol\" and llm.retries > 0"),
         ("slow_start: 4s", "dead_letters.count == 0 and llm.retries > 0 and latency_max > 4s"),
         ("latency: 5s", "dead_letters.count == 0 and llm.retries == 0 and latency_p50 > 5s"),
+        ("outage: { at: 0s, for: 300ms }", "dead_letters.count == 0 and latency_max > 300ms"),
+        (
+            "outage: { for: 1h }",
+            "dead_letters.class contains \"unreachable\" and answers.count == 0",
+        ),
+        (
+            "outage: { at: 10min, for: 1min, every: 20min }",
+            "dead_letters.count == 0 and llm.retries == 0",
+        ),
     ]
     .into();
     for (fault, expected) in cases {
@@ -221,6 +230,112 @@ fn each_fault_leads_to_what_it_leads_to_in_a_run() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{fault}: {said}");
     }
+}
+
+const STRUCTURED: &str = r#"sage 1
+type Note { id: string @key, text: string }
+type Facts { subject: string, words: [string] }
+type Row { id: string @key, subject: string }
+endpoint llm { url: "sim:a100/qwen2.5-7b" }
+source notes: Note from generate(count: 40, text: "note {{ n }}")
+sink rows: Row to jsonl("rows.jsonl")
+prompt facts_of(text: string) -> Facts """{{ text }}"""
+flow extract {
+  from notes
+  stage facts = generate(facts_of(.text)) on llm { max_tokens: 400, repair: 2 }
+  emit Row { id: .id, subject: facts.subject } into rows
+}
+"#;
+
+#[test]
+fn answers_that_miss_their_schema_are_asked_for_again_and_at_last_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let tests = r#"
+test "none misses" {
+  given 40 of notes
+  expect rows.count == 40 and llm.calls == 40
+}
+test "some miss" {
+  given 40 of notes
+  fault llm { wrong_schema: 30%, seed: 5 }
+  expect llm.calls > 40 and rows.count > 30 and llm.retries == 0
+}
+test "all miss" {
+  given 40 of notes
+  fault llm { wrong_schema: 100% }
+  expect dead_letters.count > 20 and rows.count + dead_letters.count == 40 and llm.calls > 80
+  expect dead_letters[0].class == "invalid_output"
+}
+"#;
+    let path = written(folder.path(), &format!("{STRUCTURED}{tests}"));
+    let output = sage_flow(&["--format", "json"], &[path]);
+    let results = json(&output);
+    assert!(output.status.success() && results.len() == 3, "{results:#?}");
+}
+
+#[test]
+fn a_failed_test_shows_the_difference_and_its_dead_letters() {
+    let (_folder, path) = program(
+        r#"test "lists" {
+  given 3 of queries
+  mock answer = error("no such model")
+  expect answers.id == ["q1", "q2"]
+}
+test "rows" {
+  given 3 of queries
+  expect answers.id == ["q1", "q2", "q3"]
+}
+"#,
+    );
+    let output = sage_flow(&[], std::slice::from_ref(&path));
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    for part in [
+        "answers.id == [\"q1\", \"q2\"]\n  - expected\n  + got\n  - \"q1\"\n  - \"q2\"\n",
+        "    \"q1\"\n  - \"q2\"\n    \"q3\"\n",
+        "2 dead letters:\n  stage `answer`, rejected, 1 attempt: no such model\n    of {\"id\":\"q1\"",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    let results = json(&sage_flow(&["--json"], &[path]));
+    let differences = &results[1]["expectations"][0]["differences"];
+    assert_eq!(differences[0]["expected"], serde_json::json!(["q1", "q2", "q3"]));
+    assert_eq!(differences[0]["got"], serde_json::json!(["q1", "q3"]));
+    assert_eq!(results[0]["dead_letters"].as_array().unwrap().len(), 2);
+    assert_eq!(results[0]["dead"], 2);
+}
+
+#[test]
+fn nothing_to_test_is_said_and_is_no_success() {
+    let (_folder, path) = program("");
+    let output = sage_flow(&[], std::slice::from_ref(&path));
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("it has no test") && said.contains("there was nothing to test"),
+        "{said}"
+    );
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("passed"));
+    // Beside one that has tests it is only said.
+    let (_other, tested) =
+        program("test \"a\" { given 1 of queries  expect answers.count == 1 }\n");
+    let both = sage_flow(&[], &[path.clone(), tested.clone()]);
+    assert!(both.status.success());
+    assert!(String::from_utf8_lossy(&both.stderr).contains("it has no test"));
+    assert!(String::from_utf8_lossy(&both.stdout).contains("1 passed, 0 failed"));
+    // What has mistakes is not tested, and what else there is is.
+    let (_third, wrong) = program("test \"a\" { given 1 of querys  expect answers.count == 1 }\n");
+    let mixed = sage_flow(&[], &[wrong.clone(), tested]);
+    assert_eq!(mixed.status.code(), Some(1));
+    let out = String::from_utf8_lossy(&mixed.stdout).into_owned();
+    assert!(
+        out.contains("not tested, it has 1 mistake") && out.contains("1 passed, 0 failed"),
+        "{out}"
+    );
+    assert!(String::from_utf8_lossy(&mixed.stderr).contains("not tested: "));
+    let results = json(&sage_flow(&["--format", "json"], &[wrong]));
+    assert_eq!(results[0]["outcome"], "not tested");
+    assert_eq!(results[0]["mistakes"], 1);
 }
 
 #[test]

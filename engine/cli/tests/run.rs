@@ -50,6 +50,7 @@ fn every_shipped_pipeline_runs() {
         ("extract.sage", 30),
         ("classify.sage", 60),
         ("adaptive_rag.sage", 30),
+        ("eval.sage", 24),
     ] {
         let done = Sage::new()
             .args(&format!("run --workers 2 --out out --tasks {tasks} --json --quiet"))

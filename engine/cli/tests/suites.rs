@@ -244,3 +244,43 @@ fn the_script_takes_names_anywhere() {
     }
     assert!(count >= 13, "{count}");
 }
+
+const RUNS: &str = r#"sage 1
+type Row { id: string @key, text: string }
+type Out { id: string @key, said: string }
+source rows: Row from generate(count: 3, text: "row {{ n }}")
+sink outs: Out to csv("outs.csv")
+flow says {
+  from rows
+  stage said = exec("cat", .text)
+  emit Out { id: .id, said: said } into outs
+}
+experiment policies {
+  jobs: [says], nodes: 1
+  sweep policy in [fifo, edf, weighted_fair]
+}
+"#;
+
+#[test]
+fn a_suite_warns_of_policies_that_nothing_is_said_for() {
+    let sage = Sage::new().file("says.sage", RUNS);
+    let dry = "experiment run says.sage --on sim --dry-run";
+    let wet = "experiment run says.sage --on sim --allow-exec --no-pictures --only *edf*";
+    let edf = "warning: flow says: `edf` goes by `due`";
+    let fair = "warning: flow says: `weighted_fair` goes by `fair`";
+    for (command, warnings) in [(dry, &[edf, fair][..]), (wet, &[edf])] {
+        let said = go(&sage, command).exits(0).stderr;
+        for warning in warnings {
+            assert_eq!(said.matches(warning).count(), 1, "{command}: {said}");
+        }
+        assert_eq!(said.matches("warning:").count(), warnings.len(), "{command}: {said}");
+    }
+}
+
+#[test]
+fn a_suite_runs_programs_with_permission_only() {
+    let sage = Sage::new().file("says.sage", RUNS);
+    let command = "experiment run says.sage --on sim --no-pictures --only *fifo* --out out";
+    go(&sage, command).exits(2).says("--allow-exec");
+    go(&sage, &format!("{command} --fresh --allow-exec")).exits(0);
+}

@@ -49,6 +49,43 @@ fn every_listed_name_has_a_page() {
 }
 
 #[test]
+fn every_block_and_every_keyword_has_a_page() {
+    for (name, said) in [
+        ("group", "one row for each key"),
+        ("by", "one row for each key"),
+        ("dedup", "keeps of several records with one key the first"),
+        ("windows", "tumbling(1min, by: .at)"),
+        ("sliding", "sliding(10min, every: 1min"),
+        ("join", "function join("),
+        ("join", "puts the record of another source beside each row"),
+        ("flat_map", "a row of each element"),
+        ("loop", "carry seen: [Doc] = []"),
+        ("route", "all variants of an enum have an arm"),
+        ("test", "sage-flow test"),
+        ("mock", "error(\"no such model\")"),
+        ("fault", "wrong_schema"),
+        ("outage", "entry outage of `fault`"),
+        ("mode", "entry mode of `sink`"),
+        ("concurrency", "entry concurrency of `endpoint`"),
+        ("slots", "setting slots of an experiment"),
+        ("endpoint", "entries of `endpoint`"),
+        ("latency_p99_ms", "column latency_p99_ms"),
+        ("S0207", "unknown option"),
+        ("experiment", "sweep policy in"),
+    ] {
+        let done = Sage::new().args(&format!("doc {name}")).go().exits(0);
+        assert!(done.stdout.contains(said), "{name}: `{said}` is not in\n{}", done.stdout);
+    }
+    Sage::new().args("doc gruop").go().exits(1).says("did you mean `group`?");
+    Sage::new().args("doc flatmap").go().exits(1).says("did you mean `flat_map`?");
+    Sage::new().args("doc zzzzzzzz").go().exits(1).says("`sage-flow doc` lists all names");
+    let all = Sage::new().args("doc").go().exits(0).stdout;
+    for name in ["group, by", "window, windows", "dedup", "quantile", "wrong_schema"] {
+        assert!(all.contains(name), "{name} is not in\n{all}");
+    }
+}
+
+#[test]
 fn codes_can_be_explained() {
     let done = Sage::new().args("explain S0207").go().exits(0);
     assert!(done.stdout.contains("S0207"));

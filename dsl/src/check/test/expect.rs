@@ -4,12 +4,16 @@ use crate::ast::{self, ExprKind, TestPart};
 use crate::check::condition::unit::Unit;
 use crate::check::step::one_line;
 use crate::check::{Checker, Place, Scope};
-use crate::plan::{BinaryOp, Column, Node, Plan};
+use crate::codes;
+use crate::diagnostic::Diagnostic;
+use crate::plan::{BinaryOp, Column, Expr, Node, Plan};
 use crate::testing::{ENDPOINT_FIGURES, Expectation, Figure, FigureSource, Side, dead_letter};
 use crate::types::{Field, RecordType, Type};
 
 /// The list of what failed, in an expectation.
 const DEAD_LETTERS: &str = "dead_letters";
+/// The number of rows, and what else it is called; only the first is right.
+const COUNTS: [&str; 4] = ["count", "length", "len", "size"];
 /// Sides that are shown of one expectation.
 const MOST_SIDES: usize = 8;
 
@@ -63,17 +67,19 @@ impl Checker<'_> {
         let mut expectations = Vec::new();
         for part in &test.parts {
             let TestPart::Expect(written) = part else { continue };
+            self.other_counts(written, &columns);
             let plain = self.plain(written, &columns);
             self.slots = 0;
             let condition = self.condition(&plain, &scope);
             if condition.is_poison() {
                 continue;
             }
-            let mut sides = Vec::new();
+            let (mut sides, mut equals) = (Vec::new(), Vec::new());
             self.sides_of(&plain, &scope, &mut sides);
+            self.equals_of(&plain, &scope, &mut equals);
             let text = one_line(self.input.sources.text(written.span));
             let (span, condition) = (written.span, condition.expr);
-            expectations.push(Expectation { text, span, condition, sides });
+            expectations.push(Expectation { text, span, condition, sides, equals });
         }
         expectations
     }
@@ -96,20 +102,74 @@ impl Checker<'_> {
         }
     }
 
+    /// What is to be equal, as far as all of it has to hold.
+    fn equals_of(
+        &mut self,
+        written: &ast::Expr,
+        scope: &Scope<'_>,
+        equals: &mut Vec<(Side, Side)>,
+    ) {
+        match &written.kind {
+            ExprKind::Binary(BinaryOp::And, a, b) => {
+                self.equals_of(a, scope, equals);
+                self.equals_of(b, scope, equals);
+            }
+            ExprKind::Binary(BinaryOp::Eq, a, b) if equals.len() < MOST_SIDES => {
+                let left = self.one_side(a, scope, None);
+                let right = self.one_side(b, scope, left.as_ref().map(|left| &left.ty));
+                equals.extend(left.zip(right));
+            }
+            _ => {}
+        }
+    }
+
+    /// A side by itself; one that means nothing alone is no finding.
+    fn one_side(
+        &mut self,
+        written: &ast::Expr,
+        scope: &Scope<'_>,
+        wanted: Option<&Type>,
+    ) -> Option<Side> {
+        let before = self.diagnostics.len();
+        self.slots = 0;
+        let typed = self.expr(written, scope, wanted);
+        self.diagnostics.truncate(before);
+        let text = one_line(self.input.sources.text(written.span));
+        let poison = typed.is_poison();
+        let side = Side { text, span: written.span, value: typed.expr, ty: typed.ty };
+        (!poison).then_some(side)
+    }
+
     fn side(&mut self, written: &ast::Expr, scope: &Scope<'_>, sides: &mut Vec<Side>) {
         let text = one_line(self.input.sources.text(written.span));
         let shown = sides.iter().any(|side| side.text == text);
         if sides.len() >= MOST_SIDES || shown || matches!(written.kind, ExprKind::Literal(_)) {
             return;
         }
-        // A word that is a variant beside its enum means nothing alone: that is no finding.
-        let before = self.diagnostics.len();
-        self.slots = 0;
-        let typed = self.expr(written, scope, None);
-        self.diagnostics.truncate(before);
-        if !typed.is_poison() && typed.value().is_none() {
-            let span = written.span;
-            sides.push(Side { text, span, value: typed.expr, ty: typed.ty });
+        // A word that is a variant beside its enum means nothing alone.
+        let side = self.one_side(written, scope, None);
+        sides.extend(side.filter(|side| !matches!(side.value, Expr::Literal(_))));
+    }
+
+    /// Words of other languages for the number of rows.
+    fn other_counts(&mut self, written: &ast::Expr, columns: &[Column]) {
+        match &written.kind {
+            ExprKind::Field(inner, name)
+                if COUNTS[1..].contains(&name.text.as_str()) && is_list(inner, columns) =>
+            {
+                let rows = one_line(self.input.sources.text(inner.span));
+                let message = format!("the number of rows is `{rows}.count`");
+                self.report(
+                    Diagnostic::error(codes::UNKNOWN_FIELD, name.span, message)
+                        .fix(name.span, "count"),
+                );
+            }
+            ExprKind::Unary(_, inner) => self.other_counts(inner, columns),
+            ExprKind::Binary(_, a, b) => {
+                self.other_counts(a, columns);
+                self.other_counts(b, columns);
+            }
+            _ => {}
         }
     }
 
@@ -118,7 +178,9 @@ impl Checker<'_> {
     fn plain(&self, written: &ast::Expr, columns: &[Column]) -> ast::Expr {
         let boxed = |inner: &ast::Expr| Box::new(self.plain(inner, columns));
         let kind = match &written.kind {
-            ExprKind::Field(inner, name) if name.text == "count" && is_list(inner, columns) => {
+            ExprKind::Field(inner, name)
+                if COUNTS.contains(&name.text.as_str()) && is_list(inner, columns) =>
+            {
                 let length = ast::Name { text: "length".to_owned(), span: name.span };
                 let args = vec![ast::Arg { name: None, value: self.plain(inner, columns) }];
                 ExprKind::Call(ast::Call { name: length, args, span: written.span })
@@ -157,7 +219,7 @@ fn is_list(inner: &ast::Expr, columns: &[Column]) -> bool {
     let column = columns.iter().find(|column| column.name == *name);
     match column.map(|column| &column.ty) {
         Some(Type::List(item)) => match item.as_ref() {
-            Type::Record(record) => record.field("count").is_none(),
+            Type::Record(record) => COUNTS.iter().all(|name| record.field(name).is_none()),
             _ => true,
         },
         _ => false,

@@ -1,6 +1,6 @@
 //! `fault`: disturbed endpoints, by the names that the simulator's `--fault` has for them.
 
-use crate::ast::{self, TestPart};
+use crate::ast::{self, ExprKind, TestPart};
 use crate::check::{Checker, Scope};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -15,6 +15,8 @@ enum Takes {
     Share,
     /// A time.
     Time,
+    /// A time of silence: when it begins, how long it is, and when it comes again.
+    Window,
 }
 
 /// Names in programs, names of the simulator, and what they take.
@@ -27,9 +29,22 @@ const FAULTS: &[(&str, &str, Takes)] = &[
     ("truncated", "truncated", Takes::Share),
     ("bad_json", "bad_json", Takes::Share),
     ("malformed", "bad_json", Takes::Share),
+    ("wrong_schema", "wrong_schema", Takes::Share),
     ("slow_start", "slow_start", Takes::Time),
     ("retry_after", "retry_after", Takes::Time),
+    ("outage", "outage", Takes::Window),
 ];
+
+/// Longest time of a fault: a day.
+const LONGEST_NS: i64 = 86_400_000_000_000;
+
+const OUTAGE: &str = "an outage is written `{ at: 5s, for: 10s }`, and `{ at: 5s, for: 10s, every: \
+                      1min }` if it comes again";
+
+/// What may stand in a block of faults.
+pub(crate) fn fault_names() -> Vec<&'static str> {
+    FAULTS.iter().map(|(name, ..)| *name).chain(["status_429", "seed"]).collect()
+}
 
 impl Checker<'_> {
     pub(super) fn faults(&mut self, test: &ast::Test) -> Vec<Fault> {
@@ -61,6 +76,10 @@ impl Checker<'_> {
         let mut rules: Vec<String> = Vec::new();
         let mut seed = 0;
         for entry in &written.block.entries {
+            if entry.key.text == "outage" {
+                rules.extend(self.outage(entry));
+                continue;
+            }
             let value = self.expr(&entry.value, &Scope::constant(), None);
             if value.is_poison() {
                 continue;
@@ -77,15 +96,13 @@ impl Checker<'_> {
                     (Takes::Share, Some(Value::Percent(share))) if (0.0..=1.0).contains(&share) => {
                         rules.push(format!("{rule}={}%", share * 100.0));
                     }
-                    (Takes::Time, Some(Value::Duration(ns)))
-                        if (0..=86_400_000_000_000).contains(&ns) =>
-                    {
+                    (Takes::Time, Some(Value::Duration(ns))) if (0..=LONGEST_NS).contains(&ns) => {
                         rules.push(format!("{rule}={}ms", ns as f64 / 1e6));
                     }
                     (Takes::Share, _) => {
                         self.bad_fault(entry, "it takes a share of the calls, as in `30%`");
                     }
-                    (Takes::Time, _) => {
+                    (Takes::Time | Takes::Window, _) => {
                         self.bad_fault(entry, "it takes a time of a day at most, as in `500ms`");
                     }
                 }
@@ -93,6 +110,48 @@ impl Checker<'_> {
         }
         let endpoint = written.endpoint.text.clone();
         Fault { endpoint, rules: rules.join(","), seed, span: written.endpoint.span }
+    }
+
+    /// `outage: { at: 5s, for: 10s, every: 1min }` as the simulator writes it.
+    fn outage(&mut self, entry: &ast::Entry) -> Option<String> {
+        let ExprKind::Record(None, block) = &entry.value.kind else {
+            self.bad_fault(entry, OUTAGE);
+            return None;
+        };
+        let (mut at, mut length, mut every) = (Some(0), None, None);
+        for part in &block.entries {
+            let place = match part.key.text.as_str() {
+                "at" => &mut at,
+                "for" => &mut length,
+                "every" => &mut every,
+                _ => {
+                    self.bad_fault(part, OUTAGE);
+                    return None;
+                }
+            };
+            let value = self.expr(&part.value, &Scope::constant(), None);
+            if value.is_poison() {
+                return None;
+            }
+            *place = match value.value() {
+                Some(Value::Duration(ns)) if (0..=LONGEST_NS).contains(ns) => Some(*ns),
+                _ => {
+                    self.bad_fault(part, "it takes a time of a day at most, as in `500ms`");
+                    return None;
+                }
+            };
+        }
+        let (Some(at), Some(length)) = (at, length) else {
+            self.bad_fault(entry, OUTAGE);
+            return None;
+        };
+        if every.is_some_and(|every| every <= length) {
+            self.bad_fault(entry, "an outage is shorter than the time after which it comes again");
+            return None;
+        }
+        let shown = |ns: i64| format!("{}ms", ns as f64 / 1e6);
+        let every = every.map_or(String::new(), |every| format!(":every={}", shown(every)));
+        Some(format!("outage={}+{}{every}", shown(at), shown(length)))
     }
 
     fn bad_fault(&mut self, entry: &ast::Entry, help: &str) {
@@ -116,7 +175,7 @@ impl Checker<'_> {
             self.report(Diagnostic::error(codes::BAD_FAULT, key.span, message).help(help));
             return None;
         }
-        let names = || FAULTS.iter().map(|(name, ..)| *name).chain(["status_429", "seed"]);
+        let names = || fault_names().into_iter();
         let help = did_you_mean(text, names())
             .unwrap_or_else(|| format!("there are {}", suggest::list(names())));
         let message = format!("there is no fault `{text}`");

@@ -60,6 +60,7 @@ impl Checker<'_> {
                     let outside = match source.kind.as_str() {
                         "stdin" => Some("a test does not read its standard input"),
                         "http" => Some("nobody asks while a test runs"),
+                        "kafka" => Some("a test does not read a topic"),
                         _ => None,
                     };
                     if let Some(message) = outside {
@@ -72,6 +73,16 @@ impl Checker<'_> {
                 }
                 ast::Given::Records(written, _) => {
                     let wanted = Type::Record(source.record.clone());
+                    if let ExprKind::Name(name) = &written.kind
+                        && *name == source.name
+                    {
+                        let message = format!("`{name}` is a source; a test takes some of it");
+                        self.report(
+                            Diagnostic::error(codes::BAD_GIVEN, written.span, message)
+                                .help(format!("write `given 10 of {name}`")),
+                        );
+                        return None;
+                    }
                     for item in items(written) {
                         self.slots = 0;
                         let typed = self.want(item, &Scope::constant(), &wanted);

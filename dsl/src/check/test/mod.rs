@@ -5,6 +5,9 @@ mod fault;
 mod given;
 mod mock;
 
+#[cfg(test)]
+pub(crate) use fault::fault_names;
+
 use super::Checker;
 use crate::ast::{self, ExprKind, Given, TestPart};
 use crate::codes;
@@ -14,11 +17,28 @@ use crate::rewrite;
 use crate::suggest;
 use crate::testing::Test;
 
+/// What is found in a test when its flow is not whole.
+const FOLLOWS: [&str; 5] = [
+    codes::BAD_MOCK,
+    codes::TEST_FLOW,
+    codes::WRONG_DECLARATION,
+    codes::UNKNOWN_NAME,
+    codes::UNKNOWN_FIELD,
+];
+
 impl Checker<'_> {
-    /// The tests of the main file, over its flows before they are put in order.
-    pub(super) fn tests(&mut self, flows: &[Plan]) -> Vec<Test> {
+    /// The tests of the main file, over its flows before they are put in order. If one of those is
+    /// `broken`, a stage or an emit may be missing in it, and what a test says of it is no mistake.
+    pub(super) fn tests(&mut self, flows: &[Plan], broken: bool) -> Vec<Test> {
         let written = std::mem::take(&mut self.names.tests);
-        written.into_iter().filter_map(|test| self.test(test, flows)).collect()
+        let broken = broken || self.diagnostics.iter().any(Diagnostic::is_error);
+        let before = broken.then_some(self.diagnostics.len());
+        let tests = written.into_iter().filter_map(|test| self.test(test, flows)).collect();
+        if let Some(before) = before {
+            let found = self.diagnostics.split_off(before);
+            self.diagnostics.extend(found.into_iter().filter(|it| !FOLLOWS.contains(&it.code)));
+        }
+        tests
     }
 
     fn test(&mut self, test: &ast::Test, flows: &[Plan]) -> Option<Test> {

@@ -53,6 +53,7 @@ test "expectations" {
   given 1 of queries
   expect answers
   expect answers.cuont == 1
+  expect answers.length == 1
   expect answer.count == 1
   expect .text == "t"
   expect answers[0].text == 5

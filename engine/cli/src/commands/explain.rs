@@ -24,7 +24,7 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
         let code = what.to_uppercase();
         let known = sage_dsl::CODES.iter().find(|known| known.code == code);
         let known = known.ok_or_else(|| usage(format!("there is no code {code}")))?;
-        println!("{}: {}\n\n{}", known.code, known.title, known.explanation.trim());
+        print!("{}", super::code_page::plain(known));
         return Ok(Exit::Complete);
     }
     let compiled = program::compile(Path::new(what), &arguments.sets)?;

@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod calibrate;
 mod check;
+mod code_page;
 pub(crate) mod completions;
 mod doc;
 pub(crate) mod experiment;

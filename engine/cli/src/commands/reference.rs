@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use clap::ValueEnum;
 use sage_dsl::catalog::{Param, Signature};
 
-use super::doc::kind_name;
+use super::code_page;
+use super::doc::{BLOCKS, kind_name};
 use crate::catalog::catalog;
 
 /// A page of the reference.
@@ -17,6 +18,7 @@ pub(crate) enum Page {
     Sinks,
     Policies,
     Functions,
+    Aggregates,
     Blocks,
     Codes,
 }
@@ -68,19 +70,38 @@ pub(super) fn page(page: Page) -> String {
             }
         }
         Page::Blocks => {
-            head(&mut out, "Blocks", "The entries of each block of a program.");
-            for (name, entries) in [
-                ("endpoint", sage_dsl::manual::ENDPOINT),
-                ("schedule", sage_dsl::manual::SCHEDULE),
-                ("source", sage_dsl::manual::SOURCE),
-                ("index", sage_dsl::manual::INDEX),
-                ("experiment", sage_dsl::manual::ENTRIES),
-            ] {
-                let _ = writeln!(out, "\n## {name}\n");
-                table(&mut out, &["entry", "what it says"], entries);
+            head(
+                &mut out,
+                "Blocks and steps",
+                "What a program is made of, each form with its entries.",
+            );
+            for word in sage_dsl::manual::WORDS {
+                let _ = write!(
+                    out,
+                    "\n## {}\n\n{}.\n\n```sage\n{}\n```\n",
+                    word.names.join(", "),
+                    word.summary,
+                    word.form
+                );
+                for (_, entries) in BLOCKS.iter().filter(|(block, _)| *block == word.names[0]) {
+                    out.push('\n');
+                    table(&mut out, &["entry", "what it says"], entries);
+                }
             }
+            let _ = writeln!(out, "\n## experiment\n");
+            table(&mut out, &["entry", "what it says"], sage_dsl::manual::ENTRIES);
             let _ = writeln!(out, "\n## Settings of an experiment\n");
             table(&mut out, &["setting", "what it says"], sage_dsl::manual::SETTINGS);
+        }
+        Page::Aggregates => {
+            head(&mut out, "Aggregates", "What a `group` may say of the records with one key.");
+            for aggregate in sage_dsl::AGGREGATES {
+                let _ = write!(
+                    out,
+                    "\n## {}\n\n`{}`\n\n{}.\n",
+                    aggregate.name, aggregate.signature, aggregate.doc
+                );
+            }
         }
         Page::Codes => {
             head(
@@ -88,10 +109,7 @@ pub(super) fn page(page: Page) -> String {
                 "Codes",
                 "What a message of the compiler means; also by `sage-flow explain CODE`.",
             );
-            for code in sage_dsl::CODES {
-                let explanation = code.explanation.trim();
-                let _ = write!(out, "\n## {}: {}\n\n{explanation}\n", code.code, code.title);
-            }
+            out.extend(sage_dsl::CODES.iter().map(code_page::markdown));
         }
     }
     out

@@ -262,6 +262,13 @@ fn extract(letters: File, file: &Path, into: &Path) -> anyhow::Result<Letters> {
     Ok(found)
 }
 
+/// Write the records of a file of dead letters to `into`; how many there are, and how many rows.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn retried_records(file: &Path, into: &Path) -> anyhow::Result<(usize, usize)> {
+    let letters = extract(File::open(file)?, file, into)?;
+    Ok((usize::try_from(letters.records)?, letters.rows.len()))
+}
+
 /// Let the plan read `records` in place of its source.
 fn replace_source(plan: &mut Plan, records: &Path) -> anyhow::Result<()> {
     let source = plan.nodes.iter_mut().find_map(|node| match node {

@@ -30,6 +30,8 @@ pub(crate) struct Request<'a> {
     /// Whether plots and the page are made.
     pub(crate) pictures: bool,
     pub(crate) quiet: bool,
+    /// Whether its flows may run programs of this machine.
+    pub(crate) allow_exec: bool,
 }
 
 /// What became of a part.
@@ -227,7 +229,7 @@ fn backend(request: &Request<'_>) -> anyhow::Result<Box<dyn Backend>> {
             let Overrides { cores, profile, .. } = request.overrides;
             Box::new(TwinBackend::new(*cores, profile.as_deref())?)
         }
-        place => Box::new(ProcessBackend::new(place)?),
+        place => Box::new(ProcessBackend::new(place, request.allow_exec)?),
     })
 }
 

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use sage_cluster::MAX_LOCAL_WORKERS;
 use sage_dataflow::is_served;
+use sage_dataflow::sources::is_live;
 use sage_dsl::catalog::EndpointUse;
 use sage_dsl::experiment::Backend as Place;
-use sage_dsl::plan::{EndpointPlan, Plan};
+use sage_dsl::plan::{EndpointPlan, Plan, SinkPlan};
 use sage_dsl::types::Value;
 use sage_lab::trial::{Backend, Trial, TrialError, TrialJob};
 use serde_json::{Map, json};
@@ -35,6 +36,7 @@ pub(crate) struct ProcessBackend {
     place: Place,
     interrupts: Interrupts,
     indexes: IndexCache,
+    allow_exec: bool,
 }
 
 /// A trial that is interrupted has no result, so there is little to wait for: what was paid for is
@@ -46,8 +48,10 @@ const KEPT: [&str; 2] = [".journal", ".content"];
 
 impl ProcessBackend {
     /// A backend for `Place::Sim` or `Place::Live`. It listens for interrupts from now on.
-    pub(crate) fn new(place: Place) -> anyhow::Result<Self> {
-        Ok(ProcessBackend { place, interrupts: Interrupts::listen()?, indexes: IndexCache::new()? })
+    /// Flows that run programs of this machine are refused unless they are allowed to.
+    pub(crate) fn new(place: Place, allow_exec: bool) -> anyhow::Result<Self> {
+        let (interrupts, indexes) = (Interrupts::listen()?, IndexCache::new()?);
+        Ok(ProcessBackend { place, interrupts, indexes, allow_exec })
     }
 
     fn job(&mut self, trial: &Trial, job: &TrialJob, folder: &Path) -> Result<JobRun, TrialError> {
@@ -85,7 +89,7 @@ impl ProcessBackend {
             quiet: true,
             json: false,
             strict_slo: false,
-            allow_exec: false,
+            allow_exec: self.allow_exec,
             listen: None,
             links: LinkArguments::default(),
         };
@@ -270,9 +274,9 @@ fn check_endpoints(place: Place, job: &TrialJob, plan: &Plan) -> Result<(), Tria
 
 /// Trials have no terminal: rows for the standard output go to a file, and nobody types.
 fn check_streams(job: &TrialJob, plan: &mut Plan) -> Result<(), TrialError> {
-    if plan.source().is_some_and(|source| source.kind == "stdin") {
+    if plan.source().is_some_and(is_live) {
         return Err(TrialError::NotPossible(format!(
-            "flow `{}` reads the standard input, which a trial has not; read a file",
+            "flow `{}` reads what comes from outside, which is not the same for each trial; read a file",
             job.flow
         )));
     }
@@ -288,7 +292,9 @@ fn check_streams(job: &TrialJob, plan: &mut Plan) -> Result<(), TrialError> {
             job.flow
         )));
     }
-    for sink in plan.sinks.iter_mut().filter(|sink| sink.kind == "stdout") {
+    // Nor is what a trial makes meant for others.
+    let elsewhere = |sink: &&mut SinkPlan| ["stdout", "kafka"].contains(&sink.kind.as_str());
+    for sink in plan.sinks.iter_mut().filter(elsewhere) {
         "jsonl".clone_into(&mut sink.kind);
         sink.args = vec![("path".to_owned(), Value::String(format!("{}.jsonl", sink.name)))];
     }

@@ -10,6 +10,7 @@
 pub(crate) mod arrivals;
 pub(crate) mod changes;
 pub(crate) mod clocks;
+pub(crate) mod embedding;
 mod execute;
 pub(crate) mod facts;
 mod follow;
@@ -20,6 +21,7 @@ mod index_cache;
 pub(crate) mod indexes;
 mod interrupt;
 pub(crate) mod job;
+pub(crate) mod kept_indexes;
 pub(crate) mod launch;
 pub(crate) mod links;
 mod live;

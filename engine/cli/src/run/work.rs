@@ -64,8 +64,8 @@ impl Work<'_> {
             return Ok(());
         }
         let folder = self.report.out.join("index");
-        self.built = match indexes::build(&self.job.plan, corpora, &folder, self.access, interrupts)
-        {
+        let (plan, fresh) = (&self.job.plan, self.job.options.fresh);
+        self.built = match indexes::build(plan, corpora, &folder, self.access, fresh, interrupts) {
             Err(_) if interrupts.count() > 0 => return Err(Stopped.into()),
             built => built?,
         };

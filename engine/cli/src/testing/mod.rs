@@ -10,6 +10,7 @@
 //! about what it says itself.
 
 mod figures;
+mod letters;
 mod sabotage;
 mod stage;
 mod verdict;
@@ -26,7 +27,8 @@ use sage_dsl::testing::{Given, Test};
 
 use crate::twin::{Indexes, Servers};
 
-pub(crate) use verdict::Verdict;
+pub(crate) use letters::Letters;
+pub(crate) use verdict::{Difference, Verdict};
 
 /// What stands in for a server that is not simulated: a test calls nobody.
 const STAND_IN: &str = "a100/qwen2.5-7b";
@@ -39,6 +41,8 @@ pub(crate) struct Outcome {
     pub(crate) records: u64,
     /// How long the run took by its own clock, from the first arrival to the last outcome.
     pub(crate) virtual_s: f64,
+    /// What failed.
+    pub(crate) letters: Letters,
     /// How long it took.
     pub(crate) wall: Duration,
 }
@@ -119,7 +123,8 @@ impl Tester {
             .iter()
             .map(|expectation| verdict::of(expectation, &row))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        Ok(Outcome { verdicts, records, virtual_s, wall: began.elapsed() })
+        let letters = letters::of(folder.path())?;
+        Ok(Outcome { verdicts, records, virtual_s, letters, wall: began.elapsed() })
     }
 }
 

@@ -26,6 +26,10 @@ impl Saboteur for Rules {
         });
         Fate { delay_ns: foretold.delay_ns, end }
     }
+
+    fn is_there(&self, now_ns: u64) -> bool {
+        self.0.is_there(now_ns)
+    }
 }
 
 /// What kind of failure a status is, as the client of a run reads it.

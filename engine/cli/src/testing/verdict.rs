@@ -6,8 +6,9 @@ use bumpalo::Bump;
 use sage_core::expr::{Program, Templates};
 use sage_core::record::{Datum, Items, write_json};
 use sage_dsl::plan::Expr;
-use sage_dsl::testing::Expectation;
+use sage_dsl::testing::{Expectation, Side};
 use sage_dsl::types::Type;
+use serde_json::Value;
 
 /// Characters of a value that are shown.
 const SHOWN: usize = 300;
@@ -17,6 +18,16 @@ pub(crate) struct Verdict {
     pub(crate) holds: bool,
     /// Values of its sides, for people.
     pub(crate) values: Vec<String>,
+    /// What was to be equal and is not.
+    pub(crate) differences: Vec<Difference>,
+}
+
+/// Two values that were to be equal.
+pub(crate) struct Difference {
+    /// As written: `answers.text == ["a", "b"]`.
+    pub(crate) text: String,
+    pub(crate) got: Value,
+    pub(crate) expected: Value,
 }
 
 /// Look at an expectation; `row` holds the packed figures.
@@ -38,7 +49,30 @@ pub(super) fn of(expectation: &Expectation, row: &[u8]) -> anyhow::Result<Verdic
     for side in &expectation.sides {
         values.push(evaluate(&side.value, &|value| shown(&side.ty, value))?);
     }
-    Ok(Verdict { holds, values })
+    let mut differences = Vec::new();
+    for (left, right) in expectation.equals.iter().filter(|_| !holds) {
+        let json = |side: &Side| -> anyhow::Result<Value> {
+            let text = evaluate(&side.value, &|value| whole(&side.ty, value))?;
+            Ok(serde_json::from_str(&text).unwrap_or(Value::String(text)))
+        };
+        // What is written out is what was expected.
+        let (got, expected) = match &left.value {
+            Expr::Literal(_) => (json(right)?, json(left)?),
+            _ => (json(left)?, json(right)?),
+        };
+        if got != expected {
+            let text = format!("{} == {}", left.text, right.text);
+            differences.push(Difference { text, got, expected });
+        }
+    }
+    Ok(Verdict { holds, values, differences })
+}
+
+/// A value as JSON.
+fn whole(ty: &Type, value: Datum<'_>) -> String {
+    let mut text = Vec::new();
+    write_json(&mut text, ty, value);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// A value, for people.
@@ -46,11 +80,9 @@ fn shown(ty: &Type, value: Datum<'_>) -> String {
     if let (Type::Duration, Some(ns)) = (ty, value.as_int()) {
         return humantime::format_duration(Duration::from_nanos(ns.unsigned_abs())).to_string();
     }
-    let mut text = Vec::new();
-    write_json(&mut text, ty, value);
-    let text = String::from_utf8_lossy(&text);
+    let text = whole(ty, value);
     match text.char_indices().nth(SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),
-        None => text.into_owned(),
+        None => text,
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct World {
 
 struct State {
     stations: Vec<Station>,
+    /// Of the endpoints with faults: which answers miss their schema.
+    misfits: Vec<Option<Foreteller>>,
     open: BTreeMap<u64, Open>,
     next: u64,
 }
@@ -54,16 +56,19 @@ impl World {
         seed: u64,
         time: VirtualTime,
     ) -> anyhow::Result<Arc<World>> {
-        let mut stations = Vec::new();
+        let (mut stations, mut misfits) = (Vec::new(), Vec::new());
         for (endpoint, servers) in plan.endpoints.iter().zip(&servers) {
             let model = servers.model(endpoint, true);
             let mut station = Station::new(&model, &[1.0], seed).map_err(usage_of)?;
             let fault = test.faults.iter().find(|fault| fault.endpoint == endpoint.name);
+            let mut misfit = None;
             if let Some(fault) = fault {
                 let rules = Faults::parse(&fault.rules).map_err(usage)?;
+                misfit = Some(Foreteller::new(rules.clone(), fault.seed));
                 station.sabotage(Box::new(Rules(Foreteller::new(rules, fault.seed))));
             }
             stations.push(station);
+            misfits.push(misfit);
         }
         let failing = plan.stages().enumerate().filter_map(|(at, stage)| {
             let failing = test.failing.iter().find(|failing| failing.stage == stage.name)?;
@@ -75,7 +80,7 @@ impl World {
             seed,
             failing: failing.collect(),
             names: plan.endpoints.iter().map(|endpoint| endpoint.name.clone()).collect(),
-            state: Mutex::new(State { stations, open: BTreeMap::new(), next: 0 }),
+            state: Mutex::new(State { stations, misfits, open: BTreeMap::new(), next: 0 }),
         }))
     }
 
@@ -91,12 +96,24 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the answer to a call is to miss its schema.
+    fn misses(&self, call: &Call) -> bool {
+        let structured = match &call.request {
+            Request::Generate { options, .. } => options.schema.is_some(),
+            _ => false,
+        };
+        let mut state = self.state();
+        let misfit = state.misfits.get_mut(call.endpoint).and_then(Option::as_mut);
+        structured && misfit.is_some_and(Foreteller::misses_schema)
+    }
+
     /// What the server answers to each item, and what that takes.
     fn answer(&self, call: &Call) -> Result<(Answer, Vec<Work>), CallError> {
+        let wrong = self.misses(call);
         let ask = |request: Request| {
             let stage = u16::try_from(call.stage).unwrap_or(u16::MAX);
             let question = Question { stage, endpoint: call.endpoint, request };
-            foretold(&question, &self.servers, self.seed)
+            foretold(&question, &self.servers, self.seed, wrong)
         };
         let mut works = Vec::new();
         let answer = match &call.request {
@@ -155,7 +172,7 @@ impl Endpoint for World {
             }
         };
         let mut state = self.state();
-        let State { stations, open, next } = &mut *state;
+        let State { stations, open, next, .. } = &mut *state;
         // Dropping the completion answers that the call was lost.
         let Some(station) = stations.get_mut(call.endpoint) else { return };
         let id = *next;

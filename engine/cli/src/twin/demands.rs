@@ -61,7 +61,7 @@ impl Looks {
             return Ok(looked);
         }
         let interpreter = Interpreter::new(plan, &indexes()?).map_err(usage_of)?;
-        let mut answer = |question: &Question| answer(question, servers, seed);
+        let mut answer = |question: &Question| answer(question, servers, seed, false);
         let demands = interpreter.demands(extent, &mut answer).map_err(usage_of)?;
         let looked = Arc::new(Looked { shape: interpreter.shape(), demands });
         self.known.push_back((identity, Arc::clone(&looked)));
@@ -76,11 +76,13 @@ impl Looks {
     }
 }
 
-/// What the simulated endpoint would answer, and what it takes.
+/// What the simulated endpoint would answer, and what it takes; one that is `wrong` misses the schema
+/// of what is asked for.
 pub(crate) fn answer(
     question: &Question,
     servers: &[Servers],
     seed: u64,
+    wrong: bool,
 ) -> Result<(Answer, Work), CallError> {
     let missing = || CallError::new(ErrorClass::Rejected, "the plan has no such endpoint");
     let servers = servers.get(question.endpoint).ok_or_else(missing)?;
@@ -96,7 +98,7 @@ pub(crate) fn answer(
         }
         Request::Generate { prompts, options } => {
             let prompt = prompts.first().map_or("", String::as_str);
-            generation(servers, seed, prompt, options).ok_or_else(missing)?
+            generation(servers, seed, prompt, options, wrong).ok_or_else(missing)?
         }
     }
 }
@@ -106,8 +108,10 @@ fn generation(
     seed: u64,
     prompt: &str,
     options: &GenerateOptions,
+    wrong: bool,
 ) -> Option<Result<(Answer, Work), CallError>> {
-    let answered = preview::generation(servers.profile()?, seed, prompt, options);
+    let say = if wrong { preview::misfit } else { preview::generation };
+    let answered = say(servers.profile()?, seed, prompt, options);
     Some(answered.map(|preview| {
         let work = Work::Generate {
             prompt_tokens: preview.job.prompt_tokens,

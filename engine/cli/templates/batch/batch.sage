@@ -25,3 +25,17 @@ flow serve {
 schedule { policy: priority(aging: 5s), slots: 4, priority: urgency(.origin) }
 
 slo { success >= 99% }
+
+test "people and the batch are all answered" {
+  given 40 of requests
+  expect replies.count == 40 and dead_letters.count == 0
+}
+
+test "a reply says whose request it was" {
+  given [
+    Request { id: "b1", origin: batch, text: "one" },
+    Request { id: "p1", origin: person, text: "two" }
+  ]
+  mock answer.text = "done"
+  expect replies.origin contains person and replies.text contains "done"
+}

@@ -28,3 +28,21 @@ flow classify {
   group by kind: kind { tickets: count() }
   emit PerKind { kind: .kind, tickets: .tickets } into kinds
 }
+
+test "kinds are counted, and empty lines are left out" {
+  given [
+    Ticket { id: "a", text: "it crashes" },
+    Ticket { id: "b", text: "it hangs" },
+    Ticket { id: "c", text: "thank you" },
+    Ticket { id: "d", text: "  " }
+  ]
+  mock kind = if .text == "thank you" then praise else bug
+  expect sorted.count == 3 and kinds.count == 2
+  expect kinds.tickets contains 2 and sorted.kind contains praise
+}
+
+test "a crowded server costs time and no ticket" {
+  given 12 of tickets
+  fault llm { status_429: 30%, seed: 7 }
+  expect sorted.count == 12 and llm.retries > 0
+}

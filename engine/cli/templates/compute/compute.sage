@@ -18,3 +18,9 @@ flow compute {
 }
 
 schedule { policy: load_aware(spread), slots: 8 }
+
+test "equal texts have equal digests" {
+  given [Task { id: "a", text: "one" }, Task { id: "b", text: "one" }, Task { id: "c", text: "two" }]
+  expect digests.count == 3
+  expect digests[0].digest == digests[1].digest and digests[1].digest != digests[2].digest
+}

@@ -23,3 +23,16 @@ flow extract {
   stage facts = generate(facts_of(.text)) on llm { max_tokens: 256, repair: 2 }
   emit Row { id: .id, company: facts.company, names: facts.people.name, amount: facts.amount } into rows
 }
+
+test "people and company become a row" {
+  given Note { id: "n1", text: "Ada of Analytical Engines pays 12." }
+  mock facts = { company: "Analytical Engines", people: [{ name: "Ada", role: "engineer" }], amount: 12.0 }
+  expect rows.count == 1 and rows[0].company == "Analytical Engines"
+  expect rows[0].names == ["Ada"]
+}
+
+test "answers of another form are asked for again" {
+  given 20 of notes
+  fault llm { wrong_schema: 20%, seed: 3 }
+  expect llm.calls > 20 and rows.count > 15
+}

@@ -26,3 +26,16 @@ flow summarise {
   stage answer = generate(summary_of(.text)) on llm { max_tokens: 64, timeout: 30s }
   emit Summary { id: .id, text: answer.text, tokens: answer.tokens } into summaries
 }
+
+test "each text has its summary" {
+  given Text { id: "t1", text: "The scheduler keeps one queue." }
+  mock answer.text = "One queue."
+  expect summaries.count == 1 and summaries[0].text == "One queue."
+  expect summaries[0].tokens > 0 and llm.calls == 0
+}
+
+test "a server that fails now and then costs no text" {
+  given 10 of texts
+  fault llm { status_500: 20%, seed: 2 }
+  expect summaries.count == 10 and llm.retries > 0
+}

@@ -30,3 +30,17 @@ flow rag {
   stage answer = generate(answer_from(ctx.text, .text)) on llm { max_tokens: 128 }
   emit Answer { id: .id, text: answer.text, sources: best.id } into answers
 }
+
+test "the answer cites the passage it was given" {
+  given Question { id: "q1", text: "Who waters the plants?" }
+  mock hits = [{ id: "d1", title: "Office", text: "Ada waters the plants.", score: 0.9 }]
+  mock answer.text = "Ada [d1]"
+  expect answers.count == 1 and answers[0].text == "Ada [d1]"
+  expect answers[0].sources contains "d1"
+}
+
+test "every question is answered, also on a crowded server" {
+  given 6 of questions
+  fault llm { status_429: 30%, seed: 7 }
+  expect answers.count == 6 and dead_letters.count == 0
+}

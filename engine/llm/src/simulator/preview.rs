@@ -34,15 +34,41 @@ pub fn generation(
     prompt: &str,
     options: &GenerateOptions,
 ) -> Result<Preview, CallError> {
+    made(profile, seed, prompt, options, false)
+}
+
+/// What a server answers that has been told to miss the schema (`wrong_schema`); where nothing can be
+/// missed, what it answers otherwise.
+pub fn misfit(
+    profile: &Profile,
+    seed: u64,
+    prompt: &str,
+    options: &GenerateOptions,
+) -> Result<Preview, CallError> {
+    made(profile, seed, prompt, options, true)
+}
+
+fn made(
+    profile: &Profile,
+    seed: u64,
+    prompt: &str,
+    options: &GenerateOptions,
+    wrong: bool,
+) -> Result<Preview, CallError> {
     let request = Request::Generate { prompts: vec![prompt.to_owned()], options: options.clone() };
     let protocol =
         |error: serde_json::Error| CallError::new(ErrorClass::Protocol, error.to_string());
     let sent = encode(&request, &profile.model).map_err(protocol)?;
     let body = serde_json::from_slice(&sent).map_err(protocol)?;
-    answer(profile, seed, body).map_err(Problem::rejection)
+    answer(profile, seed, body, wrong).map_err(Problem::rejection)
 }
 
-fn answer(profile: &Profile, seed: u64, mut body: body::Generate) -> Result<Preview, Problem> {
+fn answer(
+    profile: &Profile,
+    seed: u64,
+    mut body: body::Generate,
+    wrong: bool,
+) -> Result<Preview, Problem> {
     // Calls of a run have no priority of their own.
     params::check(&body, false)?;
     let (shape, mut prompts) = match (body.messages.take(), body.prompt.take()) {
@@ -54,7 +80,7 @@ fn answer(profile: &Profile, seed: u64, mut body: body::Generate) -> Result<Prev
             (Shape::Completion, prompts)
         }
     };
-    let draft = draft(profile, seed, &mut body, &mut prompts, shape, false)?;
+    let draft = draft(profile, seed, &mut body, &mut prompts, shape, wrong)?;
     let nothing = || Problem::bad(shape.input(), "Nothing is asked.");
     let (script, job) = draft.scripts.into_iter().zip(draft.jobs).next().ok_or_else(nothing)?;
     let refused = |error: sage_core::vllm::Rejected| Problem::bad("prompt", error.to_string());

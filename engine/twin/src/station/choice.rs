@@ -2,7 +2,9 @@
 
 use sage_core::endpoint::ErrorClass;
 use sage_core::upstream::settings::LOOK_AGAIN_NS;
-use sage_core::upstream::{Choice, Effect, News, Seeker, joint_limit, limit_of_one, look, outage};
+use sage_core::upstream::{
+    Choice, Effect, Look, News, Seeker, joint_limit, limit_of_one, look, outage,
+};
 
 use super::Station;
 use super::agenda::Event;
@@ -102,12 +104,13 @@ impl Station {
 
     /// Where a call can go now; `beside`: it is a second try beside the one at that server.
     pub(super) fn look(&mut self, number: u64, beside: Option<usize>) -> Result<Picked, Stay> {
-        let servers = &mut All(&mut self.servers);
-        let limit = limit_of_one(self.fixed, servers);
+        let mut looked = self.looked(number, beside).ok_or(Stay::Wait(LOOK_AGAIN_NS))?;
+        if looked.probes != 0 {
+            self.probe(looked.probes);
+            looked = self.looked(number, beside).ok_or(Stay::Wait(LOOK_AGAIN_NS))?;
+        }
         let Some(call) = self.calls.get(&number) else { return Err(Stay::Wait(LOOK_AGAIN_NS)) };
-        let seeker = Seeker { shunned: &call.shunned, beside, limit };
-        // Servers can always be reached, so there is nothing to probe.
-        match look(servers, seeker, self.now_ns).choice {
+        match looked.choice {
             Choice::Wait(ns) => Err(Stay::Wait(ns)),
             Choice::Held(ns) => Err(Stay::Held(ns)),
             Choice::Among { servers, trial } => {
@@ -115,6 +118,28 @@ impl Station {
                 let picked =
                     self.choice.pick(call.tokens, Some(call.prefix), usable, &mut self.rng);
                 picked.map(|at| Picked { at, trial }).ok_or(Stay::Wait(0))
+            }
+        }
+    }
+
+    fn looked(&mut self, number: u64, beside: Option<usize>) -> Option<Look> {
+        let servers = &mut All(&mut self.servers);
+        let limit = limit_of_one(self.fixed, servers);
+        let shunned = &self.calls.get(&number)?.shunned;
+        Some(look(servers, Seeker { shunned, beside, limit }, self.now_ns))
+    }
+
+    /// Asks servers that could not be reached, by bits, whether they are back. A probe takes no time:
+    /// it is a connection.
+    fn probe(&mut self, probes: u64) {
+        let now_ns = self.now_ns;
+        let there = self.faults.are_there(now_ns);
+        for at in (0..self.servers.len()).filter(|at| probes >> at & 1 == 1) {
+            let health = &mut self.servers[at].health;
+            let effect =
+                if there { health.reached() } else { health.unreachable(now_ns, &mut self.rng) };
+            if effect.adjust {
+                self.adjust();
             }
         }
     }

@@ -31,6 +31,11 @@ pub enum Ending {
 pub trait Saboteur: std::fmt::Debug + Send {
     /// The fate of the try that is made at `now_ns`.
     fn fate(&mut self, now_ns: u64) -> Fate;
+
+    /// Whether a connection can be made at `now_ns`.
+    fn is_there(&self, _now_ns: u64) -> bool {
+        true
+    }
 }
 
 /// See the module. Its random numbers are its own, so that the same tries fail whatever else is
@@ -62,6 +67,11 @@ impl Faults {
         }
         let fails = self.share > 0.0 && self.rng.random_bool(self.share);
         Fate { delay_ns: 0, end: fails.then_some(Ending::Failed(self.failed)) }
+    }
+
+    /// Whether servers can be reached.
+    pub(super) fn are_there(&self, now_ns: u64) -> bool {
+        self.saboteur.as_ref().is_none_or(|saboteur| saboteur.is_there(now_ns))
     }
 
     /// Other failures than the model has: for tests of what they lead to.

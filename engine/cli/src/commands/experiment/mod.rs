@@ -1,6 +1,7 @@
 //! `experiment`: list experiments, run them, make their reports again, compare results.
 
 mod compare;
+mod hints;
 mod list;
 mod report;
 mod run;

@@ -9,6 +9,7 @@ use sage_lab::results::Outcome;
 use sage_lab::trial::Overrides;
 use serde_json::{Value, json};
 
+use super::hints;
 use crate::exit::{Exit, usage};
 use crate::experiment::{
     self, Changed, Found, Part, Programs, Request, Status, changed, folder_of, places,
@@ -46,6 +47,9 @@ pub(crate) struct How {
     /// Print what became of every part as one JSON object
     #[arg(long)]
     pub(super) json: bool,
+    /// Let flows run the programs that their `exec` stages name
+    #[arg(long)]
+    pub(super) allow_exec: bool,
 }
 
 pub(super) fn run(what: &[String], how: &How) -> anyhow::Result<Exit> {
@@ -112,7 +116,11 @@ pub(super) fn run_parts(
             machine: how.changed.machine.as_deref(),
             pictures: !how.no_pictures,
             quiet: how.quiet || how.json,
+            allow_exec: how.allow_exec,
         };
+        if !request.quiet {
+            hints::warn(found, &request);
+        }
         let part = match experiment::run(found, &request) {
             Ok(part) => part,
             // With nothing else to do, what is wrong is the answer.
@@ -302,6 +310,7 @@ fn dry_run(parts: &[(&Found, Place)], how: &How, overrides: &Overrides) -> anyho
             machine: how.changed.machine.as_deref(),
             pictures: false,
             quiet: true,
+            allow_exec: how.allow_exec,
         };
         let suite = experiment::suite(found, &request)?;
         let name = PathBuf::from(&found.experiment.name);
@@ -309,6 +318,7 @@ fn dry_run(parts: &[(&Found, Place)], how: &How, overrides: &Overrides) -> anyho
             continue;
         }
         shown.push(name);
+        hints::warn(found, &request);
         println!("{}: {}", found.experiment.name, plural(suite.trials.len(), "trial"));
         suite.trials.iter().for_each(|trial| println!("  {}", trial.id));
         suite.notes.iter().for_each(|note| println!("  note: {note}"));

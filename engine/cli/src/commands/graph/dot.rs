@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::picture::{Kind, Picture};
+use super::picture::{Kind, Picture, Way};
 
 pub(super) fn text(picture: &Picture) -> String {
     let mut out = String::from("digraph flow {\n");
@@ -16,8 +16,9 @@ pub(super) fn text(picture: &Picture) -> String {
         if !line.label.is_empty() {
             attributes.push(format!("label={}", quoted(&line.label)));
         }
-        if line.dashed {
-            attributes.push("style=dashed".to_owned());
+        if line.way != Way::On {
+            let style = if line.way == Way::Back { "bold" } else { "dashed" };
+            attributes.push(format!("style={style}"));
             attributes.push("constraint=false".to_owned());
         }
         let attributes = if attributes.is_empty() {

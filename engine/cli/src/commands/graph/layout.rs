@@ -6,7 +6,8 @@
 //! each of them, so that it goes around what stands there. Indexes stand to the left of what uses them,
 //! endpoints to the right.
 
-use super::picture::{Kind, Picture};
+use super::loops;
+use super::picture::{Kind, Picture, Way};
 
 const CHARACTER: f64 = 7.0;
 const LINE: f64 = 16.0;
@@ -63,7 +64,7 @@ pub(super) fn layout(picture: &Picture) -> Layout {
     let mut chains: Vec<Vec<usize>> = Vec::new();
     for line in &picture.lines {
         let mut chain = vec![line.from];
-        if !line.dashed {
+        if line.way == Way::On {
             for layer in layers[line.from] + 1..layers[line.to] {
                 // Room for the label, if it is the first point of a labelled line.
                 let width = if chain.len() == 1 { label_width(&line.label) } else { 8.0 };
@@ -73,7 +74,7 @@ pub(super) fn layout(picture: &Picture) -> Layout {
             }
         }
         chain.push(line.to);
-        if !line.dashed {
+        if line.way == Way::On {
             for pair in chain.windows(2) {
                 cells[pair[0]].below.push(pair[1]);
                 cells[pair[1]].above.push(pair[0]);
@@ -118,7 +119,7 @@ fn layers(picture: &Picture) -> Vec<usize> {
     // Lines go from earlier shapes to later ones but for those into sinks that were there already.
     for _ in 0..picture.shapes.len() {
         let mut moved = false;
-        for line in picture.lines.iter().filter(|line| !line.dashed) {
+        for line in picture.lines.iter().filter(|line| line.way == Way::On) {
             if layers[line.to] <= layers[line.from] {
                 layers[line.to] = layers[line.from] + 1;
                 moved = true;
@@ -268,7 +269,13 @@ fn finished(picture: &Picture, cells: Vec<Cell>, chains: &[Vec<usize>]) -> Layou
     let frames = || cells.iter().map(|cell| cell.frame);
     let left = frames().map(|it| it.x - it.width / 2.0).fold(f64::INFINITY, f64::min);
     let top = frames().map(|it| it.y - it.height / 2.0).fold(f64::INFINITY, f64::min);
-    let right = frames().map(|it| it.x + it.width / 2.0).fold(f64::NEG_INFINITY, f64::max);
+    let of_shapes = frames().map(|it| it.x + it.width / 2.0).fold(f64::NEG_INFINITY, f64::max);
+    let back = picture.lines.iter().filter(|line| line.way == Way::Back).map(|line| {
+        let edge = |at: usize| (cells[at].frame.x + cells[at].frame.width / 2.0, 0.0);
+        let (turn, _) = loops::turning_point(edge(line.from), edge(line.to));
+        turn + label_width(&line.label) / 2.0
+    });
+    let right = back.fold(of_shapes, f64::max);
     let bottom = frames().map(|it| it.y + it.height / 2.0).fold(f64::NEG_INFINITY, f64::max);
     let title = picture.title.chars().count() as f64 * CHARACTER * 1.1;
     let head = 2.0 * MARGIN + LINE;
@@ -282,7 +289,11 @@ fn finished(picture: &Picture, cells: Vec<Cell>, chains: &[Vec<usize>]) -> Layou
         .zip(chains)
         .map(|(line, chain)| {
             let (from, to) = (moved[line.from], moved[line.to]);
-            if line.dashed {
+            let right = |it: Frame| (it.x + it.width / 2.0, it.y);
+            if line.way == Way::Back {
+                return vec![right(from), right(to)];
+            }
+            if line.way == Way::Beside {
                 let to_the_right = to.x > from.x;
                 let side = |it: Frame, right: bool| {
                     (it.x + if right { it.width / 2.0 } else { -it.width / 2.0 }, it.y)
@@ -302,7 +313,7 @@ fn finished(picture: &Picture, cells: Vec<Cell>, chains: &[Vec<usize>]) -> Layou
 
 #[cfg(test)]
 mod tests {
-    use super::super::picture::{Line, Shape};
+    use super::super::picture::{Line, Shape, Way};
     use super::*;
 
     fn picture(count: usize, lines: &[(usize, usize)]) -> Picture {
@@ -310,12 +321,13 @@ mod tests {
             kind: Kind::Cheap,
             lines: vec!["x".repeat(1 + at % 30)],
             groups: Vec::new(),
+            loops: 0,
         };
         let line = |(from, to): &(usize, usize)| Line {
             from: *from,
             to: *to,
             label: String::new(),
-            dashed: false,
+            way: Way::On,
         };
         Picture {
             title: "t".to_owned(),

@@ -2,13 +2,17 @@
 
 use std::fmt::Write as _;
 
-use super::picture::{Kind, Picture};
+use super::picture::{Kind, Picture, Way};
 
 pub(super) fn text(picture: &Picture) -> String {
     let mut out = format!("---\ntitle: {}\n---\nflowchart TD\n", title(&picture.title));
     groups(&mut out, picture, &(0..picture.shapes.len()).collect::<Vec<_>>(), 0);
     for line in &picture.lines {
-        let arrow = if line.dashed { "-.->" } else { "-->" };
+        let arrow = match line.way {
+            Way::On => "-->",
+            Way::Beside => "-.->",
+            Way::Back => "==>",
+        };
         let label = if line.label.is_empty() {
             String::new()
         } else {

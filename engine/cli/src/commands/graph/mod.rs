@@ -8,8 +8,10 @@
 //! calls which endpoint, and into which sink a record goes. The SVG is laid out here, so that it
 //! needs no other program; the two texts are for those who have one.
 
+mod beside;
 mod dot;
 mod layout;
+mod loops;
 mod mermaid;
 mod picture;
 mod svg;

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use sage_dsl::catalog::StageClass;
-use sage_dsl::plan::{Argument, EmitPlan, FilterPlan, Node, Plan, RelationStep, StagePlan, Turn};
+use sage_dsl::plan::{EmitPlan, FilterPlan, Node, Plan, RelationStep, StagePlan, Turn};
 
 /// Longest line of text in a shape; a picture is no listing.
 const LONGEST: usize = 40;
@@ -45,6 +45,8 @@ pub(super) struct Shape {
     pub(super) lines: Vec<String>,
     /// Arms and loops around it, outside first.
     pub(super) groups: Vec<String>,
+    /// How many of them there are up to the loop nearest to it, that one included; 0 without one.
+    pub(super) loops: usize,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -52,8 +54,18 @@ pub(super) struct Line {
     pub(super) from: usize,
     pub(super) to: usize,
     pub(super) label: String,
-    /// No record takes it: a call of an endpoint, a search of an index.
-    pub(super) dashed: bool,
+    pub(super) way: Way,
+}
+
+/// What goes along a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Records.
+    On,
+    /// No record: a call of an endpoint, a search of an index.
+    Beside,
+    /// What a loop carries into its next round.
+    Back,
 }
 
 #[derive(Debug)]
@@ -70,14 +82,14 @@ struct Barrier {
     label: String,
 }
 
-struct Draft<'a> {
-    plan: &'a Plan,
+pub(super) struct Draft<'a> {
+    pub(super) plan: &'a Plan,
     picture: Picture,
     barriers: Vec<Barrier>,
     /// Shapes of the flow, each with its turns.
     placed: Vec<(usize, Vec<Turn>)>,
     /// Shape of a column, by its position.
-    columns: HashMap<usize, usize>,
+    pub(super) columns: HashMap<usize, usize>,
     /// Shape of a stage, by its name without the number of a round.
     named: HashMap<String, usize>,
     sinks: HashMap<usize, usize>,
@@ -103,15 +115,17 @@ pub(super) fn of(plan: &Plan) -> Picture {
 }
 
 impl Draft<'_> {
-    fn shape(&mut self, kind: Kind, lines: Vec<String>, turns: &[Turn]) -> usize {
+    pub(super) fn shape(&mut self, kind: Kind, lines: Vec<String>, turns: &[Turn]) -> usize {
         let lines = lines.iter().filter(|line| !line.is_empty()).map(|line| cut(line)).collect();
         let groups = turns.iter().map(group).collect();
-        self.picture.shapes.push(Shape { kind, lines, groups });
+        let nearest = turns.iter().rposition(|turn| matches!(turn, Turn::Round { .. }));
+        let loops = nearest.map_or(0, |at| at + 1);
+        self.picture.shapes.push(Shape { kind, lines, groups, loops });
         self.picture.shapes.len() - 1
     }
 
-    fn line(&mut self, from: usize, to: usize, label: &str, dashed: bool) {
-        let line = Line { from, to, label: cut(label), dashed };
+    pub(super) fn line(&mut self, from: usize, to: usize, label: &str, way: Way) {
+        let line = Line { from, to, label: cut(label), way };
         if from != to && !self.picture.lines.contains(&line) {
             self.picture.lines.push(line);
         }
@@ -231,9 +245,13 @@ impl Draft<'_> {
         read.dedup();
         if let (true, Some(at)) = (read.is_empty(), barrier) {
             let label = self.barriers[at].label.clone();
-            self.line(behind, shape, &label, false);
+            self.line(behind, shape, &label, Way::On);
         }
-        read.iter().for_each(|before| self.line(*before, shape, "", false));
+        read.iter().for_each(|before| self.line(*before, shape, "", Way::On));
+        // What ends a round has the name of what begins the loop.
+        if let (true, Some(first)) = (in_round(&stage.turns), self.named.get(name).copied()) {
+            self.line(shape, first, "next round", Way::Back);
+        }
         self.placed.push((shape, stage.turns.clone()));
         self.columns.insert(stage.column, shape);
         self.named.insert(name.to_owned(), shape);
@@ -287,7 +305,7 @@ impl Draft<'_> {
                 let on_the_way = (begins(turns, other) || begins(other, turns)) && !carried;
                 let followed = self.picture.lines.iter().any(|line| {
                     let to_sink = self.picture.shapes[line.to].kind == Kind::Sink;
-                    line.from == *at && !line.dashed && !to_sink
+                    line.from == *at && line.way == Way::On && !to_sink
                 });
                 *at > behind && *at != shape && on_the_way && !followed
             })
@@ -296,55 +314,9 @@ impl Draft<'_> {
         if let (true, Some(at)) = (open.is_empty(), barrier) {
             let label =
                 if label.is_empty() { self.barriers[at].label.clone() } else { label.to_owned() };
-            self.line(behind, shape, &label, false);
+            self.line(behind, shape, &label, Way::On);
         }
-        open.iter().for_each(|before| self.line(*before, shape, label, false));
-    }
-
-    /// Endpoints and indexes with what uses them.
-    fn beside(&mut self) {
-        let plan = self.plan;
-        let indexes: Vec<usize> = plan
-            .indexes
-            .iter()
-            .map(|index| {
-                let lines = vec![index.name.clone(), format!("index {}", index.kind)];
-                self.shape(Kind::Index, lines, &[])
-            })
-            .collect();
-        let endpoints: Vec<usize> = plan
-            .endpoints
-            .iter()
-            .map(|endpoint| {
-                let url = endpoint
-                    .url
-                    .strip_prefix("sim:")
-                    .map_or_else(|| endpoint.url.clone(), |profile| format!("simulated {profile}"));
-                self.shape(
-                    Kind::Endpoint,
-                    vec![endpoint.name.clone(), endpoint.model.clone(), url],
-                    &[],
-                )
-            })
-            .collect();
-        for stage in plan.stages().filter(|stage| drawn(&stage.turns)) {
-            let Some(shape) = self.columns.get(&stage.column).copied() else { continue };
-            if let Some(endpoint) = stage.endpoint.and_then(|at| endpoints.get(at)) {
-                self.line(shape, *endpoint, "", true);
-            }
-            for (_, argument) in &stage.args {
-                if let Argument::Index(at) = argument
-                    && let Some(index) = indexes.get(*at)
-                {
-                    self.line(*index, shape, "", true);
-                }
-            }
-        }
-        for (index, shape) in plan.indexes.iter().zip(&indexes) {
-            if let Some(endpoint) = index.embedder.and_then(|at| endpoints.get(at)) {
-                self.line(*shape, *endpoint, "vectors", true);
-            }
-        }
+        open.iter().for_each(|before| self.line(*before, shape, label, Way::On));
     }
 }
 
@@ -355,8 +327,17 @@ fn begins(path: &[Turn], around: &[Turn]) -> bool {
 }
 
 /// Of the rounds of a loop only the first is drawn, and what is carried into it.
-fn drawn(turns: &[Turn]) -> bool {
+pub(super) fn drawn(turns: &[Turn]) -> bool {
     !turns.iter().any(|turn| matches!(turn, Turn::Round { number: 2.., .. }))
+}
+
+/// Whether the loop nearest to a node has begun.
+fn in_round(turns: &[Turn]) -> bool {
+    let rounds = turns.iter().rev().find_map(|turn| match turn {
+        Turn::Round { number, .. } => Some(*number),
+        Turn::Arm { .. } => None,
+    });
+    rounds.is_some_and(|number| number > 0)
 }
 
 fn group(turn: &Turn) -> String {

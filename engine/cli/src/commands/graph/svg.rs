@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::layout::{Frame, layout};
-use super::picture::{Kind, Picture, Shape};
+use super::loops;
+use super::picture::{Kind, Picture, Shape, Way};
 
 const STYLE: &str = "
   text { font: 12px sans-serif; fill: #222; text-anchor: middle; }
@@ -12,6 +13,9 @@ const STYLE: &str = "
   .label { font-size: 11px; fill: #555; paint-order: stroke; stroke: #fff; stroke-width: 4px; }
   .shape { stroke: #667; stroke-width: 1.2; }
   .line { fill: none; stroke: #667; stroke-width: 1.3; }
+  .loop { fill: #f7f5fd; stroke: #a99cd0; stroke-width: 1; }
+  .loop-name { font-size: 11px; fill: #6a5aa8; text-anchor: start; }
+  .back { fill: none; stroke: #6a5aa8; stroke-width: 1.6; }
   .beside { fill: none; stroke: #99a; stroke-width: 1; stroke-dasharray: 5 4; }
 ";
 
@@ -27,10 +31,27 @@ pub(super) fn text(picture: &Picture) -> String {
          y=\"28\">{title}</text>\n",
         title = escaped(&picture.title),
     );
+    for (name, outline) in loops::outlines(picture, &drawn.frames) {
+        let points: Vec<String> = outline.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
+        let _ = writeln!(out, "<polygon class=\"loop\" points=\"{}\"/>", points.join(" "));
+        if let Some((x, y)) = outline.last() {
+            let _ = writeln!(
+                out,
+                "<text class=\"loop-name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                x + 6.0,
+                y - 4.0,
+                escaped(&name)
+            );
+        }
+    }
     for (line, path) in picture.lines.iter().zip(&drawn.paths) {
-        let (class, tip) =
-            if line.dashed { ("beside", "") } else { ("line", " marker-end=\"url(#tip)\"") };
-        let _ = writeln!(out, "<path class=\"{class}\" d=\"{}\"{tip}/>", curve(path, line.dashed));
+        let tip = " marker-end=\"url(#tip)\"";
+        let (class, tip, course) = match line.way {
+            Way::On => ("line", tip, curve(path, false)),
+            Way::Beside => ("beside", "", curve(path, true)),
+            Way::Back => ("back", tip, loops::back(path)),
+        };
+        let _ = writeln!(out, "<path class=\"{class}\" d=\"{course}\"{tip}/>");
     }
     for (shape, frame) in picture.shapes.iter().zip(&drawn.frames) {
         out += &shown(shape, *frame);
@@ -39,7 +60,10 @@ pub(super) fn text(picture: &Picture) -> String {
     for (line, path) in picture.lines.iter().zip(&drawn.paths) {
         if let (false, [first, second, ..]) = (line.label.is_empty(), &path[..]) {
             let share = if path.len() > 2 { 1.0 } else { 0.5 };
-            let (x, y) = between(*first, *second, share);
+            let (x, y) = match line.way {
+                Way::Back => loops::turning_point(*first, *second),
+                _ => between(*first, *second, share),
+            };
             let _ = writeln!(
                 out,
                 "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",

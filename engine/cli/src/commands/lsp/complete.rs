@@ -6,7 +6,7 @@ use sage_dsl::manual;
 use sage_dsl::symbols::{Survey, SymbolKind};
 use sage_dsl::types::Type;
 
-use super::context::{Context, Owner, Place, context};
+use super::context::{Context, Leaf, Owner, Place, context};
 use super::documents::Documents;
 use super::items;
 use crate::catalog::catalog;
@@ -59,19 +59,109 @@ fn choices(context: &Context, survey: &Survey) -> Vec<CompletionItem> {
         Place::DocumentsKind => leaves(catalog.documents),
         Place::SinkKind => leaves(catalog.sinks),
         Place::Policy => leaves(catalog.policies),
+        Place::Flow => declared(survey, &[SymbolKind::Flow]).collect(),
+        Place::TestPart => {
+            items::TEST_PARTS.iter().map(|(word, text)| items::snippet(word, text)).collect()
+        }
+        Place::Mocked => named_once(declared(survey, &[SymbolKind::Column])),
+        Place::FieldOfStage(stage) => stage_type(survey, stage).map(fields).unwrap_or_default(),
+        Place::Outcome { of_test } => outcome(survey, *of_test),
+        Place::Window => {
+            items::WINDOWS.iter().map(|(word, text)| items::snippet(word, text)).collect()
+        }
+        Place::Words(words) => {
+            words.iter().map(|it| items::plain(it, CompletionItemKind::KEYWORD, "")).collect()
+        }
+        Place::Argument(leaf, name) => {
+            let found = signature(&catalog, *leaf, name);
+            let mut keys: Vec<CompletionItem> =
+                found.iter().flat_map(|it| it.params).map(items::key).collect();
+            keys.extend(expression(context, survey, &catalog, None));
+            keys
+        }
         Place::Entry(owner) => entries(owner, survey, &catalog),
         Place::Value(owner, key) => {
             let of_param = param(owner, key, &catalog).map(items::values).unwrap_or_default();
-            if of_param.is_empty() { expression(context, survey, &catalog, None) } else { of_param }
+            match owner {
+                _ if !of_param.is_empty() => of_param,
+                Owner::Group => {
+                    let mut found: Vec<CompletionItem> = items::aggregates().collect();
+                    found.extend(expression(context, survey, &catalog, None));
+                    found
+                }
+                _ => expression(context, survey, &catalog, None),
+            }
         }
         Place::Expression(called) => expression(context, survey, &catalog, called.as_deref()),
     }
 }
 
+/// What a source, a sink, documents or a policy of this name takes.
+pub(super) fn signature(
+    catalog: &Catalog,
+    leaf: Leaf,
+    name: &str,
+) -> Option<&'static catalog::Signature> {
+    let list = match leaf {
+        Leaf::Source => catalog.sources,
+        Leaf::Documents => catalog.documents,
+        Leaf::Sink => catalog.sinks,
+        Leaf::Policy => catalog.policies,
+    };
+    catalog::find(list, name)
+}
+
 /// The parameter or option called `key`.
 fn param(owner: &Owner, key: &str, catalog: &Catalog) -> Option<&'static Param> {
-    let Owner::Stage(called) = owner else { return None };
-    catalog.stage(called)?.options.iter().find(|option| option.name == key)
+    let options = match owner {
+        Owner::Stage(called) => catalog.stage(called)?.options,
+        Owner::Source => manual::SOURCE_OPTIONS,
+        Owner::Sink => manual::SINK_OPTIONS,
+        _ => return None,
+    };
+    options.iter().find(|option| option.name == key)
+}
+
+/// What the stages called so make.
+fn stage_type<'s>(survey: &'s Survey, stage: &str) -> Option<&'s Type> {
+    let mut columns = survey.symbols.iter().filter(|it| it.kind == SymbolKind::Column);
+    columns.find(|it| it.name == stage)?.ty.as_ref()
+}
+
+/// What conditions over results may name.
+fn outcome(survey: &Survey, of_test: bool) -> Vec<CompletionItem> {
+    let mut found: Vec<CompletionItem> = Vec::new();
+    if of_test {
+        let kinds = [SymbolKind::Sink, SymbolKind::Endpoint, SymbolKind::Variant];
+        found.extend(declared(survey, &kinds));
+        let letters = "what failed, a list of records";
+        found.push(items::plain("dead_letters", CompletionItemKind::VARIABLE, letters));
+        found.extend(functions());
+    }
+    let columns = sage_lab::results::COLUMNS.iter();
+    found.extend(columns.flat_map(|column| {
+        std::iter::once(column.name)
+            .chain(column.aliases.iter().copied())
+            .map(|name| items::plain(name, CompletionItemKind::FIELD, column.doc))
+    }));
+    let words = items::WORDS.iter();
+    found.extend(words.map(|word| items::plain(word, CompletionItemKind::KEYWORD, "")));
+    found
+}
+
+/// Several flows may have a stage of one name.
+fn named_once(items: impl Iterator<Item = CompletionItem>) -> Vec<CompletionItem> {
+    let mut found: Vec<CompletionItem> = items.collect();
+    found.sort_by(|a, b| a.label.cmp(&b.label));
+    found.dedup_by(|a, b| a.label == b.label);
+    found
+}
+
+fn functions() -> impl Iterator<Item = CompletionItem> {
+    sage_dsl::FUNCTIONS.iter().map(|function| CompletionItem {
+        documentation: Some(items::markdown(function.doc.to_owned())),
+        ..items::plain(function.name, CompletionItemKind::FUNCTION, function.signature)
+    })
 }
 
 fn entries(owner: &Owner, survey: &Survey, catalog: &Catalog) -> Vec<CompletionItem> {
@@ -89,13 +179,31 @@ fn entries(owner: &Owner, survey: &Survey, catalog: &Catalog) -> Vec<CompletionI
         Owner::Schedule => pages(manual::SCHEDULE),
         Owner::Index => pages(manual::INDEX),
         Owner::Source => pages(manual::SOURCE),
+        Owner::Sink => pages(manual::SINK),
+        Owner::Fault => pages(manual::FAULT),
+        Owner::Experiment => {
+            let mut found: Vec<CompletionItem> = pages(manual::SETTINGS);
+            found.extend(pages(manual::ENTRIES));
+            let parts = items::EXPERIMENT_PARTS.iter();
+            found.extend(parts.map(|(word, text)| items::snippet(word, text)));
+            let params = declared(survey, &[SymbolKind::Param]);
+            found
+                .extend(params.map(|it| items::named(&it.label, "", CompletionItemKind::PROPERTY)));
+            found
+        }
+        Owner::Mock(stage) => {
+            let of_stage = stage_type(survey, stage).map(fields).unwrap_or_default();
+            let names = of_stage.iter().map(|it| it.label.as_str());
+            names.map(|name| items::named(name, "", CompletionItemKind::FIELD)).collect()
+        }
         Owner::Record(name) => survey
             .symbols
             .iter()
             .filter(|it| it.kind == SymbolKind::Field && it.container.as_deref() == Some(name))
             .map(|it| items::named(&it.name, "", CompletionItemKind::FIELD))
             .collect(),
-        Owner::Other => Vec::new(),
+        // The name of an aggregate is for the program to choose.
+        Owner::Group | Owner::Other => Vec::new(),
     }
 }
 
@@ -110,6 +218,7 @@ fn expression(
     if let Some(spec) = called.and_then(|called| catalog.stage(called)) {
         found.extend(spec.signature.params.iter().map(items::key));
     }
+    found.extend(called.map(items::keys_of).unwrap_or_default());
     let own = |symbol: &sage_dsl::symbols::Symbol| match symbol.kind {
         SymbolKind::Column => context.flow.is_some() && symbol.container == context.flow,
         SymbolKind::Local => {
@@ -126,10 +235,7 @@ fn expression(
     if context.flow.is_some() && called.is_none() {
         found.extend(catalog.stages.iter().map(|spec| items::leaf(&spec.signature)));
     }
-    found.extend(sage_dsl::FUNCTIONS.iter().map(|function| CompletionItem {
-        documentation: Some(items::markdown(function.doc.to_owned())),
-        ..items::plain(function.name, CompletionItemKind::FUNCTION, function.signature)
-    }));
+    found.extend(functions());
     let words = items::WORDS.iter();
     found.extend(words.map(|word| items::plain(word, CompletionItemKind::KEYWORD, "")));
     found.dedup_by(|a, b| a.label == b.label);

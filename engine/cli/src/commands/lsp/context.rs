@@ -1,5 +1,6 @@
 //! What may stand at a cursor, from the words before it.
 
+use super::brackets::{Inside, brackets};
 use super::token::{Kind, Token, tokens};
 
 /// What is to be named at a place.
@@ -23,6 +24,24 @@ pub(super) enum Place {
     DocumentsKind,
     SinkKind,
     Policy,
+    /// A flow, for an experiment.
+    Flow,
+    /// What a test is made of.
+    TestPart,
+    /// A stage that is mocked.
+    Mocked,
+    /// A field of what a mocked stage makes.
+    FieldOfStage(String),
+    /// What a run has left: of a test, with its sinks and endpoints, or its columns alone.
+    Outcome {
+        of_test: bool,
+    },
+    /// How a group goes by time.
+    Window,
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// An argument of a source, a sink, documents or a policy.
+    Argument(Leaf, String),
     /// The name of an entry of a block.
     Entry(Owner),
     /// The value of an entry of a block.
@@ -40,9 +59,26 @@ pub(super) enum Owner {
     Schedule,
     Index,
     Source,
+    Sink,
+    /// The aggregates of a `group`.
+    Group,
+    /// A `fault` of a test.
+    Fault,
+    Experiment,
+    /// What a stage called this makes, in a test.
+    Mock(String),
     /// A record of this type.
     Record(String),
     Other,
+}
+
+/// What is called and is none of the program's own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaf {
+    Source,
+    Documents,
+    Sink,
+    Policy,
 }
 
 /// Where a cursor is.
@@ -55,16 +91,6 @@ pub(super) struct Context {
     pub(super) flow: Option<String>,
     /// The function or prompt that the cursor is in the declaration of.
     pub(super) declaration: Option<String>,
-}
-
-/// What an open bracket belongs to.
-#[derive(Debug, Clone)]
-enum Inside {
-    Steps,
-    Block(Owner),
-    Call(String),
-    Types,
-    Other,
 }
 
 pub(super) fn context(text: &str, cursor: usize) -> Context {
@@ -98,107 +124,17 @@ fn within_text(last: &Token<'_>, before: &str) -> bool {
     }
 }
 
-/// The brackets that are open at the end, the flow and the declaration around it.
-fn brackets(tokens: &[Token<'_>]) -> (Vec<Inside>, Option<String>, Option<String>) {
-    let mut open: Vec<Inside> = Vec::new();
-    let (mut flow, mut declaration) = (None, None);
-    for (at, token) in tokens.iter().enumerate() {
-        if token.kind == Kind::Text {
-            continue;
-        }
-        let name = || tokens.get(at + 1).map(|name| name.text.to_owned());
-        match token.text {
-            // A declaration begins a line; what was left open before it is a mistake.
-            "param" | "type" | "enum" | "endpoint" | "source" | "sink" | "index" | "prompt"
-            | "fn" | "flow" | "schedule" | "slo" | "experiment"
-                if token.first_of_line
-                    && !matches!(open.last(), Some(Inside::Block(_) | Inside::Call(_))) =>
-            {
-                open.clear();
-                flow = if token.is("flow") { name() } else { None };
-                declaration = if token.is("fn") || token.is("prompt") { name() } else { None };
-            }
-            "{" | "(" | "[" => open.push(opened(&tokens[..at], token.text, open.last())),
-            "}" | ")" | "]" => {
-                open.pop();
-            }
-            _ => {}
-        }
-    }
-    (open, flow, declaration)
-}
-
-/// What a bracket belongs to, by the words before it.
-fn opened(before: &[Token<'_>], bracket: &str, around: Option<&Inside>) -> Inside {
-    let Some(last) = before.last() else { return Inside::Other };
-    if bracket == "[" {
-        // `y: [` of a field, a param or a parameter is the beginning of a list's type.
-        let of_type = last.is(":") || last.is("[");
-        return match around {
-            None | Some(Inside::Types) if of_type => Inside::Types,
-            _ => Inside::Other,
-        };
-    }
-    if bracket == "(" {
-        let declares = before.iter().rev().nth(1).is_some_and(|it| it.is("fn") || it.is("prompt"));
-        return match last.kind {
-            _ if declares => Inside::Types,
-            Kind::Word => Inside::Call(last.text.to_owned()),
-            _ => Inside::Other,
-        };
-    }
-    if last.kind == Kind::Word && last.text.starts_with(|c: char| c.is_ascii_uppercase()) {
-        // `type Name {` declares fields, `Name {` gives values to them.
-        let declares = before.iter().rev().nth(1).is_some_and(|it| it.is("type"));
-        let record = Inside::Block(Owner::Record(last.text.to_owned()));
-        return if declares { Inside::Types } else { record };
-    }
-    if last.is(":") || last.is("=") {
-        return Inside::Block(Owner::Other);
-    }
-    let mut depth = 0;
-    for (at, token) in before.iter().enumerate().rev() {
-        match token.text {
-            ")" | "]" | "}" => depth += 1,
-            "(" | "[" | "{" if depth == 0 => break,
-            "(" | "[" | "{" => depth -= 1,
-            _ if depth > 0 || token.kind != Kind::Word => {}
-            "flow" | "loop" | "else" => return Inside::Steps,
-            "when" if matches!(around, Some(Inside::Steps | Inside::Other)) => {
-                return Inside::Steps;
-            }
-            "stage" => {
-                let called = before[at..]
-                    .windows(2)
-                    .find(|pair| pair[0].kind == Kind::Word && pair[1].is("("));
-                let called = called.map(|pair| pair[0].text.to_owned());
-                return Inside::Block(called.map_or(Owner::Other, Owner::Stage));
-            }
-            "endpoint" => return Inside::Block(Owner::Endpoint),
-            "schedule" => return Inside::Block(Owner::Schedule),
-            "index" => return Inside::Block(Owner::Index),
-            "source" => return Inside::Block(Owner::Source),
-            // `source s: T from ...` is a declaration, `from s` a step.
-            "from"
-                if at
-                    .checked_sub(4)
-                    .is_some_and(|at| before[at].is("index") || before[at].is("source")) => {}
-            "emit" | "sink" | "experiment" | "quick" | "from" => {
-                return Inside::Block(Owner::Other);
-            }
-            "match" | "route" | "enum" | "slo" => return Inside::Other,
-            _ => {}
-        }
-    }
-    Inside::Block(Owner::Other)
-}
-
 fn place(before: &str, word: usize, tokens: &[Token<'_>], inside: Option<&Inside>) -> Place {
     let last = tokens.last();
     let second = tokens.len().checked_sub(2).map(|at| &tokens[at]);
     let is = |text: &str| last.is_some_and(|last| last.is(text));
     let fresh_line = before[..word].rsplit('\n').next().is_some_and(|line| line.trim().is_empty());
+    let line_words: Vec<&str> = line_of(tokens);
+    let starts = |word: &str| line_words.first() == Some(&word);
     if is(".") && last.is_some_and(|dot| dot.end() == word) {
+        if matches!(inside, Some(Inside::Test)) && starts("mock") && !line_words.contains(&"=") {
+            return Place::FieldOfStage(second.map_or("", |stage| stage.text).to_owned());
+        }
         let dot = last.map_or(0, |dot| dot.start);
         let of = second.filter(|it| it.end() == dot);
         let expression = of.is_some_and(|it| {
@@ -209,10 +145,23 @@ fn place(before: &str, word: usize, tokens: &[Token<'_>], inside: Option<&Inside
     match inside {
         None if fresh_line => return Place::Declaration,
         Some(Inside::Steps) if fresh_line || is("{") => return Place::Step,
+        Some(Inside::Test) => return in_test(&line_words, fresh_line || is("{")),
+        Some(Inside::Results) => return Place::Outcome { of_test: false },
+        Some(Inside::Call(_) | Inside::Other) if starts("expect") => {
+            return Place::Outcome { of_test: true };
+        }
+        Some(Inside::Leaf(leaf, name)) => return Place::Argument(*leaf, name.clone()),
+        Some(Inside::Steps) => {
+            if let Some(place) = in_step(&line_words) {
+                return place;
+            }
+        }
+        Some(Inside::Other) if starts("jobs") => return Place::Flow,
+        Some(Inside::Other) if line_words.starts_with(&["sweep", "policy"]) => {
+            return Place::Policy;
+        }
         _ => {}
     }
-    let line_words: Vec<&str> = line_of(tokens);
-    let starts = |word: &str| line_words.first() == Some(&word);
     if is("on") {
         return Place::Endpoint;
     }
@@ -241,7 +190,7 @@ fn place(before: &str, word: usize, tokens: &[Token<'_>], inside: Option<&Inside
     match inside {
         Some(Inside::Block(owner)) => in_block(owner, tokens, fresh_line),
         Some(Inside::Call(name)) => Place::Expression(Some(name.clone())),
-        Some(Inside::Types) => Place::Nothing,
+        Some(Inside::Leaf(..) | Inside::Test | Inside::Results | Inside::Types) => Place::Nothing,
         None if is("=") || starts("fn") => Place::Expression(None),
         None => Place::Nothing,
         Some(Inside::Steps | Inside::Other) => {
@@ -249,6 +198,38 @@ fn place(before: &str, word: usize, tokens: &[Token<'_>], inside: Option<&Inside
             let gives = is("stage") || is("carry");
             if gives { Place::Nothing } else { Place::Expression(None) }
         }
+    }
+}
+
+/// In a step that relates records, by the words of its line; `None` where an expression stands.
+fn in_step(line: &[&str]) -> Option<Place> {
+    match line {
+        ["join"] | ["join", "left"] => Some(Place::Source),
+        ["join", .., "on"] => Some(Place::Expression(None)),
+        ["group"] => Some(Place::Words(&["by", "window"])),
+        ["group", .., "window"] => Some(Place::Window),
+        ["dedup"] => Some(Place::Words(&["by"])),
+        ["loop"] => Some(Place::Words(&["up to"])),
+        ["flat_map" | "stage" | "carry"] => Some(Place::Nothing),
+        ["loop", "up", "to", bound] if bound.parse::<u32>().is_ok() => {
+            Some(Place::Words(&["until"]))
+        }
+        _ => None,
+    }
+}
+
+/// Within a `test`, by the words of its line.
+fn in_test(line: &[&str], fresh: bool) -> Place {
+    match line {
+        _ if fresh => Place::TestPart,
+        ["given", _, "of"] => Place::Source,
+        ["given", count] if count.parse::<u32>().is_ok() => Place::Words(&["of"]),
+        ["given", ..] => Place::Type,
+        ["mock"] => Place::Mocked,
+        ["mock", .., "="] => Place::Expression(None),
+        ["fault"] => Place::Endpoint,
+        ["expect", ..] => Place::Outcome { of_test: true },
+        _ => Place::Expression(None),
     }
 }
 
@@ -264,8 +245,13 @@ fn in_block(owner: &Owner, tokens: &[Token<'_>], fresh_line: bool) -> Place {
         .map(|at| tokens[at].text.to_owned());
     match key {
         Some(key) if *owner == Owner::Schedule && key == "policy" && last.is(":") => Place::Policy,
+        Some(key) if *owner == Owner::Experiment && key == "policy" && last.is(":") => {
+            Place::Policy
+        }
         Some(key) if *owner == Owner::Index && key == "with" => Place::Endpoint,
-        Some(_) if matches!(owner, Owner::Record(_) | Owner::Other) => Place::Expression(None),
+        Some(_) if matches!(owner, Owner::Record(_) | Owner::Mock(_) | Owner::Other) => {
+            Place::Expression(None)
+        }
         Some(key) => Place::Value(owner.clone(), key),
         None => Place::Nothing,
     }
@@ -331,6 +317,33 @@ mod tests {
             ("schedule {\n  policy: |", Place::Policy),
             ("schedule {\n  policy: fifo\n  |", Place::Entry(Owner::Schedule)),
             ("index d: A from csv(\"x\") { with: |", Place::Endpoint),
+            ("source s: A from csv(|", Place::Argument(Leaf::Source, "csv".to_owned())),
+            ("schedule { policy: priority(|", Place::Argument(Leaf::Policy, "priority".to_owned())),
+            ("sink s: A to csv(\"x\") { |", Place::Entry(Owner::Sink)),
+            ("sink s: A to csv(\"x\") { mode: |", Place::Value(Owner::Sink, "mode".to_owned())),
+            ("flow f {\n  join |", Place::Source),
+            ("flow f {\n  join left cu|", Place::Source),
+            ("flow f {\n  join customers on |", Place::Expression(None)),
+            ("flow f {\n  group |", Place::Words(&["by", "window"])),
+            ("flow f {\n  group by .x window |", Place::Window),
+            ("flow f {\n  group by .x {\n    n: |", Place::Value(Owner::Group, "n".to_owned())),
+            ("flow f {\n  group by .x { n: top_k(|", Place::Expression(owned("top_k"))),
+            ("test \"t\" {\n  |", Place::TestPart),
+            ("test \"t\" {\n  given 3 of |", Place::Source),
+            ("test \"t\" {\n  given |", Place::Type),
+            ("test \"t\" {\n  given A { |", Place::Entry(Owner::Record("A".to_owned()))),
+            ("test \"t\" {\n  mock |", Place::Mocked),
+            ("test \"t\" {\n  mock x.|", Place::FieldOfStage("x".to_owned())),
+            ("test \"t\" {\n  mock x = { |", Place::Entry(Owner::Mock("x".to_owned()))),
+            ("test \"t\" {\n  mock x = |", Place::Expression(None)),
+            ("test \"t\" {\n  fault |", Place::Endpoint),
+            ("test \"t\" {\n  fault e { |", Place::Entry(Owner::Fault)),
+            ("test \"t\" {\n  expect |", Place::Outcome { of_test: true }),
+            ("test \"t\" {\n  expect p99(|", Place::Outcome { of_test: true }),
+            ("slo { |", Place::Outcome { of_test: false }),
+            ("experiment e {\n  |", Place::Entry(Owner::Experiment)),
+            ("experiment e {\n  jobs: [|", Place::Flow),
+            ("experiment e {\n  sweep policy in [|", Place::Policy),
         ] {
             assert_eq!(at(text), place, "{text}");
         }

@@ -5,8 +5,10 @@ use sage_dsl::symbols::{Survey, Symbol, SymbolKind};
 use sage_dsl::types::Type;
 use sage_dsl::{Span, manual};
 
+use super::complete::signature;
 use super::context::{Owner, Place, context};
 use super::documents::Documents;
+use super::token::{Kind, tokens};
 use super::{items, position};
 use crate::catalog::catalog;
 
@@ -18,7 +20,11 @@ pub(super) fn hover(documents: &mut Documents, path: &str, at: u32) -> Option<Ho
         return Some(shown(value, &text, mention.span));
     }
     let (start, word) = word_at(&text, at as usize)?;
-    let value = of_word(&text, start, word)?;
+    let in_words = tokens(&text).iter().any(|it| it.kind == Kind::Word && it.start == start);
+    if !in_words {
+        return None;
+    }
+    let value = of_word(&text, start, word).or_else(|| of_keyword(word))?;
     let span = Span { file: 0, start: start as u32, end: (start + word.len()) as u32 };
     Some(shown(value, &text, span))
 }
@@ -85,6 +91,12 @@ fn inner(ty: &Type) -> &Type {
     }
 }
 
+/// The page of a word of the language.
+fn of_keyword(word: &str) -> Option<String> {
+    let page = manual::word_of(word)?;
+    Some(format!("```sage\n{}\n```\n\n{}\n", page.form, page.summary))
+}
+
 /// What the registries say of a word, by the place it stands in.
 fn of_word(text: &str, start: usize, word: &str) -> Option<String> {
     let catalog = catalog();
@@ -108,6 +120,31 @@ fn of_word(text: &str, start: usize, word: &str) -> Option<String> {
         Place::Entry(Owner::Schedule) => of_list(manual::SCHEDULE),
         Place::Entry(Owner::Index) => of_list(manual::INDEX),
         Place::Entry(Owner::Source) => of_list(manual::SOURCE),
+        Place::Entry(Owner::Sink) => of_list(manual::SINK),
+        Place::Entry(Owner::Fault) => {
+            // Any status is written as this one.
+            let name = if word.starts_with("status_") { "status_429" } else { word };
+            let found = manual::FAULT.iter().find(|(known, _)| *known == name);
+            found.map(|(_, doc)| page(word, doc))
+        }
+        Place::Entry(Owner::Experiment) => {
+            of_list(manual::SETTINGS).or_else(|| of_list(manual::ENTRIES))
+        }
+        Place::Argument(leaf, name) => {
+            let params = signature(&catalog, leaf, &name)?.params;
+            let param = params.iter().find(|param| param.name == word)?;
+            Some(page(&format!("{word}: ..."), &items::of_param(param)))
+        }
+        Place::Outcome { .. } => {
+            let column = sage_lab::results::COLUMNS
+                .iter()
+                .find(|column| column.name == word || column.aliases.contains(&word))?;
+            Some(page(column.name, column.doc))
+        }
+        Place::Value(Owner::Group, _) if sage_dsl::find_aggregate(word).is_some() => {
+            let aggregate = sage_dsl::find_aggregate(word)?;
+            Some(page(aggregate.signature, aggregate.doc))
+        }
         Place::SourceKind => leaf(catalog.sources),
         Place::DocumentsKind => leaf(catalog.documents),
         Place::SinkKind => leaf(catalog.sinks),

@@ -20,7 +20,33 @@ pub(super) const DECLARATIONS: &[(&str, &str)] = &[
     ("flow", "flow ${1:name} {\n  from ${2:source}\n  $0\n}"),
     ("schedule", "schedule { policy: ${1:load_aware} }"),
     ("slo", "slo { ${1:p99(latency) < 2s} }"),
+    (
+        "test",
+        "test \"${1:what it does}\" {\n  given ${2:10 of source}\n  expect ${3:sink.count == 10}\n}",
+    ),
     ("experiment", "experiment ${1:name} {\n  jobs: [${2:flow}]\n  $0\n}"),
+];
+
+/// What a test is made of.
+pub(super) const TEST_PARTS: &[(&str, &str)] = &[
+    ("given", "given ${1:Type} { ${2:id: \"1\"} }"),
+    ("given ... of", "given ${1:10} of ${2:source}"),
+    ("mock", "mock ${1:stage} = ${2:value}"),
+    ("fault", "fault ${1:endpoint} { ${2:status_429: 30%} }"),
+    ("expect", "expect ${1:sink.count == 1}"),
+];
+
+/// How a group goes by time.
+pub(super) const WINDOWS: &[(&str, &str)] = &[
+    ("tumbling", "tumbling(${1:1min}, by: ${2:.at})"),
+    ("sliding", "sliding(${1:10min}, every: ${2:1min}, by: ${3:.at})"),
+];
+
+/// What stands in an experiment beside its settings.
+pub(super) const EXPERIMENT_PARTS: &[(&str, &str)] = &[
+    ("sweep", "sweep ${1:policy} in [${2:fifo, load_aware}]"),
+    ("claim", "claim \"${1:in words}\" { ${2:throughput[fifo] < max(throughput)} }"),
+    ("quick", "quick { ${1:tasks: 20} }"),
 ];
 
 /// Words that begin a step.
@@ -31,6 +57,10 @@ pub(super) const STEPS: &[(&str, &str)] = &[
     ("route", "route ${1:value} {\n  when ${2:a} => {\n    $0\n  }\n  else => {\n  }\n}"),
     ("loop", "loop up to ${1:3} until ${2:condition} {\n  $0\n}"),
     ("carry", "carry ${1:name}: ${2:string} = $0"),
+    ("group", "group by ${1:.key} {\n  ${2:n}: ${3:count()}\n}"),
+    ("join", "join ${1:source} on ${2:.key} == ${1:source}.${3:key}"),
+    ("dedup", "dedup by ${1:.key}"),
+    ("flat_map", "flat_map ${1:item} = ${2:list}"),
     ("emit", "emit ${1:Type} { ${2:id: .id} } into ${3:sink}"),
 ];
 
@@ -84,6 +114,31 @@ pub(super) fn key(param: &Param) -> CompletionItem {
 
 pub(super) fn named(name: &str, doc: &str, kind: CompletionItemKind) -> CompletionItem {
     CompletionItem { insert_text: Some(format!("{name}: ")), ..plain(name, kind, doc) }
+}
+
+/// What a group may count.
+pub(super) fn aggregates() -> impl Iterator<Item = CompletionItem> {
+    sage_dsl::AGGREGATES.iter().map(|aggregate| CompletionItem {
+        insert_text: Some(format!("{}($0)", aggregate.name)),
+        insert_text_format: Some(InsertTextFormat::SNIPPET),
+        documentation: Some(markdown(aggregate.doc.to_owned())),
+        ..plain(aggregate.name, CompletionItemKind::FUNCTION, aggregate.signature)
+    })
+}
+
+/// Names of arguments of what no catalog has: windows and aggregates.
+pub(super) fn keys_of(called: &str) -> Vec<CompletionItem> {
+    let key = |name: &str, doc: &str| named(name, doc, CompletionItemKind::PROPERTY);
+    let by = || key("by", "time that the windows go by");
+    match called {
+        "tumbling" => vec![by()],
+        "sliding" => vec![key("every", "time after which the next window begins"), by()],
+        _ => {
+            let spec = sage_dsl::find_aggregate(called);
+            spec.map(|spec| spec.keys().map(|name| key(name, spec.doc)).collect())
+                .unwrap_or_default()
+        }
+    }
 }
 
 /// What may stand behind the name of a parameter.

@@ -12,6 +12,7 @@
 //! milliseconds, and an answer about an old text would be of no use.
 
 mod actions;
+mod brackets;
 mod complete;
 mod context;
 mod documents;

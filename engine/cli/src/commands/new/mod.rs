@@ -115,6 +115,7 @@ fn report(name: &str, folder: &Path, files: &[&File]) -> anyhow::Result<String> 
     }
     let program = program.display();
     writeln!(out, "\nnext:\n  sage-flow check {program}")?;
+    writeln!(out, "  sage-flow test {program}")?;
     writeln!(out, "  sage-flow run {program} --out {}", folder.join("out").display())?;
     writeln!(out, "  sage-flow graph {program} > {}", folder.join("plan.svg").display())?;
     Ok(out)

@@ -17,6 +17,8 @@ pub(super) enum Template {
     Compute,
     /// A batch beside questions of people
     Batch,
+    /// Let a model judge the answers of another pipeline
+    Eval,
 }
 
 pub(super) struct File {
@@ -43,5 +45,6 @@ pub(super) fn files(template: Template) -> &'static [File] {
         Template::Llm => files!("llm": "llm.sage", "texts.jsonl", "README.md"),
         Template::Compute => files!("compute": "compute.sage", "README.md"),
         Template::Batch => files!("batch": "batch.sage", "requests.csv", "README.md"),
+        Template::Eval => files!("eval": "eval.sage", "answers.jsonl", "README.md"),
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::follow::Course;
 use super::metrics::covered;
-use super::{ANSWERS, Report, memory};
+use super::{Report, memory};
 
 impl Report<'_> {
     pub(super) fn text(
@@ -84,12 +84,7 @@ impl Report<'_> {
             let detail = verdict.detail.join("; ");
             text.push_str(&format!("objective   {}: {detail}\n", verdict.condition));
         }
-        for (name, lines) in files {
-            let place = if ["standard output", ANSWERS].contains(&name.as_str()) {
-                name.clone()
-            } else {
-                self.out.join(name).display().to_string()
-            };
+        for (place, lines) in files {
             text.push_str(&format!("output      {lines} rows in {place}\n"));
         }
         let failed = summary.counts.tasks_dead + summary.counts.tasks_late;

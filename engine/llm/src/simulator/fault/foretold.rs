@@ -55,12 +55,11 @@ impl Foreteller {
 
     /// What happens to the next call, which is made at `now_ns`.
     pub fn next(&mut self, now_ns: u64) -> Foretold {
-        let now = Duration::from_nanos(now_ns);
         let at_once = |end| Foretold { delay_ns: 0, end: Some(end) };
-        if self.faults.outages.iter().any(|window| window.holds(now)) {
+        if !self.is_there(now_ns) {
             return at_once(End::Unreached);
         }
-        if now < self.faults.slow_start {
+        if Duration::from_nanos(now_ns) < self.faults.slow_start {
             return at_once(self.status(503));
         }
         self.calls += 1;
@@ -73,6 +72,19 @@ impl Foreteller {
         });
         let delay_ns = u64::try_from(fate.delay.as_nanos()).unwrap_or(u64::MAX);
         Foretold { delay_ns, end }
+    }
+
+    /// Whether a connection can be made at `now_ns`.
+    pub fn is_there(&self, now_ns: u64) -> bool {
+        let now = Duration::from_nanos(now_ns);
+        !self.faults.outages.iter().any(|window| window.holds(now))
+    }
+
+    /// Whether the next answer misses its schema. Who counts answers and not tries has a foreteller
+    /// of its own for them: a try that fails has no answer.
+    pub fn misses_schema(&mut self) -> bool {
+        self.calls += 1;
+        self.faults.fate(self.seed, self.calls).wrong_schema
     }
 
     fn status(&self, code: u16) -> End {
@@ -104,6 +116,14 @@ mod tests {
             let stalls = foretold.end == Some(End::Silence);
             assert_eq!(stalls, fate.effect == Some(Effect::Stall));
         }
+    }
+
+    #[test]
+    fn answers_miss_their_schema_as_often_as_the_rules_say() {
+        let faults = Faults::parse("wrong_schema=20%,status_500=50%").unwrap();
+        let mut foreteller = Foreteller::new(faults, 7);
+        let missed = (0..1000).filter(|_| foreteller.misses_schema()).count();
+        assert!((150..250).contains(&missed), "{missed}");
     }
 
     #[test]
