@@ -132,7 +132,7 @@ impl Checker<'_> {
                 }
                 Some(expr) => match self.argument(param, expr, scope) {
                     Given::Expr(typed) => {
-                        if spec.calls == EndpointUse::Program && param.kind == Kind::Any {
+                        if spec.calls.leaves() && param.kind == Kind::Any {
                             sends = Some(typed.ty.clone());
                         }
                         (Argument::Expr(typed.expr), typed.ty)
@@ -198,8 +198,9 @@ impl Checker<'_> {
     /// answers with is known only so; of the others it is merely compared.
     fn declared(&mut self, stage: &ast::Stage, spec: &StageSpec, ty: Type) -> Type {
         let Some(written) = &stage.ty else { return ty };
-        if spec.calls == EndpointUse::Program {
-            return self.answer(written, "a program");
+        if spec.calls.leaves() {
+            let web = spec.calls == EndpointUse::Http;
+            return self.answer(written, if web { "a server" } else { "a program" });
         }
         let declared = self.ty(written);
         if !fits(&ty, &declared) || !fits(&declared, &ty) {
@@ -225,7 +226,7 @@ impl Checker<'_> {
     fn on(&mut self, stage: &ast::Stage, spec: &StageSpec) -> Option<usize> {
         let kind = spec.signature.name;
         match (&stage.on, spec.calls) {
-            (Some(on), EndpointUse::None | EndpointUse::Program) => {
+            (Some(on), EndpointUse::None | EndpointUse::Program | EndpointUse::Http) => {
                 self.no_endpoint(on, &format!("`{kind}`"));
                 None
             }

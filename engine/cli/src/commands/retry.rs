@@ -82,6 +82,9 @@ pub(crate) struct RetryArguments {
     /// Let `exec` stages run their programs: a program can do whatever you can
     #[arg(long)]
     allow_exec: bool,
+    /// Let `http` stages speak to this host; may be repeated
+    #[arg(long = "allow-http", value_name = "HOST[:PORT]")]
+    allow_http: Vec<String>,
     /// Print metrics.json on the standard output at the end
     #[arg(long)]
     json: bool,
@@ -311,6 +314,7 @@ fn run_arguments(
         stagger: None,
         strict_slo: false,
         allow_exec: arguments.allow_exec,
+        allow_http: arguments.allow_http.clone(),
         listen: None,
         seed: arguments.seed.or_else(|| number("seed")).unwrap_or(0),
         fresh: false,

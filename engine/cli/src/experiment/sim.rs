@@ -90,6 +90,7 @@ impl ProcessBackend {
             json: false,
             strict_slo: false,
             allow_exec: self.allow_exec,
+            allow_http: Vec::new(),
             listen: None,
             links: LinkArguments::default(),
         };

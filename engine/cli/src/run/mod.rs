@@ -35,6 +35,7 @@ pub(crate) mod services;
 pub(crate) mod serving;
 pub(crate) mod shared_folder;
 mod together;
+pub(crate) mod web;
 mod work;
 
 use std::path::PathBuf;

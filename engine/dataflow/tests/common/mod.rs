@@ -344,7 +344,9 @@ impl Endpoint for Replying {
 pub fn texts(call: &Call) -> &[String] {
     match &call.request {
         Request::Generate { prompts, .. } => prompts,
-        Request::Embed { texts } | Request::Exec { lines: texts, .. } => texts,
+        Request::Embed { texts }
+        | Request::Exec { lines: texts, .. }
+        | Request::Http { bodies: texts, .. } => texts,
     }
 }
 
@@ -379,7 +381,9 @@ fn answer(request: &Request, missing: usize) -> Answer {
         cached: false,
     };
     match request {
-        Request::Generate { prompts, .. } | Request::Exec { lines: prompts, .. } => {
+        Request::Generate { prompts, .. }
+        | Request::Exec { lines: prompts, .. }
+        | Request::Http { bodies: prompts, .. } => {
             let keep = prompts.len() - missing.min(prompts.len());
             Answer::Generated(prompts.iter().take(keep).map(generation).collect())
         }
