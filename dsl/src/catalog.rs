@@ -128,6 +128,9 @@ pub enum EndpointUse {
     Generate,
     /// Embedding; without `on` the built-in hashed vectors are used.
     Embed,
+    /// A server of the web gets its argument of kind [`Kind::Any`] as JSON and answers with the type
+    /// that the stage declares; `on` is an error.
+    Http,
     /// A program of the machine gets its argument of kind [`Kind::Any`] as JSON and answers with the
     /// type that the stage declares; `on` is an error.
     Program,
@@ -151,6 +154,14 @@ pub struct Cost {
     pub fixed_us: f64,
     /// Parameter whose value scales the rest, and microseconds per unit of it.
     pub per_unit: Option<(&'static str, f64)>,
+}
+
+impl EndpointUse {
+    /// Whether the argument of kind [`Kind::Any`] goes out of the program as JSON, and the answer is
+    /// of the type that the stage declares.
+    pub fn leaves(self) -> bool {
+        matches!(self, EndpointUse::Program | EndpointUse::Http)
+    }
 }
 
 impl Catalog {

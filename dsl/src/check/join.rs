@@ -40,8 +40,12 @@ impl<'a> Checker<'a> {
             this.report(Diagnostic::error(codes::BAD_JOIN, span, message).help(help));
             None
         };
-        if let "stdin" | "http" = source.kind.as_str() {
-            let what = if source.kind == "stdin" { "the standard input" } else { "a service" };
+        if let "stdin" | "http" | "kafka" = source.kind.as_str() {
+            let what = match source.kind.as_str() {
+                "stdin" => "the standard input",
+                "http" => "a service",
+                _ => "a topic",
+            };
             let message = format!("{what} cannot be joined");
             let help = "what is joined is read when the run begins; give it as a file".to_owned();
             return wrong(self, join.source.span, message, help);

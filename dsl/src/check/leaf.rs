@@ -2,14 +2,13 @@
 
 use super::endpoint::EndpointRef;
 use super::names::Decl;
+use super::search::Searched;
 use super::{Checker, Place, Scope};
-use crate::ast::{self, ExprKind};
+use crate::ast;
 use crate::catalog::{self, Kind, Param, Signature};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::plan::{
-    BadRows, BinaryOp, Expr, IndexPlan, SearchPlan, SinkPlan, SourcePlan, columns_of,
-};
+use crate::plan::{BadRows, BinaryOp, Expr, IndexPlan, SinkPlan, SourcePlan, columns_of};
 use crate::suggest::{self, did_you_mean};
 use crate::types::{RecordType, Type, Value};
 
@@ -100,6 +99,7 @@ impl<'a> Checker<'a> {
         let changes = self.changes_of(leaf, &record);
         Some(SourcePlan {
             changes,
+            distinct: None,
             name: leaf.name.text.clone(),
             kind: signature.name.to_owned(),
             args,
@@ -152,7 +152,7 @@ impl<'a> Checker<'a> {
             self.signature(&leaf.call, self.input.catalog.documents, "source of documents");
         let before = self.diagnostics.len();
         let mut embedder = None;
-        let mut search = SearchPlan::Rrf;
+        let mut search = Searched::default();
         let mut text = None;
         let mut refresh_ns = None;
         for entry in &leaf.block.entries {
@@ -163,7 +163,7 @@ impl<'a> Checker<'a> {
                     }
                 }
                 "with" => embedder = self.endpoint_named(&entry.value),
-                "search" => search = self.search(&entry.value).unwrap_or(SearchPlan::Rrf),
+                "search" => search = self.search(&entry.value).unwrap_or_default(),
                 "refresh" => refresh_ns = self.refresh(&entry.value),
                 _ => self.unknown_option(&entry.key, INDEX_OPTIONS, "an index"),
             }
@@ -191,7 +191,10 @@ impl<'a> Checker<'a> {
             }
         }
         let settings = self.settings(&leaf.call, signature, &[], true);
-        if self.diagnostics.len() > before {
+        if let Some((values, _)) = &settings {
+            self.passages(&leaf.call, values);
+        }
+        if self.diagnostics[before..].iter().any(Diagnostic::is_error) {
             return None;
         }
         Some(IndexPlan {
@@ -201,8 +204,9 @@ impl<'a> Checker<'a> {
             record,
             key,
             text: text?,
+            search: search.plan(embedder.is_some()),
+            vectors: search.vectors,
             embedder: embedder.and_then(|EndpointRef(at)| at),
-            search,
             refresh_ns,
             line: self.line(leaf.name.span),
         })
@@ -219,100 +223,6 @@ impl<'a> Checker<'a> {
         self.slots = 0;
         let typed = self.want(written, &scope, &Type::String);
         (!typed.is_poison()).then_some(typed.expr)
-    }
-
-    /// `live`, or `live(every: 5s)`; nanoseconds between two looks.
-    fn refresh(&mut self, written: &ast::Expr) -> Option<u64> {
-        const USUAL_NS: u64 = 1_000_000_000;
-        let (name, args): (&str, &[ast::Arg]) = match &written.kind {
-            ExprKind::Name(name) => (name, &[]),
-            ExprKind::Call(call) => (&call.name.text, &call.args),
-            _ => ("", &[]),
-        };
-        let every = match args {
-            [] => Some(USUAL_NS),
-            [arg] if arg.name.as_ref().is_some_and(|name| name.text == "every") => {
-                let every = self.constant(&arg.value, &Scope::constant(), &Type::Duration)?;
-                every.as_duration_ns().and_then(|ns| u64::try_from(ns).ok()).filter(|ns| *ns > 0)
-            }
-            _ => None,
-        };
-        if name != "live" || every.is_none() {
-            let message = "unknown way to follow the documents";
-            self.report(
-                Diagnostic::error(codes::BAD_OPTION, written.span, message)
-                    .help("`refresh` is `live` or `live(every: 5s)`; left out, they are read once"),
-            );
-            return None;
-        }
-        every
-    }
-
-    /// `bm25`, `vector`, `hybrid`, `hybrid(vector: hnsw, text: bm25, fuse: rrf)`, `hybrid(weight: 0.7)`.
-    fn search(&mut self, written: &ast::Expr) -> Option<SearchPlan> {
-        let (name, args): (&str, &[ast::Arg]) = match &written.kind {
-            ExprKind::Name(name) => (name, &[]),
-            ExprKind::Call(call) => (&call.name.text, &call.args),
-            _ => ("", &[]),
-        };
-        let help =
-            "`search` is `bm25`, `vector`, `hybrid`, `hybrid(fuse: rrf)` or `hybrid(weight: 0.7)`";
-        let plan = match name {
-            "bm25" if args.is_empty() => SearchPlan::Bm25,
-            "vector" => SearchPlan::Vector,
-            "hybrid" => SearchPlan::Rrf,
-            _ => {
-                let message = "unknown way of searching";
-                let help =
-                    did_you_mean(name, ["bm25", "vector", "hybrid"]).unwrap_or(help.to_owned());
-                self.report(Diagnostic::error(codes::BAD_OPTION, written.span, message).help(help));
-                return None;
-            }
-        };
-        let mut weight = None;
-        for arg in args {
-            let key = arg.name.as_ref().map_or("", |name| name.text.as_str());
-            let words: &[&str] = match (name, key) {
-                ("vector", "") | ("hybrid", "vector") => &["hnsw", "exact"],
-                ("hybrid", "text") => &["bm25"],
-                ("hybrid", "fuse") => &["rrf"],
-                ("hybrid", "weight") => {
-                    match self.constant(&arg.value, &Scope::constant(), &Type::Float)? {
-                        Value::Float(x) if (0.0..=1.0).contains(&x) => weight = Some(x),
-                        _ => {
-                            let message = "`weight` is the share of the vector side, 0 to 1";
-                            self.report(Diagnostic::error(
-                                codes::BAD_OPTION,
-                                arg.value.span,
-                                message,
-                            ));
-                        }
-                    }
-                    continue;
-                }
-                _ => {
-                    let span = arg.name.as_ref().map_or(arg.value.span, |name| name.span);
-                    let message = format!("`{name}` has no parameter `{key}`");
-                    self.report(
-                        Diagnostic::error(codes::UNKNOWN_ARGUMENT, span, message).help(help),
-                    );
-                    continue;
-                }
-            };
-            let word = if let ExprKind::Name(word) = &arg.value.kind { word.as_str() } else { "" };
-            if !words.contains(&word) {
-                let message = format!("it is one of {}", suggest::list(words.iter().copied()));
-                self.report(
-                    Diagnostic::error(
-                        codes::BAD_OPTION,
-                        arg.value.span,
-                        "unknown way of searching",
-                    )
-                    .help(message),
-                );
-            }
-        }
-        Some(weight.map_or(plan, SearchPlan::Weighted))
     }
 }
 

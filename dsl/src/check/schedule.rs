@@ -31,6 +31,7 @@ impl<'a> Checker<'a> {
         near: Span,
     ) -> SchedulePlan {
         let mut plan = SchedulePlan {
+            drops: Vec::new(),
             policy: "load_aware".to_owned(),
             policy_args: Vec::new(),
             slots: 8,

@@ -4,14 +4,16 @@ use super::argument::{Given, default_expr};
 use super::endpoint::EndpointRef;
 use super::fit::fits;
 use super::names::Decl;
+use super::typed::Typed;
 use super::{Checker, Scope};
 use crate::ast::{self, ExprKind};
-use crate::catalog::{EndpointUse, Kind, StageClass, StageSpec};
+use crate::catalog::{EndpointUse, Kind, Param, StageClass, StageSpec};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::functions;
 use crate::lower;
 use crate::plan::{Argument, StagePlan};
+use crate::span::Span;
 use crate::types::{Type, Value};
 
 /// A checked stage; without a plan when it is broken and only its name counts.
@@ -132,7 +134,8 @@ impl Checker<'_> {
                 }
                 Some(expr) => match self.argument(param, expr, scope) {
                     Given::Expr(typed) => {
-                        if spec.calls == EndpointUse::Program && param.kind == Kind::Any {
+                        good &= self.command_is_known(spec, param, expr.span, &typed);
+                        if spec.calls.leaves() && param.kind == Kind::Any {
                             sends = Some(typed.ty.clone());
                         }
                         (Argument::Expr(typed.expr), typed.ty)
@@ -194,12 +197,35 @@ impl Checker<'_> {
         Checked { ty, plan: Some(plan) }
     }
 
+    /// What is started must be known before the run; says so of a command that is not.
+    fn command_is_known(
+        &mut self,
+        spec: &StageSpec,
+        param: &Param,
+        span: Span,
+        given: &Typed,
+    ) -> bool {
+        let command = spec.calls == EndpointUse::Program && param.kind == Kind::String;
+        if !command || given.is_poison() || given.value().is_some() {
+            return true;
+        }
+        let (kind, name) = (spec.signature.name, param.name);
+        let message = format!("the {name} of `{kind}` must be known before the run");
+        self.report(Diagnostic::error(codes::NOT_CONSTANT, span, message).help(format!(
+            "it comes first, a string or a param; what is computed for each record stands behind it: \
+             {}",
+            spec.signature.example
+        )));
+        false
+    }
+
     /// The type of a stage's column where the program declares it. What a program of the machine
     /// answers with is known only so; of the others it is merely compared.
     fn declared(&mut self, stage: &ast::Stage, spec: &StageSpec, ty: Type) -> Type {
         let Some(written) = &stage.ty else { return ty };
-        if spec.calls == EndpointUse::Program {
-            return self.answer(written, "a program");
+        if spec.calls.leaves() {
+            let web = spec.calls == EndpointUse::Http;
+            return self.answer(written, if web { "a server" } else { "a program" });
         }
         let declared = self.ty(written);
         if !fits(&ty, &declared) || !fits(&declared, &ty) {
@@ -225,7 +251,7 @@ impl Checker<'_> {
     fn on(&mut self, stage: &ast::Stage, spec: &StageSpec) -> Option<usize> {
         let kind = spec.signature.name;
         match (&stage.on, spec.calls) {
-            (Some(on), EndpointUse::None | EndpointUse::Program) => {
+            (Some(on), EndpointUse::None | EndpointUse::Program | EndpointUse::Http) => {
                 self.no_endpoint(on, &format!("`{kind}`"));
                 None
             }

@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 
 use crate::catalog::StageClass;
 use crate::literal::{show, show_args, show_duration};
-use crate::plan::{EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SourcePlan, Turn};
+use crate::plan::{EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SourcePlan, Turn, VectorPlan};
 
 use tree::Tree;
 
@@ -93,8 +93,13 @@ pub fn explain(plan: &Plan) -> String {
             Some(endpoint) => format!("vectors by {}", endpoint.name),
             None => "built-in vectors".to_owned(),
         };
+        let nearest = match index.vectors {
+            VectorPlan::Usual => "",
+            VectorPlan::Exact => ", compared one by one",
+            VectorPlan::Hnsw => ", found by a graph (hnsw)",
+        };
         let text = format!(
-            "index {} = {}({from}) {:?}, {vectors} (line {})",
+            "index {} = {}({from}) {:?}, {vectors}{nearest} (line {})",
             index.name, index.kind, index.search, index.line
         );
         line(&mut out, 0, &text);
@@ -139,8 +144,10 @@ fn node_text(plan: &Plan, node: &Node, place: &str) -> String {
 fn source_text(source: &SourcePlan) -> String {
     let mut args = source.args.clone();
     args.extend(source.fields.iter().cloned());
+    let distinct = source.distinct.as_ref();
+    let distinct = distinct.map_or_else(String::new, |it| format!(", {} as it is read", it.text));
     format!(
-        "source {}: {} from {}({}) (line {})",
+        "source {}: {} from {}({}) (line {}){distinct}",
         source.name,
         source.record.name,
         source.kind,
@@ -181,6 +188,11 @@ fn schedule_text(plan: &Plan) -> String {
         let _ = write!(text, " morsel={}", schedule.morsel);
     }
     text.push_str(", exchange: by decision of the scheduler");
+    let dropped = schedule.drops.iter().filter_map(|at| plan.columns.get(*at));
+    let dropped: Vec<&str> = dropped.map(|column| column.name.as_str()).collect();
+    if !dropped.is_empty() {
+        let _ = write!(text, ", without {}", dropped.join(", "));
+    }
     text
 }
 

@@ -24,6 +24,9 @@ pub struct IndexPlan {
     pub embedder: Option<usize>,
     /// How it is searched.
     pub search: SearchPlan,
+    /// How the nearest vectors are found.
+    #[serde(default, skip_serializing_if = "VectorPlan::is_usual")]
+    pub vectors: VectorPlan,
     /// Nanoseconds between two looks at the documents while a run goes on; `None` looks once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh_ns: Option<u64>,
@@ -42,4 +45,23 @@ pub enum SearchPlan {
     Rrf,
     /// Both, by weighted normalised scores; the share of the vector side, 0 to 1.
     Weighted(f64),
+}
+
+/// How the vectors nearest to another are found.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VectorPlan {
+    /// As fits the number of documents.
+    #[default]
+    Usual,
+    /// By comparing all of them.
+    Exact,
+    /// By a graph of neighbours (HNSW), which misses a few.
+    Hnsw,
+}
+
+impl VectorPlan {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+    fn is_usual(&self) -> bool {
+        *self == VectorPlan::Usual
+    }
 }

@@ -22,7 +22,7 @@ use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
-pub use index::{IndexPlan, SearchPlan};
+pub use index::{IndexPlan, SearchPlan, VectorPlan};
 pub use measure::{FigurePlan, MeasurePlan};
 pub use relation::{
     Aggregate, AggregatePlan, ComputePlan, DedupPlan, GroupPlan, JoinPlan, LatestPlan,
@@ -110,8 +110,20 @@ pub struct SourcePlan {
     /// `delete` takes back what earlier ones contributed.
     #[serde(default)]
     pub changes: Option<usize>,
+    /// Which records of a flow are left out while the source is read: all but the first with a key.
+    #[serde(default)]
+    pub distinct: Option<DistinctPlan>,
     /// 1-based line of the declaration, for messages.
     pub line: u32,
+}
+
+/// `dedup by key` right behind `from`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DistinctPlan {
+    /// What records have in common of which one is kept; over the fields of the source.
+    pub keys: Vec<Expr>,
+    /// Source text, for explain.
+    pub text: String,
 }
 
 /// What to do with a row that cannot be read.
@@ -326,6 +338,9 @@ pub struct SchedulePlan {
     pub deadline_ns: Option<i64>,
     /// Records per task; 0 lets the planner choose from the stages' cost.
     pub morsel: u32,
+    /// Columns that nothing behind the scheduling operator reads; null from there on.
+    #[serde(default)]
+    pub drops: Vec<usize>,
 }
 
 impl Plan {

@@ -5,6 +5,7 @@
 
 mod drop_unused;
 mod emit_last;
+mod narrow;
 mod place_schedule;
 mod push_filters;
 mod share_calls;
@@ -29,6 +30,7 @@ pub const RULES: &[&Rule] = &[
     &push_filters::RULE,
     &share_calls::RULE,
     &place_schedule::RULE,
+    &narrow::RULE,
     &drop_unused::RULE,
 ];
 

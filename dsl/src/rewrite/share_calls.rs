@@ -37,8 +37,8 @@ fn is_settled(stage: &StagePlan) -> bool {
         EndpointUse::Generate => lookup(&stage.options, "temperature")
             .and_then(Value::as_float)
             .is_some_and(|temperature| temperature == 0.0),
-        // A program may do more than answer.
-        EndpointUse::None | EndpointUse::Program => false,
+        // A program or a server may do more than answer.
+        EndpointUse::None | EndpointUse::Program | EndpointUse::Http => false,
     }
 }
 

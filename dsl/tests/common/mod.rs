@@ -190,7 +190,15 @@ static FILE: &[Param] = &[param("path", Kind::Path, None)];
 static CSV: Signature = signature("csv", FILE);
 static JSONL: Signature = signature("jsonl", FILE);
 static DIR: Signature = signature("dir", &[param("paths", Kind::Paths, None)]);
-static MARKDOWN: Signature = signature("markdown", &[param("paths", Kind::Paths, None)]);
+static MARKDOWN: Signature = signature(
+    "markdown",
+    &[
+        param("paths", Kind::Paths, None),
+        param("chunk", Kind::Word(&["paragraphs", "sentences", "tokens"]), Some("paragraphs")),
+        param("size", Kind::Tokens, Some("200 tokens")),
+        param("overlap", Kind::Tokens, Some("0 tokens")),
+    ],
+);
 static STDIN: Signature =
     signature("stdin", &[param("format", Kind::Word(&["jsonl", "lines"]), Some("jsonl"))]);
 static STDOUT: Signature = signature("stdout", &[]);

@@ -236,6 +236,9 @@ pub(crate) struct RunArguments {
     /// Let `exec` stages run their programs: a program can do whatever you can
     #[arg(long)]
     pub(crate) allow_exec: bool,
+    /// Let `http` stages speak to this host; may be repeated, and no other host is spoken to
+    #[arg(long = "allow-http", value_name = "HOST[:PORT]")]
+    pub(crate) allow_http: Vec<String>,
     /// Serve here in place of the address in the program, for a source `http`; what is not of this
     /// machine alone is served only when it is said here
     #[arg(long, value_name = "HOST:PORT")]

@@ -95,6 +95,16 @@ fn changes_of_documents_show_in_later_answers() {
     wait(&said, "index docs: not refreshed: ");
     assert!(ask("q6", "where do cherries grow").contains("c.md#cherries"));
 
+    // When the last document goes, nothing is found any more; and one that comes is.
+    std::fs::rename(sage.folder.path().join("away"), &notes).unwrap();
+    std::fs::remove_file(notes.join("a.md")).unwrap();
+    std::fs::remove_file(notes.join("c.md")).unwrap();
+    wait(&said, " removed; 0 passages");
+    assert!(!ask("q7", "where do cherries grow").contains(".md"));
+    note("d.md", "Dates", "Dates are dried on the roof in the autumn.");
+    wait(&said, "1 added, 0 changed, 0 removed; 1 passages");
+    assert!(ask("q8", "where are dates dried").contains("d.md#dates"));
+
     drop(stdin);
     assert!(run.wait().unwrap().success());
 }

@@ -113,8 +113,8 @@ fn completion_knows_the_options_of_what_lies_outside() {
     with("experiment e {\n  policy: ", &["fifo", "load_aware"], &["count"]);
     with("te", &["test", "flow"], &["given"]);
     // An editor closes what is opened.
-    editor.change(&format!("{PROGRAM}experiment e {{ jobs: [] }}\n"));
-    assert_eq!(editor.labels("experiment e { jobs: ["), ["sort_tickets"]);
+    editor.change(&format!("{PROGRAM}experiment e {{\n  jobs: []\n}}\n"));
+    assert_eq!(editor.labels("  jobs: ["), ["sort_tickets"]);
     editor.end();
 }
 

@@ -57,6 +57,13 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("type_in_lower_case", "enum Level", "enum level"),
     ("field_without_dot", "rerank(hits, .text", "rerank(hits, text"),
     ("field_misspelt", "length(.text)", "length(.txt)"),
+    (
+        "command_computed",
+        "  stage best",
+        "  stage score = exec(.text, \"python3 score.py\")\n  stage best",
+    ),
+    ("timeout_of_nothing", "timeout: 30s", "timeout: 0s"),
+    ("aggregate_without_group", "  stage best", "  stage n = count()\n  stage best"),
     ("stage_with_dot", "rerank(hits", "rerank(.hits"),
     ("field_of_answer_misspelt", "answer.tokens", "answer.token"),
     ("whole_answer_for_its_text", "text: answer.text", "text: answer"),

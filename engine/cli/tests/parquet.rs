@@ -47,7 +47,7 @@ sink sums: Sum to parquet("sums.parquet")
 flow writes {
   from tasks
   stage nap = sleep(25ms)
-  stage kind: Kind = if .id % 2 == 0 then "even" else "odd"
+  stage kind: Kind = if .id % 2 == 0 then even else odd
   stage maybe = if .id % 3 == 0 then null else 1.0 / to_float(.id + 1)
   emit Row {
     id: .id, text: .text, kind: kind, maybe: maybe, took: 3ms
@@ -107,7 +107,7 @@ flow reads_sums {
         sage.go().exits(0);
         let all = rows(&sage, 1);
         assert_eq!((all[0].len(), all[1].len()), (TASKS, 2));
-        let row = r#"{"id":10,"text":"text 10","kind":"even","maybe":0.09090909090909091,"parts":[{"name":"text 10","weights":[0.5,1.5]}],"took":3000000}"#;
+        let row = r#"{"id":10,"text":"text 10","kind":"even","maybe":0.09090909090909091,"parts":[{"name":"text 10","weights":[0.5,1.5]}],"took":"3ms"}"#;
         assert!(all[0].contains(&row.to_owned()), "{:?}", all[0]);
         assert_eq!(all, rows(&sage, 3), "any number of workers reads the same");
         all
@@ -153,6 +153,6 @@ flow reads_sums {
         sage.go().exits(1).says("cannot open").says("rows.parquet");
         std::fs::create_dir(sage.folder.path().join("out")).unwrap();
         std::fs::write(sage.folder.path().join("out/rows.parquet"), "PAR1 or not").unwrap();
-        sage.go().exits(1).says("`rows` (line 8)").says("is no Parquet file");
+        sage.go().exits(1).says("`rows` (line 7)").says("is no Parquet file");
     }
 }

@@ -410,12 +410,24 @@ fn what_cannot_be_served_is_said_before_anything_starts() {
         "jsonl(\"q.jsonl\")",
     );
     refused(&file, "", "read `from http(...)`");
+    let written = free.replace("max_requests: 4", "token: \"open-sesame\", max_requests: 4");
+    refused(&written, "", "does not belong in a program");
     let plain = Sage::new().file("ask.sage", &free).args("simulate ask.sage").go().exits(1);
     plain.says("cannot be foretold");
     let tests =
         format!("{free}\ntest \"t\" {{ given 3 of questions expect replies.count == 3 }}\n");
     let checked = Sage::new().file("ask.sage", tests).args("check ask.sage").go().exits(1);
     assert!(format!("{}{}", checked.stdout, checked.stderr).contains("nobody asks"));
+}
+
+/// A process that does not outlive its test.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// The blocks of a page that are marked as shell.
@@ -442,8 +454,10 @@ fn the_commands_of_the_page_about_services_do_what_it_says() {
     let program = root.join("pipelines/rag_service.sage").display().to_string();
     let arguments = arguments.replace("pipelines/rag_service.sage", &program);
     let sage = sage.args(&format!("{arguments} --out out --listen {address}"));
-    let mut child = sage.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let said = BufReader::new(child.stderr.take().unwrap());
+    let mut child = sage.command();
+    let child = child.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut child = Killed(child);
+    let said = BufReader::new(child.0.stderr.take().unwrap());
     let mut said = said.lines().map_while(Result::ok);
     let serving = said.find(|line| line.starts_with("serving "));
     assert_eq!(serving, Some(format!("serving http://{address}/ask")));
@@ -451,7 +465,30 @@ fn the_commands_of_the_page_about_services_do_what_it_says() {
     let output = std::process::Command::new("sh").args(["-c", &curl]).output().unwrap();
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["sources"].as_array().map(Vec::len), Some(2), "{answer}");
-    send("-TERM", child.id());
+    send("-TERM", child.0.id());
     let last: Vec<String> = said.collect();
-    assert_eq!(child.wait().unwrap().code(), Some(0), "{last:#?}");
+    assert_eq!(child.0.wait().unwrap().code(), Some(0), "{last:#?}");
+}
+
+#[test]
+fn a_request_that_is_late_by_the_schedule_is_told_so_and_counted() {
+    let program = PROGRAM
+        .replace("max_requests: 4", "max_requests: 16")
+        .replace("slots: 4 }", "slots: 1, deadline: 300ms }");
+    let service = Service::of(&program, "--workers 1 --set nap=1s --limit 8", &[]);
+    let sent: Vec<Sent> =
+        (0..8).map(|_| post(service.address, r#"{"text":"x"}"#).unwrap()).collect();
+    let (mut good, mut late) = (0, 0);
+    for sent in sent {
+        let got = sent.answer().unwrap();
+        match got.status {
+            200 => good += 1,
+            504 if got.class() == "deadline" => late += 1,
+            _ => panic!("{got:?}"),
+        }
+    }
+    // What was in the worker's hands in time is done; of the rest nobody waits for ever.
+    assert!(good >= 1 && late >= 1, "{good} good, {late} late");
+    let (code, metrics, _) = service.end();
+    assert_eq!((code, counts(&metrics)), (Some(0), [good, 0, late, 0]));
 }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::web::HttpCall;
+
 /// One call to a shared endpoint; may carry several items that are answered together.
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -139,6 +141,13 @@ pub enum Request {
         /// JSON texts without line breaks, at least one.
         lines: Vec<String>,
     },
+    /// A request to a server of the web for each body. The worker makes them itself.
+    Http {
+        /// Where they go.
+        call: Arc<HttpCall>,
+        /// JSON texts, at least one.
+        bodies: Vec<String>,
+    },
 }
 
 /// A program that answers each line of its standard input, `{"id":1,"value":...}`, with one on its
@@ -164,6 +173,7 @@ impl Request {
             Request::Generate { prompts, .. } => prompts.len(),
             Request::Embed { texts } => texts.len(),
             Request::Exec { lines, .. } => lines.len(),
+            Request::Http { bodies, .. } => bodies.len(),
         }
     }
 

@@ -30,3 +30,4 @@ pub mod service;
 pub mod text;
 pub mod upstream;
 pub mod vllm;
+pub mod web;

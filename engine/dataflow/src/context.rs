@@ -49,6 +49,8 @@ pub(crate) struct Intake {
     pub(crate) draining: Cell<bool>,
     /// Records that were queued when the run was asked to stop.
     pub(crate) given_back: Cell<u64>,
+    /// Records that the source left out, because one like them had come before.
+    pub(crate) left_out: Cell<u64>,
     /// Rouses the source after one of these has changed.
     pub(crate) source: RefCell<Option<timely::scheduling::Activator>>,
     /// Rouses the scheduling operator.

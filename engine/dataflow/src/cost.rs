@@ -69,7 +69,7 @@ impl CostModel {
     fn stage(&mut self, stage: &StagePlan, available: usize) -> StageCost {
         let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind);
         let Some(entry) = entry else { return StageCost::default() };
-        let runs_elsewhere = stage.endpoint.is_some() || stage.calls == EndpointUse::Program;
+        let runs_elsewhere = stage.endpoint.is_some() || stage.calls.leaves();
         if runs_elsewhere && stage.calls != EndpointUse::None {
             self.complete = false;
             return StageCost::default();

@@ -5,8 +5,8 @@
 
 use std::path::Path;
 
-pub use crate::commit::fuzzing::{commit_files, commit_record};
-pub use crate::sources::fuzzing::{csv_rows, jsonl_rows};
+pub use crate::commit::fuzzing::{commit_files, commit_record, read_log};
+pub use crate::sources::fuzzing::{csv_rows, jsonl_rows, topic_messages};
 
 /// A file of arrival times: either an error that names a line, or times in order, and as many as
 /// there are lines that say something.
@@ -34,6 +34,7 @@ mod tests {
     fn rows_of_sources_are_read_or_said_to_be_bad() {
         try_all("csv_rows", 600, super::csv_rows);
         try_all("jsonl_rows", 600, super::jsonl_rows);
+        try_all("topic_messages", 400, super::topic_messages);
     }
 
     #[test]
@@ -49,5 +50,10 @@ mod tests {
     #[test]
     fn files_of_commits_give_what_was_committed_or_an_error() {
         try_all("commit_files", 60, super::commit_files);
+    }
+
+    #[test]
+    fn the_log_of_what_was_read_is_what_was_written_or_an_error() {
+        try_all("read_log", 600, super::read_log);
     }
 }

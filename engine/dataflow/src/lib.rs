@@ -26,6 +26,7 @@ mod figures;
 #[doc(hidden)]
 pub mod fuzzing;
 mod identity;
+mod kafka;
 mod operators;
 mod outlets;
 pub mod pod;

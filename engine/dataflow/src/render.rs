@@ -62,6 +62,8 @@ impl Parts {
         let source = SourceSettings {
             plan: source.clone(),
             feed: FeedSettings {
+                out: settings.out.clone(),
+                generation: settings.generation,
                 morsel: task_size(plan, arrivals.map(|arrivals| &arrivals.rule)),
                 tasks: settings.tasks,
                 limit: settings.limit,

@@ -1,6 +1,6 @@
 //! What flows: tasks on their way through the stages, and word of their completion.
 
-use sage_core::record::Rows;
+use sage_core::record::{Datum, Items, Rows, pack};
 use sage_core::service::Reply;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +31,24 @@ pub struct Task {
     pub rows: Rows,
     /// Records that are not.
     pub dead: Vec<Dead>,
+}
+
+impl Task {
+    /// Put null in the place of columns that nobody reads any more.
+    pub(crate) fn drop_columns(&mut self, columns: &[usize]) {
+        if columns.is_empty() || self.rows.is_empty() {
+            return;
+        }
+        let mut rows = Rows::with_capacity(self.rows.len(), self.rows.byte_len());
+        for row in self.rows.iter() {
+            rows.push(|out| {
+                for (at, value) in Items::new(row).enumerate() {
+                    pack(out, if columns.contains(&at) { Datum::Null } else { value });
+                }
+            });
+        }
+        self.rows = rows;
+    }
 }
 
 /// Class of a record whose time was up.

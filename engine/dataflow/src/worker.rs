@@ -155,6 +155,9 @@ pub struct WorkerOutcome {
     pub first_dispatch_s: Option<f64>,
     /// Records that were queued when the run was asked to stop.
     pub given_back: u64,
+    /// Records that `dedup` left out while the source was read.
+    #[serde(default)]
+    pub left_out: u64,
     /// What went wrong.
     pub failure: Option<String>,
 }
@@ -302,6 +305,7 @@ pub(crate) fn one(
     let mut outcome = WorkerOutcome {
         rows: context.outlets.borrow().rows(),
         given_back: context.intake.given_back.get(),
+        left_out: context.intake.left_out.get(),
         ..WorkerOutcome::default()
     };
     if let Some(measurements) = measurements {

@@ -78,7 +78,9 @@ fn demands(plan: &Plan, tasks: Option<u64>) -> Demands<String> {
             let vectors = vec![vec![texts[0].len() as f32]];
             Ok((Answer::Embedded { vectors, tokens: 1 }, texts[0].clone()))
         }
-        Request::Generate { prompts, .. } | Request::Exec { lines: prompts, .. } => {
+        Request::Generate { prompts, .. }
+        | Request::Exec { lines: prompts, .. }
+        | Request::Http { bodies: prompts, .. } => {
             let text = reply(&prompts[0]).map_err(|status| {
                 let refused = refused(status).result.unwrap_err();
                 CallError { status: Some(status), ..refused }

@@ -155,6 +155,45 @@ schedule {{ policy: random, slots: 4 }}"#,
     }
 }
 
+#[test]
+fn right_behind_the_source_dedup_saves_the_calls() {
+    let text = |n: u64| format!("t{}", draw(n, 40));
+    let rows: String =
+        (0..400).map(|n| format!("{{\"id\":{n},\"text\":\"{}\"}}\n", text(n))).collect();
+    let (_kept, path) = with_file("rows.jsonl", &rows);
+    let program = format!(
+        r#"sage 1
+type Row {{ id: int @key, text: string }}
+endpoint llm {{ url: "http://127.0.0.1:9", model: "m" }}
+source rows: Row from jsonl({})
+sink firsts to csv("firsts.csv")
+flow f {{
+  from rows
+  dedup by upper(.text)
+  stage said = generate(.text) on llm
+  emit {{ id: .id, said: said.text }} into firsts
+}}
+schedule {{ policy: random, slots: 4 }}"#,
+        quoted(&path)
+    );
+    let mut seen = BTreeSet::new();
+    let firsts = (0..400).filter(|n| seen.insert(text(*n)));
+    let mut lines: Vec<String> = firsts.map(|n| format!("{n},echo: {}", text(n))).collect();
+    lines.push("id,said".to_owned());
+    lines.sort();
+    for workers in [1, 3] {
+        let scripted = Arc::new(Scripted::echo());
+        let mut run = Run::new(&program).workers(workers);
+        run.endpoint = scripted;
+        let left = run.go();
+        assert_eq!(left.failure, None);
+        assert_eq!(left.lines("firsts.csv"), lines);
+        assert_eq!(left.summary.counts.tasks_in as usize, lines.len() - 1);
+        assert_eq!(left.summary.stages[0].calls as usize, lines.len() - 1);
+        assert_eq!(left.left_out as usize, 400 - (lines.len() - 1));
+    }
+}
+
 const VERSIONS: u64 = 600;
 
 /// Insertions, updates and deletions of forty records.

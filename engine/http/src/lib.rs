@@ -1,11 +1,17 @@
-//! What a pipeline says to others over HTTP, and others to it.
+//! What a pipeline says to others over HTTP, and others to it: [`Calls`] of its stages, to hosts that
+//! are allowed, and a service.
 //!
 //! [`Server`] is a `Service` of `sage-core`: a request of a client becomes a record, and what comes
 //! out of the record is the answer on the same connection. Nothing here knows the dataflow; it asks
 //! for the next request and answers by number.
 
+mod allowed;
+mod calls;
+mod client;
 mod service;
 
+pub use allowed::{Allowed, address};
+pub use calls::Calls;
 pub use service::{Server, ServiceConfig};
 
 /// What can go wrong as a whole; what goes wrong with one request is its answer.

@@ -11,14 +11,24 @@ use std::path::Path;
 
 use rustc_hash::FxHashSet;
 use sage_core::text::hashed_vector;
+use sage_dsl::plan::VectorPlan;
 
 use crate::analysis::{Terms, Vocabulary};
 use crate::bm25::{Inverted, Written};
 use crate::error::RetrievalError;
 use crate::format::{SECTIONS, header, padding};
 use crate::fusion::SearchMode;
+use crate::graph_builder;
 use crate::index::Meta;
-use crate::vectors::{MAX_DIMS, push_vector};
+use crate::reuse::{KeptVector, text_hash};
+use crate::store::Fingerprint;
+use crate::vectors::{MAX_DIMS, Stored, push_vector};
+
+/// Up to so many documents the exact search is as quick as one by a graph, whoever asks for it.
+const FEW: usize = 1_000;
+/// From so many documents on there is a graph, unless the exact search is asked for: comparing all
+/// of their vectors takes several milliseconds.
+const MANY: usize = 50_000;
 
 /// Settings of an index.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +55,9 @@ pub struct IndexInfo {
 /// Gathers documents; see the module's text.
 pub struct IndexBuilder {
     options: BuildOptions,
+    nearest: VectorPlan,
+    fingerprint: Option<Fingerprint>,
+    maker: Option<Fingerprint>,
     words: Side,
     pieces: Side,
     /// Whether all vectors are hashed ones.
@@ -54,6 +67,7 @@ pub struct IndexBuilder {
     ends: Vec<u8>,
     keys: Vec<u8>,
     rows: Vec<u8>,
+    texts: Vec<u8>,
     seen: FxHashSet<Box<str>>,
 }
 
@@ -91,6 +105,9 @@ impl IndexBuilder {
         }
         Ok(IndexBuilder {
             options,
+            nearest: VectorPlan::Usual,
+            fingerprint: None,
+            maker: None,
             words: Side::new(Terms::Words),
             pieces: Side::new(Terms::Pieces),
             hashed: true,
@@ -99,8 +116,39 @@ impl IndexBuilder {
             ends: Vec::new(),
             keys: Vec::new(),
             rows: Vec::new(),
+            texts: Vec::new(),
             seen: FxHashSet::default(),
         })
+    }
+
+    /// How the nearest vectors will be found.
+    #[must_use]
+    pub fn nearest_by(mut self, nearest: VectorPlan) -> Self {
+        self.nearest = nearest;
+        self
+    }
+
+    /// What the index is made of, and who makes its vectors if that is a model.
+    #[must_use]
+    pub fn named(mut self, fingerprint: Fingerprint, maker: Option<Fingerprint>) -> Self {
+        (self.fingerprint, self.maker) = (Some(fingerprint), maker);
+        self
+    }
+
+    /// Adds a document with a vector that an earlier index has of the same text.
+    pub fn push_kept(
+        &mut self,
+        key: &str,
+        text: &str,
+        row: &[u8],
+        vector: &KeptVector,
+    ) -> Result<(), RetrievalError> {
+        self.fits(key, vector.dimensions())?;
+        self.add(key, text, row)?;
+        self.hashed = false;
+        self.vectors.extend_from_slice(&vector.numbers);
+        self.scales.extend_from_slice(&vector.scale);
+        Ok(())
     }
 
     /// Adds a document. `text` is what is searched, `row` what a hit returns. Without a vector the
@@ -114,10 +162,27 @@ impl IndexBuilder {
         vector: Option<Vec<f32>>,
     ) -> Result<(), RetrievalError> {
         let expected = self.options.dims;
-        let found = vector.as_ref().map_or(expected, Vec::len);
-        if found != expected {
-            return Err(RetrievalError::VectorLength { key: key.to_owned(), found, expected });
+        self.fits(key, vector.as_ref().map_or(expected, Vec::len))?;
+        self.add(key, text, row)?;
+        self.hashed &= vector.is_none();
+        if expected > 0 {
+            let vector = vector.unwrap_or_else(|| hashed_vector(text, expected));
+            let scale = push_vector(&vector, &mut self.vectors);
+            self.scales.extend_from_slice(&scale.to_le_bytes());
         }
+        Ok(())
+    }
+
+    fn fits(&self, key: &str, found: usize) -> Result<(), RetrievalError> {
+        let expected = self.options.dims;
+        if found == expected {
+            return Ok(());
+        }
+        Err(RetrievalError::VectorLength { key: key.to_owned(), found, expected })
+    }
+
+    /// Adds all of a document but its vector.
+    fn add(&mut self, key: &str, text: &str, row: &[u8]) -> Result<(), RetrievalError> {
         let Ok(document) = u32::try_from(self.seen.len()) else {
             return Err(RetrievalError::TooLarge("at most 4294967295 documents"));
         };
@@ -128,14 +193,9 @@ impl IndexBuilder {
         if !matches!(self.options.search, SearchMode::Bm25 | SearchMode::Vector) {
             self.pieces.push(document, text);
         }
-        self.hashed &= vector.is_none();
-        if expected > 0 {
-            let vector = vector.unwrap_or_else(|| hashed_vector(text, expected));
-            let scale = push_vector(&vector, &mut self.vectors);
-            self.scales.extend_from_slice(&scale.to_le_bytes());
-        }
         self.keys.extend_from_slice(key.as_bytes());
         self.rows.extend_from_slice(row);
+        self.texts.extend_from_slice(&text_hash(text));
         self.ends.extend_from_slice(&(self.keys.len() as u64).to_le_bytes());
         self.ends.extend_from_slice(&(self.rows.len() as u64).to_le_bytes());
         Ok(())
@@ -151,9 +211,31 @@ impl IndexBuilder {
         self.seen.is_empty()
     }
 
+    /// The graph of the vectors, where a search will use it.
+    fn graph(&self) -> Vec<u8> {
+        let used = match self.options.search {
+            SearchMode::Bm25 => false,
+            SearchMode::Vector => true,
+            // Of these, pieces of words take the place of hashed vectors.
+            SearchMode::Rrf | SearchMode::Weighted(_) => !self.hashed,
+        };
+        let wanted = match self.nearest {
+            VectorPlan::Usual => self.len() >= MANY,
+            VectorPlan::Exact => false,
+            VectorPlan::Hnsw => self.len() > FEW,
+        };
+        if !used || !wanted || self.options.dims == 0 {
+            return Vec::new();
+        }
+        let (vectors, scales, dims) = (&self.vectors, &self.scales, self.options.dims);
+        graph_builder::build(Stored { vectors, scales, dims }, self.len() as u32)
+    }
+
     /// Writes the index to `path`, replacing what is there. Only the owner can read the file.
     pub fn build_to(self, path: &Path) -> Result<IndexInfo, RetrievalError> {
         let documents = self.len();
+        let graph = self.graph();
+        let (fingerprint, maker) = (self.fingerprint, self.maker);
         let (words, pieces) = (self.words.write()?, self.pieces.write()?);
         let meta = Meta {
             documents: documents as u32,
@@ -183,6 +265,10 @@ impl IndexBuilder {
             piece_text,
             piece_postings,
             piece_lengths,
+            &graph,
+            &self.texts,
+            fingerprint.as_ref().map_or(&[], |fingerprint| &fingerprint.0),
+            maker.as_ref().map_or(&[], |maker| &maker.0),
         ];
         let bytes = write(path, &sections).map_err(RetrievalError::io("write index", path))?;
         Ok(IndexInfo { documents, terms: terms_count as usize, dims: self.options.dims, bytes })

@@ -15,8 +15,9 @@ use std::path::Path;
 use crate::error::RetrievalError;
 
 const MAGIC: &[u8; 8] = b"sageidx\n";
-const VERSION: u32 = 2;
-pub(crate) const SECTIONS: usize = 14;
+/// Another number for each change of what a file says, that of the words of a text included.
+pub(crate) const VERSION: u32 = 3;
+pub(crate) const SECTIONS: usize = 18;
 const ENTRY: usize = 24;
 const TABLE_AT: usize = 24;
 pub(crate) const HEADER: usize = TABLE_AT + SECTIONS * ENTRY;
@@ -52,6 +53,14 @@ pub(crate) enum Section {
     PiecePostings,
     /// Pieces per document, u32.
     PieceLengths,
+    /// Who is near to whom, see `graph.rs`; empty where all vectors are compared.
+    Graph,
+    /// 16 bytes per document that tell its text from others.
+    Texts,
+    /// What the index is made of, see `store.rs`; may be empty.
+    Fingerprint,
+    /// Who made its vectors; may be empty.
+    Maker,
 }
 
 /// Where each section lies; all ranges are inside the file.

@@ -37,7 +37,7 @@ impl From<SearchPlan> for SearchMode {
 /// Buettcher, 2009).
 const RANK_CONSTANT: f32 = 60.0;
 /// Ranks below this add less than a thousandth and are not worth sorting for.
-const RANK_DEPTH: usize = 1000;
+pub(crate) const RANK_DEPTH: usize = 1000;
 
 /// The best `k` documents with a score above `floor`, best first, ties by document number.
 pub(crate) fn best(scores: &[f32], k: usize, floor: f32) -> Vec<Hit> {
@@ -59,13 +59,18 @@ pub(crate) fn best(scores: &[f32], k: usize, floor: f32) -> Vec<Hit> {
     hits
 }
 
-/// Sum of `1 / (60 + rank)` over both sides, each with the score above which it ranks a document; a
+/// What a rank, from 0, is worth in fusion by ranks.
+pub(crate) fn worth(rank: usize) -> f32 {
+    1.0 / (RANK_CONSTANT + rank as f32 + 1.0)
+}
+
+/// Sum of `1 / (60 + rank)` over all sides, each with the score above which it ranks a document; a
 /// document that a side does not rank gets nothing from it.
-pub(crate) fn reciprocal(sides: [(&[f32], f32); 2], k: usize) -> Vec<f32> {
-    let mut fused = vec![0.0; sides[0].0.len()];
+pub(crate) fn reciprocal(sides: &[(&[f32], f32)], k: usize) -> Vec<f32> {
+    let mut fused = vec![0.0; sides.first().map_or(0, |(scores, _)| scores.len())];
     for (scores, floor) in sides {
-        for (rank, hit) in best(scores, RANK_DEPTH.max(k), floor).iter().enumerate() {
-            fused[hit.document as usize] += 1.0 / (RANK_CONSTANT + rank as f32 + 1.0);
+        for (rank, hit) in best(scores, RANK_DEPTH.max(k), *floor).iter().enumerate() {
+            fused[hit.document as usize] += worth(rank);
         }
     }
     fused
@@ -73,8 +78,18 @@ pub(crate) fn reciprocal(sides: [(&[f32], f32); 2], k: usize) -> Vec<f32> {
 
 /// `share` of the standardised vector scores and the rest of the standardised word scores.
 pub(crate) fn weighted(words: &[f32], vectors: &[f32], share: f64) -> Vec<f32> {
+    weighted_by(words, vectors, spread(vectors), share)
+}
+
+/// The same where mean and deviation of the vector scores are known, and not all of them.
+pub(crate) fn weighted_by(
+    words: &[f32],
+    vectors: &[f32],
+    (vector_mean, vector_sd): (f64, f64),
+    share: f64,
+) -> Vec<f32> {
     let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.5 };
-    let ((word_mean, word_sd), (vector_mean, vector_sd)) = (spread(words), spread(vectors));
+    let (word_mean, word_sd) = spread(words);
     let fuse = |(&word, &vector): (&f32, &f32)| {
         let word = (f64::from(word) - word_mean) / word_sd;
         let vector = (f64::from(vector) - vector_mean) / vector_sd;
@@ -97,7 +112,7 @@ pub(crate) fn words_and_pieces(words: &[f32], pieces: &[f32], share: f64) -> Vec
 
 /// Mean and standard deviation; a side that does not tell documents apart gets deviation 1, so that
 /// it adds nothing instead of dividing by nothing.
-fn spread(scores: &[f32]) -> (f64, f64) {
+pub(crate) fn spread(scores: &[f32]) -> (f64, f64) {
     let count = scores.len().max(1) as f64;
     let mean = scores.iter().map(|&x| f64::from(x)).sum::<f64>() / count;
     let variance = scores.iter().map(|&x| (f64::from(x) - mean).powi(2)).sum::<f64>() / count;
@@ -122,7 +137,7 @@ mod tests {
     #[test]
     fn both_fusions_reward_agreement() {
         let (words, vectors) = ([0.0, 3.0, 2.9, 0.0], [0.1, 0.0, 0.5, 0.6]);
-        let fused = reciprocal([(&words, 0.0), (&vectors, f32::NEG_INFINITY)], 4);
+        let fused = reciprocal(&[(&words, 0.0), (&vectors, f32::NEG_INFINITY)], 4);
         assert_eq!(order(&best(&fused, 1, 0.0)), [2]);
         assert_eq!(order(&best(&weighted(&words, &vectors, 0.5), 1, f32::NEG_INFINITY)), [2]);
         let words_only = best(&weighted(&words, &vectors, 0.0), 1, f32::NEG_INFINITY);

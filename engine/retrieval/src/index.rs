@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 
 use sage_core::index::{Hit, Index, Query};
 
-use crate::analysis::{Analyzer, Terms};
+use crate::analysis::Analyzer;
 use crate::bm25::{ENTRY, Lexicon};
 use crate::error::RetrievalError;
 use crate::format::{Layout, Section, u32_at, u64_at};
-use crate::fusion::{SearchMode, best, reciprocal, weighted, words_and_pieces};
+use crate::fusion::SearchMode;
+use crate::graph::Graph;
 use crate::map::Mapping;
-use crate::vectors::{MAX_DIMS, cosines};
+use crate::vectors::{MAX_DIMS, Stored};
 
 /// Counts and settings, the first section.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +87,10 @@ pub(crate) const ALL_SECTIONS: [Section; crate::format::SECTIONS] = [
     Section::PieceText,
     Section::PiecePostings,
     Section::PieceLengths,
+    Section::Graph,
+    Section::Texts,
+    Section::Fingerprint,
+    Section::Maker,
 ];
 
 /// An open index.
@@ -93,8 +98,8 @@ pub struct MappedIndex {
     path: PathBuf,
     bytes: Mapping,
     layout: Layout,
-    meta: Meta,
-    analyzer: Analyzer,
+    pub(crate) meta: Meta,
+    pub(crate) analyzer: Analyzer,
 }
 
 impl MappedIndex {
@@ -121,70 +126,12 @@ impl MappedIndex {
         self.meta.search
     }
 
-    /// Hits by a mode other than the index's own, for comparisons.
-    pub fn search_by(&self, mode: SearchMode, query: Query<'_>, k: usize) -> Vec<Hit> {
-        let k = k.min(self.len());
-        // A vector that cannot belong to this index is as good as none.
-        let vector = query.vector.filter(|v| !v.is_empty() && v.len() == self.dimensions());
-        let near =
-            |vector| cosines(vector, self.section(Section::Vectors), self.section(Section::Scales));
-        match (mode, query.text, vector) {
-            (_, None, None) => Vec::new(),
-            (SearchMode::Bm25, Some(text), _) => best(&self.words(text), k, 0.0),
-            (SearchMode::Vector, _, Some(vector)) | (_, None, Some(vector)) => {
-                best(&near(vector), k, f32::NEG_INFINITY)
-            }
-            (SearchMode::Vector, Some(text), None) => best(&self.words(text), k, 0.0),
-            (mode, Some(text), Some(vector)) if !self.meta.hashed => {
-                let (words, pieces) = (self.words(text), self.pieces(text));
-                let near = near(vector);
-                if let SearchMode::Weighted(share) = mode {
-                    let lexical = weighted(&words, &pieces, EVEN);
-                    best(&weighted(&lexical, &near, share), k, f32::NEG_INFINITY)
-                } else {
-                    let lexical = words_and_pieces(&words, &pieces, EVEN);
-                    let none = f32::NEG_INFINITY;
-                    best(&reciprocal([(&lexical, none), (&near, none)], k), k, 0.0)
-                }
-            }
-            (mode, Some(text), _) => {
-                let (words, pieces) = (self.words(text), self.pieces(text));
-                match mode {
-                    SearchMode::Rrf if self.meta.hashed => {
-                        best(&reciprocal([(&words, 0.0), (&pieces, 0.0)], k), k, 0.0)
-                    }
-                    SearchMode::Weighted(share) if self.meta.hashed => {
-                        best(&words_and_pieces(&words, &pieces, share), k, f32::NEG_INFINITY)
-                    }
-                    _ => best(&words_and_pieces(&words, &pieces, EVEN), k, f32::NEG_INFINITY),
-                }
-            }
-        }
-    }
-
-    /// BM25 of every document over words.
-    fn words(&self, text: &str) -> Vec<f32> {
-        self.lexicon().scores(&self.analyzer.terms(Terms::Words, text))
-    }
-
-    /// BM25 of every document over pieces of words.
-    fn pieces(&self, text: &str) -> Vec<f32> {
-        let lexicon = Lexicon {
-            entries: self.section(Section::PieceTerms),
-            text: self.section(Section::PieceText),
-            postings: self.section(Section::PiecePostings),
-            lengths: self.section(Section::PieceLengths),
-            documents: self.meta.documents as usize,
-            words: self.meta.pieces.1,
-        };
-        lexicon.scores(&self.analyzer.terms(Terms::Pieces, text))
-    }
-
-    fn section(&self, section: Section) -> &[u8] {
+    pub(crate) fn section(&self, section: Section) -> &[u8] {
         self.layout.section(&self.bytes, section)
     }
 
-    fn lexicon(&self) -> Lexicon<'_> {
+    /// The words of the documents.
+    pub(crate) fn lexicon(&self) -> Lexicon<'_> {
         Lexicon {
             entries: self.section(Section::Terms),
             text: self.section(Section::TermText),
@@ -193,6 +140,32 @@ impl MappedIndex {
             documents: self.meta.documents as usize,
             words: self.meta.words,
         }
+    }
+
+    /// Pieces of words of the documents.
+    pub(crate) fn pieces(&self) -> Lexicon<'_> {
+        Lexicon {
+            entries: self.section(Section::PieceTerms),
+            text: self.section(Section::PieceText),
+            postings: self.section(Section::PiecePostings),
+            lengths: self.section(Section::PieceLengths),
+            documents: self.meta.documents as usize,
+            words: self.meta.pieces.1,
+        }
+    }
+
+    /// The vectors of the documents.
+    pub(crate) fn stored(&self) -> Stored<'_> {
+        Stored {
+            vectors: self.section(Section::Vectors),
+            scales: self.section(Section::Scales),
+            dims: self.dimensions(),
+        }
+    }
+
+    /// The graph of the vectors; none where all of them are compared.
+    pub(crate) fn graph(&self) -> Option<Graph<'_>> {
+        Graph::read(self.section(Section::Graph), self.meta.documents)
     }
 
     /// A document's part of `section`, whose end is the `side`-th number of its entry.
@@ -204,9 +177,6 @@ impl MappedIndex {
         self.section(section).get(start as usize..end(document)? as usize)
     }
 }
-
-/// Share of the pieces where nobody says otherwise: as much as the words.
-const EVEN: f64 = 0.5;
 
 /// Whether the sections are as long as the counts say.
 fn consistent(meta: &Meta, layout: &Layout, bytes: &[u8]) -> bool {
@@ -220,6 +190,9 @@ fn consistent(meta: &Meta, layout: &Layout, bytes: &[u8]) -> bool {
         && length(Section::Ends) == documents * 16
         && length(Section::PieceTerms) == u64::from(meta.pieces.0) * ENTRY as u64
         && [0, documents * 4].contains(&length(Section::PieceLengths))
+        && length(Section::Texts) == documents * 16
+        && (length(Section::Graph) == 0
+            || Graph::read(layout.section(bytes, Section::Graph), meta.documents).is_some())
 }
 
 impl Index for MappedIndex {
@@ -255,7 +228,7 @@ mod tests {
 
     use super::*;
     use crate::format::{header, padding};
-    use crate::{BuildOptions, IndexBuilder};
+    use crate::{BuildOptions, IndexBuilder, graph_builder};
 
     proptest! {
         /// Checksums find damage; they do not stop someone who computes them anew.
@@ -276,9 +249,13 @@ mod tests {
             let bytes = std::fs::read(&path).unwrap();
             let layout = Layout::read(&bytes, &path).unwrap();
             let mut sections = ALL_SECTIONS.map(|section| layout.section(&bytes, section).to_vec());
-            for (at, value) in &changes {
-                let at = at.index(sections[section].len());
-                sections[section][at] = *value;
+            let of = |section: Section| &sections[section as usize];
+            let stored = Stored { vectors: of(Section::Vectors), scales: of(Section::Scales), dims: 4 };
+            let graph = graph_builder::build(stored, 3);
+            sections[Section::Graph as usize] = graph;
+            let length = sections[section].len();
+            for (at, value) in changes.iter().filter(|_| length > 0) {
+                sections[section][at.index(length)] = *value;
             }
             let mut forged = header(&sections.each_ref().map(Vec::as_slice));
             for section in &sections {

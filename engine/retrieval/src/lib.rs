@@ -27,11 +27,16 @@ mod fusion;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod graph;
+mod graph_builder;
 mod index;
 mod live;
 mod local;
 mod map;
 mod names;
+mod reuse;
+mod search;
+mod store;
 mod vectors;
 
 pub use builder::{BuildOptions, IndexBuilder, IndexInfo};
@@ -40,3 +45,5 @@ pub use fusion::SearchMode;
 pub use index::MappedIndex;
 pub use live::LiveIndex;
 pub use local::LocalEmbedder;
+pub use reuse::{KeptVector, TextHash, text_hash};
+pub use store::{Fingerprint, IndexStore, KeptIndexes, Taken};

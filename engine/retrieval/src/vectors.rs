@@ -35,21 +35,70 @@ fn norm(vector: &[f32]) -> f32 {
     vector.iter().map(|x| x * x).sum::<f32>().sqrt()
 }
 
-/// Cosine of `query` with every stored vector of its length.
-pub(crate) fn cosines(query: &[f32], vectors: &[u8], scales: &[u8]) -> Vec<f32> {
-    let scale = largest(query) / ASKED;
-    let step = if scale > 0.0 { 1.0 / scale } else { 0.0 };
-    let asked: Vec<i16> =
-        query.iter().map(|x| (x * step).round().clamp(-ASKED, ASKED) as i16).collect();
-    let unit = norm(query);
-    let scale = if unit > 0.0 && unit.is_finite() { scale / unit } else { 0.0 };
-    let stored = vectors.chunks_exact(query.len().max(1)).enumerate();
-    stored
-        .map(|(document, vector)| {
-            let own = u32_at(scales, document * 4).map_or(0.0, f32::from_bits);
-            dot(&asked, vector) as f32 * scale * own
-        })
-        .collect()
+/// The vectors of an index as they are stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stored<'a> {
+    pub(crate) vectors: &'a [u8],
+    pub(crate) scales: &'a [u8],
+    pub(crate) dims: usize,
+}
+
+impl<'a> Stored<'a> {
+    /// Cosine of two of them; 0 for one that is not there.
+    pub(crate) fn cosine(self, a: u32, b: u32) -> f32 {
+        let products = self.vector(a).iter().zip(self.vector(b));
+        let dot: i32 =
+            products.map(|(&a, &b)| i32::from(i16::from(a as i8) * i16::from(b as i8))).sum();
+        dot as f32 * self.scale(a) * self.scale(b)
+    }
+
+    /// How many there are.
+    pub(crate) fn len(self) -> usize {
+        self.vectors.len() / self.dims.max(1)
+    }
+
+    /// Vector and scale: what is the same for both has the same cosines.
+    pub(crate) fn bytes(self, document: u32) -> (&'a [u8], u32) {
+        (self.vector(document), self.scale(document).to_bits())
+    }
+
+    fn vector(self, document: u32) -> &'a [u8] {
+        let start = document as usize * self.dims;
+        self.vectors.get(start..start + self.dims).unwrap_or(&[])
+    }
+
+    fn scale(self, document: u32) -> f32 {
+        u32_at(self.scales, document as usize * 4).map_or(0.0, f32::from_bits)
+    }
+}
+
+/// A vector that is asked for.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    numbers: Vec<i16>,
+    scale: f32,
+}
+
+impl Asked {
+    pub(crate) fn new(query: &[f32]) -> Self {
+        let scale = largest(query) / ASKED;
+        let step = if scale > 0.0 { 1.0 / scale } else { 0.0 };
+        let round = |x: &f32| (x * step).round().clamp(-ASKED, ASKED) as i16;
+        let unit = norm(query);
+        let scale = if unit > 0.0 && unit.is_finite() { scale / unit } else { 0.0 };
+        Asked { numbers: query.iter().map(round).collect(), scale }
+    }
+
+    /// Its cosine with a stored vector.
+    pub(crate) fn cosine(&self, stored: Stored<'_>, document: u32) -> f32 {
+        dot(&self.numbers, stored.vector(document)) as f32 * self.scale * stored.scale(document)
+    }
+}
+
+/// Cosine of `query` with every stored vector.
+pub(crate) fn cosines(query: &[f32], stored: Stored<'_>) -> Vec<f32> {
+    let asked = Asked::new(query);
+    (0..stored.len() as u32).map(|document| asked.cosine(stored, document)).collect()
 }
 
 /// Sum of products of a query and a stored vector.
@@ -72,7 +121,8 @@ mod tests {
             let scale = push_vector(vector, &mut stored);
             scales.extend_from_slice(&scale.to_le_bytes());
         }
-        let found = cosines(&query, &stored, &scales);
+        let stored = Stored { vectors: &stored, scales: &scales, dims: 3 };
+        let found = cosines(&query, stored);
         for (vector, found) in vectors.iter().zip(&found).take(2) {
             let product: f32 = vector.iter().zip(&query).map(|(a, b)| a * b).sum();
             assert!((product / norm(vector) / norm(&query) - found).abs() < 0.01);

@@ -1,6 +1,7 @@
-//! `cache`: what the answers kept for later runs take, and removing them.
+//! `cache`: what the answers and indexes kept for later runs take, and removing them.
 //!
 //! Works on the shared cache and on the journal of a run alike; both are the same kind of folder.
+//! Indexes are kept in the state directory, so they belong to the first alone.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -8,9 +9,11 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use sage_llm::journal::{self, Cleared, JournalError, ModelUse, Survey};
+use sage_retrieval::KeptIndexes;
 use serde_json::json;
 
 use crate::exit::{Exit, usage, usage_of};
+use crate::run::kept_indexes;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -19,7 +22,9 @@ Examples:
   sage-flow cache clear --older-than 30d
   sage-flow cache clear --yes
 
-The cache is in $SAGE_CACHE_DIR, else $XDG_CACHE_HOME/sage-flow, else ~/.cache/sage-flow.";
+The cache is in $SAGE_CACHE_DIR, else $XDG_CACHE_HOME/sage-flow, else ~/.cache/sage-flow; built
+indexes are in `indexes` of $SAGE_STATE_DIR, else $XDG_STATE_HOME/sage-flow, else
+~/.local/state/sage-flow. With --dir only that folder is looked at.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -60,9 +65,18 @@ pub(crate) fn cache(arguments: &CacheArguments) -> anyhow::Result<Exit> {
         // Before the first answer was kept there is no folder, and nothing is wrong with that.
         Err(JournalError::NotAJournal { .. }) if usual && !folder.exists() => {
             if let Verb::Info { json: true } = arguments.verb {
-                println!("{}", json!({"path": folder, "entries": 0, "bytes": 0, "models": []}));
+                let mut none = json!({"path": folder, "entries": 0, "bytes": 0, "models": []});
+                none["indexes"] = indexes_object();
+                println!("{none}");
             } else {
                 println!("{}: no answers are kept yet", folder.display());
+                if let Verb::Clear { yes: false, older_than } = arguments.verb
+                    && !agreed("all kept indexes", older_than)?
+                {
+                    println!("nothing removed");
+                    return Ok(Exit::Complete);
+                }
+                indexes(&arguments.verb)?;
             }
             return Ok(Exit::Complete);
         }
@@ -70,11 +84,22 @@ pub(crate) fn cache(arguments: &CacheArguments) -> anyhow::Result<Exit> {
     };
     match &arguments.verb {
         Verb::Info { json: true } => {
-            println!("{}", serde_json::to_string_pretty(&object(&survey))?);
+            let mut object = object(&survey);
+            if usual {
+                object["indexes"] = indexes_object();
+            }
+            println!("{}", serde_json::to_string_pretty(&object)?);
         }
         Verb::Info { json: false } => print!("{}", text(&survey)),
         Verb::Clear { older_than, yes } => {
-            if !yes && !agreed(&survey, *older_than)? {
+            let answers = format!(
+                "{} answers, {}, in {}",
+                survey.entries,
+                size(survey.bytes),
+                survey.path.display()
+            );
+            let all = if usual { format!("{answers}, and all kept indexes") } else { answers };
+            if !yes && !agreed(&all, *older_than)? {
                 println!("nothing removed");
                 return Ok(Exit::Complete);
             }
@@ -82,23 +107,44 @@ pub(crate) fn cache(arguments: &CacheArguments) -> anyhow::Result<Exit> {
             print!("{}", outcome(&folder, &cleared));
         }
     }
+    if usual && !matches!(arguments.verb, Verb::Info { json: true }) {
+        indexes(&arguments.verb)?;
+    }
     Ok(Exit::Complete)
 }
 
+/// Say what indexes are kept, or remove them.
+fn indexes(verb: &Verb) -> anyhow::Result<()> {
+    let Some(store) = kept_indexes::store() else { return Ok(()) };
+    let place = store.folder().display();
+    match verb {
+        Verb::Info { .. } => {
+            let KeptIndexes { files, bytes } = store.survey();
+            println!("indexes  {files} in {place}, {}", size(bytes));
+        }
+        Verb::Clear { older_than, .. } => {
+            let KeptIndexes { files, bytes } = store.clear(*older_than)?;
+            println!("{place}: removed {files} indexes, {}", size(bytes));
+        }
+    }
+    Ok(())
+}
+
+fn indexes_object() -> serde_json::Value {
+    let Some(store) = kept_indexes::store() else { return serde_json::Value::Null };
+    let KeptIndexes { files, bytes } = store.survey();
+    json!({ "path": store.folder(), "files": files, "bytes": bytes })
+}
+
 /// Ask on the terminal; without one, nobody can agree.
-fn agreed(survey: &Survey, older_than: Option<Duration>) -> anyhow::Result<bool> {
+fn agreed(all: &str, older_than: Option<Duration>) -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(usage("`cache clear` asks first, and there is no terminal; give --yes"));
     }
     let which = older_than.map_or(String::new(), |age| {
         format!(" what is older than {} of", humantime::format_duration(age))
     });
-    eprint!(
-        "Remove{which} {} answers, {}, in {}? [y/N] ",
-        survey.entries,
-        size(survey.bytes),
-        survey.path.display()
-    );
+    eprint!("Remove{which} {all}? [y/N] ");
     std::io::stderr().flush()?;
     let mut line = String::new();
     std::io::stdin().lock().read_line(&mut line)?;

@@ -82,6 +82,9 @@ pub(crate) struct RetryArguments {
     /// Let `exec` stages run their programs: a program can do whatever you can
     #[arg(long)]
     allow_exec: bool,
+    /// Let `http` stages speak to this host; may be repeated
+    #[arg(long = "allow-http", value_name = "HOST[:PORT]")]
+    allow_http: Vec<String>,
     /// Print metrics.json on the standard output at the end
     #[arg(long)]
     json: bool,
@@ -262,6 +265,13 @@ fn extract(letters: File, file: &Path, into: &Path) -> anyhow::Result<Letters> {
     Ok(found)
 }
 
+/// Write the records of a file of dead letters to `into`; how many there are, and how many rows.
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) fn retried_records(file: &Path, into: &Path) -> anyhow::Result<(usize, usize)> {
+    let letters = extract(File::open(file)?, file, into)?;
+    Ok((usize::try_from(letters.records)?, letters.rows.len()))
+}
+
 /// Let the plan read `records` in place of its source.
 fn replace_source(plan: &mut Plan, records: &Path) -> anyhow::Result<()> {
     let source = plan.nodes.iter_mut().find_map(|node| match node {
@@ -304,6 +314,7 @@ fn run_arguments(
         stagger: None,
         strict_slo: false,
         allow_exec: arguments.allow_exec,
+        allow_http: arguments.allow_http.clone(),
         listen: None,
         seed: arguments.seed.or_else(|| number("seed")).unwrap_or(0),
         fresh: false,

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use sage_cluster::MAX_LOCAL_WORKERS;
 use sage_dataflow::is_served;
+use sage_dataflow::sources::is_live;
 use sage_dsl::catalog::EndpointUse;
 use sage_dsl::experiment::Backend as Place;
-use sage_dsl::plan::{EndpointPlan, Plan};
+use sage_dsl::plan::{EndpointPlan, Plan, SinkPlan};
 use sage_dsl::types::Value;
 use sage_lab::trial::{Backend, Trial, TrialError, TrialJob};
 use serde_json::{Map, json};
@@ -89,6 +90,7 @@ impl ProcessBackend {
             json: false,
             strict_slo: false,
             allow_exec: self.allow_exec,
+            allow_http: Vec::new(),
             listen: None,
             links: LinkArguments::default(),
         };
@@ -273,9 +275,9 @@ fn check_endpoints(place: Place, job: &TrialJob, plan: &Plan) -> Result<(), Tria
 
 /// Trials have no terminal: rows for the standard output go to a file, and nobody types.
 fn check_streams(job: &TrialJob, plan: &mut Plan) -> Result<(), TrialError> {
-    if plan.source().is_some_and(|source| source.kind == "stdin") {
+    if plan.source().is_some_and(is_live) {
         return Err(TrialError::NotPossible(format!(
-            "flow `{}` reads the standard input, which a trial has not; read a file",
+            "flow `{}` reads what comes from outside, which is not the same for each trial; read a file",
             job.flow
         )));
     }
@@ -291,7 +293,9 @@ fn check_streams(job: &TrialJob, plan: &mut Plan) -> Result<(), TrialError> {
             job.flow
         )));
     }
-    for sink in plan.sinks.iter_mut().filter(|sink| sink.kind == "stdout") {
+    // Nor is what a trial makes meant for others.
+    let elsewhere = |sink: &&mut SinkPlan| ["stdout", "kafka"].contains(&sink.kind.as_str());
+    for sink in plan.sinks.iter_mut().filter(elsewhere) {
         "jsonl".clone_into(&mut sink.kind);
         sink.args = vec![("path".to_owned(), Value::String(format!("{}.jsonl", sink.name)))];
     }

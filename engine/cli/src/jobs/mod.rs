@@ -24,6 +24,7 @@ mod store;
 pub(crate) use self::command::{again, shown, silent, without_secrets};
 pub(crate) use self::credentials::{credentials_file, left_behind};
 pub(crate) use self::current::{RESUMED, Watch, begin, cut_off, outcome, tracked, trials, watch};
+pub(crate) use self::place::state;
 pub(crate) use self::process::{Life, Process};
 pub(crate) use self::record::{Kind, Record, State, Worker, counted};
 pub(crate) use self::store::{Listed, Store, Unread};

@@ -11,10 +11,15 @@ use crate::exit::usage;
 /// The folder of the jobs: `$SAGE_STATE_DIR`, else `$XDG_STATE_HOME/sage-flow`, else
 /// `~/.local/state/sage-flow`, and `jobs` in it.
 pub(super) fn folder() -> anyhow::Result<PathBuf> {
-    let root = folder_of(|name| std::env::var_os(name)).ok_or_else(|| {
+    let root = state().ok_or_else(|| {
         usage("there is no place for the state of jobs: set SAGE_STATE_DIR or HOME")
     })?;
     Ok(std::path::absolute(root)?.join("jobs"))
+}
+
+/// The folder of what is kept between runs, if there is a place for it.
+pub(crate) fn state() -> Option<PathBuf> {
+    folder_of(|name| std::env::var_os(name))
 }
 
 fn folder_of(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {

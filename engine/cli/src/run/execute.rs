@@ -27,7 +27,7 @@ use super::progress::{Display, expected};
 use super::report::{Folder, Report};
 use super::services::{JOURNAL, Kept, Places, Services};
 use super::work::Work;
-use super::{JobRun, RunResult, probe_all_but_indexes, programs, serving};
+use super::{JobRun, RunResult, probe_all_but_indexes, programs, serving, web};
 use crate::exit::{usage, usage_of};
 
 /// What holds for all jobs of a run.
@@ -181,6 +181,7 @@ fn read(job: &JobRun) -> anyhow::Result<Vec<Corpus>> {
         )));
     }
     serving::check(&job.plan, &job.options)?;
+    web::check(&job.plan, &job.options)?;
     programs::check(&job.plan, job.options.allow_exec, job.options.launch.remote())?;
     // Of other launchers the output of the first worker comes back to this process.
     if job.options.launch.comes_back()

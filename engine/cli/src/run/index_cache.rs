@@ -74,7 +74,7 @@ fn build(plan: &Plan, folder: &Path, interrupts: &Interrupts) -> anyhow::Result<
         None
     };
     let access = services.as_ref().and_then(|services| services.access(0));
-    let built = indexes::build(plan, corpora, folder, access, interrupts)?;
+    let built = indexes::build(plan, corpora, folder, access, false, interrupts)?;
     drop(services);
     // Nobody asks for these answers again; the cache has what became of them.
     let _ = std::fs::remove_dir_all(folder.join("journal"));
@@ -94,7 +94,7 @@ fn fast(plan: &Plan) -> Plan {
     plan
 }
 
-fn without_speed(url: &str) -> &str {
+pub(super) fn without_speed(url: &str) -> &str {
     // The name of a profile file may hold the sign, too.
     match url.rsplit_once('@') {
         Some((name, speed)) if speed.trim_end_matches('x').parse::<f64>().is_ok() => name,

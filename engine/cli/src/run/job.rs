@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::clocks::Origin;
 use super::serving::Served;
 use super::shared_folder::SharedFolder;
+use super::web::Web;
 
 /// What every worker is given when it has joined.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub(crate) struct Job {
     pub(crate) indexes: Vec<PathBuf>,
     /// Where the first worker serves, if the plan does.
     pub(crate) served: Option<Served>,
+    /// Where `http` stages may go, and with what.
+    pub(crate) web: Web,
     /// Whether no record arrives before [`Order::Begin`].
     pub(crate) held: bool,
     /// What proves that a worker on another host sees the run's folder.

@@ -11,12 +11,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::bail;
 use sage_core::text::{fnv1a, fnv1a_more};
 use sage_dsl::plan::{IndexPlan, Plan};
+use sage_retrieval::MappedIndex;
 
-use super::indexes::{self, Prepared};
+use super::embedding::embed;
+use super::indexes::{self, Prepared, Vector};
 use super::interrupt::Interrupts;
+use super::kept_indexes::{self, Identity, Reuse};
 use super::services::Access;
 
 /// Between two looks whether the run has ended.
@@ -74,12 +77,13 @@ impl Following<'_> {
     /// Follow until `stop`; `say` is told of each change and of each new trouble.
     pub(super) fn run(mut self, stop: &AtomicBool, say: impl Fn(&str)) {
         let every = Duration::from_nanos(self.index.refresh_ns.unwrap_or_default());
-        let (mut vectors, mut trouble) = (HashMap::new(), String::new());
+        let (mut last, mut trouble) = (None, String::new());
         while sleep(every, stop) {
-            match self.pass(&mut vectors) {
-                Ok(note) => {
-                    trouble.clear();
-                    note.iter().for_each(|note| say(note));
+            match self.pass() {
+                Ok(None) => trouble.clear(),
+                Ok(Some((identity, note))) => {
+                    (last, trouble) = (Some(identity), String::new());
+                    say(&note);
                 }
                 Err(_) if stop.load(Ordering::Relaxed) => {}
                 Err(error) => {
@@ -91,22 +95,30 @@ impl Following<'_> {
                 }
             }
         }
+        // Of the states in between nobody will ask for one.
+        let kept = last.and_then(|identity| Reuse::of_user(true).keep(&identity, &self.path));
+        kept.iter().for_each(|trouble| say(&format!("index {}: {trouble}", self.index.name)));
     }
 
-    /// One look at the documents; what to say if something has changed.
-    fn pass(&mut self, vectors: &mut HashMap<u64, Vec<f32>>) -> anyhow::Result<Option<String>> {
-        let corpus = indexes::read_one(self.index)?;
+    /// One look at the documents; the new index and what to say, if something has changed.
+    fn pass(&mut self) -> anyhow::Result<Option<(Identity, String)>> {
+        let corpus = indexes::read_again(self.index)?;
         let (documents, bad) = indexes::prepare_all(self.index, &corpus)?;
+        if let (true, Some(first)) = (documents.is_empty(), bad.first()) {
+            // Rather the state before than none, when something is wrong with all of them.
+            bail!("no document can be used: {first}");
+        }
         let now = known(&documents);
         let difference = Difference::of(&self.known, &now);
         if difference.is_none() {
             return Ok(None);
         }
         let made = match indexes::embedder(self.index) {
-            Some(endpoint) => Some(self.vectors(endpoint, &documents, vectors)?),
+            Some(endpoint) => Some(self.vectors(endpoint, &documents)?),
             None => None,
         };
-        let (info, _) = indexes::write(self.index, &documents, made, &self.path)?;
+        let identity = Identity::of(self.plan, self.index, &documents)?;
+        let (info, _) = indexes::write(self.index, &documents, made, &identity, &self.path)?;
         self.known = now;
         let Difference { added, changed, removed } = difference;
         let left = if bad.is_empty() {
@@ -114,30 +126,22 @@ impl Following<'_> {
         } else {
             format!(", {} left out (first: {})", bad.len(), bad[0])
         };
-        Ok(Some(format!(
+        let note = format!(
             "index {}: {added} added, {changed} changed, {removed} removed; {} passages{left}",
             self.index.name, info.documents
-        )))
+        );
+        Ok(Some((identity, note)))
     }
 
-    /// Vectors of all documents, made for new texts only; what no document has is forgotten.
-    fn vectors(
-        &self,
-        endpoint: usize,
-        documents: &[Prepared],
-        known: &mut HashMap<u64, Vec<f32>>,
-    ) -> anyhow::Result<Vec<Vec<f32>>> {
-        let hash = |one: &Prepared| fnv1a(one.text.as_bytes());
-        let new: Vec<&Prepared> =
-            documents.iter().filter(|one| !known.contains_key(&hash(one))).collect();
-        let texts: Vec<&str> = new.iter().map(|one| one.text.as_str()).collect();
-        let made = indexes::embed(self.plan, endpoint, &texts, self.access, self.interrupts)?;
-        known.extend(new.iter().map(|one| hash(one)).zip(made));
-        let all = documents.iter().map(|one| known.get(&hash(one)).cloned());
-        let all = all.collect::<Option<Vec<_>>>().context("a vector is missing")?;
-        let used: std::collections::HashSet<u64> = documents.iter().map(hash).collect();
-        known.retain(|hash, _| used.contains(hash));
-        Ok(all)
+    /// Vectors of all documents, made for those texts alone that the index as it is does not have.
+    fn vectors(&self, endpoint: usize, documents: &[Prepared]) -> anyhow::Result<Vec<Vector>> {
+        let mut kept = HashMap::new();
+        if let Ok(before) = MappedIndex::open(&self.path) {
+            before.add_vectors(&kept_indexes::texts(documents), &mut kept);
+        }
+        indexes::vectors_of(documents, &kept, |texts| {
+            embed(self.plan, endpoint, texts, self.access, self.interrupts)
+        })
     }
 }
 

@@ -10,6 +10,7 @@
 pub(crate) mod arrivals;
 pub(crate) mod changes;
 pub(crate) mod clocks;
+pub(crate) mod embedding;
 mod execute;
 pub(crate) mod facts;
 mod follow;
@@ -20,6 +21,7 @@ mod index_cache;
 pub(crate) mod indexes;
 mod interrupt;
 pub(crate) mod job;
+pub(crate) mod kept_indexes;
 pub(crate) mod launch;
 pub(crate) mod links;
 mod live;
@@ -33,6 +35,7 @@ pub(crate) mod services;
 pub(crate) mod serving;
 pub(crate) mod shared_folder;
 mod together;
+pub(crate) mod web;
 mod work;
 
 use std::path::PathBuf;

@@ -43,6 +43,8 @@ pub(crate) struct Options {
     pub(crate) strict_slo: bool,
     /// Whether stages may run programs of the machine.
     pub(crate) allow_exec: bool,
+    /// Hosts that `http` stages may speak to.
+    pub(crate) allow_http: Vec<String>,
     /// Where a source `http` serves, if not where the program says.
     pub(crate) listen: Option<String>,
     /// How they are connected.
@@ -90,6 +92,7 @@ impl Options {
             json: arguments.json,
             strict_slo: arguments.strict_slo,
             allow_exec: arguments.allow_exec,
+            allow_http: arguments.allow_http.clone(),
             listen: arguments.listen.clone(),
             links: arguments.links.clone(),
         })

@@ -10,7 +10,7 @@ use sage_dsl::catalog::EndpointUse;
 use sage_dsl::plan::{Argument, Expr, Plan, StagePlan};
 use sage_dsl::types::Value;
 
-use super::serving;
+use super::{serving, web};
 use crate::exit::usage;
 
 /// The stages of a plan that run a program, each with its command.
@@ -57,6 +57,7 @@ pub(super) fn check(plan: &Plan, allowed: bool, others: bool) -> anyhow::Result<
 /// Nobody can say beforehand how long a program takes and what it answers.
 pub(crate) fn foreseeable(plan: &Plan) -> anyhow::Result<()> {
     serving::foreseeable(plan)?;
+    web::foreseeable(plan)?;
     match programs(plan).next() {
         None => Ok(()),
         Some((stage, command)) => Err(usage(format!(

@@ -5,6 +5,7 @@
 
 use std::net::{TcpListener, ToSocketAddrs};
 
+use sage_dataflow::stages::requests;
 use sage_dataflow::{Serving, serving};
 use sage_dsl::plan::Plan;
 use serde::{Deserialize, Serialize};
@@ -37,14 +38,17 @@ impl Served {
 
 /// Environment variables of a plan that its workers have no need of.
 pub(super) fn secrets(plan: &Plan) -> impl Iterator<Item = String> {
-    serving_of(plan).and_then(|serving| serving.token_env).into_iter()
+    let of_service = serving_of(plan).and_then(|serving| serving.token_env);
+    let of_stages = requests(plan).filter_map(|(_, _, token)| token.map(str::to_owned));
+    of_service.into_iter().chain(of_stages)
 }
 
-fn secret(variable: &str) -> anyhow::Result<String> {
+/// What a variable holds that is sent as a token, or asked for.
+pub(super) fn secret(variable: &str) -> anyhow::Result<String> {
     let value = std::env::var(variable).unwrap_or_default();
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(usage(format!(
-            "the variable `{variable}` holds the token of the service: set it to visible characters \
+            "the variable `{variable}` holds the token of a service: set it to visible characters \
              without spaces"
         )));
     }

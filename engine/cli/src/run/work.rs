@@ -28,6 +28,7 @@ use super::report::{Folder, Report};
 use super::services::Access;
 use super::serving::Served;
 use super::shared_folder::{Mark, SharedFolder};
+use super::web::Web;
 use super::{JobRun, RunResult};
 use crate::exit::usage;
 use crate::jobs::Watch;
@@ -64,8 +65,8 @@ impl Work<'_> {
             return Ok(());
         }
         let folder = self.report.out.join("index");
-        self.built = match indexes::build(&self.job.plan, corpora, &folder, self.access, interrupts)
-        {
+        let (plan, fresh) = (&self.job.plan, self.job.options.fresh);
+        self.built = match indexes::build(plan, corpora, &folder, self.access, fresh, interrupts) {
             Err(_) if interrupts.count() > 0 => return Err(Stopped.into()),
             built => built?,
         };
@@ -365,6 +366,7 @@ impl Work<'_> {
                 .map(|index| absolute(&index.path))
                 .collect::<Result<_, _>>()?,
             served: Served::of(&self.job.plan, &self.job.options)?,
+            web: Web::of(&self.job.plan, &self.job.options)?,
             held,
             shared,
             origin: options.launch.remote().then(|| Origin::new(self.origin_ns)),

@@ -144,6 +144,13 @@ impl World {
                 }
                 Answer::Generated(texts)
             }
+            Request::Http { call, .. } => {
+                let what = format!(
+                    "a test asks no server (`{}`); say what it answers: `mock STAGE = ...`",
+                    call.url
+                );
+                return Err(CallError::new(ErrorClass::Rejected, what));
+            }
             Request::Exec { command, .. } => {
                 let what = format!(
                     "a test does not run `{}`; say what it answers: `mock STAGE = ...`",

@@ -96,6 +96,9 @@ pub(crate) fn answer(
         Request::Exec { .. } => {
             Err(CallError::new(ErrorClass::Rejected, "nobody can foretell what a program answers"))
         }
+        Request::Http { .. } => {
+            Err(CallError::new(ErrorClass::Rejected, "nobody can foretell what a server answers"))
+        }
         Request::Generate { prompts, options } => {
             let prompt = prompts.first().map_or("", String::as_str);
             generation(servers, seed, prompt, options, wrong).ok_or_else(missing)?

@@ -12,7 +12,8 @@ use sage_retrieval::MappedIndex;
 
 use super::Servers;
 use crate::exit::usage;
-use crate::run::indexes;
+use crate::run::kept_indexes::Reuse;
+use crate::run::{embedding, indexes};
 
 /// Built indexes by what they are made of; their files go with this.
 pub(crate) struct Indexes {
@@ -53,7 +54,8 @@ impl Indexes {
         let corpus = indexes::read_one(index).with_context(context)?;
         let folder = self.folder.path().join(self.built.len().to_string());
         let embed = |endpoint: usize, texts: &[&str]| vectors(plan, endpoint, servers, texts);
-        let built = indexes::assemble(index, &corpus, &folder, embed).with_context(context)?;
+        let built = indexes::assemble(plan, index, &corpus, &folder, &Reuse::none(), embed)
+            .with_context(context)?;
         let opened: Arc<dyn Index> = Arc::new(MappedIndex::open(&built.path)?);
         self.built.insert(identity, Arc::clone(&opened));
         Ok(opened)
@@ -72,12 +74,12 @@ fn vectors(
     let model = model.or_else(|| servers.get(endpoint).map(|servers| &servers.embedder));
     let model = model.with_context(|| format!("endpoint `{name}` has no embedding model"))?;
     // As a run does it: of a text that is too long for the model the beginning counts.
-    let ask = |texts: Vec<String>| -> anyhow::Result<indexes::Asked> {
+    let ask = |texts: Vec<String>| -> anyhow::Result<embedding::Asked> {
         Ok(texts.iter().map(|text| Ok(preview::embedding(model, text)?.0)).collect())
     };
     let failed = |error| usage(format!("endpoint `{name}` cannot make the vectors: {error}"));
     let vector = |text: &&str| -> anyhow::Result<Vec<f32>> {
-        let (vector, _) = indexes::beginning(text, &ask)?.map_err(failed)?;
+        let (vector, _) = embedding::beginning(text, &ask)?.map_err(failed)?;
         Ok(vector)
     };
     texts.iter().map(vector).collect()

@@ -42,6 +42,11 @@ impl Sage {
         }
     }
 
+    /// Another command in the same folder.
+    pub fn again(&self) -> Self {
+        Sage { folder: Arc::clone(&self.folder), ..Sage::new() }
+    }
+
     pub fn file(self, name: &str, text: impl AsRef<[u8]>) -> Self {
         std::fs::write(self.folder.path().join(name), text).unwrap();
         self

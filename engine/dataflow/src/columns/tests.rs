@@ -50,6 +50,7 @@ fn source(path: &Path, record: &RecordType) -> SourcePlan {
         record: record.clone(),
         bad_rows: BadRows::DeadLetter,
         changes: None,
+        distinct: None,
         line: 4,
     }
 }
@@ -312,7 +313,7 @@ fn files_of_other_writers_are_read_by_what_their_columns_say() {
     assert_eq!(
         json(&path, &record(fields)),
         [
-            r#"{"small":-3,"big":7,"small":-3.0,"single":0.5,"half":-5.0,"cents":-19.99,"euros":1.5,"day":172800000000000,"ms":1500000000,"us":-1000,"old":86400000000005,"clock":61000000000,"word":"red","bare":"text","flag":true}"#
+            r#"{"small":-3,"big":"7B","small":-3.0,"single":0.5,"half":-5.0,"cents":-19.99,"euros":1.5,"day":"1970-01-03T00:00:00Z","ms":"1970-01-01T00:00:01.5Z","us":"1969-12-31T23:59:59.999999Z","old":"1970-01-02T00:00:00.000000005Z","clock":"61s","word":"red","bare":"text","flag":true}"#
         ]
     );
 }

@@ -19,6 +19,7 @@ use super::extent::{Extent, Growth};
 use super::layout::{Place, folder, sync_folder};
 use super::manifest::Manifest;
 use crate::error::DataflowError;
+use crate::kafka::outbox::Outbox;
 use crate::sinks::parts_folder;
 
 /// Longest time between the end of a task and the beginning of its commit.
@@ -38,6 +39,8 @@ pub(crate) struct Tracked {
     pub(crate) name: String,
     /// The file, to bring it to the disk.
     pub(crate) file: File,
+    /// Delivers what is committed, if it goes somewhere else.
+    pub(crate) outbox: Option<Outbox>,
 }
 
 /// A worker's side of the thread.
@@ -102,7 +105,7 @@ impl Committer {
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("commit".into())
-            .spawn(move || run(&theirs, manifest, &files))
+            .spawn(move || run(&theirs, manifest, files))
             .map_err(|error| DataflowError::Start(format!("no thread for commits: {error}")))?;
         Ok(Committer { shared, thread: Some(thread) })
     }
@@ -166,7 +169,7 @@ impl Drop for Committer {
     }
 }
 
-fn run(shared: &Shared, mut manifest: Manifest, files: &[Tracked]) {
+fn run(shared: &Shared, mut manifest: Manifest, mut files: Vec<Tracked>) {
     loop {
         let noted = {
             let idle = |noted: &mut Noted| noted.is_empty() && !noted.closed;
@@ -176,13 +179,19 @@ fn run(shared: &Shared, mut manifest: Manifest, files: &[Tracked]) {
             let waited = shared.work.wait_timeout_while(noted, INTERVAL, few);
             let (mut noted, _) = waited.unwrap_or_else(PoisonError::into_inner);
             if noted.is_empty() {
+                drop(noted);
+                // All that was committed is delivered before the worker says that it is done.
+                let outboxes = files.iter_mut().filter_map(|file| file.outbox.as_mut());
+                for error in outboxes.filter_map(|outbox| outbox.finish().err()) {
+                    shared.lock().failure.get_or_insert(error);
+                }
                 return;
             }
             let taken = Noted { closed: noted.closed, ..Noted::default() };
             std::mem::replace(&mut *noted, taken)
         };
         shared.room.notify_one();
-        if let Err(error) = commit(&mut manifest, files, noted) {
+        if let Err(error) = commit(&mut manifest, &mut files, noted) {
             let mut noted = shared.lock();
             noted.broken = true;
             noted.failure = Some(error);
@@ -192,22 +201,35 @@ fn run(shared: &Shared, mut manifest: Manifest, files: &[Tracked]) {
     }
 }
 
-fn commit(manifest: &mut Manifest, files: &[Tracked], noted: Noted) -> Result<(), DataflowError> {
+fn commit(
+    manifest: &mut Manifest,
+    files: &mut [Tracked],
+    noted: Noted,
+) -> Result<(), DataflowError> {
+    let mut deliveries = Vec::new();
     let mut commit = Commit {
         outcomes: noted.outcomes,
         done: noted.done.into_iter().collect::<RoaringTreemap>(),
         ..Commit::default()
     };
     for (number, (extent, bytes)) in noted.files {
-        let Some(Tracked { name, file }) = files.get(number) else { continue };
-        let mut file: &File = file;
+        let Some(Tracked { name, file, outbox }) = files.get_mut(number) else { continue };
         let written = file.write_all(&bytes).and_then(|()| file.sync_data());
         written.map_err(|reason| DataflowError::File {
             action: "write",
-            path: name.into(),
+            path: (&*name).into(),
             reason,
         })?;
         commit.files.insert(name.clone(), extent);
+        if outbox.is_some() {
+            deliveries.push((number, bytes));
+        }
     }
-    manifest.append(commit)
+    manifest.append(commit)?;
+    for (number, bytes) in deliveries {
+        if let Some(outbox) = files.get_mut(number).and_then(|file| file.outbox.as_mut()) {
+            outbox.take(bytes)?;
+        }
+    }
+    Ok(())
 }

@@ -11,6 +11,7 @@ use roaring::RoaringTreemap;
 use super::entry::{Commit, Outcomes};
 use super::extent::{Content, Grown};
 use super::layout::{Place, part_name};
+use super::ledger::{self, Batch, Head, Noted, Passed, Range};
 use super::manifest::Manifest;
 use super::{folder, recover};
 
@@ -29,6 +30,41 @@ pub fn commit_record(input: &[u8]) {
     let mut whole = commit.clone();
     let _ = whole.absorb(&commit);
     let _ = commit.outcomes.total();
+}
+
+/// A log of what was read of a topic, as the input says, and damaged as it says: what is read of it
+/// is what was written, or a beginning of that, or there is an error. Bytes that are none are one.
+pub fn read_log(input: &[u8]) {
+    let _ = ledger::parse(input);
+    let mut choices = Choices::new(input);
+    let offset = |choices: &mut Choices<'_>| choices.number() as i64 & i64::MAX;
+    let counts = |choices: &mut Choices<'_>| {
+        let (tasks, records, bad) = (choices.number(), choices.number(), choices.number());
+        Passed { tasks, records, bad }
+    };
+    let next = (0..3).map(|partition| (partition, offset(&mut choices))).collect();
+    let ends = choices.flag().then(|| [(0, offset(&mut choices))].into());
+    let head = Head { next, ends, passed: counts(&mut choices) };
+    let mut noted = Noted { head, batches: Vec::new() };
+    for _ in 0..choices.below(12) {
+        let range = |partition| {
+            let (first, next) = (offset(&mut choices), offset(&mut choices));
+            Range { partition, first, next, messages: choices.number() }
+        };
+        let ranges = (0..2).map(range).collect();
+        noted.batches.push(Batch { ranges, makes: counts(&mut choices) });
+    }
+    let mut bytes = ledger::bytes_of(&noted);
+    assert_eq!(ledger::parse(&bytes).expect("what is written is read"), noted);
+    for _ in 0..choices.below(HARMS) {
+        harm(&mut bytes, &mut choices);
+    }
+    let Ok(read) = ledger::parse(&bytes) else { return };
+    assert_eq!(read.head, noted.head);
+    assert!(noted.batches.starts_with(&read.batches), "it says what was not written");
+    // What is made of it must not panic, whatever the numbers.
+    let done: RoaringTreemap = (0..20).collect();
+    let _ = (read.next(), read.settled(&done, choices.number()));
 }
 
 /// A worker of a run that commits, without the thread.

@@ -10,6 +10,7 @@
 //! commit/base                  all that earlier generations committed; written whole, renamed
 //! commit/000003-0001.log       manifest of worker 1 in generation 3; appended
 //! commit/000003-0001.base      what was at the head of that manifest before it grew too long
+//! commit/offsets.000003        what was read of a topic, in which order
 //! commit/counts-0.0000030001   rows of a counting sink, from which its totals are rebuilt
 //! parts/NAME.0000030001        rows of a sink, or dead letters
 //! parts/NAME.00000300010       dead letters of the steps over all records
@@ -29,6 +30,7 @@ mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod layout;
+pub(crate) mod ledger;
 mod manifest;
 mod recovery;
 #[cfg(test)]

@@ -309,7 +309,7 @@ fn the_thread_commits_all_that_was_noted_and_waits_when_it_is_behind() {
     begin(out).unwrap();
     let name = part_name("x.jsonl", 1, 0);
     let mut part = File::create(out.join(&name)).unwrap();
-    let tracked = Tracked { name: name.clone(), file: part.try_clone().unwrap() };
+    let tracked = Tracked { name: name.clone(), file: part.try_clone().unwrap(), outbox: None };
     let committer = Committer::start(out, 1, 0, vec![tracked]).unwrap();
     let mut grown = Grown::default();
     let tasks = 200_000;
@@ -337,8 +337,13 @@ fn a_commit_that_cannot_be_written_is_said_once_and_blocks_nobody() {
     begin(out).unwrap();
     // A device that is always full.
     let Ok(full) = OpenOptions::new().write(true).open("/dev/full") else { return };
-    let committer =
-        Committer::start(out, 1, 0, vec![Tracked { name: "parts/x".into(), file: full }]).unwrap();
+    let committer = Committer::start(
+        out,
+        1,
+        0,
+        vec![Tracked { name: "parts/x".into(), file: full, outbox: None }],
+    )
+    .unwrap();
     let mut grown = Grown::default();
     let mut said = 0;
     for task in 0..100_000 {

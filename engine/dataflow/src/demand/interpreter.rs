@@ -319,6 +319,7 @@ fn asked<C>(
             Ask::Exec(command) => {
                 Request::Exec { command: Arc::clone(command), lines: vec![text.clone()] }
             }
+            Ask::Http(call) => Request::Http { call: Arc::clone(call), bodies: vec![text.clone()] },
         };
         let question = Question { stage, endpoint: call.endpoint, request };
         let (answer, cost) = match answer(&question) {

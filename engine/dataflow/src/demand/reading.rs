@@ -6,7 +6,7 @@ use sage_dsl::types::Value;
 
 use super::Extent;
 use crate::error::DataflowError;
-use crate::sources::{Batch, open, renamed};
+use crate::sources::{Batch, is_live, open, renamed};
 
 /// What was read.
 pub(super) struct Reading {
@@ -60,7 +60,7 @@ impl Reading {
             }
             reading.round_tasks += u64::from(!batch.rows.is_empty());
         }
-        let can_be_read_again = plan.kind != "stdin" && reading.records > 0;
+        let can_be_read_again = !is_live(plan) && reading.records > 0;
         if extent.tasks.is_some() && can_be_read_again {
             // Bad rows count in the first round.
             reading.records = most.saturating_sub(reading.unreadable);

@@ -61,7 +61,10 @@ pub(crate) fn schedule<'s>(
             });
             arrivals.for_each(|capability, tasks| {
                 held.add(&capability, 0);
-                tasks.drain(..).for_each(|task| dispatcher.arrived(task));
+                for mut task in tasks.drain(..) {
+                    task.drop_columns(&context.plan.schedule.drops);
+                    dispatcher.arrived(task);
+                }
             });
             // Requests that are in are answered.
             if context.intake.draining.get() && !context.served {

@@ -13,7 +13,7 @@ use super::{Tasks, Time};
 use crate::arrivals::{Due, Pace};
 use crate::context::Context;
 use crate::error::DataflowError;
-use crate::sources::{Fed, FeedSettings, Fresh, Supply, is_watched};
+use crate::sources::{Fed, FeedSettings, Fresh, Supply, is_live, is_watched};
 use crate::task::Task;
 use crate::worker::Begin;
 
@@ -55,7 +55,7 @@ pub(crate) fn source<'s>(
                     next: None,
                     ended: false,
                     bad: settings.plan.bad_rows,
-                    pipe: settings.plan.kind == "stdin" || is_watched(&settings.plan),
+                    pipe: is_live(&settings.plan) || is_watched(&settings.plan),
                     starved: false,
                     fed_ns: 0,
                 }
@@ -177,6 +177,7 @@ impl Intake {
                     context.outlets.borrow_mut().bury_row(&row.place, &row.text, &row.reason);
                     context.settle();
                 }
+                Some(Fed::LeftOut(records)) => context.intake.left_out.set(records),
                 Some(Fed::End(result)) => {
                     self.ended = true;
                     if let Err(error) = result {

@@ -13,10 +13,13 @@ use sage_dsl::types::RecordType;
 
 use self::contributions::{Contributions, MOST_BYTES};
 use self::counts::{Counts, MOST_DISTINCT};
-use crate::commit::{Commit, Committer, Content, Outcomes, begin, dead_results, part_name};
+use crate::commit::{
+    Commit, Committer, Content, Outcomes, Tracked, begin, dead_results, part_name,
+};
 use crate::error::DataflowError;
+use crate::kafka::outbox::{self, Outbox, Sender};
 use crate::relation::{Failed, Packed, Place};
-use crate::sinks::{Part, SinkEntry, Target, entry};
+use crate::sinks::{Part, SinkEntry, Target, connect, entry};
 use crate::task::{Counted, Dead};
 
 /// Name of the dead-letter file in a run's output folder.
@@ -108,6 +111,11 @@ impl Outlets {
                     let counts = Counts::create(out, number, generation, peer, peers, earlier)?;
                     (Some(part(&name, Content::Totals)?), Some(counts))
                 }
+                Target::Published(name) => {
+                    let computed = computed.contains(&number);
+                    let content = if computed { Content::Totals } else { Content::Rows };
+                    (Some(part(&name, content)?), None)
+                }
                 Target::Printed | Target::Replied => (None, None),
             };
             sinks.push(Outlet {
@@ -139,7 +147,9 @@ impl Outlets {
             done: Vec::new(),
             outcomes: Outcomes::default(),
         };
-        let tracked = outlets.parts().map(|part| part.tracked()).collect::<Result<_, _>>()?;
+        let mut tracked =
+            outlets.parts().map(|part| part.tracked()).collect::<Result<Vec<_>, _>>()?;
+        deliver(plan, out, writer, earlier, &mut tracked)?;
         outlets.committer = Some(Committer::start(out, generation, peer, tracked)?);
         Ok(outlets)
     }
@@ -312,6 +322,29 @@ impl Outlets {
         let rows = |outlet: &Outlet| outlet.part.as_ref().map_or(outlet.printed, Part::rows);
         self.sinks.iter().map(rows).collect()
     }
+}
+
+/// Let what is committed of some files be delivered, too.
+fn deliver(
+    plan: &Plan,
+    out: &Path,
+    writer: Writer,
+    earlier: &Commit,
+    tracked: &mut [Tracked],
+) -> Result<(), DataflowError> {
+    for sink in &plan.sinks {
+        let Some(Target::Published(name)) = entry(sink).map(|entry| (entry.target)(sink)) else {
+            continue;
+        };
+        let part = part_name(&name, writer.generation, writer.peer);
+        let left = if writer.peer == 0 { outbox::left(&name, earlier) } else { Vec::new() };
+        if let Some(file) = tracked.iter_mut().find(|file| file.name == part) {
+            let sender =
+                Sender { name: sink.name.clone(), line: sink.line, out: out.to_owned(), part };
+            file.outbox = Some(Outbox::start(connect(sink)?, sender, left)?);
+        }
+    }
+    Ok(())
 }
 
 impl Outlet {

@@ -20,6 +20,7 @@ use crate::columns;
 use crate::commit::Commit;
 use crate::error::DataflowError;
 
+pub(crate) use kafka::connect;
 pub(crate) use part::Part;
 pub(crate) use part::PartOf;
 pub use part::{JoinReport, PARTS, join_parts, parts_folder};
@@ -39,7 +40,7 @@ pub struct SinkEntry {
 
 crate::registry! {
     /// Every sink. A new sink is one file and one word here.
-    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, http_reply, jsonl, parquet, stdout, tally]
+    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, http_reply, jsonl, kafka, parquet, stdout, tally]
 }
 
 impl SinkEntry {
@@ -60,6 +61,8 @@ pub(crate) enum Target {
     Counted(String),
     /// The standard output of the first worker.
     Printed,
+    /// Somewhere else, from part files of this name.
+    Published(String),
     /// The client that asked, by the service that the first worker has.
     Replied,
 }
@@ -80,6 +83,10 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
     crate::served::probe(plan)?;
     let mut taken: Vec<(String, &SinkPlan)> = Vec::new();
     for sink in &plan.sinks {
+        if sink.kind == kafka::ENTRY.signature.name {
+            kafka::probe(sink)?;
+            taken.push((part_of(sink), sink));
+        }
         let Some(name) = file_name(sink) else { continue };
         let wrong = |message: String| {
             Err(DataflowError::Sink { name: sink.name.clone(), line: sink.line, message })
@@ -150,7 +157,7 @@ pub fn join_sink(
 ) -> Result<Option<(String, JoinReport)>, DataflowError> {
     let Some(entry) = entry(sink) else { return Ok(None) };
     let (name, report) = match (entry.target)(sink) {
-        Target::Printed | Target::Replied => return Ok(None),
+        Target::Printed | Target::Replied | Target::Published(_) => return Ok(None),
         Target::Columns(name) => {
             let report = part::replace(out, &name, commit, |beside, parts| {
                 columns::join(sink, beside, parts)
@@ -170,8 +177,26 @@ pub fn join_sink(
 pub fn file_name(plan: &SinkPlan) -> Option<String> {
     match (entry(plan)?.target)(plan) {
         Target::File(name) | Target::Columns(name) | Target::Counted(name) => Some(name),
-        Target::Printed | Target::Replied => None,
+        Target::Printed | Target::Replied | Target::Published(_) => None,
     }
+}
+
+/// Name of the topic that a sink's rows are delivered to, and how many of them are committed; `None`
+/// for a file or the standard output.
+pub fn published(plan: &SinkPlan, commit: &Commit) -> Option<(String, u64)> {
+    let topic = kafka::topic(plan)?;
+    let part = |name: &str| name.starts_with(&format!("{PARTS}/{}.", part_of(plan)));
+    let parts = commit.files.iter().filter(|(name, _)| part(name));
+    Some((topic, parts.map(|(_, extent)| extent.rows).sum()))
+}
+
+/// Name of the part files of a sink that is published.
+pub(crate) fn part_of(plan: &SinkPlan) -> String {
+    format!("%topic-{}", plan.name)
+}
+
+pub(super) fn wrong(plan: &SinkPlan, message: String) -> DataflowError {
+    DataflowError::Sink { name: plan.name.clone(), line: plan.line, message }
 }
 
 /// Line that names the columns of a sink's file; empty for formats without one.

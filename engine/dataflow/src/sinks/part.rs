@@ -66,7 +66,7 @@ impl Part {
             path: name.clone().into(),
             reason,
         })?;
-        Ok(Tracked { name, file })
+        Ok(Tracked { name, file, outbox: None })
     }
 
     /// Write what is fresh, as the thread does.

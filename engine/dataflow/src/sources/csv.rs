@@ -280,6 +280,7 @@ mod tests {
         };
         let plan = SourcePlan {
             changes: None,
+        distinct: None,
             name: "queries".into(),
             kind: "stdin".into(),
             args: Vec::new(),

@@ -6,6 +6,7 @@
 //! A task is known by its number in source order. In a run that goes on, the tasks that were done
 //! before are read and left out here, and so are the unreadable rows that were buried before.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
@@ -14,12 +15,16 @@ use sage_core::record::{Datum, Items, Rows, pack};
 use sage_dsl::plan::SourcePlan;
 use timely::scheduling::SyncActivator;
 
-use super::{BadRow, Batch, Place, Source, is_watched, open_for};
+use super::{BadRow, Batch, Kept, Place, Source, is_watched, open_for};
 use crate::error::DataflowError;
 
 /// How a source is read.
 #[derive(Debug, Clone)]
 pub(crate) struct FeedSettings {
+    /// The run's folder.
+    pub(crate) out: PathBuf,
+    /// Which set of workers this is.
+    pub(crate) generation: u32,
     /// Rows per task.
     pub(crate) morsel: usize,
     /// Exactly so many records: cut when the source is longer, read again when it is shorter.
@@ -52,6 +57,8 @@ pub(crate) enum Fed {
     Task(Fresh),
     /// A row that could not be read.
     Bad(BadRow),
+    /// So many records were left out, in all.
+    LeftOut(u64),
     /// The source ended, well or not.
     End(Result<(), DataflowError>),
 }
@@ -131,7 +138,19 @@ fn feed(plan: &SourcePlan, settings: &FeedSettings, hand: &mut Hand) -> Result<(
     while given < most {
         let before = given;
         let mut source = open_for(plan, settings.place.as_ref())?;
+        source.keep(&Kept {
+            out: settings.out.clone(),
+            generation: settings.generation,
+            done: Arc::clone(&settings.done),
+            buried: settings.buried,
+            most: most - given,
+            round,
+        })?;
         if read_once(source.as_mut(), plan, settings, round, most, &mut given, hand)?.is_err() {
+            return Ok(());
+        }
+        let left_out = source.left_out();
+        if round == 0 && left_out > 0 && hand.give(Fed::LeftOut(left_out)).is_err() {
             return Ok(());
         }
         round += 1;
@@ -158,6 +177,10 @@ fn read_once(
         let want = (settings.morsel as u64).min(most - *given) as usize;
         let mut batch = Batch::default();
         more = source.read(&mut batch, want)?;
+        *given += batch.passed.messages();
+        hand.number += batch.passed.tasks;
+        hand.skipped += batch.passed.records;
+        hand.buried = hand.buried.saturating_sub(batch.passed.bad);
         if round == 0 {
             for bad in batch.bad {
                 *given += 1;

@@ -147,6 +147,7 @@ pub fn csv_rows(input: &[u8]) {
         key: Some(0),
         bad_rows: BadRows::DeadLetter,
         changes: None,
+        distinct: None,
         line: 1,
     };
     let read = |most, rows, piped: bool| {
@@ -163,4 +164,21 @@ pub fn csv_rows(input: &[u8]) {
     same(&whole, &slowly);
     same(&whole, &piped);
     sound(&plan.record, &whole);
+}
+
+/// Messages of a topic, one a line: each is a good row or a bad one, as a line of a file would be.
+pub fn topic_messages(input: &[u8]) {
+    let record = record();
+    let messages: Vec<&[u8]> =
+        input.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
+    let read = super::kafka::rows_of(&record, &messages);
+    assert_eq!(read.rows.len() + read.bad.len(), messages.len(), "a message is lost");
+    sound(&record, &read);
+    let file = messages.join(&b'\n');
+    if !file.starts_with(b"\xef\xbb\xbf") {
+        let bytes = Dripping { bytes: Cursor::new(&file), most: usize::MAX };
+        let lines = all(Jsonl::new("f.jsonl".into(), bytes, record), 1000);
+        let lines = lines.expect("memory can be read");
+        assert!(read.rows.iter().eq(lines.rows.iter()), "a line would be read as another row");
+    }
 }

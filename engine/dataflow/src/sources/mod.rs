@@ -4,6 +4,7 @@
 //! own (see [`feed`]), so a blocking file or pipe never holds up the dataflow, and a full queue
 //! stops the reading.
 
+mod distinct;
 mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -12,14 +13,19 @@ mod opened;
 mod supply;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use roaring::RoaringTreemap;
 use sage_core::record::Rows;
 use sage_dsl::catalog::Signature;
 use sage_dsl::plan::{SourcePlan, lookup};
 use sage_dsl::types::Value;
 
+use crate::commit::Commit;
+use crate::commit::ledger::Passed;
 use crate::error::DataflowError;
 
+use distinct::Distinct;
 use opened::Opened;
 
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
@@ -37,18 +43,48 @@ pub struct SourceEntry {
 
 crate::registry! {
     /// Every source. A new source is one file and one word here.
-    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, http, jsonl, parquet, stdin]
+    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, http, jsonl, kafka, parquet, stdin]
 }
 
 /// A reader of records.
 pub(crate) trait Source: Send {
+    /// Said before the first read of a run: what is read is kept, and how far the run is. A source
+    /// that gives the same records in the same order each time need not know.
+    fn keep(&mut self, _kept: &Kept) -> Result<(), DataflowError> {
+        Ok(())
+    }
+
     /// Append up to `rows` rows to `batch`; `false` when there are no more.
     fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError>;
+
+    /// Records so far that were left out, because one like them had come before.
+    fn left_out(&self) -> u64 {
+        0
+    }
+}
+
+/// How far a run is with its source.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept {
+    /// The run's folder.
+    pub(crate) out: PathBuf,
+    /// Which set of workers this is.
+    pub(crate) generation: u32,
+    /// Tasks that were done before.
+    pub(crate) done: Arc<RoaringTreemap>,
+    /// Unreadable rows that were buried before; the first ones, since they are met in order.
+    pub(crate) buried: u64,
+    /// Most records and unreadable rows.
+    pub(crate) most: u64,
+    /// How often the source was read before, to its end.
+    pub(crate) round: u64,
 }
 
 /// What a source read.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
+    /// Done before all that follows, so it is not given once more.
+    pub(crate) passed: Passed,
     /// Good rows.
     pub(crate) rows: Rows,
     /// Rows that are no records of the declared type.
@@ -102,12 +138,46 @@ fn open_for(plan: &SourcePlan, place: Option<&Place>) -> Result<Box<dyn Source>,
 fn open_plain(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
     let entry = SOURCES.iter().find(|entry| entry.signature.name == plan.kind);
     let entry = entry.ok_or_else(|| broken(plan, format!("there is no source `{}`", plan.kind)))?;
-    (entry.open)(plan)
+    let source = (entry.open)(plan)?;
+    match &plan.distinct {
+        Some(distinct) => Ok(Box::new(Distinct::new(source, plan, distinct)?)),
+        None => Ok(source),
+    }
 }
 
 /// Say early whether the source of a plan can be read: the file is there, its header fits.
 pub fn probe(plan: &SourcePlan) -> Result<(), DataflowError> {
     open(plan).map(drop)
+}
+
+/// Whether the records of a source come from outside while a run goes on, so that it cannot be read
+/// from its beginning once more.
+pub fn is_live(plan: &SourcePlan) -> bool {
+    [stdin::ENTRY.signature.name, kafka::ENTRY.signature.name].contains(&plan.kind.as_str())
+}
+
+/// Whether the run in `out` has begun to read a source that does not give the same records each time.
+pub fn has_begun(out: &Path) -> bool {
+    kafka::has_begun(out)
+}
+
+/// Tell whoever keeps it outside how far the run in `out` is, of which this is committed. The run
+/// itself goes by what is committed alone.
+pub fn settle(plan: &SourcePlan, out: &Path, commit: &Commit) -> Result<(), DataflowError> {
+    if plan.kind != kafka::ENTRY.signature.name {
+        return Ok(());
+    }
+    kafka::settle(
+        plan,
+        &Kept {
+            out: out.to_owned(),
+            generation: commit.generation,
+            done: Arc::new(commit.done.clone()),
+            buried: commit.outcomes.unreadable,
+            most: u64::MAX,
+            round: 0,
+        },
+    )
 }
 
 pub(crate) fn broken(plan: &SourcePlan, message: impl Into<String>) -> DataflowError {

@@ -14,9 +14,10 @@ use sage_core::endpoint::{CacheMode, ExecCommand, GenerateOptions, Generation, L
 use sage_core::expr::{EvalError, Program, Templates};
 use sage_core::index::Index;
 use sage_core::record::{AnswerType, Datum, write_json};
+use sage_core::web::HttpCall;
 use sage_dsl::catalog::{EndpointUse, StageSpec};
-use sage_dsl::plan::{Argument, Plan, StagePlan};
-use sage_dsl::types::Type;
+use sage_dsl::plan::{Argument, Plan, StagePlan, lookup};
+use sage_dsl::types::{Type, Value};
 
 use crate::error::DataflowError;
 
@@ -31,7 +32,7 @@ pub struct StageEntry {
 crate::registry! {
     /// Every stage. A new stage is one file and one word here.
     pub STAGES: StageEntry, SPECS: StageSpec = spec,
-    [burn, context, embed, exec, filter, generate, hash_chain, map, rerank, retrieve, search, sleep]
+    [burn, context, embed, exec, filter, generate, hash_chain, http, map, rerank, retrieve, search, sleep]
 }
 
 pub use embed::HASHED_DIMENSIONS;
@@ -148,7 +149,7 @@ impl CallStage {
     /// Append the column of an answer that is a mere text.
     pub(crate) fn pack_text(&self, out: &mut Vec<u8>, answer: &Generation) {
         match &self.ask {
-            Ask::Exec(_) => exec::pack_line(out, &answer.text),
+            Ask::Exec(_) | Ask::Http(_) => exec::pack_line(out, &answer.text),
             Ask::Generate(_) | Ask::Embed => generate::pack_generation(out, answer),
         }
     }
@@ -170,6 +171,8 @@ pub(crate) enum Ask {
     Embed,
     /// A line of a program.
     Exec(Arc<ExecCommand>),
+    /// A request to a server of the web.
+    Http(Arc<HttpCall>),
 }
 
 /// What comes back for one record.
@@ -243,6 +246,14 @@ impl Build<'_> {
     }
 }
 
+/// Address and variable with a token of each stage that makes requests to servers of the web.
+pub fn requests(plan: &Plan) -> impl Iterator<Item = (&StagePlan, &str, Option<&str>)> {
+    plan.stages().filter(|stage| stage.calls == EndpointUse::Http).map(|stage| {
+        let token = lookup(&stage.options, "token").and_then(Value::as_str);
+        (stage, http::url(stage).unwrap_or_default(), token)
+    })
+}
+
 /// Say early whether the options of the stages that call an endpoint can be meant: what a checker
 /// that knows one option at a time cannot see.
 pub fn probe(plan: &Plan) -> Result<(), DataflowError> {
@@ -250,11 +261,14 @@ pub fn probe(plan: &Plan) -> Result<(), DataflowError> {
         exec::command(stage)?;
         options::calling(stage)?;
     }
+    for stage in plan.stages().filter(|stage| stage.calls == EndpointUse::Http) {
+        http::call(stage)?;
+    }
     for stage in plan.stages().filter(|stage| stage.endpoint.is_some()) {
         match stage.calls {
             EndpointUse::Generate => drop(generate::ask(plan, stage)?),
             EndpointUse::Embed => drop(options::calling(stage)?),
-            EndpointUse::None | EndpointUse::Program => {}
+            EndpointUse::None | EndpointUse::Program | EndpointUse::Http => {}
         }
     }
     Ok(())

@@ -83,6 +83,8 @@ pub struct Left {
     pub failure: Option<String>,
     /// Rows of the steps over all records in the dead letters.
     pub dead_rows: u64,
+    /// Records that the source left out.
+    pub left_out: u64,
     files: BTreeMap<String, String>,
 }
 
@@ -186,6 +188,7 @@ impl Run {
         Left {
             summary,
             dead_rows: commit.dead_rows(),
+            left_out: outcomes.iter().map(|outcome| outcome.left_out).sum(),
             given_back: outcomes.iter().map(|outcome| outcome.given_back).sum(),
             failure: outcomes.iter().find_map(|outcome| outcome.failure.clone()),
             files,
@@ -344,7 +347,9 @@ impl Endpoint for Replying {
 pub fn texts(call: &Call) -> &[String] {
     match &call.request {
         Request::Generate { prompts, .. } => prompts,
-        Request::Embed { texts } | Request::Exec { lines: texts, .. } => texts,
+        Request::Embed { texts }
+        | Request::Exec { lines: texts, .. }
+        | Request::Http { bodies: texts, .. } => texts,
     }
 }
 
@@ -379,7 +384,9 @@ fn answer(request: &Request, missing: usize) -> Answer {
         cached: false,
     };
     match request {
-        Request::Generate { prompts, .. } | Request::Exec { lines: prompts, .. } => {
+        Request::Generate { prompts, .. }
+        | Request::Exec { lines: prompts, .. }
+        | Request::Http { bodies: prompts, .. } => {
             let keep = prompts.len() - missing.min(prompts.len());
             Answer::Generated(prompts.iter().take(keep).map(generation).collect())
         }

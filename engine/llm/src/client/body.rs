@@ -24,7 +24,9 @@ impl Operation {
                 Operation::Chat
             }
             Request::Generate { .. } => Operation::Completions,
-            Request::Embed { .. } | Request::Exec { .. } => Operation::Embeddings,
+            Request::Embed { .. } | Request::Exec { .. } | Request::Http { .. } => {
+                Operation::Embeddings
+            }
         }
     }
 }
@@ -151,7 +153,7 @@ pub(crate) fn encode(request: &Request, model: &str) -> serde_json::Result<Vec<u
             serde_json::to_vec(&EmbeddingsBody { model, input: texts, encoding_format: "float" })
         }
         // Refused before it comes here.
-        Request::Exec { .. } => Ok(Vec::new()),
+        Request::Exec { .. } | Request::Http { .. } => Ok(Vec::new()),
     }
 }
 

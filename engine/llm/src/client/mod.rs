@@ -178,8 +178,9 @@ impl Client {
 
 impl Endpoint for Client {
     fn submit(&self, call: Call, completion: Completion) {
-        if matches!(call.request, Request::Exec { .. }) {
-            let error = CallError::new(ErrorClass::Rejected, "a gateway runs no programs");
+        if matches!(call.request, Request::Exec { .. } | Request::Http { .. }) {
+            let what = "a gateway runs no programs and makes no requests to other servers";
+            let error = CallError::new(ErrorClass::Rejected, what);
             completion.complete(CallOutcome::failed(error, 0));
             return;
         }

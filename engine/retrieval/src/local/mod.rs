@@ -19,11 +19,10 @@ mod model;
 
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use self::cache::VectorCache;
 use self::model::Model;
 use crate::error::RetrievalError;
+use crate::reuse::text_hash;
 
 /// A model with a memory.
 pub struct LocalEmbedder {
@@ -61,7 +60,7 @@ impl LocalEmbedder {
         texts: &[&str],
         mut progress: impl FnMut(usize, usize) -> bool,
     ) -> Result<Vec<Vec<f32>>, RetrievalError> {
-        let keys: Vec<[u8; 16]> = texts.iter().map(|text| key(text)).collect();
+        let keys: Vec<[u8; 16]> = texts.iter().map(|text| text_hash(text)).collect();
         let mut missing: Vec<usize> =
             (0..texts.len()).filter(|at| !self.cache.has(&keys[*at])).collect();
         missing.sort_unstable_by_key(|at| keys[*at]);
@@ -93,10 +92,4 @@ impl LocalEmbedder {
         let zeros = || vec![0.0; self.dimensions()];
         Ok(keys.iter().map(|key| self.cache.get(key).unwrap_or_else(zeros)).collect())
     }
-}
-
-/// Half of a SHA-256 is enough to tell texts apart.
-fn key(text: &str) -> [u8; 16] {
-    let digest = Sha256::digest(text.as_bytes());
-    std::array::from_fn(|at| digest[at])
 }

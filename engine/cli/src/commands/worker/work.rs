@@ -142,6 +142,7 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
         let hidden = [Secret::VARIABLE, Tls::VARIABLE].map(str::to_owned).to_vec();
         endpoint = Arc::new(Programs::new(endpoint, hidden)?);
     }
+    endpoint = job.web.around(&job.plan, endpoint)?;
     let service = service::start(&job, member.index, ToSupervisor(control.clone()))?;
     let setup = WorkerSetup {
         service: service.clone().map(|it| it as Arc<dyn Service>),

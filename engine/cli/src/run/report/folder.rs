@@ -10,6 +10,7 @@ use anyhow::Context;
 use rustix::fs::FlockOperation;
 use sage_dataflow::commit::{self, Commit};
 use sage_dataflow::sinks::file_name;
+use sage_dataflow::sources;
 use sage_dsl::plan::Plan;
 use sage_retrieval::documents::Corpus;
 
@@ -116,7 +117,7 @@ fn unfinished(job: &JobRun, out: &Path, now: &Identity) -> anyhow::Result<Option
     }
     let Some(before) = Identity::read(out)? else { return Ok(None) };
     let done = commit::read(out).map_err(usage_of)?.outcomes.total();
-    if done == 0 {
+    if done == 0 && !sources::has_begun(out) {
         return Ok(None);
     }
     let changes = before.changes(now);

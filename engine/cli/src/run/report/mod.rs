@@ -12,7 +12,8 @@ use std::time::Duration;
 use anyhow::Context;
 use sage_core::metrics::{Counts, Summary};
 use sage_dataflow::commit::{self, Outcomes};
-use sage_dataflow::sinks::{join_parts, join_sink};
+use sage_dataflow::sinks::{join_parts, join_sink, published};
+use sage_dataflow::sources;
 use sage_dataflow::{RunClock, is_served};
 use sage_dsl::plan::Plan;
 use sage_lab::results::{Outcome, Verdict};
@@ -109,7 +110,9 @@ impl Report<'_> {
         let mut files = Vec::new();
         for (i, sink) in self.plan().sinks.iter().enumerate() {
             if let Some((name, joined)) = join_sink(self.out, sink, &commit, finished)? {
-                files.push((name, joined.rows));
+                files.push((self.out.join(name).display().to_string(), joined.rows));
+            } else if let Some((topic, rows)) = published(sink, &commit) {
+                files.push((format!("topic {topic}"), rows));
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
                 let printed = sink.kind == "stdout";
@@ -138,15 +141,21 @@ impl Report<'_> {
         write_json(self.out, "metrics.json", &metrics)?;
         if let Some(fields) = metrics.as_object_mut() {
             fields.insert("dead_rows".into(), json!(dead_rows));
+            let left_out: u64 = course.outcomes.iter().map(|outcome| outcome.left_out).sum();
+            fields.insert("left_out".into(), json!(left_out));
         }
         let text = self.text(course, &summary, &metrics, &files, &verdicts);
         self.write("summary.txt", &text)?;
+        let mut complaints = Vec::new();
+        let told = self.plan().source().map(|source| sources::settle(source, self.out, &commit));
+        if let Some(Err(error)) = told {
+            complaints.push(error.to_string());
+        }
         // Last of all: until here, the same command would make these files again.
         if finished {
             commit::discard(self.out)?;
         }
 
-        let mut complaints = Vec::new();
         if let Some(asked) = self.options().tasks
             && summary.counts.tasks_in < asked
             && exit == Exit::Incomplete

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::super::follow::Course;
 use super::metrics::covered;
-use super::{ANSWERS, Report, memory};
+use super::{Report, memory};
 
 impl Report<'_> {
     pub(super) fn text(
@@ -84,15 +84,15 @@ impl Report<'_> {
             let detail = verdict.detail.join("; ");
             text.push_str(&format!("objective   {}: {detail}\n", verdict.condition));
         }
-        for (name, lines) in files {
-            let place = if ["standard output", ANSWERS].contains(&name.as_str()) {
-                name.clone()
-            } else {
-                self.out.join(name).display().to_string()
-            };
+        for (place, lines) in files {
             text.push_str(&format!("output      {lines} rows in {place}\n"));
         }
         let failed = summary.counts.tasks_dead + summary.counts.tasks_late;
+        if let Some(records @ 1..) = metrics["left_out"].as_u64() {
+            text.push_str(&format!(
+                "left out    {records} records like one before them, by `dedup` of the source\n"
+            ));
+        }
         let rows = metrics["dead_rows"].as_u64().unwrap_or(0);
         let path = self.out.join(sage_dataflow::DEAD_LETTERS);
         let what = [(failed, "records"), (rows, "rows of the steps over all records")];

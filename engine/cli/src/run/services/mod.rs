@@ -23,6 +23,7 @@ use tokio::sync::oneshot;
 pub(crate) use self::access::Access;
 use self::host::{Found, Line, Terms, Word};
 pub(crate) use self::kept::{JOURNAL, Kept, Places};
+pub(crate) use self::local::LOCAL;
 pub(crate) use self::shared::Shared;
 pub(crate) use self::simulators::Simulators;
 use super::Interrupts;

@@ -47,6 +47,7 @@ impl Window {
                 }
                 Ask::Embed => Request::Embed { texts },
                 Ask::Exec(command) => Request::Exec { command: Arc::clone(command), lines: texts },
+                Ask::Http(call) => Request::Http { call: Arc::clone(call), bodies: texts },
             };
             let stage = usize::from(self.members[member].stage);
             // By content alone one repair would be answered with the answer to another.

@@ -25,6 +25,7 @@ fn plan(folder: &Path, args: &[(&str, Value)], fields: Vec<Field>) -> SourcePlan
         key: None,
         bad_rows: BadRows::DeadLetter,
         changes: None,
+        distinct: None,
         line: 3,
     }
 }
@@ -80,7 +81,7 @@ fn a_folder_is_read_in_order_with_all_that_is_wrong_in_it() {
     let row = |path: &str, title: &str, text: &str, format: &str, size: usize| {
         let name = path.rsplit('/').next().unwrap();
         format!(
-            r#"{{"path":"{path}","name":"{name}","title":"{title}","text":"{text}","format":"{format}","size":{size},"mark":5,"author":null}}"#
+            r#"{{"path":"{path}","name":"{name}","title":"{title}","text":"{text}","format":"{format}","size":"{size}B","mark":5,"author":null}}"#
         )
     };
     let wanted = vec![

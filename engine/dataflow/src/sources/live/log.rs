@@ -202,7 +202,7 @@ fn decoded(entry: &[u8]) -> VecDeque<Batch> {
             text: text(bad, 1),
             reason: text(bad, 2),
         });
-        batches.push_back(Batch { bad: bad.collect(), rows });
+        batches.push_back(Batch { bad: bad.collect(), rows, ..Batch::default() });
     }
     batches
 }

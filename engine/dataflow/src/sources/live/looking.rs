@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use rustc_hash::FxHashSet;
-use sage_core::record::{Items, Rows, write_json_object};
+use sage_core::record::{Items, write_json_object};
 use sage_core::text::fnv1a;
 use sage_dsl::plan::SourcePlan;
 
@@ -129,7 +129,7 @@ impl Looking {
         // It has not seen all, so what was wrong before may still be.
         self.bad_before.extend(self.bad_now.drain());
         if self.bad_before.insert(mark(&bad)) {
-            fresh.push_back(Batch { bad: vec![bad], rows: Rows::default() });
+            fresh.push_back(Batch { bad: vec![bad], ..Batch::default() });
         }
     }
 

@@ -19,6 +19,7 @@ fn plan(kind: &str, path: &Path, args: &[(&str, Value)]) -> SourcePlan {
     let given = [("path", Value::String(path.display().to_string()))];
     let args = given.iter().chain(args).map(|(name, value)| ((*name).to_owned(), value.clone()));
     SourcePlan {
+        distinct: None,
         name: "notes".into(),
         kind: kind.into(),
         args: args.collect(),

@@ -1,0 +1,85 @@
+//! Requests of a pipeline to servers of the web (`http` stages): only to hosts that the command line
+//! names.
+//!
+//! A pipeline is a text that people pass on, and an address in it may be one that only this machine
+//! can reach, so it is the person at the command line who says where it may go.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sage_core::endpoint::Endpoint;
+use sage_dataflow::stages::requests;
+use sage_dsl::plan::Plan;
+use sage_http::{Allowed, Calls, address};
+use serde::{Deserialize, Serialize};
+
+use super::options::Options;
+use super::serving::secret;
+use crate::exit::usage;
+
+/// Where stages may go, and with what.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Web {
+    allowed: Vec<String>,
+    /// Tokens by the variables that hold them.
+    secrets: BTreeMap<String, String>,
+}
+
+impl Web {
+    /// Of a plan.
+    pub(crate) fn of(plan: &Plan, options: &Options) -> anyhow::Result<Self> {
+        let mut secrets = BTreeMap::new();
+        for variable in requests(plan).filter_map(|(_, _, token)| token) {
+            secrets.insert(variable.to_owned(), secret(variable)?);
+        }
+        Ok(Web { allowed: options.allow_http.clone(), secrets })
+    }
+
+    /// `endpoint`, with the requests of the plan's stages made here, if it has any.
+    pub(crate) fn around(
+        &self,
+        plan: &Plan,
+        endpoint: Arc<dyn Endpoint>,
+    ) -> anyhow::Result<Arc<dyn Endpoint>> {
+        if requests(plan).next().is_none() {
+            return Ok(endpoint);
+        }
+        let allowed = parsed(&self.allowed)?;
+        Ok(Arc::new(Calls::new(endpoint, allowed, self.secrets.clone())?))
+    }
+}
+
+fn parsed(allowed: &[String]) -> anyhow::Result<Allowed> {
+    Allowed::parse(allowed).map_err(|text| {
+        usage(format!("--allow-http {text}: expected HOST or HOST:PORT, such as localhost:9000"))
+    })
+}
+
+/// Refuse a plan that speaks to hosts that were not named, before anything starts.
+pub(super) fn check(plan: &Plan, options: &Options) -> anyhow::Result<()> {
+    let allowed = parsed(&options.allow_http)?;
+    for (stage, text, _) in requests(plan) {
+        let place = format!("stage `{}` (line {})", stage.name, stage.line);
+        let url = address(text).map_err(|why| usage(format!("{place}: {why}")))?;
+        if !allowed.permits(&url) {
+            return Err(usage(format!(
+                "{place} sends records to `{text}`, and what it answers becomes part of them; add \
+                 --allow-http {} if you trust it",
+                Allowed::name_of(&url)
+            )));
+        }
+    }
+    Web::of(plan, options).map(drop)
+}
+
+/// Nobody can say beforehand what a server answers.
+pub(super) fn foreseeable(plan: &Plan) -> anyhow::Result<()> {
+    match requests(plan).next() {
+        None => Ok(()),
+        Some((stage, url, _)) => Err(usage(format!(
+            "stage `{}` (line {}) asks `{url}`, and what a server answers and how long it takes \
+             cannot be foretold; put `sleep` or `map` in its place to look at the rest",
+            stage.name, stage.line
+        ))),
+    }
+}

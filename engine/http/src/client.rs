@@ -1,0 +1,170 @@
+//! The HTTP client towards hosts that are allowed, and how one try of a request ends.
+//!
+//! Nothing that a server says is believed further than its bounds: length, time, where it redirects
+//! to, and that it speaks UTF-8.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use sage_core::endpoint::{CallError, ErrorClass};
+
+use crate::allowed::Allowed;
+
+/// Longest wait for a connection.
+const CONNECT: Duration = Duration::from_secs(10);
+/// An idle connection is closed after this.
+const IDLE: Duration = Duration::from_secs(4);
+/// Most redirects of a request.
+const REDIRECTS: usize = 5;
+/// Longest wait that a server may ask for.
+const MOST_AGAIN: Duration = Duration::from_secs(600);
+/// Characters of a refusal's body that are shown.
+const SHOWN: usize = 300;
+
+/// A try that came to nothing.
+#[derive(Debug)]
+pub(crate) struct Failed {
+    pub(crate) error: CallError,
+    /// What the server asks to wait.
+    pub(crate) again: Option<Duration>,
+}
+
+impl Failed {
+    pub(crate) fn new(class: ErrorClass, message: impl Into<String>) -> Self {
+        Failed { error: CallError::new(class, message), again: None }
+    }
+}
+
+/// A client for requests to `url`; `moves` if redirects are followed, which only reading may be.
+pub(crate) fn client(url: &Url, allowed: &Allowed, moves: bool) -> reqwest::Result<Client> {
+    let allowed = allowed.clone();
+    let follow = move |attempt: Attempt<'_>| {
+        if attempt.previous().len() > REDIRECTS {
+            attempt.error("it redirects again and again")
+        } else if allowed.permits(attempt.url()) {
+            attempt.follow()
+        } else {
+            let name = Allowed::name_of(attempt.url());
+            attempt.error(format!("it redirects to `{name}`, which --allow-http does not name"))
+        }
+    };
+    let mut builder = Client::builder()
+        .user_agent(concat!("sage-flow/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(CONNECT)
+        .pool_idle_timeout(IDLE)
+        .tcp_nodelay(true)
+        .redirect(if moves { Policy::custom(follow) } else { Policy::none() })
+        // Retries have one owner, and it is not the transport.
+        .retry(reqwest::retry::never());
+    if is_loopback(url) {
+        builder = builder.no_proxy();
+    }
+    // No other crate chooses a provider, and a second choice of ours is the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if url.scheme() == "http" && !moves {
+        // Who needs no certificates does not load them.
+        let nobody = rustls::ClientConfig::builder()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        builder = builder.tls_backend_preconfigured(nobody);
+    }
+    builder.build()
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Send a request once; the whole answer, of at most `most` bytes, is there within the request's
+/// time.
+pub(crate) async fn once(request: RequestBuilder, most: usize) -> Result<String, Failed> {
+    let mut response = request.send().await.map_err(|error| of_transport(&error))?;
+    let status = response.status();
+    let again = again(response.headers());
+    let bound = if status.is_success() { most } else { most.min(4 * SHOWN) };
+    let mut body = Vec::new();
+    let whole = read(&mut response, &mut body, bound).await;
+    if !status.is_success() {
+        return Err(Failed { error: refused(status, response.headers(), &body), again });
+    }
+    if !whole? {
+        let message = format!("its answer is longer than {most} bytes (`max_answer`)");
+        return Err(Failed::new(ErrorClass::Rejected, message));
+    }
+    String::from_utf8(body)
+        .map_err(|_| Failed::new(ErrorClass::Protocol, "its answer is not UTF-8"))
+}
+
+/// Read up to `most` bytes; whether that was all.
+async fn read(response: &mut Response, body: &mut Vec<u8>, most: usize) -> Result<bool, Failed> {
+    while let Some(piece) = response.chunk().await.map_err(|error| of_transport(&error))? {
+        let room = most - body.len();
+        body.extend_from_slice(&piece[..piece.len().min(room)]);
+        if piece.len() > room {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> CallError {
+    let class = match status.as_u16() {
+        408 | 504 => ErrorClass::Timeout,
+        429 => ErrorClass::Throttled,
+        500.. => ErrorClass::Server,
+        _ => ErrorClass::Rejected,
+    };
+    let text = String::from_utf8_lossy(body);
+    let shown: String = text.trim().chars().take(SHOWN).collect();
+    let place = headers.get(reqwest::header::LOCATION).and_then(|place| place.to_str().ok());
+    let message = match place {
+        Some(place) if status.is_redirection() => {
+            format!(
+                "HTTP {}: it redirects to `{place}`, which is followed for `get` only",
+                status.as_u16()
+            )
+        }
+        _ if shown.is_empty() => format!("HTTP {}", status.as_u16()),
+        _ => format!("HTTP {}: {shown}", status.as_u16()),
+    };
+    CallError { class, status: Some(status.as_u16()), message }
+}
+
+fn of_transport(error: &reqwest::Error) -> Failed {
+    let class = if error.is_timeout() {
+        ErrorClass::Timeout
+    } else if error.is_connect() {
+        ErrorClass::Unreachable
+    } else if error.is_redirect() || error.is_builder() {
+        ErrorClass::Rejected
+    } else {
+        ErrorClass::Server
+    };
+    // The innermost cause says it all: `Connection refused`.
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        text = cause.to_string();
+        source = cause.source();
+    }
+    let text = if error.is_timeout() { "no whole answer in time".to_owned() } else { text };
+    Failed::new(class, text)
+}
+
+/// What a server asks to wait, in seconds or as a date.
+fn again(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    let wait = match seconds {
+        Some(seconds) => Duration::try_from_secs_f64(seconds.min(MOST_AGAIN.as_secs_f64())).ok()?,
+        None => {
+            let until = httpdate::parse_http_date(text).ok()?;
+            until.duration_since(SystemTime::now()).unwrap_or_default()
+        }
+    };
+    Some(wait.min(MOST_AGAIN))
+}
