@@ -88,12 +88,11 @@ impl Stream {
             text.push_str(&if self.csv { sample.to_csv() } else { Sample::to_json(sample) });
             text.push('\n');
         }
-        let written = match &mut self.file {
-            Some(file) => file.write_all(text.as_bytes()).and_then(|()| file.flush()),
-            None => {
-                let mut stdout = std::io::stdout().lock();
-                stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
-            }
+        let written = if let Some(file) = &mut self.file {
+            file.write_all(text.as_bytes()).and_then(|()| file.flush())
+        } else {
+            let mut stdout = std::io::stdout().lock();
+            stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
         };
         written.map_err(|reason| self.failed("write", reason))
     }

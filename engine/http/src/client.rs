@@ -159,12 +159,11 @@ fn of_transport(error: &reqwest::Error) -> Failed {
 fn again(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
-    let wait = match seconds {
-        Some(seconds) => Duration::try_from_secs_f64(seconds.min(MOST_AGAIN.as_secs_f64())).ok()?,
-        None => {
-            let until = httpdate::parse_http_date(text).ok()?;
-            until.duration_since(SystemTime::now()).unwrap_or_default()
-        }
+    let wait = if let Some(seconds) = seconds {
+        Duration::try_from_secs_f64(seconds.min(MOST_AGAIN.as_secs_f64())).ok()?
+    } else {
+        let until = httpdate::parse_http_date(text).ok()?;
+        until.duration_since(SystemTime::now()).unwrap_or_default()
     };
     Some(wait.min(MOST_AGAIN))
 }

@@ -85,8 +85,8 @@ pub(super) fn write_failed(rows: FailedRows<'_>, places: Vec<Place>, context: &R
 
 /// Equal rows meet on the worker that `home` says; there `write` is given what is left at the end, in
 /// order, so that the same rows give the same file.
-fn at_end<'s, D: ExchangeData + Hash>(
-    rows: VecCollection<'s, Round, D, isize>,
+fn at_end<D: ExchangeData + Hash>(
+    rows: VecCollection<'_, Round, D, isize>,
     home: impl Fn(&D) -> u64 + 'static,
     context: &Rc<Context>,
     write: impl Fn(Vec<(D, u64)>, &Context) + 'static,

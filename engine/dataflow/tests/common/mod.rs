@@ -76,6 +76,7 @@ pub struct Run {
 }
 
 /// What a run left behind.
+#[allow(clippy::struct_field_names, reason = "the name that the record has in the report")]
 pub struct Left {
     pub folder: tempfile::TempDir,
     pub summary: Summary,
