@@ -130,7 +130,7 @@ impl Checker<'_> {
                 Some(expr) if !present && matches!(expr.kind, ExprKind::Literal(Value::Null)) => {
                     (Argument::Expr(crate::plan::Expr::Literal(Value::Null)), Type::Unknown)
                 }
-                Some(expr) => match self.argument(param, expr, scope) {
+                Some(expr) => match self.argument_after(param, expr, scope, &args) {
                     Given::Expr(typed) => {
                         if spec.calls == EndpointUse::Program && param.kind == Kind::Any {
                             sends = Some(typed.ty.clone());
