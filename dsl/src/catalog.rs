@@ -84,6 +84,9 @@ pub enum Kind {
     Hits,
     /// A declared index.
     Index,
+    /// A condition on the documents of the index that is given before it: `docs.field` is a field of
+    /// a document, `.field` one of the record.
+    Documents,
     /// Any value.
     Any,
     /// A path, resolved against the program's folder. Constants only.

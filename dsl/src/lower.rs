@@ -124,6 +124,13 @@ fn expressions(plan: &mut Plan, visit: &mut impl FnMut(&mut Expr)) {
     }
 }
 
+/// Whether an expression reads a slot.
+pub(crate) fn reads_slot(expr: &Expr, slot: usize) -> bool {
+    let mut found = false;
+    visit_mut(&mut expr.clone(), &mut |part| found |= *part == Expr::Local(slot));
+    found
+}
+
 /// Visits an expression and everything in it, outside first.
 pub(crate) fn visit_mut(expr: &mut Expr, visit: &mut impl FnMut(&mut Expr)) {
     visit(expr);

@@ -216,7 +216,7 @@ impl Checker<'_> {
                 let path = if resolve { crate::path::resolve(base, &path) } else { path };
                 Some(Value::String(path))
             }
-            Kind::Index | Kind::Hits => {
+            Kind::Index | Kind::Hits | Kind::Documents => {
                 self.report(Diagnostic::error(
                     codes::NOT_CONSTANT,
                     written.span,
@@ -358,6 +358,7 @@ pub(crate) fn type_of(kind: Kind) -> Option<Type> {
         Kind::Vector => Type::Vector(None),
         Kind::Hits
         | Kind::Index
+        | Kind::Documents
         | Kind::Any
         | Kind::Word(_)
         | Kind::Distribution

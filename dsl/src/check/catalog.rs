@@ -56,7 +56,7 @@ impl Checker<'_> {
         let nowhere = Span { file: 0, start: 0, end: 0 };
         for param in params {
             let Some(text) = param.default else { continue };
-            let per_record = matches!(param.kind, Kind::Index | Kind::Hits);
+            let per_record = matches!(param.kind, Kind::Index | Kind::Hits | Kind::Documents);
             let good = match default_expr(param, text, nowhere) {
                 // A field, as in `.text`, is a default that only a record can resolve.
                 Some(_) if text.starts_with('.') => true,

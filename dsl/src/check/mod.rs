@@ -51,6 +51,7 @@ mod step;
 mod structured;
 mod test;
 mod typed;
+mod wanted;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};

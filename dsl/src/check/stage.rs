@@ -132,7 +132,7 @@ impl Checker<'_> {
                 Some(expr) if !present && matches!(expr.kind, ExprKind::Literal(Value::Null)) => {
                     (Argument::Expr(crate::plan::Expr::Literal(Value::Null)), Type::Unknown)
                 }
-                Some(expr) => match self.argument(param, expr, scope) {
+                Some(expr) => match self.argument_after(param, expr, scope, &args) {
                     Given::Expr(typed) => {
                         good &= self.command_is_known(spec, param, expr.span, &typed);
                         if spec.calls.leaves() && param.kind == Kind::Any {

@@ -95,6 +95,7 @@ static STAGES: &[&StageSpec] = &[
                 param("index", Kind::Index, None),
                 param("text", Kind::String, None),
                 param("k", Kind::Int, Some("10")),
+                param("where", Kind::Documents, Some("null")),
             ],
         ),
         options: &[],

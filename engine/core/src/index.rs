@@ -28,6 +28,10 @@ pub trait Index: Send + Sync {
     /// every worker.
     fn search(&self, query: Query<'_>, k: usize) -> Vec<Hit>;
 
+    /// The same among the documents of these numbers, which rise: the others are left out before
+    /// anything is ranked.
+    fn search_among(&self, query: Query<'_>, k: usize, wanted: &[u32]) -> Vec<Hit>;
+
     /// The document's columns as a packed row (see [`crate::record`]), or `None` when there is no
     /// such document.
     fn document(&self, document: u32) -> Option<&[u8]>;

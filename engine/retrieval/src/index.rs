@@ -200,6 +200,10 @@ impl Index for MappedIndex {
         self.search_by(self.meta.search, query, k)
     }
 
+    fn search_among(&self, query: Query<'_>, k: usize, wanted: &[u32]) -> Vec<Hit> {
+        self.search_by_among(self.meta.search, query, k, wanted)
+    }
+
     fn document(&self, document: u32) -> Option<&[u8]> {
         self.slice(document, Section::Rows, 1)
     }

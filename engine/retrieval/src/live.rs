@@ -74,6 +74,10 @@ impl Index for LiveIndex {
         self.now().search(query, k)
     }
 
+    fn search_among(&self, query: Query<'_>, k: usize, wanted: &[u32]) -> Vec<Hit> {
+        self.now().search_among(query, k, wanted)
+    }
+
     /// None: numbers of documents are those of one state, so [`Index::current`] has to be asked
     /// for both, the search and the documents.
     fn document(&self, _document: u32) -> Option<&[u8]> {

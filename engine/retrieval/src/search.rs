@@ -20,25 +20,68 @@ const FUSED_WIDTH: usize = 256;
 /// Documents whose likeness stands for that of all when mean and deviation are asked for.
 const SAMPLE: usize = 1024;
 
+/// The documents that are ranked: all, or those of these numbers, which rise and are there.
+#[derive(Clone, Copy)]
+struct Among<'a> {
+    wanted: Option<&'a [u32]>,
+}
+
+impl Among<'_> {
+    /// Scores of the wanted ones, from those of all.
+    fn of(self, scores: Vec<f32>) -> Vec<f32> {
+        match self.wanted {
+            None => scores,
+            Some(wanted) => {
+                let score = |document: &u32| scores.get(*document as usize).copied();
+                wanted.iter().map(|document| score(document).unwrap_or_default()).collect()
+            }
+        }
+    }
+}
+
 impl MappedIndex {
     /// Hits by a mode other than the index's own, for comparisons.
     pub fn search_by(&self, mode: SearchMode, query: Query<'_>, k: usize) -> Vec<Hit> {
-        let k = k.min(self.len());
+        self.ranked(mode, query, k, Among { wanted: None })
+    }
+
+    /// The same among some documents, whose numbers rise: only they are ranked and fused, by the
+    /// scores that they have in the whole collection.
+    pub fn search_by_among(
+        &self,
+        mode: SearchMode,
+        query: Query<'_>,
+        k: usize,
+        wanted: &[u32],
+    ) -> Vec<Hit> {
+        // A number that no document has is none that is wanted.
+        let there = wanted.partition_point(|document| (*document as usize) < self.len());
+        let wanted = &wanted[..there];
+        let mut hits = self.ranked(mode, query, k, Among { wanted: Some(wanted) });
+        for hit in &mut hits {
+            hit.document = wanted.get(hit.document as usize).copied().unwrap_or_default();
+        }
+        hits
+    }
+
+    /// Hits by their places among the wanted documents.
+    fn ranked(&self, mode: SearchMode, query: Query<'_>, k: usize, among: Among<'_>) -> Vec<Hit> {
+        let k = k.min(among.wanted.map_or(self.len(), <[u32]>::len));
         // A vector that cannot belong to this index is as good as none.
         let vector = query.vector.filter(|v| !v.is_empty() && v.len() == self.dimensions());
         match (mode, query.text, vector) {
             (_, None, None) => Vec::new(),
             (SearchMode::Bm25, Some(text), _) | (SearchMode::Vector, Some(text), None) => {
-                best(&self.words_of(text), k, 0.0)
+                best(&self.words_of(text, among), k, 0.0)
             }
             (SearchMode::Vector, _, Some(vector)) | (_, None, Some(vector)) => {
-                self.nearest(vector, k)
+                self.nearest(vector, k, among)
             }
             (mode, Some(text), Some(vector)) if !self.meta.hashed => {
-                self.fused(mode, text, vector, k)
+                self.fused(mode, text, vector, k, among)
             }
             (mode, Some(text), _) => {
-                let (words, pieces) = (self.words_of(text), self.pieces_of(text));
+                let (words, pieces) = (self.words_of(text, among), self.pieces_of(text, among));
                 match mode {
                     SearchMode::Rrf if self.meta.hashed => {
                         best(&reciprocal(&[(&words, 0.0), (&pieces, 0.0)], k), k, 0.0)
@@ -53,25 +96,32 @@ impl MappedIndex {
     }
 
     /// The documents whose vectors are the nearest.
-    fn nearest(&self, vector: &[f32], k: usize) -> Vec<Hit> {
-        match self.by_graph(vector, k, WIDTH) {
+    fn nearest(&self, vector: &[f32], k: usize, among: Among<'_>) -> Vec<Hit> {
+        match self.by_graph(vector, k, WIDTH, among) {
             Some(mut hits) => {
                 hits.truncate(k);
                 hits
             }
-            None => best(&cosines(vector, self.stored()), k, f32::NEG_INFINITY),
+            None => best(&self.cosines(vector, among), k, f32::NEG_INFINITY),
         }
     }
 
     /// Words and pieces on one side, vectors of a model on the other.
-    fn fused(&self, mode: SearchMode, text: &str, vector: &[f32], k: usize) -> Vec<Hit> {
-        let (words, pieces) = (self.words_of(text), self.pieces_of(text));
+    fn fused(
+        &self,
+        mode: SearchMode,
+        text: &str,
+        vector: &[f32],
+        k: usize,
+        among: Among<'_>,
+    ) -> Vec<Hit> {
+        let (words, pieces) = (self.words_of(text, among), self.pieces_of(text, among));
         let none = f32::NEG_INFINITY;
-        let found = self.by_graph(vector, k, FUSED_WIDTH);
+        let found = self.by_graph(vector, k, FUSED_WIDTH, among);
         if let SearchMode::Weighted(share) = mode {
             let lexical = weighted(&words, &pieces, EVEN);
             let Some(found) = found else {
-                let near = cosines(vector, self.stored());
+                let near = self.cosines(vector, among);
                 return best(&weighted(&lexical, &near, share), k, none);
             };
             let partly = Partly { found, asked: Asked::new(vector), stored: self.stored() };
@@ -81,7 +131,7 @@ impl MappedIndex {
         let lexical = words_and_pieces(&words, &pieces, EVEN);
         let fused = match found {
             None => {
-                let near = cosines(vector, self.stored());
+                let near = self.cosines(vector, among);
                 reciprocal(&[(&lexical, none), (&near, none)], k)
             }
             Some(found) => {
@@ -94,9 +144,25 @@ impl MappedIndex {
         best(&fused, k, 0.0)
     }
 
+    /// Likeness of all documents that are wanted.
+    fn cosines(&self, vector: &[f32], among: Among<'_>) -> Vec<f32> {
+        let (asked, stored) = (Asked::new(vector), self.stored());
+        match among.wanted {
+            None => cosines(&asked, stored),
+            Some(wanted) => wanted.iter().map(|one| asked.cosine(stored, *one)).collect(),
+        }
+    }
+
     /// The nearest by the graph, if there is one and not more is wanted than it is meant for.
-    fn by_graph(&self, vector: &[f32], k: usize, width: usize) -> Option<Vec<Hit>> {
-        if k > RANK_DEPTH {
+    fn by_graph(
+        &self,
+        vector: &[f32],
+        k: usize,
+        width: usize,
+        among: Among<'_>,
+    ) -> Option<Vec<Hit>> {
+        // Of the wanted ones all are compared, so that none is missed behind others.
+        if k > RANK_DEPTH || among.wanted.is_some() {
             return None;
         }
         let width = width.max(k * 2);
@@ -105,13 +171,13 @@ impl MappedIndex {
     }
 
     /// BM25 of every document over words.
-    fn words_of(&self, text: &str) -> Vec<f32> {
-        self.lexicon().scores(&self.analyzer.terms(Terms::Words, text))
+    fn words_of(&self, text: &str, among: Among<'_>) -> Vec<f32> {
+        among.of(self.lexicon().scores(&self.analyzer.terms(Terms::Words, text)))
     }
 
     /// BM25 of every document over pieces of words.
-    fn pieces_of(&self, text: &str) -> Vec<f32> {
-        self.pieces().scores(&self.analyzer.terms(Terms::Pieces, text))
+    fn pieces_of(&self, text: &str, among: Among<'_>) -> Vec<f32> {
+        among.of(self.pieces().scores(&self.analyzer.terms(Terms::Pieces, text)))
     }
 }
 

@@ -60,7 +60,7 @@ impl Fingerprint {
 #[derive(Debug)]
 pub enum Taken {
     /// It is at the wanted place.
-    Whole(MappedIndex),
+    Whole(Box<MappedIndex>),
     /// There is none.
     Missing,
     /// It cannot be used, for this reason, and is removed.
@@ -121,7 +121,7 @@ impl IndexStore {
             Ok(index) if index.fingerprint() == Some(fingerprint) => {
                 // Which was used last, for the bound; a file that cannot be marked goes the earlier.
                 let _ = File::open(&kept).and_then(|file| file.set_modified(SystemTime::now()));
-                Taken::Whole(index)
+                Taken::Whole(Box::new(index))
             }
             Ok(_) => broken("it is another index under this name".into()),
             Err(RetrievalError::Damaged { detail, .. }) => {

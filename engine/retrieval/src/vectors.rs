@@ -95,9 +95,8 @@ impl Asked {
     }
 }
 
-/// Cosine of `query` with every stored vector.
-pub(crate) fn cosines(query: &[f32], stored: Stored<'_>) -> Vec<f32> {
-    let asked = Asked::new(query);
+/// Cosine of a vector with every stored one.
+pub(crate) fn cosines(asked: &Asked, stored: Stored<'_>) -> Vec<f32> {
     (0..stored.len() as u32).map(|document| asked.cosine(stored, document)).collect()
 }
 
@@ -122,7 +121,7 @@ mod tests {
             scales.extend_from_slice(&scale.to_le_bytes());
         }
         let stored = Stored { vectors: &stored, scales: &scales, dims: 3 };
-        let found = cosines(&query, stored);
+        let found = cosines(&Asked::new(&query), stored);
         for (vector, found) in vectors.iter().zip(&found).take(2) {
             let product: f32 = vector.iter().zip(&query).map(|(a, b)| a * b).sum();
             assert!((product / norm(vector) / norm(&query) - found).abs() < 0.01);

@@ -90,7 +90,8 @@ fn what_is_kept_is_taken_and_is_the_same_file() {
 #[test]
 fn what_is_damaged_or_old_or_another_is_removed_and_said() {
     let place = Place::new(1 << 20);
-    let damage: [(&str, fn(&mut Vec<u8>)); 4] = [
+    type Damage = fn(&mut Vec<u8>);
+    let damage: [(&str, Damage); 4] = [
         ("damaged", |bytes| *bytes.last_mut().unwrap() ^= 1),
         ("damaged", |bytes| bytes.truncate(600)),
         ("old format", |bytes| bytes[8] -= 1),
@@ -222,15 +223,12 @@ proptest! {
             }
             let mut now = HashSet::new();
             for (key, text) in &texts {
-                match kept.get(&text_hash(text)) {
-                    Some(vector) => {
-                        prop_assert!(made.contains(text), "nobody has made it");
-                        next.push_kept(key, text, b"", vector).unwrap();
-                    }
-                    None => {
-                        prop_assert!(!made.contains(text), "it is made again");
-                        next.push(key, text, b"", Some(vector(text))).unwrap();
-                    }
+                if let Some(vector) = kept.get(&text_hash(text)) {
+                    prop_assert!(made.contains(text), "nobody has made it");
+                    next.push_kept(key, text, b"", vector).unwrap();
+                } else {
+                    prop_assert!(!made.contains(text), "it is made again");
+                    next.push(key, text, b"", Some(vector(text))).unwrap();
                 }
                 now.insert(text.clone());
                 fresh.push(key, text, b"", Some(vector(text))).unwrap();

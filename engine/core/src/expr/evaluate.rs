@@ -95,9 +95,39 @@ impl Program {
             }
             _ => {}
         }
+        self.run(Datum::Null, columns, templates, arena)
+    }
+
+    /// Whether its value depends on the record.
+    pub fn reads_columns(&self) -> bool {
+        self.ops.iter().any(|op| matches!(op, Op::Column(_)))
+    }
+
+    /// Evaluate over `columns` where the first slot is given: what a condition on documents is
+    /// about.
+    pub fn evaluate_about<'a>(
+        &'a self,
+        subject: Datum<'a>,
+        columns: &[Datum<'a>],
+        templates: &'a Templates,
+        arena: &'a Bump,
+    ) -> Result<Datum<'a>, EvalError> {
+        self.run(subject, columns, templates, arena)
+    }
+
+    fn run<'a>(
+        &'a self,
+        first: Datum<'a>,
+        columns: &[Datum<'a>],
+        templates: &'a Templates,
+        arena: &'a Bump,
+    ) -> Result<Datum<'a>, EvalError> {
         let mut stack: ArenaVec<'_, Datum<'a>> = ArenaVec::with_capacity_in(8, arena);
         let mut locals: ArenaVec<'_, Datum<'a>> = ArenaVec::new_in(arena);
         locals.resize(self.locals, Datum::Null);
+        if let Some(slot) = locals.first_mut() {
+            *slot = first;
+        }
         let mut at = 0;
         while let Some(op) = self.ops.get(at) {
             at += 1;

@@ -6,6 +6,7 @@
 
 mod hits;
 mod options;
+mod wanted;
 
 use std::sync::Arc;
 

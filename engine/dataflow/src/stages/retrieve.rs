@@ -9,6 +9,7 @@ use sage_dsl::catalog::{Cost, EndpointUse, Kind, Param, Signature, StageClass, S
 use sage_dsl::plan::{Argument, Expr, Plan};
 
 use super::hits::{hits_of, pack_hits};
+use super::wanted::Wanted;
 use super::{Build, LocalStage, Row, Stage, StageEntry};
 use crate::error::DataflowError;
 
@@ -26,6 +27,12 @@ pub(super) static ENTRY: StageEntry = StageEntry {
                     doc: "usually the column of an `embed` stage; a hybrid index also uses that stage's text",
                 },
                 Param { name: "k", kind: Kind::Int, default: Some("10"), doc: "how many documents" },
+                Param {
+                    name: "where",
+                    kind: Kind::Documents,
+                    default: Some("null"),
+                    doc: "a condition that a document has to meet, as in `docs.lang == .lang`",
+                },
             ],
             example: "stage hits = retrieve(docs, qvec, k: 10)",
             takes_fields: false,
@@ -45,6 +52,7 @@ struct Retrieve {
     vector: Program,
     text: Option<Program>,
     k: Program,
+    wanted: Wanted,
 }
 
 fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
@@ -54,7 +62,13 @@ fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
     let text = vector.column().and_then(|column| embedded(build.plan, column));
     let text = text.map(|expr| Program::compile(&expr)).transpose();
     let text = text.map_err(|error| build.broken(&error.to_string()))?;
-    Ok(Stage::Local(Box::new(Retrieve { index, vector, text, k: build.program("k")? })))
+    Ok(Stage::Local(Box::new(Retrieve {
+        index,
+        vector,
+        text,
+        k: build.program("k")?,
+        wanted: Wanted::of(build)?,
+    })))
 }
 
 /// The text that a column is the vector of, also where each arm of a route makes one.
@@ -89,7 +103,8 @@ impl LocalStage for Retrieve {
         let current = self.index.current();
         let index = current.as_deref().unwrap_or(self.index.as_ref());
         let vector = (floats.len() == index.dimensions()).then_some(floats.as_slice());
-        let hits = index.search(Query { text, vector }, row.count(&self.k)?);
+        let (query, k) = (Query { text, vector }, row.count(&self.k)?);
+        let hits = self.wanted.search(row, index, current.is_some(), query, k)?;
         pack_hits(out, index, &hits);
         Ok(())
     }

@@ -9,6 +9,7 @@ use sage_core::text::hashed_vector;
 use sage_dsl::catalog::{Cost, EndpointUse, Kind, Param, Signature, StageClass, StageSpec};
 
 use super::hits::{hits_of, pack_hits};
+use super::wanted::Wanted;
 use super::{Build, LocalStage, Row, Stage, StageEntry};
 use crate::error::DataflowError;
 
@@ -21,6 +22,12 @@ pub(super) static ENTRY: StageEntry = StageEntry {
                 Param { name: "index", kind: Kind::Index, default: None, doc: "where to look" },
                 Param { name: "text", kind: Kind::String, default: None, doc: "what to look for" },
                 Param { name: "k", kind: Kind::Int, default: Some("10"), doc: "how many documents" },
+                Param {
+                    name: "where",
+                    kind: Kind::Documents,
+                    default: Some("null"),
+                    doc: "a condition that a document has to meet, as in `docs.lang == .lang`",
+                },
             ],
             example: "stage hits = search(docs, .text, k: 5)",
             takes_fields: false,
@@ -42,13 +49,15 @@ struct Search {
     hashed: bool,
     text: Program,
     k: Program,
+    wanted: Wanted,
 }
 
 fn build(build: &Build<'_>) -> Result<Stage, DataflowError> {
     let (position, index) = build.index("index")?;
     let hashed = build.plan.indexes.get(position).is_some_and(|plan| plan.embedder.is_none());
     let (text, k) = (build.program("text")?, build.program("k")?);
-    Ok(Stage::Local(Box::new(Search { index, hashed, text, k })))
+    let wanted = Wanted::of(build)?;
+    Ok(Stage::Local(Box::new(Search { index, hashed, text, k, wanted })))
 }
 
 impl LocalStage for Search {
@@ -59,7 +68,8 @@ impl LocalStage for Search {
         let dimensions = index.dimensions();
         let vector = (self.hashed && dimensions > 0).then(|| hashed_vector(text, dimensions));
         let query = Query { text: Some(text), vector: vector.as_deref() };
-        let hits = index.search(query, row.count(&self.k)?);
+        let k = row.count(&self.k)?;
+        let hits = self.wanted.search(row, index, current.is_some(), query, k)?;
         pack_hits(out, index, &hits);
         Ok(())
     }

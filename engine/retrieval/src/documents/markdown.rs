@@ -13,7 +13,7 @@ use rustc_hash::FxHashMap;
 use sage_dsl::catalog::{Kind, Param, Signature};
 
 use super::chunk::{CHUNK, Chunks, OVERLAP, SIZE};
-use super::{Document, DocumentSpec, Place, files, paths, split};
+use super::{Document, DocumentSpec, Place, files, front_matter, paths, split};
 
 pub(super) const SPEC: DocumentSpec = DocumentSpec {
     signature: Signature {
@@ -66,6 +66,7 @@ fn documents(
     taken: &mut FxHashMap<String, u32>,
 ) -> Vec<Document> {
     let mut documents: Vec<Document> = Vec::new();
+    let settings = front_matter::fields(text);
     for section in sections(text) {
         let title = if section.path.is_empty() { name.into() } else { section.path.join(" > ") };
         let passages = chunks.cut(&section.body);
@@ -83,7 +84,11 @@ fn documents(
                     ("id".into(), id),
                     ("title".into(), title.clone()),
                     ("text".into(), passage),
-                ],
+                    ("path".into(), name.to_owned()),
+                ]
+                .into_iter()
+                .chain(settings.iter().cloned())
+                .collect(),
                 place: Place { file: Arc::clone(file), line: section.line + line + 1 },
             });
         }
@@ -111,7 +116,7 @@ fn is_tiny(text: &str) -> bool {
 fn sections(text: &str) -> Vec<Section> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let lines: Vec<&str> = text.lines().collect();
-    let mut at = front_matter(&lines);
+    let mut at = front_matter::lines(&lines);
     let mut sections = vec![Section { slug: "top".into(), line: at as u32, ..Section::default() }];
     let mut path: Vec<(usize, String)> = Vec::new();
     let mut fence = split::Fence::default();
@@ -146,14 +151,6 @@ fn sections(text: &str) -> Vec<Section> {
         }
     }
     sections
-}
-
-/// Lines of a block of settings between `---` at the head of the file.
-fn front_matter(lines: &[&str]) -> usize {
-    if lines.first() != Some(&"---") {
-        return 0;
-    }
-    lines.iter().skip(1).position(|line| *line == "---").map_or(0, |end| end + 2)
 }
 
 /// Level and text of `## heading`.

@@ -8,6 +8,7 @@
 mod chunk;
 mod csv;
 mod files;
+mod front_matter;
 mod jsonl;
 mod markdown;
 mod split;

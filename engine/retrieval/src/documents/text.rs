@@ -39,6 +39,7 @@ pub(super) const SPEC: DocumentSpec = DocumentSpec {
                     ("id".into(), format!("{name}#{}", number + 1)),
                     ("title".into(), name.to_owned()),
                     ("text".into(), passage),
+                    ("path".into(), name.to_owned()),
                 ],
                 place: Place { file: Arc::clone(file), line: line + 1 },
             }));

@@ -187,6 +187,7 @@ pub(crate) fn kind_name(kind: Kind) -> String {
         Kind::Vector => "vector".into(),
         Kind::Hits => "list of hits".into(),
         Kind::Index => "an index".into(),
+        Kind::Documents => "condition on documents".into(),
         Kind::Any => "any".into(),
         Kind::Path => "path".into(),
         Kind::Paths => "paths".into(),
