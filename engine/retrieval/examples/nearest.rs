@@ -5,6 +5,8 @@
 //! random, in clusters, of 384 numbers. Printed are the time to build, the length of the file, the
 //! time of a query, and how many of the ten nearest the graph finds.
 
+#![allow(clippy::print_stdout, reason = "a program that prints a table")]
+
 use std::collections::HashSet;
 use std::error::Error;
 use std::path::Path;

@@ -49,15 +49,14 @@ impl Wanted {
         k: usize,
     ) -> Result<Vec<Hit>, EvalError> {
         let Some(condition) = &self.condition else { return Ok(index.search(query, k)) };
-        let wanted = match self.found.get() {
-            Some(found) => Cow::Borrowed(found.as_slice()),
-            None => {
-                let found = look(row, condition, index)?;
-                if self.settled && !changes {
-                    Cow::Borrowed(self.found.get_or_init(|| found).as_slice())
-                } else {
-                    Cow::Owned(found)
-                }
+        let wanted = if let Some(found) = self.found.get() {
+            Cow::Borrowed(found.as_slice())
+        } else {
+            let found = look(row, condition, index)?;
+            if self.settled && !changes {
+                Cow::Borrowed(self.found.get_or_init(|| found).as_slice())
+            } else {
+                Cow::Owned(found)
             }
         };
         Ok(index.search_among(query, k, &wanted))
