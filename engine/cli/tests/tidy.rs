@@ -297,8 +297,12 @@ fn programs_in_the_documentation_are_right() {
             let name = block.info.split_whitespace().nth(1).unwrap_or("program.sage");
             fs::write(folder.path().join(name), &block.text).expect("written");
             let output = sage_flow(&["check", name], folder.path(), "");
-            if !output.status.success() {
-                problems.push(format!("{place}: {}", said(&output)));
+            // What needs a feature is right as far as this build can tell.
+            let said = said(&output);
+            let mut errors = said.lines().filter(|line| line.starts_with("error"));
+            let lacks = |line: &str| line.contains("this sage-flow was built without");
+            if !output.status.success() && !errors.all(lacks) {
+                problems.push(format!("{place}: {said}"));
             }
         }
     }

@@ -9,8 +9,10 @@ use std::sync::Arc;
 
 use common::{Replying, Run, generated, refused, texts};
 use sage_core::endpoint::{Answer, CallError, CallOutcome, Generation, Request};
+use sage_core::record::{Datum, write_text};
 use sage_dataflow::demand::{Demands, Extent, Interpreter, Part, Shape, Wait, Work, outline};
 use sage_dsl::plan::Plan;
+use sage_dsl::types::Type;
 
 /// Everything at once: filters before and behind, drawn and computed costs, stages side by side, a
 /// typed answer, a chain that a prompt shows and one that is only written down.
@@ -132,7 +134,7 @@ fn the_interpreter_asks_what_a_run_asks_and_ends_as_it_does() {
 
     let names: Vec<String> = plan.stages().map(|stage| stage.name.clone()).collect();
     let mut dead: BTreeMap<String, String> = BTreeMap::new();
-    let mut rows: Vec<(String, i64)> = Vec::new();
+    let mut rows: Vec<(String, String)> = Vec::new();
     let mut waits = 0;
     for (demand, id) in demands.demands.iter().zip(1..) {
         let sorted_out = demand.end.as_ref().is_some_and(|end| end.before);
@@ -148,7 +150,10 @@ fn the_interpreter_asks_what_a_run_asks_and_ends_as_it_does() {
         match &demand.end {
             None => {
                 let Work::Drawn(drawn) = &demand.work[0] else { panic!("it burns") };
-                rows.push((id.to_string(), drawn.ns(id as u64 - 1) as i64));
+                let mut shown = Vec::new();
+                let spent = Datum::Int(drawn.ns(id as u64 - 1) as i64);
+                write_text(&mut shown, &Type::Duration, spent);
+                rows.push((id.to_string(), String::from_utf8(shown).unwrap()));
             }
             Some(end) if end.failure.is_some() => {
                 let stage = names[usize::from(end.stage.unwrap())].clone();
@@ -170,12 +175,13 @@ fn the_interpreter_asks_what_a_run_asks_and_ends_as_it_does() {
         .collect();
     assert_eq!(dead, letters);
     assert!(letters.len() >= 3, "a refusal, a wrong answer, a division by zero: {letters:?}");
-    let mut written: Vec<(String, i64)> = left
+    let mut written: Vec<(String, String)> = left
         .lines("outs.jsonl")
         .iter()
         .map(|line| {
             let row: serde_json::Value = serde_json::from_str(line).unwrap();
-            (row["id"].as_str().unwrap().to_owned(), row["spent"].as_i64().unwrap())
+            let text = |name: &str| row[name].as_str().unwrap().to_owned();
+            (text("id"), text("spent"))
         })
         .collect();
     written.sort();

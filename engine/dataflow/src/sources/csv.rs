@@ -74,7 +74,7 @@ impl<R: std::io::Read> Csv<R> {
             .delimiter(delimiter)
             .flexible(true)
             .buffer_capacity(1 << 16)
-            .from_reader(Quotes { input, bytes: 0, odd: false, ended: false, first_end: None });
+            .from_reader(Quotes { input, bytes: 0, odd: false, ended: false, last: 0, first_end: None });
         let header = reader.headers().map_err(|error| broken(plan, format!("`{name}`: {error}")))?;
         let header: Vec<String> =
             header.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect();
@@ -184,6 +184,8 @@ struct Quotes<R> {
     bytes: u64,
     odd: bool,
     ended: bool,
+    /// The last byte read.
+    last: u8,
     /// What stands before the first line feed.
     first_end: Option<u8>,
 }
@@ -210,8 +212,9 @@ impl<R: std::io::Read> std::io::Read for Quotes<R> {
         if self.first_end.is_none()
             && let Some(at) = buffer[..read].iter().position(|byte| *byte == b'\n')
         {
-            self.first_end = Some(at.checked_sub(1).map_or(b'\n', |before| buffer[before]));
+            self.first_end = Some(at.checked_sub(1).map_or(self.last, |before| buffer[before]));
         }
+        self.last = buffer[..read].last().copied().unwrap_or(self.last);
         // Only whether their number is odd: exclusive or runs many bytes at a time.
         let odd = buffer[..read].iter().fold(0, |odd, byte| odd ^ u8::from(*byte == b'"'));
         self.odd ^= odd == 1;

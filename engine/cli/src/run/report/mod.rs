@@ -138,12 +138,12 @@ impl Report<'_> {
         if let Some(fields) = metrics.as_object_mut().filter(|_| !verdicts.is_empty()) {
             fields.insert("slo".into(), serde_json::to_value(&verdicts)?);
         }
-        write_json(self.out, "metrics.json", &metrics)?;
         if let Some(fields) = metrics.as_object_mut() {
             fields.insert("dead_rows".into(), json!(dead_rows));
             let left_out: u64 = course.outcomes.iter().map(|outcome| outcome.left_out).sum();
             fields.insert("left_out".into(), json!(left_out));
         }
+        write_json(self.out, "metrics.json", &metrics)?;
         let text = self.text(course, &summary, &metrics, &files, &verdicts);
         self.write("summary.txt", &text)?;
         let mut complaints = Vec::new();
