@@ -52,6 +52,8 @@ pub(super) struct Csv<R> {
     record: RecordType,
     fills: Vec<Fill>,
     row: csv::ByteRecord,
+    /// Bytes up to the end of the header, as the parser sees it.
+    header_end: u64,
 }
 
 fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
@@ -74,7 +76,7 @@ impl<R: std::io::Read> Csv<R> {
             .delimiter(delimiter)
             .flexible(true)
             .buffer_capacity(1 << 16)
-            .from_reader(Quotes { input, bytes: 0, odd: false, ended: false, last: 0, first_end: None });
+            .from_reader(Quotes { input, bytes: 0, odd: false, ended: false, feed: None });
         let header = reader.headers().map_err(|error| broken(plan, format!("`{name}`: {error}")))?;
         let header: Vec<String> =
             header.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect();
@@ -106,7 +108,8 @@ impl<R: std::io::Read> Csv<R> {
         };
         let fills = plan.record.fields.iter().map(fill).collect::<Result<_, _>>()?;
         let (record, row) = (plan.record.clone(), csv::ByteRecord::new());
-        Ok(Csv { reader, columns, piped: false, name, record, fills, row })
+        let header_end = reader.position().byte();
+        Ok(Csv { reader, columns, piped: false, name, record, fills, row, header_end })
     }
 }
 
@@ -151,7 +154,7 @@ impl<R: std::io::Read + Send> Source for Csv<R> {
             if let Err(reason) = packed {
                 let line = self.row.position().map_or(0, csv::Position::line);
                 // The parser takes the second half of a line's end for the beginning of the next.
-                let line = line + u64::from(self.reader.get_ref().ends_in_two());
+                let line = line + u64::from(self.reader.get_ref().feed == Some(self.header_end));
                 let mut text = Vec::new();
                 for (i, cell) in self.row.iter().enumerate() {
                     if i > 0 {
@@ -184,17 +187,9 @@ struct Quotes<R> {
     bytes: u64,
     odd: bool,
     ended: bool,
-    /// The last byte read.
-    last: u8,
-    /// What stands before the first line feed.
-    first_end: Option<u8>,
-}
-
-impl<R> Quotes<R> {
-    /// Whether lines end in carriage return and line feed, by the first of them.
-    fn ends_in_two(&self) -> bool {
-        self.first_end == Some(b'\r')
-    }
+    /// Where the first line feed stands. Right behind what the parser took for the header, lines
+    /// end in carriage return and line feed.
+    feed: Option<u64>,
 }
 
 impl<R: std::io::Read> std::io::Read for Quotes<R> {
@@ -208,13 +203,11 @@ impl<R: std::io::Read> std::io::Read for Quotes<R> {
                 more => read += more,
             }
         }
-        self.bytes += read as u64;
-        if self.first_end.is_none()
-            && let Some(at) = buffer[..read].iter().position(|byte| *byte == b'\n')
-        {
-            self.first_end = Some(at.checked_sub(1).map_or(self.last, |before| buffer[before]));
+        if self.feed.is_none() {
+            let at = buffer[..read].iter().position(|byte| *byte == b'\n');
+            self.feed = at.map(|at| self.bytes + at as u64);
         }
-        self.last = buffer[..read].last().copied().unwrap_or(self.last);
+        self.bytes += read as u64;
         // Only whether their number is odd: exclusive or runs many bytes at a time.
         let odd = buffer[..read].iter().fold(0, |odd, byte| odd ^ u8::from(*byte == b'"'));
         self.odd ^= odd == 1;
