@@ -106,7 +106,7 @@ fn alike(left: Items<'_>, right: Items<'_>) -> bool {
 }
 
 /// Each row is one of its type: written as JSON it is read again as the same row.
-fn sound(record: &RecordType, batch: &Batch) {
+pub(crate) fn sound(record: &RecordType, batch: &Batch) {
     let mut reader = RowReader::new(record);
     for row in batch.rows.iter() {
         let values = || Items::new(row);
