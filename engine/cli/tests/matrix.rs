@@ -76,6 +76,8 @@ fn every_fault_of_the_matrix_names_a_test_that_is_there() {
 fn a_test_that_is_not_there_is_missed() {
     let place = Path::new("engine/cli/tests/matrix.rs");
     assert!(is_there("a_test_that_is_not_there_is_missed", place));
-    assert!(is_there("matrix.rs::is_there", place) && is_there("engine/cli/tests/matrix.rs", place));
+    assert!(
+        is_there("matrix.rs::is_there", place) && is_there("engine/cli/tests/matrix.rs", place)
+    );
     assert!(!is_there("a_test_of_nothing", place) && !is_there("none.rs::is_there", place));
 }

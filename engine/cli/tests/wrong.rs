@@ -223,7 +223,7 @@ fn an_address_that_cannot_be_listened_at_is_refused_before_anything_starts() {
         {
             let options = format!("run s.sage --launcher {launcher} --bind {address} --out out");
             let sage = sleepy().args(&options);
-            let done = sage.go().exits(1).says(&format!("--bind {address}: ")).says(advice);
+            let done = sage.go().exits(1).says(&format!("--bind {address} cannot")).says(advice);
             assert!(!done.stderr.contains("running"), "{}", done.stderr);
             assert!(!done.out.exists(), "a folder was claimed");
         }

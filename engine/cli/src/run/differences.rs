@@ -1,6 +1,8 @@
 //! What of a part of a run is not the same any more, in words: from which value to which, as far as
 //! there are values, and long ones as far as they differ.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 /// Letters of a value that are shown.
@@ -46,6 +48,8 @@ fn field(name: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
     if before == after {
         return;
     }
+    // Fields have small letters; others are names of the compiler's own for what an expression is.
+    let name = if name.starts_with(char::is_uppercase) { "" } else { name };
     let (Some(earlier), Some(now)) = (named_values(before), named_values(after)) else {
         return leaves(name, before, after, found);
     };
@@ -65,18 +69,23 @@ fn leaves(name: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
         return;
     }
     match (before, after) {
+        _ if short(before).is_some() && short(after).is_some() => {
+            say(name, before, after, found);
+        }
         (Value::Object(earlier), Value::Object(now)) if earlier.keys().eq(now.keys()) => {
             earlier.values().zip(now.values()).for_each(|(b, a)| leaves(name, b, a, found));
         }
         (Value::Array(earlier), Value::Array(now)) if earlier.len() == now.len() => {
             earlier.iter().zip(now).for_each(|(b, a)| leaves(name, b, a, found));
         }
-        _ => {
-            let shown = |value: &Value| short(value).unwrap_or_else(|| value.to_string());
-            let change = both(&shown(before), &shown(after));
-            found.push(if name.is_empty() { change } else { format!("{name}: {change}") });
-        }
+        _ => say(name, before, after, found),
     }
+}
+
+fn say(name: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
+    let shown = |value: &Value| short(value).unwrap_or_else(|| value.to_string());
+    let change = both(&shown(before), &shown(after));
+    found.push(if name.is_empty() { change } else { format!("{name}: {change}") });
 }
 
 /// `[[name, value], ...]`, as arguments and options are written.
@@ -93,7 +102,13 @@ fn named_values(value: &Value) -> Option<Vec<(&str, &Value)>> {
 fn short(value: &Value) -> Option<String> {
     match value {
         // A constant with its type, as `{"Int": 3}`.
-        Value::Object(fields) if fields.len() == 1 => short(fields.values().next()?),
+        Value::Object(fields) if fields.len() == 1 => {
+            let (ty, value) = fields.iter().next()?;
+            match value.as_u64().filter(|_| ty == "Duration") {
+                Some(ns) => Some(humantime::format_duration(Duration::from_nanos(ns)).to_string()),
+                None => short(value),
+            }
+        }
         Value::Null => Some("none".into()),
         Value::Bool(is) => Some(is.to_string()),
         Value::Number(number) => Some(number.to_string()),
@@ -136,6 +151,8 @@ mod tests {
         check(&json!(7), &json!(8), "x: 7 before, 8 now");
         check(&json!(null), &json!(true), "x: none before, true now");
         check(&json!({"Int": 3}), &json!({"Int": 4}), "x: 3 before, 4 now");
+        let time = |ns: u64| json!({"Duration": ns});
+        check(&time(30_000_000), &time(1_500_000_000), "x: 30ms before, 1s 500ms now");
     }
 
     #[test]

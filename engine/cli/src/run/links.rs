@@ -133,7 +133,7 @@ impl Links {
         for number in 0..jobs {
             let listen = self.of_job(number)?.listen;
             if let Err(error) = ControlPort::open(listen) {
-                let option = if self.named { format!("--bind {listen}: ") } else { String::new() };
+                let option = if self.named { "--bind " } else { "" };
                 return Err(usage(format!("{option}{:#}", anyhow::Error::new(error))));
             }
         }

@@ -158,7 +158,7 @@ impl Work<'_> {
             let places = self.job.options.launch.places(crew.workers, &avoid)?;
             let mut course =
                 self.attempt(crew, &places, hold.take(), &mut restarts, interrupts, &watch)?;
-            vanished::check(self.report.out).inspect_err(|_| self.display.finish())?;
+            vanished::check(self.report.out)?;
             began_ns = began_ns.or(course.began_ns);
             course.earlier = self.earlier.outcomes;
             course.places = places;

@@ -3,14 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::Cursor;
 
 use fuzz_input::{Choices, harm};
 use sage_core::record::{Datum, Items, Rows, pack};
 use sage_dsl::types::{Field, RecordType, Type, Value};
 
-use super::super::jsonl::Jsonl;
-use super::super::{BadRow, Batch, Source};
+use super::super::fuzzing::lines_of;
+use super::super::{BadRow, Batch};
 use super::changes::{Changes, INSERT};
 use super::log::{Log, Needs, decoded};
 
@@ -65,7 +64,7 @@ pub(crate) fn change_feed(input: &[u8]) {
         let mut there: BTreeMap<String, Vec<u8>> = BTreeMap::new();
         let mut rows = Rows::default();
         changes.begin();
-        for row in read(&look, &record).rows.iter() {
+        for row in lines_of(&record, &look).rows.iter() {
             let first = !there.contains_key(&key(row));
             assert_eq!(changes.see(row, &mut rows).is_ok(), first, "a key that is there twice");
             there.entry(key(row)).or_insert_with(|| rest(row));
@@ -87,13 +86,6 @@ pub(crate) fn change_feed(input: &[u8]) {
         }
         look.clear();
     }
-}
-
-fn read(text: &[u8], record: &RecordType) -> Batch {
-    let mut source = Jsonl::new("f.jsonl".into(), Cursor::new(text), record.clone());
-    let mut batch = Batch::default();
-    while source.read(&mut batch, 100).expect("memory can be read") {}
-    batch
 }
 
 /// What a reader of changes takes to be there.
