@@ -172,11 +172,11 @@ mod tests {
     #[test]
     fn long_texts_are_told_where_they_differ() {
         let text =
-            |end: &str| json!({"text": format!("{}{end}", "Answer in one word. ".repeat(30))});
+            |end: &str| json!({"name": "a", "text": format!("{}{end}", "One word. ".repeat(30))});
         check(
             &text("What is {{ q }}?"),
             &text("What was\n{{ q }}? Say it twice, and then once more."),
-            "x has changed (text: …rd. What is {{ q }}? before, …rd. What was {{ q }}? Say it twice, and… now)",
+            "x has changed (text: … word. What is {{ q }}? before, … word. What was {{ q }}? Say it twice, a… now)",
         );
     }
 
