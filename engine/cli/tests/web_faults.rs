@@ -81,12 +81,13 @@ fn a_token_that_a_server_says_back_stands_in_nothing_that_is_left() {
             .replace("got: string", "got: int");
     let sage = Sage::new().file("p.sage", text).file("q.jsonl", QUERIES).env("STUB_TOKEN", TOKEN);
     let command = format!("run p.sage --out out --workers 1 --allow-http {}", stub.address);
-    let done = sage.args(&command).go().exits(3);
+    let sage = sage.args(&command);
+    let done = sage.go().exits(3);
     let letters = done.lines("dead_letters.jsonl");
     assert_eq!(letters.len(), 3);
     assert!(letters.iter().all(|letter| letter.contains("***")), "{letters:?}");
     assert!(letters.iter().any(|letter| letter.contains("refused: ")), "{letters:?}");
-    nowhere(done.folder.path(), &[&done.stderr, &done.stdout]);
+    nowhere(sage.folder.path(), &[&done.stderr, &done.stdout]);
 }
 
 #[test]
@@ -123,17 +124,18 @@ schedule {{ policy: fifo, slots: 4 }}
         stub.address
     );
     let sage = Sage::new().file("p.sage", text).file("q.jsonl", QUERIES).env("STUB_TOKEN", TOKEN);
-    let done = sage.args("run p.sage --out out --workers 1").go().exits(3);
+    let sage = sage.args("run p.sage --out out --workers 1");
+    let done = sage.go().exits(3);
     let letters = done.lines("dead_letters.jsonl");
     assert_eq!(letters.len(), 3, "{letters:?}");
     assert!(letters.iter().any(|letter| letter.contains("***")), "{letters:?}");
-    nowhere(done.folder.path(), &[&done.stderr, &done.stdout]);
+    nowhere(sage.folder.path(), &[&done.stderr, &done.stdout]);
     // The same before anything has begun.
     broken.store(true, Ordering::SeqCst);
     for _ in 0..3 {
         let refused = again(&sage, "run p.sage --out other --workers 1").env("STUB_TOKEN", TOKEN);
         let refused = refused.go().exits(1);
-        nowhere(refused.folder.path(), &[&refused.stderr, &refused.stdout]);
+        nowhere(sage.folder.path(), &[&refused.stderr, &refused.stdout]);
     }
 }
 
