@@ -4,6 +4,7 @@
 mod contributions;
 mod counts;
 mod letter;
+mod noted;
 
 use std::path::Path;
 
@@ -81,7 +82,7 @@ impl Outlets {
         earlier: &Commit,
     ) -> Result<Self, DataflowError> {
         begin(out)?;
-        let Writer { generation, peer, peers } = writer;
+        let Writer { generation, peer, .. } = writer;
         let part =
             |name: &str, content| Part::create(out, part_name(name, generation, peer), content);
         let relation = plan.relation();
@@ -108,7 +109,7 @@ impl Outlets {
                     (Some(part(&name, Content::Totals)?), None)
                 }
                 Target::Counted(name) => {
-                    let counts = Counts::create(out, number, generation, peer, peers, earlier)?;
+                    let counts = Counts::create(out, number, writer, earlier)?;
                     (Some(part(&name, Content::Totals)?), Some(counts))
                 }
                 Target::Published(name) => {
