@@ -113,7 +113,7 @@ impl Checker<'_> {
         }
         let length = typed.value().and_then(Value::as_duration_ns).filter(|ns| *ns > 0);
         if length.is_none() {
-            let message = "the length of a window is a positive duration";
+            let message = "a length of time is a positive duration here";
             let diagnostic = Diagnostic::error(codes::BAD_WINDOW, written.span, message);
             self.report(diagnostic.help("a literal such as `1min`, or a param"));
         }
