@@ -28,13 +28,14 @@ impl Early {
                 Node::Filter(filter) if early.knows(&filter.predicate) => {
                     early.steps.push(EarlyStep::Filter(filter.predicate.clone()));
                 }
-                Node::Stage(stage) => match early.computed(stage) {
-                    Some(step) => early.steps.push(step),
-                    None => {
+                Node::Stage(stage) => {
+                    if let Some(step) = early.computed(stage) {
+                        early.steps.push(step);
+                    } else {
                         early.unknown.insert(stage.column);
                         early.whole = false;
                     }
-                },
+                }
                 Node::Filter(_) | Node::Schedule | Node::Emit(_) | Node::Relate(_) => {
                     early.whole = false;
                 }

@@ -154,7 +154,10 @@ fn records_that_come_too_late_are_late_and_in_no_window() {
             .dead()
             .iter()
             .inspect(|letter| {
-                assert_eq!((&letter["class"], &letter["stage"]), (&"late".into(), &"window".into()))
+                assert_eq!(
+                    (&letter["class"], &letter["stage"]),
+                    (&"late".into(), &"window".into())
+                );
             })
             .map(|letter| letter["record"]["id"].as_u64().unwrap())
             .collect();
