@@ -41,6 +41,7 @@ mod study;
 mod suggest;
 pub mod symbols;
 pub mod testing;
+pub mod time;
 pub mod types;
 pub mod units;
 

@@ -207,6 +207,7 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Int(n) => n.to_string(),
         Value::Float(x) => show_float(*x),
         Value::String(text) => format!("{text:?}"),
+        Value::Time(nanos) => format!("time(\"{}\")", crate::time::show(*nanos)),
         Value::Duration(nanos) => show_duration(*nanos),
         Value::Size(bytes) => show_size(*bytes),
         Value::Rate(rate) => format!("{}/s", (rate * 1e6).round() / 1e6),

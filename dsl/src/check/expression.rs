@@ -375,6 +375,7 @@ pub(crate) fn type_of(value: &Value) -> Type {
         Value::Int(_) => Type::Int,
         Value::Float(_) => Type::Float,
         Value::String(_) => Type::String,
+        Value::Time(_) => Type::Time,
         Value::Duration(_) => Type::Duration,
         Value::Size(_) => Type::Size,
         Value::Rate(_) => Type::Rate,

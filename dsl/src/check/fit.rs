@@ -114,6 +114,11 @@ impl Checker<'_> {
             (Type::List(item), Type::String, _) if **item == Type::String => diagnostic
                 .help(format!("write `join({text}, \"\\n\")` to make one string of the list"))
                 .fix(span, format!("join({text}, \"\\n\")")),
+            (Type::String, ty, kind) if *required(ty) == Type::Time => {
+                let (help, fix) = written_time(kind, &text);
+                let diagnostic = diagnostic.help(help);
+                if fix { diagnostic.fix(span, format!("time({text})")) } else { diagnostic }
+            }
             (Type::Optional(inner), _, _) if fits(inner, to) => {
                 diagnostic.help(format!("it may be null: write `{text} ?? {}`", sample(to)))
             }
@@ -150,6 +155,17 @@ impl Checker<'_> {
             _ => diagnostic,
         };
         self.report(diagnostic);
+    }
+}
+
+/// How a text is made a time, and whether that is all that is to be done.
+pub(super) fn written_time(kind: &ExprKind, text: &str) -> (String, bool) {
+    match kind {
+        ExprKind::Literal(Value::String(literal)) => match crate::time::parse(literal) {
+            Ok(_) => (format!("write `time({text})`"), true),
+            Err(_) => ("a time is written `time(\"2026-11-28T10:00:00Z\")`".to_owned(), false),
+        },
+        _ => (format!("write `time({text})`"), true),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::functions::{self, FUNCTIONS, FunctionSpec, Yield};
 use crate::plan::{Expr, Function};
 use crate::span::Span;
 use crate::suggest::did_you_mean;
+use crate::time;
 use crate::types::{Type, Value};
 
 /// A checked user function, ready to be inlined. Parameters are the first slots.
@@ -218,6 +219,9 @@ impl<'a> Checker<'a> {
         if !good {
             return Typed::poison();
         }
+        if spec.function == Function::Time && !self.good_time(call, &args) {
+            return Typed::poison();
+        }
         let args = if spec.function == Function::Union { alike(args) } else { args };
         let Some(ty) = self.result_type(call, spec, &args) else { return Typed::poison() };
         let shape = Shape::of_all(&args).under(2);
@@ -235,6 +239,22 @@ impl<'a> Checker<'a> {
         self.node(call.span, Expr::Call(spec.function, args), ty, shape)
     }
 
+    /// Whether the constant text of a `time(...)` is one; says so if not. Other texts are read when
+    /// their record is.
+    fn good_time(&mut self, call: &ast::Call, args: &[Typed]) -> bool {
+        let [arg] = args else { return true };
+        let Some(Value::String(text)) = arg.value() else { return true };
+        let Err(expected) = time::parse(text) else { return true };
+        let span = call.args.first().map_or(call.span, |arg| arg.value.span);
+        let text: String = text.chars().take(40).collect();
+        let message = format!("expected {expected}, found `{text}`");
+        self.report(Diagnostic::error(codes::BAD_TIME, span, message).help(
+            "a time is a date alone or with a time of day, which is UTC unless an offset such as \
+             `+01:00` stands behind it",
+        ));
+        false
+    }
+
     fn result_type(
         &mut self,
         call: &ast::Call,
@@ -249,6 +269,7 @@ impl<'a> Checker<'a> {
             Yield::Texts => Type::List(Box::new(Type::String)),
             Yield::Tokens => Type::Tokens,
             Yield::Float => Type::Float,
+            Yield::Time => Type::Time,
             Yield::Common if matches!(spec.function, Function::Slice) => first.clone(),
             Yield::Common => {
                 let mut common = first.clone();

@@ -1,6 +1,6 @@
 //! Operators: what each takes, what comes out, and what was probably meant otherwise.
 
-use super::fit::{convert, fits, required, unify};
+use super::fit::{convert, fits, required, unify, written_time};
 use super::typed::Typed;
 use super::{Checker, Scope};
 use crate::ast::{self, ExprKind};
@@ -146,6 +146,12 @@ impl Checker<'_> {
                     crate::suggest::list(item.variants.iter().map(String::as_str))
                 ))
             }
+            (Type::Time, Type::String, _) => {
+                return self.text_for_time(sign, (left, a), (right, b), right, span);
+            }
+            (Type::String, Type::Time, _) => {
+                return self.text_for_time(sign, (left, a), (right, b), left, span);
+            }
             (Type::Optional(_), _, _) => {
                 Some(format!("the left side may be null: write `({left_text} ?? ...)`"))
             }
@@ -169,6 +175,29 @@ impl Checker<'_> {
                 .also(left.span, format!("this is {}", a.ty))
                 .also(right.span, format!("this is {}", b.ty)),
         );
+    }
+
+    /// A time beside a text that should be one.
+    fn text_for_time(
+        &mut self,
+        sign: &str,
+        (left, a): (&ast::Expr, &Typed),
+        (right, b): (&ast::Expr, &Typed),
+        text: &ast::Expr,
+        span: Span,
+    ) {
+        let written = self.input.sources.text(text.span).to_owned();
+        let (help, fix) = written_time(&text.kind, &written);
+        let message = format!("`{sign}` does not take {} and {}", a.ty, b.ty);
+        let diagnostic = Diagnostic::error(codes::OPERAND_TYPES, span, message)
+            .help(help)
+            .also(left.span, format!("this is {}", a.ty))
+            .also(right.span, format!("this is {}", b.ty));
+        self.report(if fix {
+            diagnostic.fix(text.span, format!("time({written})"))
+        } else {
+            diagnostic
+        });
     }
 }
 
