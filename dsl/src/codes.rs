@@ -165,6 +165,7 @@ pub(crate) const BAD_WINDOW: &str = "S0419";
 pub(crate) const BAD_CHANGES: &str = "S0420";
 pub(crate) const BAD_JOIN: &str = "S0421";
 pub(crate) const NO_LIST: &str = "S0422";
+pub(crate) const BAD_DEDUP: &str = "S0423";
 pub(crate) const MISSING_OPTION: &str = "S0501";
 pub(crate) const KEY_IN_PROGRAM: &str = "S0502";
 pub(crate) const UNKNOWN_PROFILE: &str = "S0503";

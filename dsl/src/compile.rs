@@ -9,6 +9,7 @@ use crate::diagnostic::Diagnostic;
 use crate::experiment::Experiment;
 use crate::load::{self, Loaded};
 use crate::plan::Plan;
+use crate::rename;
 use crate::span::{SourceMap, Span};
 use crate::study;
 use crate::suggest;
@@ -93,7 +94,7 @@ pub(crate) fn loaded_program(
         overrides: &overrides,
         env: request.env,
         incomplete: diagnostics.iter().any(Diagnostic::is_error),
-        watched: seen.is_some(),
+        watched: seen.is_some() || diagnostics.iter().any(rename::renames),
     };
     // When the main file cannot be read at all, there is nothing to check against.
     let main_unread =
@@ -110,6 +111,9 @@ pub(crate) fn loaded_program(
         experiments = checked.experiments;
         tests = checked.tests;
         diagnostics.extend(checked.diagnostics);
+        if diagnostics.iter().any(rename::renames) {
+            rename::complete(&mut diagnostics, loaded, &sources, &checked.seen);
+        }
         if let Some(seen) = seen {
             *seen = checked.seen;
         }

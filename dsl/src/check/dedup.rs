@@ -4,7 +4,10 @@ use super::Checker;
 use super::body::{Body, Level};
 use super::relation::NUMBERS;
 use super::step::one_line;
+use super::typed::Typed;
 use crate::ast;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
 use crate::lower::{columns_read, visit_mut};
 use crate::plan::{DedupPlan, DistinctPlan, Expr, Node, RelationStep};
 
@@ -16,20 +19,13 @@ impl<'a> Checker<'a> {
     /// Right behind `from` nothing can have happened to a record: it is known while the source is read
     /// which one is the first, and the others are never worked on.
     fn dedup_of_source(&mut self, dedup: &'a ast::Dedup, level: &Level, body: &mut Body) -> bool {
-        let [Node::Source(source)] = body.nodes.as_slice() else { return false };
-        let first = body.relation.is_none() && body.feed.is_none() && level.emitted.is_none();
-        let read_once_in_order = READ_IN_ORDER.contains(&source.kind.as_str());
-        if !first || !read_once_in_order || source.distinct.is_some() {
+        if body.relation.is_some() || why_not(level, body).is_some() {
             return false;
         }
         let before = self.diagnostics.len();
-        let mut keys = Vec::new();
-        for key in &dedup.keys {
-            self.slots = 0;
-            keys.push(self.expr(key, &body.scope(), None));
-        }
-        if keys.iter().any(|key| key.is_poison() || has_prompt(&key.expr)) {
-            // Said again, or gone about in another way, over all records.
+        let Some(keys) = self.keys_of_dedup(dedup, body) else { return true };
+        if keys.iter().any(|key| has_prompt(&key.expr)) {
+            // Gone about in another way, over all records.
             self.diagnostics.truncate(before);
             return false;
         }
@@ -44,6 +40,41 @@ impl<'a> Checker<'a> {
         true
     }
 
+    /// What tells the records apart; `None` when something is wrong with it, which has been said.
+    fn keys_of_dedup(&mut self, dedup: &'a ast::Dedup, body: &Body) -> Option<Vec<Typed>> {
+        let mut keys = Vec::new();
+        let mut good = true;
+        for key in &dedup.keys {
+            self.slots = 0;
+            let typed = self.expr(key, &body.scope(), None);
+            if !typed.is_poison() && typed.value().is_some() {
+                let message = "every record has this key, so only the first of all would be kept";
+                let diagnostic = Diagnostic::error(codes::BAD_DEDUP, key.span, message);
+                self.report(diagnostic.help(match body.key {
+                    Some(at) => format!("write `dedup by .{}`", body.columns[at].name),
+                    None => "name a field, as in `dedup by .text`".to_owned(),
+                }));
+                good = false;
+            }
+            good &= !typed.is_poison();
+            keys.push(typed);
+        }
+        good.then_some(keys)
+    }
+
+    /// Why a `dedup` is over all records although it might have been done by the source.
+    pub(super) fn why_of_all(
+        &self,
+        step: &ast::Step,
+        level: &Level,
+        body: &Body,
+    ) -> Option<&'static str> {
+        matches!(step, ast::Step::Dedup(_)).then(|| {
+            let prompt = "its key is made by a prompt, which a source does not have";
+            why_not(level, body).unwrap_or(prompt)
+        })
+    }
+
     pub(super) fn dedup(&mut self, dedup: &'a ast::Dedup, level: &mut Level, body: &mut Body) {
         if !self.relates_here("dedup", dedup.span, level) {
             return;
@@ -55,21 +86,32 @@ impl<'a> Checker<'a> {
             body.begin_with_all(level);
         }
         let order = body.columns.iter().position(|column| column.name == NUMBERS[0]);
-        let mut keys = Vec::new();
-        for key in &dedup.keys {
-            self.slots = 0;
-            let typed = self.expr(key, &body.scope(), None);
-            if typed.is_poison() {
-                return;
-            }
-            keys.push(typed.expr);
-        }
+        let Some(keys) = self.keys_of_dedup(dedup, body) else { return };
+        let keys = keys.into_iter().map(|key| key.expr).collect();
         level.open = vec![super::body::Open::Flow];
         level.emitted = None;
         let text = one_line(self.input.sources.text(dedup.span));
         let line = self.line(dedup.span);
         body.relate(RelationStep::Dedup(DedupPlan { keys, order, text, line }));
     }
+}
+
+/// What keeps a `dedup` from being done while the source is read.
+fn why_not(level: &Level, body: &Body) -> Option<&'static str> {
+    let [Node::Source(source)] = body.nodes.as_slice() else {
+        return Some("here other steps stand between the two");
+    };
+    if source.distinct.is_some() {
+        return Some("this is the second `dedup`: give the first one all keys");
+    }
+    if body.feed.is_some() {
+        return Some("of a source with `changes` the last version of a record counts");
+    }
+    if level.emitted.is_some() {
+        return Some("here an `emit` stands before it");
+    }
+    let in_order = READ_IN_ORDER.contains(&source.kind.as_str());
+    (!in_order).then_some("this source is no file that is read in order")
 }
 
 /// Whether a value is made by a template, which a source does not have.

@@ -111,7 +111,11 @@ impl<'a> Checker<'a> {
             );
             return Typed::poison();
         }
-        self.unknown_call(call);
+        // An aggregate of a group that could not be read.
+        let meant = scope.poisoned.iter().any(|it| it == "*") && find_aggregate(name).is_some();
+        if !meant {
+            self.unknown_call(call);
+        }
         // Arguments may have mistakes of their own.
         for arg in &call.args {
             self.expr(&arg.value, scope, None);
@@ -149,7 +153,8 @@ impl<'a> Checker<'a> {
             matches!(decl, Decl::Fn(_) | Decl::Prompt(_)).then_some(*name)
         });
         let known = stages.chain(declared).chain(FUNCTIONS.iter().map(|spec| spec.name));
-        let help = did_you_mean(name, known)
+        let help = super::foreign::instead_of(name)
+            .or_else(|| did_you_mean(name, known))
             .unwrap_or_else(|| "`sage-flow list stages` shows what there is".to_owned());
         let message = format!("`{name}` is neither a stage nor a function");
         self.report(Diagnostic::error(codes::UNKNOWN_CALL, span, message).help(help));

@@ -24,6 +24,7 @@ mod feed;
 mod fit;
 mod flat_map;
 mod flow;
+mod foreign;
 mod function;
 mod group;
 mod join;
@@ -131,6 +132,8 @@ pub(crate) struct Checker<'a> {
     written: usize,
     /// Types by place, if they are watched.
     seen: Vec<(Span, Type)>,
+    /// Stages of the flow at hand, wherever they stand in it.
+    stages: Vec<crate::ast::Name>,
 }
 
 /// What a name or a `.field` may mean where an expression stands.
@@ -174,6 +177,11 @@ impl<'s> Scope<'s> {
             poisoned: &[],
             hidden: &[],
         }
+    }
+
+    /// Whether an expression of a step stands here.
+    fn is_step(&self) -> bool {
+        self.place == Place::Record
     }
 
     fn setting() -> Scope<'s> {
@@ -232,6 +240,7 @@ impl<'a> Checker<'a> {
             nesting: 0,
             written: 0,
             seen: Vec::new(),
+            stages: Vec::new(),
         }
     }
 

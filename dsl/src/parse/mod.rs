@@ -12,6 +12,7 @@ mod foreign;
 mod item;
 mod measure;
 mod recover;
+mod relate;
 mod test;
 
 use pest::Parser;
