@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::catalog::Catalog;
-use crate::check::{self, Inputs, Names};
+use crate::check::{self, InputFile, Inputs, Names};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::Experiment;
@@ -48,6 +48,9 @@ pub struct Compiled {
     pub experiments: Vec<Experiment>,
     /// The tests of the main file. Empty when there is an error.
     pub tests: Vec<Test>,
+    /// Data that its sources and indexes read, whether it is there or not. Empty when there is an
+    /// error.
+    pub inputs: Vec<InputFile>,
     /// Errors and warnings, by place.
     pub diagnostics: Vec<Diagnostic>,
     /// The files, for showing places.
@@ -104,12 +107,14 @@ pub(crate) fn loaded_program(
     let mut written = Vec::new();
     let mut experiments = Vec::new();
     let mut tests = Vec::new();
+    let mut inputs = Vec::new();
     if !main_unread || study_read {
         let checked = check::check(input, names, &studied);
         plans = checked.plans;
         written = checked.written;
         experiments = checked.experiments;
         tests = checked.tests;
+        inputs = checked.inputs;
         diagnostics.extend(checked.diagnostics);
         if diagnostics.iter().any(rename::renames) {
             rename::complete(&mut diagnostics, loaded, &sources, &checked.seen);
@@ -136,8 +141,9 @@ pub(crate) fn loaded_program(
         written.clear();
         experiments.clear();
         tests.clear();
+        inputs.clear();
     }
-    Compiled { plans, written, experiments, tests, diagnostics, sources }
+    Compiled { plans, written, experiments, tests, inputs, diagnostics, sources }
 }
 
 /// Sorts by place, drops what was said twice, and keeps the number readable.

@@ -47,7 +47,7 @@ pub mod types;
 pub mod units;
 
 pub use aggregates::{AGGREGATES, AggregateSpec, find_aggregate};
-pub use check::check_catalog;
+pub use check::{InputFile, check_catalog};
 pub use codes::{CODES, Code, Within, explain_code};
 pub use compile::{Compiled, Request, compile};
 pub use diagnostic::{Diagnostic, Edit, Fix, Label, Severity};

@@ -21,6 +21,7 @@ mod endpoint;
 mod experiment;
 mod expression;
 mod feed;
+mod files;
 mod fit;
 mod flat_map;
 mod flow;
@@ -72,6 +73,7 @@ use function::Body;
 pub use catalog::check_catalog;
 #[cfg(test)]
 pub(crate) use endpoint::ENDPOINT_OPTIONS;
+pub use files::InputFile;
 #[cfg(test)]
 pub(crate) use leaf::INDEX_OPTIONS;
 pub use leaf::{SINK_OPTIONS, SOURCE_OPTIONS};
@@ -197,6 +199,7 @@ pub(crate) struct Checked {
     pub(crate) written: Vec<Plan>,
     pub(crate) experiments: Vec<Experiment>,
     pub(crate) tests: Vec<Test>,
+    pub(crate) inputs: Vec<InputFile>,
     /// Types of the params by name.
     pub(crate) params: Vec<(String, Type)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -214,8 +217,9 @@ pub(crate) fn check(input: Inputs<'_>, names: Names<'_>, programs: &[Program]) -
     let own = own.map(|own| Program { params: params.clone(), plans: plans.clone(), ..own });
     let programs: Vec<&Program> = own.iter().chain(programs).collect();
     let experiments = checker.experiments(&programs);
+    let inputs = checker.input_files();
     let (diagnostics, seen) = (checker.diagnostics, checker.seen);
-    Checked { plans, written, experiments, tests, params, diagnostics, seen }
+    Checked { plans, written, experiments, tests, inputs, params, diagnostics, seen }
 }
 
 impl<'a> Checker<'a> {
@@ -261,6 +265,7 @@ impl<'a> Checker<'a> {
         self.check_sources();
         self.check_indexes();
         self.check_sinks();
+        self.check_outlets();
         let objectives = self.check_slos();
         let measures = self.check_measures();
         let flows = std::mem::take(&mut self.names.flows);
