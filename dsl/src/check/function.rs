@@ -111,11 +111,7 @@ impl<'a> Checker<'a> {
             );
             return Typed::poison();
         }
-        // An aggregate of a group that could not be read.
-        let meant = scope.poisoned.iter().any(|it| it == "*") && find_aggregate(name).is_some();
-        if !meant {
-            self.unknown_call(call);
-        }
+        self.unknown_call(call, scope);
         // Arguments may have mistakes of their own.
         for arg in &call.args {
             self.expr(&arg.value, scope, None);
@@ -123,9 +119,11 @@ impl<'a> Checker<'a> {
         Typed::poison()
     }
 
-    pub(crate) fn unknown_call(&mut self, call: &ast::Call) {
+    pub(crate) fn unknown_call(&mut self, call: &ast::Call, scope: &Scope<'_>) {
         let name = call.name.text.as_str();
-        if self.names.is_poisoned(name) || self.full() {
+        // An aggregate may be of a group that could not be read.
+        let of_group = scope.poisoned.iter().any(|it| it == "*") && find_aggregate(name).is_some();
+        if self.names.is_poisoned(name) || of_group || self.full() {
             return;
         }
         let span = call.name.span;

@@ -44,6 +44,7 @@ mod range;
 mod record;
 mod relation;
 mod repeat;
+mod room;
 mod route;
 mod schedule;
 mod search;

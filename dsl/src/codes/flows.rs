@@ -221,4 +221,15 @@ pub(super) const FLOWS: &[Code] = &[
         "from queries\ndedup by 5\nemit Answer { id: .id, text: .text } into answers",
         "from queries\ndedup by .text\nemit Answer { id: .id, text: .text } into answers",
     ),
+    page(
+        "S0424",
+        "no room for a structured answer",
+        "A prompt with a type of its own is answered in JSON, also for a single word of an enum: \
+         `{\"value\":\"simple\"}`. An answer that `max_tokens` cuts off is no JSON; it is asked for again \
+         and fails again, and is paid for each time. It is a warning, since how long a token is \
+         depends on the model.",
+        Within::Flow,
+        "from queries\nstage kind = generate(level_of(.text)) on llm { max_tokens: 4 }\nemit Answer { id: .id, text: to_string(kind) } into answers",
+        "from queries\nstage kind = generate(level_of(.text)) on llm { max_tokens: 16 }\nemit Answer { id: .id, text: to_string(kind) } into answers",
+    ),
 ];

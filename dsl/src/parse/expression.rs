@@ -56,24 +56,6 @@ impl Reader<'_> {
         }
     }
 
-    /// `condition ? yes : no`, read as what it would be here.
-    fn choice(&mut self, condition: Expr, pair: Pair<'_, Rule>, span: Span) -> Expr {
-        let mut parts = children(pair);
-        let (Some(yes), Some(no)) = (parts.next(), parts.next()) else { return condition };
-        let (yes, no) = (self.expression(yes), self.expression(no));
-        let text = |part: &Expr| self.text.get(part.span.start as usize..part.span.end as usize);
-        let written = [&condition, &yes, &no].map(|part| text(part).unwrap_or("").trim());
-        let meant = format!("if {} then {} else {}", written[0], written[1], written[2]);
-        let sign = Span { start: condition.span.end, end: yes.span.start, ..span };
-        let message = "there is no `? :`";
-        self.report(
-            Diagnostic::error(codes::FOREIGN_OPERATOR, sign, message)
-                .help(format!("write `{meant}`"))
-                .fix(span, meant),
-        );
-        Expr { kind: ExprKind::If(Box::new(condition), Box::new(yes), Box::new(no)), span }
-    }
-
     /// Operators and what is between them.
     fn operation(&mut self, parts: Vec<Pair<'_, Rule>>, span: Span) -> Expr {
         if parts.len() > 2 * MAX_OPERATORS {
@@ -164,37 +146,6 @@ impl Reader<'_> {
             _ => {}
         }
         Expr { kind: ExprKind::Binary(kind, Box::new(left), Box::new(right)), span }
-    }
-
-    /// An operator that is a word here, with one blank on each side of it, but none at the ends of
-    /// lines.
-    fn foreign_word(&mut self, at: Span, given: &str, meant: &str) {
-        let before = self.text.get(..at.start as usize).unwrap_or("");
-        let trimmed = before.trim_end_matches([' ', '\t']);
-        let (start, left) = match trimmed.chars().next_back() {
-            None | Some('\n') => (at.start, ""),
-            Some(_) => (trimmed.len() as u32, " "),
-        };
-        let end = self.blanks_behind(at.end);
-        let behind = self.text.get(end as usize..).unwrap_or("");
-        let ends = behind.is_empty() || behind.starts_with(['\n', '\r']);
-        let (end, right) = if ends { (at.end, "") } else { (end, " ") };
-        let replaced = Span { start, end, ..at };
-        self.foreign(at, given, meant, replaced, &format!("{left}{meant}{right}"));
-    }
-
-    /// Where the blanks end that begin here.
-    fn blanks_behind(&self, start: u32) -> u32 {
-        let rest = self.text.get(start as usize..).unwrap_or("");
-        start + (rest.len() - rest.trim_start_matches([' ', '\t']).len()) as u32
-    }
-
-    fn foreign(&mut self, at: Span, given: &str, meant: &str, replaced: Span, replacement: &str) {
-        self.report(
-            Diagnostic::error(codes::FOREIGN_OPERATOR, at, format!("`{given}` is not an operator"))
-                .label(format!("write `{meant}`"))
-                .fix(replaced, replacement),
-        );
     }
 
     /// An expression, or a record whose type is written as a value is.

@@ -11,6 +11,7 @@ mod flow;
 mod foreign;
 mod item;
 mod measure;
+mod operator;
 mod recover;
 mod relate;
 mod test;

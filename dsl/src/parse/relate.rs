@@ -30,12 +30,13 @@ impl Reader<'_> {
             };
             return self.relation_lacks(part(span, at, kind.len()), message, help);
         }
-        if word.1 == "left" {
+        let left = if word.1 == "left" { "left " } else { "" };
+        if !left.is_empty() {
             word = words.next();
         }
         let source = word.1;
         let (at, next) = words.next();
-        let form = |key: &str| format!("write `join {source} on .{key} == {source}.{key}`");
+        let form = |key: &str| format!("write `join {left}{source} on .{key} == {source}.{key}`");
         match next {
             _ if source.is_empty() => false,
             "using" => {

@@ -1,6 +1,6 @@
 sage 1
 enum Level { simple, hard }
-type Row { id: string @key, at: datetime, day: date?, n: int?, level: Level = "simple" }
+type Row { id: string @key, at: time, made: datetime, day: date?, n: int?, level: Level = "simple" }
 type Out { id: string, text: string, level: Level }
 source rows: Row from csv("r.csv")
 sink out: Out to csv("o.csv")

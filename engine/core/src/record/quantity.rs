@@ -37,7 +37,16 @@ pub(super) fn whole(ty: &Type, text: &str) -> Result<i64, String> {
             ranged(amount_of(DURATIONS, amount).map(|n| sign * n), what, text)
         }
         Type::Size if text.starts_with('-') => Err(negative(text)),
-        Type::Size => ranged(amount_of(SIZES, text), "a size such as `512B` or `64MiB`", text),
+        Type::Size => {
+            // `1MB` is a million bytes to some and 1MiB to others.
+            let decimal = ["kB", "KB", "MB", "GB", "TB"].iter().any(|unit| text.ends_with(unit));
+            let what = if decimal {
+                "a size in binary units such as `512KiB` or `64MiB`, not `MB`"
+            } else {
+                "a size such as `512B` or `64MiB`"
+            };
+            ranged(amount_of(SIZES, text), what, text)
+        }
         Type::Tokens => {
             let digits = text.strip_suffix("tokens").map(|digits| digits.trim().parse().ok());
             digits.flatten().ok_or_else(|| expected("a number of tokens", text))
@@ -95,6 +104,7 @@ fn amount_of(units: &[(&str, i64)], text: &str) -> Option<i128> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, behind) = rest.split_at(end);
+        let behind = behind.trim_start();
         let letters = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
         let (unit, behind) = behind.split_at(letters);
         let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
@@ -209,6 +219,8 @@ mod tests {
             (Type::Duration, "1.5s", 1_500_000_000),
             (Type::Duration, "-1h 30min", -90 * minute),
             (Type::Duration, "1h30m", 90 * minute),
+            (Type::Duration, "1 h 30 min", 90 * minute),
+            (Type::Size, "64 MiB", 64 << 20),
             (Type::Duration, "17", 17),
             (Type::Size, "64MiB", 64 << 20),
             (Type::Size, "1.5KiB", 1_536),
@@ -237,6 +249,7 @@ mod tests {
             (Type::Size, "-1MiB"),
             (Type::Size, "-1"),
             (Type::Size, "3s"),
+            (Type::Size, "1MB"),
             (Type::Duration, "3MiB"),
             (Type::Duration, "1.5"),
         ] {
