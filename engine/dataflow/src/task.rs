@@ -31,6 +31,8 @@ pub struct Task {
     pub rows: Rows,
     /// Records that are not.
     pub dead: Vec<Dead>,
+    /// The run is to stop, and it has not ended: it stays pending.
+    pub given_back: bool,
 }
 
 impl Task {
@@ -88,6 +90,8 @@ pub struct Done {
     pub service_ns: u64,
     /// Whether no record of it failed.
     pub ok: bool,
+    /// Records of it that stay pending, since the run is to stop.
+    pub given_back: u32,
 }
 
 /// A distinct row of a counting sink and how often one worker emitted it.
