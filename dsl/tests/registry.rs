@@ -92,6 +92,7 @@ fn overrides_are_checked_like_defaults() {
     assert!(plain(&set("since", "tomorrow")).contains("times are written `2026-11-28T10:00:00Z`"));
     assert!(!set("url", "http://x: 3").failed());
     assert!(plain(&set("load", "heavvy")).contains("is not of type Load"));
+    assert!(plain(&set("wait", "20sec")).contains("`sec` is not a unit; write `20s`"));
     assert!(plain(&set("wait", "20")).contains("durations have a unit"));
     assert!(plain(&set("lod", "heavy")).contains("did you mean `load`?"));
 }

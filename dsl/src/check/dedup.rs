@@ -62,19 +62,6 @@ impl<'a> Checker<'a> {
         good.then_some(keys)
     }
 
-    /// Why a `dedup` is over all records although it might have been done by the source.
-    pub(super) fn why_of_all(
-        &self,
-        step: &ast::Step,
-        level: &Level,
-        body: &Body,
-    ) -> Option<&'static str> {
-        matches!(step, ast::Step::Dedup(_)).then(|| {
-            let prompt = "its key is made by a prompt, which a source does not have";
-            why_not(level, body).unwrap_or(prompt)
-        })
-    }
-
     pub(super) fn dedup(&mut self, dedup: &'a ast::Dedup, level: &mut Level, body: &mut Body) {
         if !self.relates_here("dedup", dedup.span, level) {
             return;
@@ -94,6 +81,14 @@ impl<'a> Checker<'a> {
         let line = self.line(dedup.span);
         body.relate(RelationStep::Dedup(DedupPlan { keys, order, text, line }));
     }
+}
+
+/// Why a step is over all records although the source might have done it.
+pub(super) fn why_of_all(step: &ast::Step, level: &Level, body: &Body) -> Option<&'static str> {
+    matches!(step, ast::Step::Dedup(_)).then(|| {
+        let prompt = "its key is made by a prompt, which a source does not have";
+        why_not(level, body).unwrap_or(prompt)
+    })
 }
 
 /// What keeps a `dedup` from being done while the source is read.

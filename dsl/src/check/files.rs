@@ -88,25 +88,17 @@ impl Checker<'_> {
             let Decl::Sink(leaf) = decl else { return None };
             let text = lookup(&values(name)?.args, "path").and_then(Value::as_str)?;
             let (name, what) = (text.to_owned(), format!("sink `{name}`"));
-            let mut places = self.places_of_files(&leaf.call, self.input.catalog.sinks);
+            let mut places = places_of_files(&leaf.call, self.input.catalog.sinks);
             Some(Writer { name, what, span: places.pop()? })
         });
         let measures = self.names.measures.iter().filter_map(|(_, block)| {
-            let mut places = self.places_of_files(&block.to, self.input.catalog.sinks);
+            let mut places = places_of_files(&block.to, self.input.catalog.sinks);
             let span = places.pop()?;
             // A param may give it, too, but then it is looked at when it is used.
-            let name = self.text_at(&block.to, span)?;
+            let name = text_at(&block.to, span)?;
             Some(Writer { name, what: "a `measure` block".to_owned(), span })
         });
         sinks.chain(measures).collect()
-    }
-
-    fn text_at(&self, call: &Call, span: Span) -> Option<String> {
-        let arg = call.args.iter().find(|arg| arg.value.span == span)?;
-        match &arg.value.kind {
-            ExprKind::Literal(Value::String(text)) => Some(text.clone()),
-            _ => None,
-        }
     }
 
     /// Data that sources and indexes in use read.
@@ -130,7 +122,7 @@ impl Checker<'_> {
                 Value::List(items) => items.iter().filter_map(Value::as_str).collect(),
                 value => value.as_str().into_iter().collect::<Vec<_>>(),
             });
-            let places = self.places_of_files(&leaf.call, known);
+            let places = places_of_files(&leaf.call, known);
             files.extend(paths.zip(places).map(|(path, span)| InputFile {
                 path: path.to_owned(),
                 span,
@@ -139,26 +131,34 @@ impl Checker<'_> {
         }
         files
     }
-
-    /// Where the files stand that a call names.
-    fn places_of_files(&self, call: &Call, known: &[&'static Signature]) -> Vec<Span> {
-        let Some(signature) = known.iter().find(|it| it.name == call.name.text) else {
-            return Vec::new();
-        };
-        let Some(at) = signature.params.iter().position(|it| it.name.starts_with("path")) else {
-            return Vec::new();
-        };
-        let many = signature.params[at].kind == Kind::Paths;
-        let named = |name: &str| name == signature.params[at].name;
-        let args = call.args.iter().enumerate().filter(|(place, arg)| match &arg.name {
-            Some(name) => named(&name.text),
-            None => many || *place == at,
-        });
-        args.map(|(_, arg)| arg.value.span).collect()
-    }
 }
 
 /// `tasks.csv` as `my_tasks.csv`.
 fn other_name(name: &str) -> String {
     format!("my_{}", name.rsplit('/').next().unwrap_or(name))
+}
+
+fn text_at(call: &Call, span: Span) -> Option<String> {
+    let arg = call.args.iter().find(|arg| arg.value.span == span)?;
+    match &arg.value.kind {
+        ExprKind::Literal(Value::String(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// Where the files stand that a call names.
+fn places_of_files(call: &Call, known: &[&'static Signature]) -> Vec<Span> {
+    let Some(signature) = known.iter().find(|it| it.name == call.name.text) else {
+        return Vec::new();
+    };
+    let Some(at) = signature.params.iter().position(|it| it.name.starts_with("path")) else {
+        return Vec::new();
+    };
+    let many = signature.params[at].kind == Kind::Paths;
+    let named = |name: &str| name == signature.params[at].name;
+    let args = call.args.iter().enumerate().filter(|(place, arg)| match &arg.name {
+        Some(name) => named(&name.text),
+        None => many || *place == at,
+    });
+    args.map(|(_, arg)| arg.value.span).collect()
 }

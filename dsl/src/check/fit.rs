@@ -168,25 +168,21 @@ pub(super) fn text_for_enum(
     item: &EnumType,
 ) -> Diagnostic {
     let variants = || item.variants.iter().map(String::as_str);
-    match kind {
-        ExprKind::Literal(Value::String(word)) => {
-            let known = suggest::list(variants());
-            let diagnostic = diagnostic.help(format!("variants are bare words: {known}"));
-            match variants().find(|variant| variant.eq_ignore_ascii_case(word.trim())) {
-                Some(variant) => diagnostic.fix(span, variant),
-                None => diagnostic,
-            }
-        }
-        _ => {
-            let first = variants().next().unwrap_or("word");
-            let last = variants().last().unwrap_or(first);
-            diagnostic.help(format!(
-                "say which text is which word: `match {text} {{ \"{first}\" => {first}, _ => {last} }}`; \
-                 or declare what is read as `{}` where it comes from",
-                item.name
-            ))
-        }
+    if let ExprKind::Literal(Value::String(word)) = kind {
+        let known = suggest::list(variants());
+        let diagnostic = diagnostic.help(format!("variants are bare words: {known}"));
+        return match variants().find(|variant| variant.eq_ignore_ascii_case(word.trim())) {
+            Some(variant) => diagnostic.fix(span, variant),
+            None => diagnostic,
+        };
     }
+    let first = variants().next().unwrap_or("word");
+    let last = variants().next_back().unwrap_or(first);
+    diagnostic.help(format!(
+        "say which text is which word: `match {text} {{ \"{first}\" => {first}, _ => {last} }}`; or \
+         declare what is read as `{}` where it comes from",
+        item.name
+    ))
 }
 
 /// How a text is made a time.

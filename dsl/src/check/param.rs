@@ -193,6 +193,15 @@ impl<'a> Checker<'a> {
             Type::Time => "times are written `2026-11-28T10:00:00Z` or `2026-11-28`".to_owned(),
             other => format!("give a value of type {other}"),
         };
+        // A number with something wrong in it says more than its type.
+        let number = text.strip_prefix('-').unwrap_or(&text);
+        let help = match crate::literal::number(number) {
+            Err(error) if number.starts_with(|c: char| c.is_ascii_digit()) => {
+                let more = error.help.map(|help| format!("; {help}")).unwrap_or_default();
+                format!("{}{more}", error.message)
+            }
+            _ => help,
+        };
         self.report(
             Diagnostic::error(
                 codes::PARAM_VALUE,

@@ -51,7 +51,12 @@ pub(super) fn whole(ty: &Type, text: &str) -> Result<i64, String> {
             let digits = text.strip_suffix("tokens").map(|digits| digits.trim().parse().ok());
             digits.flatten().ok_or_else(|| expected("a number of tokens", text))
         }
-        _ => Err(expected("a whole number", text)),
+        _ => {
+            let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+            let long = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            let what = if long { "a whole number within 64 bits" } else { "a whole number" };
+            Err(expected(what, text))
+        }
     }
 }
 
@@ -255,6 +260,10 @@ mod tests {
         ] {
             let why = whole(&ty, wrong).unwrap_err();
             assert!(why.contains("expected a") && why.contains(wrong), "{why}");
+        }
+        for (text, what) in [("1.5", "a whole number,"), ("9223372036854775808", "within 64 bits")]
+        {
+            assert!(whole(&Type::Int, text).unwrap_err().contains(what), "{text}");
         }
         assert_eq!(real(&Type::Rate, "600/min"), Ok(10.0));
         assert_eq!(real(&Type::Rate, "2.5"), Ok(2.5));
