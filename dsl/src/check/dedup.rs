@@ -2,29 +2,27 @@
 
 use super::Checker;
 use super::body::{Body, Level};
+use super::early::{Early, READ_IN_ORDER};
 use super::relation::NUMBERS;
 use super::step::one_line;
 use super::typed::Typed;
 use crate::ast;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::lower::{columns_read, visit_mut};
-use crate::plan::{DedupPlan, DistinctPlan, Expr, Node, RelationStep};
-
-/// Sources that are the same each time they are read. Whoever asks over HTTP wants an answer, like the
-/// one before or not, and what came from a queue is to be acknowledged.
-const READ_IN_ORDER: [&str; 6] = ["csv", "dir", "generate", "jsonl", "parquet", "stdin"];
+use crate::lower::columns_read;
+use crate::plan::{DedupPlan, DistinctPlan, Node, RelationStep};
 
 impl<'a> Checker<'a> {
-    /// Right behind `from` nothing can have happened to a record: it is known while the source is read
-    /// which one is the first, and the others are never worked on.
+    /// Where nothing in front of it calls or waits, it is known while the source is read which record is
+    /// the first, and the others are never worked on. Says whether that is so.
     fn dedup_of_source(&mut self, dedup: &'a ast::Dedup, level: &Level, body: &mut Body) -> bool {
         if body.relation.is_some() || why_not(level, body).is_some() {
             return false;
         }
+        let early = Early::of(&body.nodes);
         let before = self.diagnostics.len();
         let Some(keys) = self.keys_of_dedup(dedup, body) else { return true };
-        if keys.iter().any(|key| has_prompt(&key.expr)) {
+        if keys.iter().any(|key| !early.knows(&key.expr)) {
             // Gone about in another way, over all records.
             self.diagnostics.truncate(before);
             return false;
@@ -35,7 +33,7 @@ impl<'a> Checker<'a> {
         let keys = keys.into_iter().map(|key| key.expr).collect();
         let text = one_line(self.input.sources.text(dedup.span));
         if let Some(Node::Source(source)) = body.nodes.first_mut() {
-            source.distinct = Some(DistinctPlan { keys, text });
+            source.distinct = Some(DistinctPlan { before: early.steps, keys, text });
         }
         true
     }
@@ -93,8 +91,8 @@ pub(super) fn why_of_all(step: &ast::Step, level: &Level, body: &Body) -> Option
 
 /// What keeps a `dedup` from being done while the source is read.
 fn why_not(level: &Level, body: &Body) -> Option<&'static str> {
-    let [Node::Source(source)] = body.nodes.as_slice() else {
-        return Some("here other steps stand between the two");
+    let Some(Node::Source(source)) = body.nodes.first() else {
+        return Some("here there is no source");
     };
     if source.distinct.is_some() {
         return Some("this is the second `dedup`: give the first one all keys");
@@ -105,13 +103,9 @@ fn why_not(level: &Level, body: &Body) -> Option<&'static str> {
     if level.emitted.is_some() {
         return Some("here an `emit` stands before it");
     }
-    let in_order = READ_IN_ORDER.contains(&source.kind.as_str());
-    (!in_order).then_some("this source is no file that is read in order")
-}
-
-/// Whether a value is made by a template, which a source does not have.
-fn has_prompt(expr: &Expr) -> bool {
-    let mut found = false;
-    visit_mut(&mut expr.clone(), &mut |expr| found |= matches!(expr, Expr::Template(..)));
-    found
+    if !READ_IN_ORDER.contains(&source.kind.as_str()) {
+        return Some("this source is no file that is read in order");
+    }
+    let early = Early::of(&body.nodes);
+    (!early.whole).then_some("here a step before it calls or waits: move the `dedup` up")
 }

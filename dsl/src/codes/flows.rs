@@ -156,7 +156,8 @@ pub(super) const FLOWS: &[Code] = &[
         "Behind a group there is a row for each key, and no record that a call could be made for. \
          What may follow are `where`, stages with a plain expression, further groups and `emit`; \
          `.name` is a key or an aggregate. The same holds for `join`, `flat_map` and `dedup`, but for a \
-         `dedup` right behind `from`, which is done while the source is read.",
+         `dedup` with nothing in front of it that calls or waits, which is done while the source is \
+         read.",
         Within::Flow,
         "from queries\ngroup { n: count() }\nstage said = generate(\"how many?\") on llm\nemit Count { n: .n } into counts",
         "from queries\nstage said = generate(.text) on llm\ngroup { n: sum(said.tokens) }\nemit Count { n: .n } into counts",
@@ -176,7 +177,9 @@ pub(super) const FLOWS: &[Code] = &[
         "window does not fit",
         "A group by windows says how long they are and by which time. The time is a `time`, a \
          `duration`, or an int of milliseconds, and it comes from the record: windows go by the data \
-         and not by the clock of the run.",
+         and not by the clock of the run. With `lateness: 5min` records that lie further behind the \
+         newest one before them are left out; that is decided while the source is read, so the time is a \
+         field or a plain expression over fields, and the source is no topic and has no `changes`.",
         Within::Flow,
         "from queries\ngroup window tumbling(1min) { n: count() }\nemit Count { n: .n } into counts",
         "from queries\ngroup window tumbling(1min, by: .at) { n: count() }\nemit Count { n: .n } into counts",

@@ -53,3 +53,11 @@ flow behind_join {
   stage pause = sleep(1ms)
   emit Answer { id: .id, text: .text } into answers
 }
+
+flow behind_call {
+  from queries
+  stage first = generate(.text) on llm
+  dedup by .id
+  stage answer = generate(first.text) on llm
+  emit Answer { id: .id, text: answer.text } into answers
+}
