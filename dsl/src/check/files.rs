@@ -7,7 +7,7 @@
 use super::Checker;
 use super::names::Decl;
 use crate::ast::{Call, ExprKind};
-use crate::catalog::{Kind, Signature};
+use crate::catalog::{Kind, Param, Signature};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::plan::lookup;
@@ -88,11 +88,11 @@ impl Checker<'_> {
             let Decl::Sink(leaf) = decl else { return None };
             let text = lookup(&values(name)?.args, "path").and_then(Value::as_str)?;
             let (name, what) = (text.to_owned(), format!("sink `{name}`"));
-            let mut places = places_of_files(&leaf.call, self.input.catalog.sinks);
+            let mut places = places_of_files(&leaf.call, self.input.catalog.sinks, true);
             Some(Writer { name, what, span: places.pop()? })
         });
         let measures = self.names.measures.iter().filter_map(|(_, block)| {
-            let mut places = places_of_files(&block.to, self.input.catalog.sinks);
+            let mut places = places_of_files(&block.to, self.input.catalog.sinks, true);
             let span = places.pop()?;
             // A param may give it, too, but then it is looked at when it is used.
             let name = text_at(&block.to, span)?;
@@ -122,7 +122,7 @@ impl Checker<'_> {
                 Value::List(items) => items.iter().filter_map(Value::as_str).collect(),
                 value => value.as_str().into_iter().collect::<Vec<_>>(),
             });
-            let places = places_of_files(&leaf.call, known);
+            let places = places_of_files(&leaf.call, known, false);
             files.extend(paths.zip(places).map(|(path, span)| InputFile {
                 path: path.to_owned(),
                 span,
@@ -147,11 +147,11 @@ fn text_at(call: &Call, span: Span) -> Option<String> {
 }
 
 /// Where the files stand that a call names.
-fn places_of_files(call: &Call, known: &[&'static Signature]) -> Vec<Span> {
+fn places_of_files(call: &Call, known: &[&'static Signature], results: bool) -> Vec<Span> {
     let Some(signature) = known.iter().find(|it| it.name == call.name.text) else {
         return Vec::new();
     };
-    let Some(at) = signature.params.iter().position(|it| it.name.starts_with("path")) else {
+    let Some(at) = signature.params.iter().position(|it| names_file(it, results)) else {
         return Vec::new();
     };
     let many = signature.params[at].kind == Kind::Paths;
@@ -161,4 +161,10 @@ fn places_of_files(call: &Call, known: &[&'static Signature]) -> Vec<Span> {
         None => many || *place == at,
     });
     args.map(|(_, arg)| arg.value.span).collect()
+}
+
+/// Whether a parameter is the name of a file. Those of data are paths, those of results plain text;
+/// a service has a `path`, too, which is neither.
+fn names_file(param: &Param, results: bool) -> bool {
+    param.name.starts_with("path") && (results || matches!(param.kind, Kind::Path | Kind::Paths))
 }
