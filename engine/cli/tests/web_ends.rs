@@ -169,6 +169,7 @@ fn what_a_server_does_wrong_is_told_and_a_run_goes_on_when_it_is_mended() {
         "1us",
     );
     let first = first.file("p.sage", text).args(&command);
+    tries.store(0, Ordering::SeqCst);
     first.go().exits(2).says("HTTP 503: later");
     let before = stub.came().len();
     tries.store(usize::MAX / 2, Ordering::SeqCst);
@@ -183,7 +184,7 @@ fn whoever_is_killed_every_record_is_there_once_as_it_was_seen_first() {
     let stub = Stub::start(|came, before| page(came, before, false));
     let text = reading(
         &format!("\"http://{}/list?page=0\", rows: \"data.items\", next: \"next\"", stub.address),
-        "40ms",
+        "150ms",
     );
     let command = format!("run p.sage --out out --workers 2 --allow-http {}", stub.address);
     let sage = Sage::new().file("p.sage", text).args(&command);
@@ -191,13 +192,14 @@ fn whoever_is_killed_every_record_is_there_once_as_it_was_seen_first() {
         let tasks = std::fs::read_to_string(sage.folder.path().join("out/tasks.csv"));
         tasks.unwrap_or_default().lines().count()
     };
-    let child = sage.start();
+    let mut child = sage.start();
     for (index, rows) in [(0, 20), (1, 45)] {
         wait_until(|| done_tasks() >= rows);
         send("-KILL", worker(child.id(), index));
     }
     // And then all of them.
-    wait_until(|| done_tasks() >= 70);
+    wait_until(|| done_tasks() >= 60);
+    assert!(child.try_wait().unwrap().is_none(), "it was done before");
     for pid in workers_of(child.id()).into_iter().chain([child.id()]) {
         send("-KILL", pid);
     }
@@ -220,16 +222,20 @@ source items: Item from csv("items.csv")
 sink posted: Item to http_post("URL", batch: 7, OPTIONS)
 flow f {
   from items
-  stage nap = sleep(15ms)
+  stage nap = sleep(NAP)
   emit Item { id: .id, text: .text } into posted
 }
 schedule { policy: fifo, slots: 4 }
 "#;
 
 fn posting(url: &str, options: &str) -> Sage {
+    slowly(url, options, "5ms")
+}
+
+fn slowly(url: &str, options: &str, nap: &str) -> Sage {
     let rows = (0..ROWS).map(|id| format!("{id},\"a \"\"text\"\", {id}\"\n"));
     let rows = "id,text\n".to_owned() + &rows.collect::<String>();
-    let text = POSTING.replace("URL", url).replace("OPTIONS", options);
+    let text = POSTING.replace("URL", url).replace("OPTIONS", options).replace("NAP", nap);
     Sage::new().file("p.sage", text).file("items.csv", rows).env("STUB_TOKEN", "open-sesame")
 }
 
@@ -299,7 +305,8 @@ fn rows_are_posted_in_batches_and_those_that_failed_come_again_under_the_same_ke
     let tests =
         "\ntest \"t\" {\n  given Item { id: 1, text: \"x\" }\n  expect posted[0].id == 1\n}\n";
     let came = stub.came().len();
-    let text = POSTING.replace("URL", &url).replace("OPTIONS", "timeout: 5s") + tests;
+    let text = POSTING.replace("URL", &url).replace("OPTIONS", "timeout: 5s").replace("NAP", "5ms")
+        + tests;
     Sage::new().file("p.sage", text).args("test p.sage").go().exits(0);
     assert_eq!(stub.came().len(), came);
 }
@@ -341,10 +348,10 @@ fn whoever_is_killed_all_rows_arrive_and_a_batch_that_came_twice_says_so() {
             // Some are never confirmed, and whoever waits is killed meanwhile.
             if before % 9 == 8 { "SILENT".to_owned() } else { answer(200, "") }
         });
-        let sage = posting(&format!("http://{}/", stub.address), "timeout: 1s");
+        let sage = slowly(&format!("http://{}/", stub.address), "timeout: 1s", "150ms");
         let command = format!("run p.sage --out out --workers 2 --allow-http {}", stub.address);
         let sage = sage.args(&command);
-        let child = sage.start();
+        let mut child = sage.start();
         let mut batches = 2 + draw.below(6) as usize;
         for index in [draw.below(2) as usize, draw.below(2) as usize] {
             wait_until(|| stub.came().len() >= batches);
@@ -352,6 +359,7 @@ fn whoever_is_killed_all_rows_arrive_and_a_batch_that_came_twice_says_so() {
             batches += 3 + draw.below(5) as usize;
         }
         wait_until(|| stub.came().len() >= batches);
+        assert!(child.try_wait().unwrap().is_none(), "it was done before");
         for pid in workers_of(child.id()).into_iter().chain([child.id()]) {
             send("-KILL", pid);
         }

@@ -62,8 +62,8 @@ impl Mask {
             return Cow::Borrowed(bytes);
         }
         match self.hide(&String::from_utf8_lossy(bytes)) {
-            Cow::Borrowed(text) if text.len() == bytes.len() => Cow::Borrowed(bytes),
-            text => Cow::Owned(text.into_owned().into_bytes()),
+            Cow::Borrowed(_) => Cow::Borrowed(bytes),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         }
     }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand_pcg::Pcg32;
@@ -17,7 +17,6 @@ use sage_core::retry::{Failure, RetryPolicy};
 use sage_core::secrets::Mask;
 use sage_core::web::{Asking, HttpCall, HttpMethod, Web, WebAnswer};
 use tokio::runtime::Runtime;
-use tokio::time::{Instant, sleep};
 
 use crate::allowed::{Allowed, address};
 use crate::client::{Failed, client, dressed, once};
@@ -124,7 +123,7 @@ impl Asking for Line {
             let Some(delay) = policy.next_delay(tries, failure, left, random) else {
                 return Err(named(given_up(error, tries, again, patience)));
             };
-            runtime.block_on(sleep(Duration::from_nanos(delay)));
+            std::thread::sleep(Duration::from_nanos(delay));
         }
     }
 }

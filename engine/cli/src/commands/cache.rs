@@ -67,8 +67,8 @@ pub(crate) fn cache(arguments: &CacheArguments) -> anyhow::Result<Exit> {
     })?;
     let survey = match journal::survey(&folder) {
         Ok(survey) => survey,
-        // Before the first answer was kept there is no folder, and nothing is wrong with that.
-        Err(JournalError::NotAJournal { .. }) if usual && !folder.exists() => {
+        // Before the first answer was kept there is no journal, and nothing is wrong with that.
+        Err(JournalError::NotAJournal { .. }) if usual && has_no_answers(&folder) => {
             if let Verb::Info { json: true } = arguments.verb {
                 let mut none = json!({"path": folder, "entries": 0, "bytes": 0, "models": []});
                 none["indexes"] = indexes_object();
@@ -122,6 +122,13 @@ pub(crate) fn cache(arguments: &CacheArguments) -> anyhow::Result<Exit> {
         indexes(&arguments.verb)?;
     }
     Ok(Exit::Complete)
+}
+
+/// Whether a folder is not there, or holds nothing but vectors.
+fn has_no_answers(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let vectors = kept_vectors::folder();
+    entries.map(|entry| entry.path()).all(|path| vectors.as_ref() == Some(&path))
 }
 
 /// Say what indexes and vectors are kept, or remove them.
