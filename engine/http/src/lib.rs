@@ -9,6 +9,9 @@ mod allowed;
 mod calls;
 mod client;
 mod direct;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod service;
 
 pub use allowed::{Allowed, address};

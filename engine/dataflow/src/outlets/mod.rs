@@ -4,6 +4,7 @@
 mod contributions;
 mod counts;
 mod letter;
+mod noted;
 
 use std::path::Path;
 
@@ -86,7 +87,7 @@ impl Outlets {
         outside: &Outside,
     ) -> Result<Self, DataflowError> {
         begin(out)?;
-        let Writer { generation, peer, peers } = writer;
+        let Writer { generation, peer, .. } = writer;
         let part =
             |name: &str, content| Part::create(out, part_name(name, generation, peer), content);
         let relation = plan.relation();
@@ -113,7 +114,7 @@ impl Outlets {
                     (Some(part(&name, Content::Totals)?), None)
                 }
                 Target::Counted(name) => {
-                    let counts = Counts::create(out, number, generation, peer, peers, earlier)?;
+                    let counts = Counts::create(out, number, writer, earlier)?;
                     (Some(part(&name, Content::Totals)?), Some(counts))
                 }
                 Target::Published(name) => {
