@@ -111,8 +111,8 @@ impl Report<'_> {
         for (i, sink) in self.plan().sinks.iter().enumerate() {
             if let Some((name, joined)) = join_sink(self.out, sink, &commit, finished)? {
                 files.push((self.out.join(name).display().to_string(), joined.rows));
-            } else if let Some((topic, rows)) = published(sink, &commit) {
-                files.push((format!("topic {topic}"), rows));
+            } else if let Some((place, rows)) = published(sink, &commit) {
+                files.push((place, rows));
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
                 let printed = sink.kind == "stdout";
