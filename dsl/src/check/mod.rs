@@ -70,6 +70,8 @@ use function::Body;
 
 pub use catalog::check_catalog;
 #[cfg(test)]
+pub(crate) use declared::BUILT_IN;
+#[cfg(test)]
 pub(crate) use endpoint::ENDPOINT_OPTIONS;
 #[cfg(test)]
 pub(crate) use leaf::INDEX_OPTIONS;
