@@ -143,6 +143,11 @@ fn parameters(out: &mut String, name: &str) {
             let _ = writeln!(out, "value {name} of `{option}` of {owners}\n  {}\n", param.doc);
         }
     }
+    for aggregate in sage_dsl::AGGREGATES.iter().filter(|it| it.keys().any(|key| key == name)) {
+        let (of, signature) = (aggregate.name, aggregate.signature);
+        let _ =
+            writeln!(out, "option {name} of aggregate {of}\n  {signature}: {}\n", aggregate.doc);
+    }
     let window = manual::WINDOW.iter().filter(|(option, _)| *option == name);
     window.for_each(|(option, doc)| {
         let _ = writeln!(out, "option {option} of a window\n  {doc}\n");
