@@ -234,6 +234,11 @@ fn a_text_has_an_outline_and_folds() {
     let flow = editor.place("flow sort_tickets", 0);
     let folded = folds.as_array().unwrap().iter().find(|it| it["startLine"] == flow["line"]);
     assert_eq!(folded.unwrap()["endLine"], editor.place("emit PerKind", 0)["line"], "{folds}");
+    let found = editor.ask("workspace/symbol", json!({ "query": "sort" }));
+    let names: Vec<&str> =
+        found.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Sorted", "sorted", "sort_tickets"]);
+    assert_eq!(found[2]["location"]["range"]["start"], editor.place("sort_tickets {", 0));
     // A text that nobody opened has none.
     let other = json!({ "textDocument": { "uri": "file:///nowhere.sage" } });
     assert_eq!(editor.ask("textDocument/documentSymbol", other), Value::Null);

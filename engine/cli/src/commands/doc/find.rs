@@ -8,7 +8,7 @@ use sage_dsl::measures::{MEASURES, STATISTICS, find_measure};
 use sage_dsl::units::{DURATIONS, SIZES};
 use sage_lab::results::COLUMNS;
 
-use super::{BLOCKS, Page, kind_name, measured, pages as leaves, study};
+use super::{BLOCKS, DIMENSIONS, Page, kind_name, measured, pages as leaves, study, taken_apart};
 
 /// Words with a page of their own, by what they are.
 pub(super) const WORDS: &[(&str, &[Word])] =
@@ -33,7 +33,8 @@ pub(super) fn pages(name: &str) -> String {
     }
     for (kind, words) in WORDS {
         for word in words.iter().filter(|word| word.names.contains(&name)) {
-            let (names, form) = (word.names.join(", "), word.form.replace('\n', "\n  "));
+            let names = word.names.join(", ");
+            let form = word.form.replace('\n', "\n  ").replace("\n  \n", "\n\n");
             let _ = writeln!(out, "{kind} {names}\n  {}\n\nform\n  {form}\n", word.summary);
         }
     }
@@ -83,6 +84,10 @@ fn figures(out: &mut String, name: &str) {
             out,
             "statistic {name} of a time in `measure`\n  as in `latency.{name}`; `sage-flow doc measure` has the figures\n"
         );
+    }
+    if let Some(dimension) = DIMENSIONS.iter().find(|it| it.word() == name) {
+        let (by, shown) = (format!("by {name}"), taken_apart(*dimension));
+        let _ = writeln!(out, "{by} in `measure`\n  {shown}: `calls {by}`\n");
     }
     if manual::ENDPOINT_FIGURES.contains(&name) {
         let _ = writeln!(

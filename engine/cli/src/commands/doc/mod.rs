@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use sage_dsl::catalog::{Kind, Param, Signature};
 use sage_dsl::manual;
-use sage_dsl::measures::{MEASURES, MeasureSpec, STATISTICS};
+use sage_dsl::measures::{Dimension, MEASURES, MeasureSpec, STATISTICS};
 
 use crate::catalog::catalog;
 use crate::exit::{Exit, usage};
@@ -132,6 +132,17 @@ pub(super) fn measured(spec: &MeasureSpec) -> String {
         let _ = write!(out, "; `by {}`", words.join(", "));
     }
     out
+}
+
+/// What figures may be taken apart by.
+pub(super) const DIMENSIONS: [Dimension; 2] = [Dimension::Node, Dimension::Stage];
+
+/// What it means to take a figure apart.
+pub(super) fn taken_apart(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::Node => "a row for each worker process",
+        Dimension::Stage => "a row for each stage",
+    }
 }
 
 pub(crate) fn kind_name(kind: Kind) -> String {

@@ -1,7 +1,7 @@
 //! Hover: what a name is, its type and its page.
 
 use lsp_types::{Hover, HoverContents, MarkupContent, MarkupKind};
-use sage_dsl::measures::{Dimension, STATISTICS, find_measure};
+use sage_dsl::measures::{STATISTICS, find_measure};
 use sage_dsl::symbols::{Survey, Symbol, SymbolKind};
 use sage_dsl::types::Type;
 use sage_dsl::{Span, manual};
@@ -12,7 +12,7 @@ use super::documents::Documents;
 use super::token::{Kind, tokens};
 use super::{items, position};
 use crate::catalog::catalog;
-use crate::commands::doc::measured;
+use crate::commands::doc::{DIMENSIONS, measured, taken_apart};
 
 pub(super) fn hover(documents: &mut Documents, path: &str, at: u32) -> Option<Hover> {
     let text = documents.get(path)?.text.clone();
@@ -157,10 +157,9 @@ fn of_word(text: &str, start: usize, word: &str) -> Option<String> {
         }
         Place::Type => manual::type_of(word).map(form),
         Place::Figure(_) | Place::Dimension(_) => {
-            let dimension = [Dimension::Node, Dimension::Stage].into_iter();
-            let mut dimension = dimension.filter(|it| it.word() == word).map(items::dimension);
-            let figure = find_measure(word).map(measured);
-            figure.or_else(|| dimension.next().map(str::to_owned)).map(|it| page(word, &it))
+            let dimension = DIMENSIONS.iter().find(|it| it.word() == word);
+            let dimension = dimension.map(|it| taken_apart(*it).to_owned());
+            find_measure(word).map(measured).or(dimension).map(|it| page(word, &it))
         }
         Place::Statistic(figure) => {
             let spec = find_measure(&figure).filter(|_| STATISTICS.contains(&word))?;

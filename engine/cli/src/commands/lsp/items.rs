@@ -5,9 +5,9 @@ use lsp_types::{
 };
 use sage_dsl::catalog::{Kind, Param, Signature};
 use sage_dsl::manual;
-use sage_dsl::measures::{Dimension, MEASURES, find_measure};
+use sage_dsl::measures::{MEASURES, find_measure};
 
-use crate::commands::doc::measured;
+use crate::commands::doc::{measured, taken_apart};
 
 /// Words that begin a declaration, each with what it looks like.
 pub(super) const DECLARATIONS: &[(&str, &str)] = &[
@@ -156,15 +156,9 @@ pub(super) fn figures() -> impl Iterator<Item = CompletionItem> {
 /// What a figure may be taken apart by.
 pub(super) fn dimensions(figure: &str) -> Vec<CompletionItem> {
     let by = find_measure(figure).map_or(&[][..], |spec| spec.by);
-    by.iter().map(|it| plain(it.word(), CompletionItemKind::ENUM_MEMBER, dimension(*it))).collect()
-}
-
-/// What it means to take a figure apart.
-pub(super) fn dimension(dimension: Dimension) -> &'static str {
-    match dimension {
-        Dimension::Node => "a row for each worker process",
-        Dimension::Stage => "a row for each stage",
-    }
+    by.iter()
+        .map(|it| plain(it.word(), CompletionItemKind::ENUM_MEMBER, taken_apart(*it)))
+        .collect()
 }
 
 /// What may stand behind the name of a parameter.

@@ -3,11 +3,14 @@
 //! It is read from the words and not from the tree, so that a half-written program has an outline as
 //! well, and a place that the parser leaves out keeps its line.
 
-use lsp_types::{DocumentSymbol, FoldingRange, FoldingRangeKind, SymbolKind};
+use lsp_types::{
+    DocumentSymbol, FoldingRange, FoldingRangeKind, Location, OneOf, SymbolKind, WorkspaceSymbol,
+};
 use sage_dsl::Span;
 
-use super::position;
+use super::documents::Documents;
 use super::token::{Kind, Token, tokens};
+use super::{position, uri};
 
 /// Words that begin a declaration, each with what an editor shows it as.
 const DECLARATIONS: &[(&str, SymbolKind)] = &[
@@ -46,6 +49,29 @@ pub(super) fn outline(text: &str) -> Vec<DocumentSymbol> {
     let known: Vec<Token<'_>> = all.into_iter().filter(|it| it.kind != Kind::Comment).collect();
     let outline = Outline { text };
     outline.declarations(&known)
+}
+
+/// Declarations of all open texts whose names contain `query`, however it is capitalized.
+pub(super) fn declared(documents: &Documents, query: &str) -> Vec<WorkspaceSymbol> {
+    let query = query.to_lowercase();
+    let mut paths = documents.paths();
+    paths.sort();
+    let of_path = |path: String| -> Option<Vec<WorkspaceSymbol>> {
+        let uri = uri::of_path(&path)?;
+        let symbols = outline(&documents.get(&path)?.text).into_iter();
+        let symbols = symbols.filter(|it| it.name.to_lowercase().contains(&query));
+        let location = |range| OneOf::Left(Location { uri: uri.clone(), range });
+        let symbol = |it: DocumentSymbol| WorkspaceSymbol {
+            name: it.name,
+            kind: it.kind,
+            tags: None,
+            container_name: it.detail,
+            location: location(it.selection_range),
+            data: None,
+        };
+        Some(symbols.map(symbol).collect())
+    };
+    paths.into_iter().filter_map(of_path).flatten().collect()
 }
 
 /// What can be folded: brackets over several lines, and comments that follow each other.

@@ -177,6 +177,10 @@ impl Server {
                 let params = read::<lsp_types::DocumentSymbolParams>(params)?;
                 value(text(documents, &params.text_document).map(outline::outline))
             }
+            ask::WorkspaceSymbolRequest::METHOD => {
+                let params = read::<lsp_types::WorkspaceSymbolParams>(params)?;
+                value(outline::declared(documents, &params.query))
+            }
             ask::FoldingRangeRequest::METHOD => {
                 let params = read::<lsp_types::FoldingRangeParams>(params)?;
                 value(text(documents, &params.text_document).map(outline::folds))
@@ -254,6 +258,7 @@ fn initialized() -> InitializeResult {
             })),
             document_formatting_provider: Some(OneOf::Left(true)),
             document_symbol_provider: Some(OneOf::Left(true)),
+            workspace_symbol_provider: Some(OneOf::Left(true)),
             folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
             code_action_provider: Some(CodeActionProviderCapability::Simple(true)),
             ..ServerCapabilities::default()
