@@ -47,6 +47,7 @@ impl<'a> Checker<'a> {
         }
         let window = group.window.as_ref().and_then(|call| self.window(call, &body.scope()));
         if let (Some(window), Some(call)) = (&window, &group.window) {
+            self.lateness(window, body);
             for name in ["window_start", "window_end"] {
                 let name = ast::Name { text: name.to_owned(), span: call.name.span };
                 self.column_of_group(&name, &window.ty, &mut columns);

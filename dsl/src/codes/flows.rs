@@ -175,7 +175,9 @@ pub(super) const FLOWS: &[Code] = &[
         "window does not fit",
         "A group by windows says how long they are and by which time. The time is a `time`, a \
          `duration`, or an int of milliseconds, and it comes from the record: windows go by the data \
-         and not by the clock of the run.",
+         and not by the clock of the run. With `lateness: 5min` records that lie further behind the \
+         newest one before them are left out; that is decided while the source is read, so the time is a \
+         field or a plain expression over fields, and the source is no topic and has no `changes`.",
         Within::Flow,
         "from queries\ngroup window tumbling(1min) { n: count() }\nemit Count { n: .n } into counts",
         "from queries\ngroup window tumbling(1min, by: .at) { n: count() }\nemit Count { n: .n } into counts",

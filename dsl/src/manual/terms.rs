@@ -142,6 +142,10 @@ pub const WINDOW: &[(&str, &str)] = &[
         "by",
         "time of a record that the windows go by: of type time or duration, or an int of milliseconds",
     ),
+    (
+        "lateness",
+        "how far a record may lie behind the newest one before it in the source; one further behind is left out: `lateness: 5min`",
+    ),
 ];
 
 /// The type that every program has by this name.

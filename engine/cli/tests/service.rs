@@ -177,6 +177,31 @@ fn a_client_is_told_what_became_of_its_record() {
 }
 
 #[test]
+fn a_client_that_looks_for_its_answer_only_when_it_has_sent_all_gets_it() {
+    let service = Service::start("--workers 1");
+    let body = "x".repeat(12 << 20);
+    for (path, head, status) in [
+        ("/", "", 413),
+        ("/", "transfer-encoding: chunked\r\n", 413),
+        ("/other", "", 404),
+        ("/", "origin: http://evil\r\n", 403),
+    ] {
+        let request = match head.contains("chunked") {
+            true => {
+                let body = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+                format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n{body}")
+                    .into_bytes()
+            }
+            false => text("POST", path, head, &body),
+        };
+        let got = raw(service.address, &request).unwrap().answer().unwrap();
+        assert_eq!(got.status, status, "{path} {head}");
+    }
+    service.stop();
+    assert_eq!(service.end().0, Some(0));
+}
+
+#[test]
 fn more_requests_than_it_takes_are_told_to_come_again_and_those_inside_are_answered() {
     let service = Service::start("--workers 2 --set nap=4s");
     let at = service.address;

@@ -353,6 +353,10 @@ impl fmt::Display for ErrorClass {
 pub trait Endpoint: Send + Sync {
     /// Start `call` without blocking; `completion` is used exactly once, from any thread.
     fn submit(&self, call: Call, completion: Completion);
+
+    /// The run is to stop: calls that only wait to be tried, and may wait long, are answered at once
+    /// with [`ErrorClass::Cancelled`]; their tasks stay pending.
+    fn drain(&self) {}
 }
 
 /// The right and the duty to answer one call.

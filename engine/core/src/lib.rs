@@ -26,6 +26,7 @@ pub mod record;
 pub mod replica;
 pub mod retry;
 pub mod schedule;
+pub mod secrets;
 pub mod service;
 pub mod text;
 pub mod upstream;

@@ -20,6 +20,8 @@ pub(crate) struct Context {
     pub(crate) service: Option<std::sync::Arc<dyn sage_core::service::Service>>,
     /// Whether the records of the plan are requests that somebody answers.
     pub(crate) served: bool,
+    /// Raised when the run is to stop.
+    pub(crate) stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     /// The node (process) this worker belongs to.
     pub(crate) node: u32,
     /// Whether this is the first of all workers: source, scheduler and measurement live there.

@@ -126,6 +126,8 @@ impl Dispatcher {
     pub(crate) fn completed(&mut self, done: &Done) {
         let open = &self.context.intake.open;
         open.set(open.get().saturating_sub(1));
+        let given_back = &self.context.intake.given_back;
+        given_back.set(given_back.get() + u64::from(done.given_back));
         if !done.scheduled {
             return;
         }

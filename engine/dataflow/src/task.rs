@@ -31,6 +31,8 @@ pub struct Task {
     pub rows: Rows,
     /// Records that are not.
     pub dead: Vec<Dead>,
+    /// The run is to stop, and it has not ended: it stays pending.
+    pub given_back: bool,
 }
 
 impl Task {
@@ -54,6 +56,9 @@ impl Task {
 /// Class of a record whose time was up.
 pub(crate) const DEADLINE: &str = "deadline";
 
+/// Class of a record that came too late for its window.
+pub(crate) const LATE: &str = "late";
+
 /// Class of a record or row of which an expression cannot be computed.
 pub(crate) const EXPRESSION: &str = "expression";
 
@@ -65,7 +70,7 @@ pub struct Dead {
     /// Tries.
     pub attempts: u16,
     /// Class of the error: one of the endpoint's classes, `invalid_output` (an answer that is no
-    /// value of its type, after all repairs), `expression`, `bad_row`, `deadline`, `shed`.
+    /// value of its type, after all repairs), `expression`, `bad_row`, `deadline`, `late`, `shed`.
     pub class: String,
     /// HTTP status, if there was one.
     pub status: Option<u16>,
@@ -88,6 +93,8 @@ pub struct Done {
     pub service_ns: u64,
     /// Whether no record of it failed.
     pub ok: bool,
+    /// Records of it that stay pending, since the run is to stop.
+    pub given_back: u32,
 }
 
 /// A distinct row of a counting sink and how often one worker emitted it.

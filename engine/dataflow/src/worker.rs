@@ -29,6 +29,7 @@ use crate::error::DataflowError;
 use crate::figures::Figures;
 use crate::operators::{Measurements, Slots};
 use crate::outlets::{Outlets, Writer};
+use crate::outside::Outside;
 use crate::rehearse::{self, World};
 use crate::relation;
 use crate::render::{Parts, Position, render};
@@ -113,6 +114,8 @@ pub struct WorkerSetup {
     pub stop: Arc<AtomicBool>,
     /// Hears of progress and failures.
     pub reporter: Arc<dyn Reporter>,
+    /// What else is there.
+    pub outside: Outside,
 }
 
 /// Hears of a worker while it runs.
@@ -190,8 +193,9 @@ pub fn run(setup: WorkerSetup) -> Result<Vec<WorkerOutcome>, DataflowError> {
         WorkerConfig::default().idle_spin(Duration::ZERO),
         move |worker| {
             let clock = Clock::Host(RunClock::new(setup.settings.origin_ns));
-            one(worker, &setup, nodes, clock, None)
-                .inspect_err(|error| setup.reporter.stranded(error.to_string()))
+            one(worker, &setup, nodes, clock, None).inspect_err(|error| {
+                setup.reporter.stranded(setup.outside.mask.hide(&error.to_string()).into());
+            })
         },
     )
     .map_err(DataflowError::Start)?;
@@ -224,6 +228,7 @@ pub(crate) fn one(
         endpoint: Arc::clone(&setup.endpoint),
         service: setup.service.clone().filter(|_| peer == 0),
         served: is_served(&plan),
+        stop: Arc::clone(&setup.stop),
         node: setup.index as u32,
         first: peer == 0,
         log: RefCell::default(),
@@ -233,7 +238,13 @@ pub(crate) fn one(
         slots: Slots::new(
             (settings.slots_of(setup.index, &plan) as usize).div_ceil(settings.threads.max(1)),
         ),
-        outlets: RefCell::new(Outlets::create(&plan, &settings.out, writer, &earlier)?),
+        outlets: RefCell::new(Outlets::create(
+            &plan,
+            &settings.out,
+            writer,
+            &earlier,
+            &setup.outside,
+        )?),
         feed: plan.relation().map(|_| Rc::default()),
         plan,
     });
@@ -270,7 +281,7 @@ pub(crate) fn one(
             context.intake.rouse_source();
         }
         if let (false, Some(error)) = (told, context.failure.borrow().as_ref()) {
-            setup.reporter.failure(error.to_string());
+            setup.reporter.failure(setup.outside.mask.hide(&error.to_string()).into());
             context.intake.draining.set(true);
             context.intake.rouse();
             told = true;
@@ -322,7 +333,8 @@ pub(crate) fn one(
             timeline.finish(&settings.out, &context.plan)?;
         }
     }
-    outcome.failure = context.failure.borrow().as_ref().map(ToString::to_string);
+    let failure = context.failure.borrow().as_ref().map(ToString::to_string);
+    outcome.failure = failure.map(|failure| setup.outside.mask.hide(&failure).into());
     Ok(outcome)
 }
 

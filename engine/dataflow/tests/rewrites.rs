@@ -112,6 +112,7 @@ fn outcome(plan: Plan) -> (Vec<String>, u64) {
         begin: None,
         stop: Arc::new(AtomicBool::new(false)),
         reporter: Arc::new(Silent),
+        outside: sage_dataflow::Outside::default(),
     };
     rehearse(setup, VirtualTime::default(), &Nothing).unwrap();
     let commit = commit::read(folder.path()).unwrap();

@@ -75,6 +75,10 @@ impl Endpoint for Programs {
             drop(jobs.send(Job { command, lines, until, completion }));
         }
     }
+
+    fn drain(&self) {
+        self.others.drain();
+    }
 }
 
 impl Drop for Programs {

@@ -32,6 +32,8 @@ pub(crate) struct Request<'a> {
     pub(crate) quiet: bool,
     /// Whether its flows may run programs of this machine.
     pub(crate) allow_exec: bool,
+    /// Hosts that its flows may speak to.
+    pub(crate) allow_http: &'a [String],
 }
 
 /// What became of a part.
@@ -229,7 +231,7 @@ fn backend(request: &Request<'_>) -> anyhow::Result<Box<dyn Backend>> {
             let Overrides { cores, profile, .. } = request.overrides;
             Box::new(TwinBackend::new(*cores, profile.as_deref())?)
         }
-        place => Box::new(ProcessBackend::new(place, request.allow_exec)?),
+        place => Box::new(ProcessBackend::new(place, request.allow_exec, request.allow_http)?),
     })
 }
 

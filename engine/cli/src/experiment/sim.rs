@@ -37,6 +37,7 @@ pub(crate) struct ProcessBackend {
     interrupts: Interrupts,
     indexes: IndexCache,
     allow_exec: bool,
+    allow_http: Vec<String>,
 }
 
 /// A trial that is interrupted has no result, so there is little to wait for: what was paid for is
@@ -48,10 +49,16 @@ const KEPT: [&str; 2] = [".journal", ".content"];
 
 impl ProcessBackend {
     /// A backend for `Place::Sim` or `Place::Live`. It listens for interrupts from now on.
-    /// Flows that run programs of this machine are refused unless they are allowed to.
-    pub(crate) fn new(place: Place, allow_exec: bool) -> anyhow::Result<Self> {
+    /// Flows that run programs of this machine, or speak to other hosts, are refused unless they are
+    /// allowed to.
+    pub(crate) fn new(
+        place: Place,
+        allow_exec: bool,
+        allow_http: &[String],
+    ) -> anyhow::Result<Self> {
         let (interrupts, indexes) = (Interrupts::listen()?, IndexCache::new()?);
-        Ok(ProcessBackend { place, interrupts, indexes, allow_exec })
+        let allow_http = allow_http.to_vec();
+        Ok(ProcessBackend { place, interrupts, indexes, allow_exec, allow_http })
     }
 
     fn job(&mut self, trial: &Trial, job: &TrialJob, folder: &Path) -> Result<JobRun, TrialError> {
@@ -90,7 +97,7 @@ impl ProcessBackend {
             json: false,
             strict_slo: false,
             allow_exec: self.allow_exec,
-            allow_http: Vec::new(),
+            allow_http: self.allow_http.clone(),
             listen: None,
             links: LinkArguments::default(),
         };

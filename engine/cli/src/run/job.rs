@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use sage_core::secrets::Mask;
 use sage_dataflow::{Progress, RunSettings, WorkerOutcome};
 use sage_dsl::plan::Plan;
 use serde::{Deserialize, Serialize};
@@ -38,6 +39,14 @@ pub(crate) struct Job {
     pub(crate) shared: Option<SharedFolder>,
     /// The run's origin, for workers on other hosts.
     pub(crate) origin: Option<Origin>,
+}
+
+impl Job {
+    /// What nothing that is written shows.
+    pub(crate) fn mask(&self) -> Mask {
+        let of_service = self.served.iter().filter_map(|served| served.token.as_ref());
+        Mask::new(self.web.secrets().chain(of_service))
+    }
 }
 
 /// What the supervisor says to a worker that runs.

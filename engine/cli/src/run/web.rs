@@ -35,6 +35,11 @@ impl Web {
         Ok(Web { allowed: options.allow_http.clone(), secrets })
     }
 
+    /// Values that are not to be shown.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &String> {
+        self.secrets.values()
+    }
+
     /// `endpoint`, with the requests of the plan's stages made here, if it has any.
     pub(crate) fn around(
         &self,

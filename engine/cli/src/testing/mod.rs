@@ -22,7 +22,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
 use sage_core::vllm::{Profile, profile};
-use sage_dataflow::{Progress, Reporter, RunSettings, VirtualTime, WorkerSetup, rehearse, seeded};
+use sage_dataflow::{
+    Outside, Progress, Reporter, RunSettings, VirtualTime, WorkerSetup, rehearse, seeded,
+};
 use sage_dsl::testing::{Given, Test};
 
 use crate::twin::{Indexes, Servers};
@@ -109,6 +111,7 @@ impl Tester {
             begin: None,
             stop: Arc::new(AtomicBool::new(false)),
             reporter: Arc::new(Nobody),
+            outside: Outside::default(),
         };
         let outcome = rehearse(setup, time, world.as_ref())?;
         if let Some(failure) = outcome.failure {

@@ -162,6 +162,9 @@ pub(crate) fn complete<'s>(
 }
 
 fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, arena: &Bump) -> Done {
+    if task.given_back {
+        return given_back(task, context);
+    }
     let mut spent = last.spent(task.rows.len());
     let mut columns: Vec<Datum<'_>> = Vec::new();
     let (mut scratch, mut values) = (Vec::new(), Vec::new());
@@ -216,6 +219,22 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
         scheduled: task.scheduled,
         service_ns: now.saturating_sub(task.started_ns),
         ok: dead == 0,
+        given_back: 0,
+    }
+}
+
+/// A task that did not end leaves nothing: it is done anew when the run goes on.
+fn given_back(task: &Task, context: &Context) -> Done {
+    if task.scheduled {
+        context.slots.give_back();
+    }
+    Done {
+        id: task.id,
+        node: context.node,
+        scheduled: task.scheduled,
+        service_ns: 0,
+        ok: false,
+        given_back: task.records,
     }
 }
 

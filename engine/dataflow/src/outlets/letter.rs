@@ -1,6 +1,9 @@
 //! Dead letters: what failed for good, as lines of JSON.
+//!
+//! What others said of it may have secrets in it, which are masked; the record itself is data.
 
 use sage_core::record::{Datum, Items, write_json, write_json_object};
+use sage_core::secrets::Mask;
 use sage_dsl::types::{RecordType, Type};
 use serde::Serialize;
 
@@ -25,14 +28,15 @@ struct Letter<'a> {
 }
 
 /// The line of a failed record.
-pub(super) fn of_record(task: u64, dead: &Dead, source: &RecordType) -> Vec<u8> {
+pub(super) fn of_record(task: u64, dead: &Dead, source: &RecordType, mask: &Mask) -> Vec<u8> {
+    let message = mask.hide(&dead.message);
     let letter = Letter {
         task: Some(task),
         stage: &dead.stage,
         class: &dead.class,
         attempts: dead.attempts,
         status: dead.status,
-        message: &dead.message,
+        message: &message,
         place: None,
         row: None,
     };
@@ -50,16 +54,17 @@ pub(super) fn of_record(task: u64, dead: &Dead, source: &RecordType) -> Vec<u8> 
 }
 
 /// The line of a row that is no record.
-pub(super) fn of_row(place: &str, row: &str, why: &str) -> Vec<u8> {
+pub(super) fn of_row(place: &str, row: &str, why: &str, mask: &Mask) -> Vec<u8> {
+    let [place, row, why] = [place, row, why].map(|text| mask.hide(text));
     let letter = Letter {
         task: None,
         stage: "source",
         class: "bad_row",
         attempts: 0,
         status: None,
-        message: why,
-        place: Some(place),
-        row: Some(row),
+        message: &why,
+        place: Some(&place),
+        row: Some(&row),
     };
     let mut line = json(&letter);
     line.push(b'\n');
@@ -67,14 +72,15 @@ pub(super) fn of_row(place: &str, row: &str, why: &str) -> Vec<u8> {
 }
 
 /// The line of a row of the steps over all records, with the columns that it had there.
-pub(super) fn of_result(place: &Place, failed: &Failed) -> Vec<u8> {
+pub(super) fn of_result(place: &Place, failed: &Failed, mask: &Mask) -> Vec<u8> {
+    let message = mask.hide(&failed.message);
     let letter = Letter {
         task: None,
         stage: &place.stage,
         class: EXPRESSION,
         attempts: 1,
         status: None,
-        message: &failed.message,
+        message: &message,
         place: Some(&place.text),
         row: None,
     };

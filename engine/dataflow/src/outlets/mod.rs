@@ -4,10 +4,12 @@
 mod contributions;
 mod counts;
 mod letter;
+mod noted;
 
 use std::path::Path;
 
 use sage_core::record::{Datum, Items, pack};
+use sage_core::secrets::Mask;
 use sage_dsl::plan::Plan;
 use sage_dsl::types::RecordType;
 
@@ -18,6 +20,7 @@ use crate::commit::{
 };
 use crate::error::DataflowError;
 use crate::kafka::outbox::{self, Outbox, Sender};
+use crate::outside::Outside;
 use crate::relation::{Failed, Packed, Place};
 use crate::sinks::{Part, SinkEntry, Target, connect, entry};
 use crate::task::{Counted, Dead};
@@ -53,6 +56,8 @@ pub(crate) struct Outlets {
     /// Of the steps over all records, computed anew as their rows are.
     dead_results: Option<Part>,
     source_record: RecordType,
+    /// What no dead letter shows.
+    mask: Mask,
     committer: Option<Committer>,
     /// Tasks that ended since they were last noted for the commit.
     done: Vec<u64>,
@@ -79,9 +84,10 @@ impl Outlets {
         out: &Path,
         writer: Writer,
         earlier: &Commit,
+        outside: &Outside,
     ) -> Result<Self, DataflowError> {
         begin(out)?;
-        let Writer { generation, peer, peers } = writer;
+        let Writer { generation, peer, .. } = writer;
         let part =
             |name: &str, content| Part::create(out, part_name(name, generation, peer), content);
         let relation = plan.relation();
@@ -108,7 +114,7 @@ impl Outlets {
                     (Some(part(&name, Content::Totals)?), None)
                 }
                 Target::Counted(name) => {
-                    let counts = Counts::create(out, number, generation, peer, peers, earlier)?;
+                    let counts = Counts::create(out, number, writer, earlier)?;
                     (Some(part(&name, Content::Totals)?), Some(counts))
                 }
                 Target::Published(name) => {
@@ -143,6 +149,7 @@ impl Outlets {
                 .map(|_| Part::create(out, dead_results, Content::Totals))
                 .transpose()?,
             source_record,
+            mask: outside.mask.clone(),
             committer: None,
             done: Vec::new(),
             outcomes: Outcomes::default(),
@@ -256,19 +263,19 @@ impl Outlets {
 
     /// Write a failed record to the dead-letter file.
     pub(crate) fn bury(&mut self, task: u64, dead: &Dead) {
-        self.dead.write(&letter::of_record(task, dead, &self.source_record), 1);
+        self.dead.write(&letter::of_record(task, dead, &self.source_record, &self.mask), 1);
     }
 
     /// Write a row that is no record to the dead-letter file.
     pub(crate) fn bury_row(&mut self, place: &str, row: &str, why: &str) {
         self.outcomes.unreadable += 1;
-        self.dead.write(&letter::of_row(place, row, why), 1);
+        self.dead.write(&letter::of_row(place, row, why, &self.mask), 1);
     }
 
     /// Write a row of the steps over all records to the dead-letter file.
     pub(crate) fn bury_result(&mut self, place: &Place, failed: &Failed) {
         if let Some(part) = &mut self.dead_results {
-            part.write(&letter::of_result(place, failed), 1);
+            part.write(&letter::of_result(place, failed, &self.mask), 1);
         }
     }
 

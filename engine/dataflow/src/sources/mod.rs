@@ -5,12 +5,14 @@
 //! stops the reading.
 
 mod distinct;
+mod early;
 mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod live;
 mod opened;
 mod supply;
+mod watermark;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use crate::error::DataflowError;
 
 use distinct::Distinct;
 use opened::Opened;
+use watermark::Watermark;
 
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
 pub(crate) use live::{Needs, Place};
@@ -87,6 +90,8 @@ pub(crate) struct Batch {
     pub(crate) passed: Passed,
     /// Good rows.
     pub(crate) rows: Rows,
+    /// Good rows that came too late.
+    pub(crate) late: Rows,
     /// Rows that are no records of the declared type.
     pub(crate) bad: Vec<BadRow>,
 }
@@ -139,8 +144,12 @@ fn open_plain(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
     let entry = SOURCES.iter().find(|entry| entry.signature.name == plan.kind);
     let entry = entry.ok_or_else(|| broken(plan, format!("there is no source `{}`", plan.kind)))?;
     let source = (entry.open)(plan)?;
-    match &plan.distinct {
-        Some(distinct) => Ok(Box::new(Distinct::new(source, plan, distinct)?)),
+    let source: Box<dyn Source> = match &plan.distinct {
+        Some(distinct) => Box::new(Distinct::new(source, plan, distinct)?),
+        None => source,
+    };
+    match &plan.watermark {
+        Some(watermark) => Ok(Box::new(Watermark::new(source, watermark)?)),
         None => Ok(source),
     }
 }

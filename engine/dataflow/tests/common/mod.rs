@@ -24,7 +24,8 @@ use sage_core::metrics::Summary;
 use sage_dataflow::arrivals::Schedule;
 use sage_dataflow::sinks::{file_name, header, join_parts};
 use sage_dataflow::{
-    Begin, DEAD_LETTERS, Progress, Reporter, RunClock, RunSettings, Socket, WorkerSetup, commit,
+    Begin, DEAD_LETTERS, Outside, Progress, Reporter, RunClock, RunSettings, Socket, WorkerSetup,
+    commit,
 };
 use sage_dsl::catalog::Catalog;
 use sage_dsl::experiment::Arrivals;
@@ -156,6 +157,7 @@ impl Run {
                 begin: begin.clone(),
                 stop: Arc::clone(&stop),
                 reporter: Arc::new(Silent),
+                outside: Outside::default(),
             };
             threads.push(std::thread::spawn(move || sage_dataflow::run(setup)));
         }

@@ -13,8 +13,10 @@ use std::thread;
 use std::time::Duration;
 
 use sage_core::endpoint::{Call, Completion, Endpoint, Request};
+use sage_core::secrets::Mask;
 use sage_core::web::HttpCall;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::Instant;
 
@@ -28,6 +30,7 @@ use crate::allowed::Allowed;
 pub struct Calls {
     others: Arc<dyn Endpoint>,
     jobs: Option<UnboundedSender<Job>>,
+    draining: watch::Sender<bool>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -46,6 +49,10 @@ struct Shared {
     allowed: Allowed,
     /// Values of the environment variables that stages name.
     secrets: BTreeMap<String, String>,
+    /// Of these values.
+    mask: Mask,
+    /// Nobody is to wait any more.
+    draining: watch::Receiver<bool>,
 }
 
 impl Calls {
@@ -61,17 +68,19 @@ impl Calls {
             .map_err(HttpError::Start)?;
         let (jobs, inbox) = unbounded_channel();
         let (started, start) = mpsc::channel();
+        let (draining, drained) = watch::channel(false);
         let thread = thread::Builder::new()
             .name("http".into())
             .spawn(move || {
                 let _ = started.send(());
-                let shared = Rc::new(Shared { allowed, secrets });
+                let mask = Mask::new(secrets.values());
+                let shared = Rc::new(Shared { allowed, secrets, mask, draining: drained });
                 LocalSet::new().block_on(&runtime, serve(inbox, shared));
             })
             .map_err(HttpError::Start)?;
         let gone = |_| HttpError::Start(std::io::Error::other("it ended at once"));
         start.recv().map_err(gone)?;
-        Ok(Calls { others, jobs: Some(jobs), thread: Some(thread) })
+        Ok(Calls { others, jobs: Some(jobs), draining, thread: Some(thread) })
     }
 }
 
@@ -88,6 +97,11 @@ impl Endpoint for Calls {
             // If the thread is gone the job is dropped, and that answers the call.
             drop(jobs.send(Job { call, bodies, identity, until, completion }));
         }
+    }
+
+    fn drain(&self) {
+        self.draining.send_replace(true);
+        self.others.drain();
     }
 }
 

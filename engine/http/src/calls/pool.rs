@@ -66,6 +66,7 @@ impl Pool {
                 Ok(Ok(text)) => answers.push(Generation { text, ..Generation::default() }),
                 Ok(Err(error)) => {
                     let message = format!("{}: {}", self.call.url, error.message);
+                    let message = self.shared.mask.hide(&message).into_owned();
                     let error = CallError { message, ..error };
                     return job.completion.complete(CallOutcome::failed(error, tries));
                 }
@@ -84,8 +85,15 @@ impl Pool {
         let of_class = |class, why: &str| CallError::new(class, why);
         let (client, url) =
             self.target.as_ref().map_err(|why| of_class(ErrorClass::Rejected, why))?;
-        let place = self.free.acquire().await;
-        let _place = place.map_err(|_| of_class(ErrorClass::Cancelled, "the run is ending"))?;
+        let place = match self.free.try_acquire() {
+            Ok(place) => place,
+            // There may be waits before this one, each as long as a server asks for.
+            Err(_) => tokio::select! {
+                place = self.free.acquire() => place.map_err(|_| ending())?,
+                () = self.drained() => return Err(ending()),
+            },
+        };
+        let _place = place;
         self.budget.borrow_mut().on_call();
         let (base_ns, cap_ns) = BACKOFF;
         let policy = RetryPolicy { max: self.call.retries, base_ns, cap_ns };
@@ -98,6 +106,9 @@ impl Pool {
                 Ok(text) => return Ok(text),
                 Err(failed) => failed,
             };
+            if let Some(again) = again.filter(|again| *again > self.most_wait()) {
+                return Err(self.too_long(error, again));
+            }
             let left = job.until.saturating_duration_since(Instant::now()).as_nanos() as u64;
             let retry_after_ns = again.map(|again| again.as_nanos() as u64);
             let failure = Failure { class: error.class, retry_after_ns };
@@ -109,7 +120,33 @@ impl Pool {
                 let Some(put_off) = put_off else { return Err(error) };
                 delay = delay.max(put_off);
             }
-            sleep(Duration::from_nanos(delay)).await;
+            tokio::select! {
+                () = sleep(Duration::from_nanos(delay)) => {}
+                () = self.drained() => return Err(ending()),
+            }
+        }
+    }
+
+    /// Longest wait that a server is granted: the time that a try has, too.
+    fn most_wait(&self) -> Duration {
+        Duration::from_nanos(self.call.timeout_ns)
+    }
+
+    fn too_long(&self, error: CallError, again: Duration) -> CallError {
+        let message = format!(
+            "{}; it asks to wait {:.0} s, longer than the `timeout` of the stage",
+            error.message,
+            again.as_secs_f64().ceil()
+        );
+        CallError { message, ..error }
+    }
+
+    /// Until the run is to stop.
+    async fn drained(&self) {
+        let mut draining = self.shared.draining.clone();
+        if draining.wait_for(|draining| *draining).await.is_err() {
+            // Nobody is left who could say so.
+            std::future::pending::<()>().await;
         }
     }
 
@@ -154,6 +191,10 @@ impl Pool {
         }
         Ok(request)
     }
+}
+
+fn ending() -> CallError {
+    CallError::new(ErrorClass::Cancelled, "the run is ending")
 }
 
 /// Put the fields of a JSON object into the query of an address; `null` is left out.

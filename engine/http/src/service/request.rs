@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::{Body, Incoming};
-use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN};
+use hyper::header::{AUTHORIZATION, EXPECT, HeaderMap, ORIGIN};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode};
 use sage_core::record::{Datum, Items, RowReader};
 use sage_dsl::types::{RecordType, Type, Value};
@@ -21,22 +22,51 @@ use super::desk::{Phase, Refused};
 /// A body has this long to come, if the deadline is not shorter.
 const BODY: Duration = Duration::from_secs(30);
 
+/// Most that is read of a body that is not wanted, and how long.
+const DISCARDED: usize = 16 << 20;
+const DISCARDING: Duration = Duration::from_secs(5);
+/// Who sends nothing for so long waits for the answer.
+const PAUSE: Duration = Duration::from_millis(250);
+
 /// Numbers of records that came without a key.
 static KEYLESS: AtomicU64 = AtomicU64::new(1);
 
 /// Answer a request.
 pub(super) async fn handle(request: Request<Incoming>, door: &Arc<Door>) -> Response<Full<Bytes>> {
-    match answered(request, door).await {
+    let (head, mut body) = request.into_parts();
+    match answered(&head, &mut body, door).await {
         Ok(response) => response,
-        Err(problem) => problem.response(),
+        Err(problem) => {
+            // Who asks before it sends is answered before it does.
+            if !head.headers.contains_key(EXPECT) {
+                discard(&mut body).await;
+            }
+            problem.response()
+        }
     }
 }
 
+/// Read on in a body that nobody wants. Many clients look for an answer only when they have sent all,
+/// and a connection that is closed while they send breaks off without one.
+async fn discard(body: &mut Incoming) {
+    let all = async {
+        let mut read = 0;
+        while read < DISCARDED
+            && let Ok(Some(Ok(frame))) = timeout(PAUSE, body.frame()).await
+        {
+            read += frame.data_ref().map_or(0, Bytes::len);
+        }
+    };
+    // What is still to come then is more than is read for nothing.
+    let _ = timeout(DISCARDING, all).await;
+}
+
 async fn answered(
-    request: Request<Incoming>,
+    head: &Parts,
+    body: &mut Incoming,
     door: &Arc<Door>,
 ) -> Result<Response<Full<Bytes>>, Problem> {
-    let (path, method) = (request.uri().path(), request.method());
+    let (path, method) = (head.uri.path(), &head.method);
     if path == "/health" && matches!(*method, Method::GET | Method::HEAD) {
         return Ok(health(door));
     }
@@ -48,10 +78,10 @@ async fn answered(
         let message = "a request is a POST with a JSON object";
         return Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", message).allow("POST"));
     }
-    permitted(request.headers(), door)?;
+    permitted(&head.headers, door)?;
     door.desk.admits().map_err(refused)?;
     let arrived = Instant::now();
-    let body = body(request.into_body(), door).await?;
+    let body = whole(body, door).await?;
     let row = row(&body, &door.config.record)
         .map_err(|message| Problem::new(StatusCode::BAD_REQUEST, "bad_request", message))?;
     drop(body);
@@ -129,7 +159,7 @@ fn refused(why: Refused) -> Problem {
 }
 
 /// The whole body, within its bounds of size, memory and time.
-async fn body(body: Incoming, door: &Door) -> Result<Bytes, Problem> {
+async fn whole(body: &mut Incoming, door: &Door) -> Result<Bytes, Problem> {
     let most = door.config.max_body;
     let large = || {
         let message = format!("the body is larger than {most} bytes");

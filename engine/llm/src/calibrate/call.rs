@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use sage_core::secrets::Mask;
 use sage_core::vllm::fit::Sample;
 use serde::Deserialize;
 use serde_json::json;
@@ -134,6 +135,7 @@ impl Caller {
         if !status.is_success() {
             let said = crate::gateway::problem::message_of(&lines.rest);
             let message = said.unwrap_or_else(|| "no message".into());
+            let message = Mask::new(&self.endpoint.api_key).hide(&message).into_owned();
             return Err(CalibrateError::Status { status: status.as_u16(), message });
         }
         let usage = usage.ok_or(CalibrateError::NoUsage)?;

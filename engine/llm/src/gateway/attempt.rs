@@ -93,8 +93,24 @@ pub(super) fn class_of(parts: &Parts) -> ErrorClass {
     own.flatten().unwrap_or_else(|| problem::class_of_status(parts.status.as_u16()))
 }
 
-/// Send `order` to `replica` once.
+/// Send `order` to `replica` once. What is no answer shows none of its secrets.
 pub(super) async fn send(replica: &Replica, order: &Order) -> Tried {
+    match ask(replica, order).await {
+        Tried::Answered { parts, body, usage } if !parts.status.is_success() => {
+            let body = match replica.mask.hide_bytes(&body) {
+                Cow::Borrowed(_) => body,
+                Cow::Owned(shown) => shown.into(),
+            };
+            Tried::Answered { parts, body, usage }
+        }
+        Tried::Failed { class, message } => {
+            Tried::Failed { class, message: replica.mask.hide(&message).into_owned() }
+        }
+        tried => tried,
+    }
+}
+
+async fn ask(replica: &Replica, order: &Order) -> Tried {
     let url = replica.endpoint(order.operation).clone();
     let mut request = reqwest::Request::new(reqwest::Method::POST, url);
     *request.body_mut() = Some(order.body.clone().into());

@@ -49,7 +49,10 @@ pub async fn probe(upstream: &Upstream) -> Result<ModelList, GatewayError> {
         Ok(answer) => answer,
         Err(error) => return Err(no_answer(endpoint, url, error)),
     };
-    let said = || problem::message_of(&body).unwrap_or_else(|| "no message".into());
+    let said = || {
+        let message = problem::message_of(&body).unwrap_or_else(|| "no message".into());
+        transport::mask(upstream).hide(&message).into_owned()
+    };
     if matches!(status.as_u16(), 401 | 403) {
         let remedy = if upstream.api_key.is_some() {
             "the api key is not accepted: check the value of its environment variable"

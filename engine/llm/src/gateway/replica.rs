@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::http::HeaderMap;
 use reqwest::{Client, Url};
+use sage_core::secrets::Mask;
 use sage_core::upstream::{Health, Servers, settings};
 
 use super::GatewayError;
@@ -33,6 +34,8 @@ pub(super) struct Replica {
     embeddings: Url,
     pub(super) models: Url,
     pub(super) metrics: Url,
+    /// Its key and its password are not shown.
+    pub(super) mask: Mask,
     /// Sent with every request.
     pub(super) headers: HeaderMap,
     /// It is a gateway of ours, which owns its retries itself.
@@ -73,6 +76,7 @@ impl Replica {
             embeddings: transport::join(&base, Operation::Embeddings.path()),
             models: transport::join(&base, "models"),
             metrics: transport::metrics(&base),
+            mask: transport::mask(upstream),
             headers: transport::authorization(upstream)?,
             gateway: AtomicBool::new(false),
             kind: AtomicU8::new(UNKNOWN),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Url};
 use rustls::crypto::ring;
+use sage_core::secrets::Mask;
 use sage_core::upstream::settings;
 
 use super::GatewayError;
@@ -76,6 +77,13 @@ pub(super) fn authorization(upstream: &Upstream) -> Result<HeaderMap, GatewayErr
         headers.insert(AUTHORIZATION, value);
     }
     Ok(headers)
+}
+
+/// What is not shown of what a server says.
+pub(super) fn mask(upstream: &Upstream) -> Mask {
+    let url = Url::parse(&upstream.url).ok();
+    let password = url.as_ref().and_then(Url::password).map(str::to_owned);
+    Mask::new(upstream.api_key.iter().chain(&password))
 }
 
 /// For messages: a URL may carry a user and a password.

@@ -50,6 +50,9 @@ pub(crate) struct How {
     /// Let flows run the programs that their `exec` stages name
     #[arg(long)]
     pub(super) allow_exec: bool,
+    /// Let flows speak to this host (`http` stages, `http_get`, `http_post`); may be repeated
+    #[arg(long = "allow-http", value_name = "HOST[:PORT]")]
+    pub(super) allow_http: Vec<String>,
 }
 
 pub(super) fn run(what: &[String], how: &How) -> anyhow::Result<Exit> {
@@ -117,6 +120,7 @@ pub(super) fn run_parts(
             pictures: !how.no_pictures,
             quiet: how.quiet || how.json,
             allow_exec: how.allow_exec,
+            allow_http: &how.allow_http,
         };
         if !request.quiet {
             hints::warn(found, &request);
@@ -311,6 +315,7 @@ fn dry_run(parts: &[(&Found, Place)], how: &How, overrides: &Overrides) -> anyho
             pictures: false,
             quiet: true,
             allow_exec: how.allow_exec,
+            allow_http: &how.allow_http,
         };
         let suite = experiment::suite(found, &request)?;
         let name = PathBuf::from(&found.experiment.name);

@@ -1,8 +1,8 @@
 //! One process's part of a run: join, work, leave.
 
 use std::io::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -13,7 +13,7 @@ use sage_cluster::{
 use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass};
 use sage_core::index::Index;
 use sage_core::service::Service;
-use sage_dataflow::{Begin, DataflowError, Progress, Reporter, WorkerSetup};
+use sage_dataflow::{Begin, DataflowError, Outside, Progress, Reporter, WorkerSetup, is_served};
 use sage_exec::Programs;
 use sage_llm::client::{Client, ClientConfig, EndpointTarget};
 use sage_retrieval::{LiveIndex, MappedIndex};
@@ -124,7 +124,8 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
     let control = member.control.clone();
     let stop = Arc::new(AtomicBool::new(false));
     let begin = job.held.then(Arc::<Begin>::default);
-    listen(member.messages, Arc::clone(&stop), begin.clone(), shift_ns)?;
+    let asked: Arc<OnceLock<Arc<dyn Endpoint>>> = Arc::default();
+    listen(member.messages, Arc::clone(&stop), Arc::clone(&asked), begin.clone(), shift_ns)?;
     tell_usage(ToSupervisor(control.clone()))?;
 
     let indexes = job.indexes.iter().enumerate().map(|(at, path)| {
@@ -143,6 +144,13 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
         endpoint = Arc::new(Programs::new(endpoint, hidden)?);
     }
     endpoint = job.web.around(&job.plan, endpoint)?;
+    if !is_served(&job.plan) && asked.set(Arc::clone(&endpoint)).is_ok() {
+        // It may have been said before there was anybody to hear it.
+        if stop.load(Ordering::SeqCst) {
+            endpoint.drain();
+        }
+    }
+    let mask = job.mask();
     let service = service::start(&job, member.index, ToSupervisor(control.clone()))?;
     let setup = WorkerSetup {
         service: service.clone().map(|it| it as Arc<dyn Service>),
@@ -155,6 +163,7 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
         begin,
         stop,
         reporter: Arc::new(ToSupervisor(control.clone())),
+        outside: Outside { mask },
     };
     let done = sage_dataflow::run(setup);
     // The last answers leave before anybody says that all is done.
@@ -222,13 +231,17 @@ fn die_with_peers() {
 fn listen(
     messages: std::sync::mpsc::Receiver<ControlMessage>,
     stop: Arc<AtomicBool>,
+    asked: Arc<OnceLock<Arc<dyn Endpoint>>>,
     begin: Option<Arc<Begin>>,
     shift_ns: i64,
 ) -> anyhow::Result<()> {
     std::thread::Builder::new().name("control".into()).spawn(move || {
         for message in messages {
             match message {
-                ControlMessage::Drain => stop.store(true, Ordering::Relaxed),
+                ControlMessage::Drain => {
+                    stop.store(true, Ordering::SeqCst);
+                    asked.get().inspect(|endpoint| endpoint.drain());
+                }
                 ControlMessage::Message(bytes) => {
                     if let (Ok(Order::Begin { at_ns }), Some(begin)) =
                         (serde_json::from_slice(&bytes), &begin)

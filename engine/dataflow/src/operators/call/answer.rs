@@ -5,6 +5,8 @@
 //! mistake pointed out. Both are bounded: a batch of n is at most 2n - 1 calls, a repair has a
 //! number and the stage's time.
 
+use std::sync::atomic::Ordering;
+
 use sage_core::endpoint::{Answer, CallError, CallOutcome, ErrorClass, Generation};
 use sage_core::event::{Event, Kind};
 
@@ -41,6 +43,10 @@ impl Window {
                     self.ask_again(member, half, |text| text);
                 }
             }
+            // Nothing is wrong with it but that there is no time.
+            Err(error) if error.class == ErrorClass::Cancelled && self.stops() => {
+                asked.iter().for_each(|item| self.give_back(*item));
+            }
             Err(CallError { class, status, message }) => {
                 for item in &asked {
                     // By the time that the call had, not by the clock: the gateway answers a little
@@ -54,6 +60,19 @@ impl Window {
         }
         for item in asked {
             self.close_if_done(item.place.task);
+        }
+    }
+
+    /// Whether the run is to stop. Whoever asks a service is waiting for the answer.
+    fn stops(&self) -> bool {
+        !self.context.served && self.context.stop.load(Ordering::Relaxed)
+    }
+
+    /// The task of an item stays pending.
+    fn give_back(&mut self, asked: Asked) {
+        if let Some(open) = self.open.get_mut(&asked.place.task) {
+            open.outstanding -= 1;
+            open.task.given_back = true;
         }
     }
 

@@ -186,6 +186,11 @@ impl Open {
     /// All answers are there: append the columns, set failed records apart, note what was done.
     pub(super) fn close(mut self, stages: &[u16], context: &Context) -> Task {
         let rows = std::mem::take(&mut self.task.rows);
+        if self.task.given_back {
+            // No further stage is asked.
+            self.task.dead.clear();
+            return self.task;
+        }
         let now = context.clock.now_ns();
         let mut kept = Rows::with_capacity(rows.len(), rows.byte_len() + 256 * rows.len());
         for (i, failure) in self.failures.into_iter().enumerate() {
