@@ -333,7 +333,7 @@ fn nothing_to_test_is_said_and_is_no_success() {
         "{out}"
     );
     assert!(String::from_utf8_lossy(&mixed.stderr).contains("not tested: "));
-    let told = sage_flow(&["--format", "json"], &[wrong.clone()]);
+    let told = sage_flow(&["--format", "json"], std::slice::from_ref(&wrong));
     assert_eq!(told.status.code(), Some(1));
     let results = json(&told);
     assert_eq!(results[0]["outcome"], "not tested");

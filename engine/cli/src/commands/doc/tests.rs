@@ -16,7 +16,7 @@ fn every_name_of_the_registries_has_a_page() {
     wanted.extend(sage_dsl::manual::ENDPOINT_FIGURES);
     wanted.extend(sage_dsl::manual::ENTRIES.iter().map(|(entry, _)| *entry));
     wanted.extend(sage_dsl::manual::WINDOW.iter().map(|(option, _)| *option));
-    wanted.extend(sage_dsl::AGGREGATES.iter().flat_map(|aggregate| aggregate.keys()));
+    wanted.extend(sage_dsl::AGGREGATES.iter().flat_map(sage_dsl::AggregateSpec::keys));
     wanted.extend(DURATIONS.iter().chain(SIZES).map(|(unit, _)| *unit));
     let columns = sage_lab::results::COLUMNS.iter();
     wanted.extend(columns.flat_map(|column| column.aliases).copied());

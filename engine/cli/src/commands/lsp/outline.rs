@@ -156,21 +156,19 @@ impl<'t> Outline<'t> {
         let named = !matches!(word.text, "schedule" | "slo" | "measure");
         let name = piece.get(1).filter(|_| named).unwrap_or(word);
         let body = body(piece);
-        let entries = |kind| self.pieces(body, is_entry, |piece| self.entry(piece, kind));
+        let entries = |kind| pieces(body, is_entry, |piece| self.entry(piece, kind));
         let children = match word.text {
             "type" => entries(SymbolKind::FIELD),
-            "enum" => self.pieces(
+            "enum" => pieces(
                 body,
                 |_, it, _| it.kind == Kind::Word,
                 |piece| self.symbol(SymbolKind::ENUM_MEMBER, piece, piece.first()?, None),
             ),
             "endpoint" | "schedule" | "source" | "sink" | "index" => entries(SymbolKind::PROPERTY),
             "flow" => self.steps(body, DEEPEST),
-            "test" => {
-                self.pieces(body, is_part_of_test, |piece| self.line(piece, SymbolKind::EVENT))
-            }
+            "test" => pieces(body, is_part_of_test, |piece| self.line(piece, SymbolKind::EVENT)),
             "experiment" => {
-                self.pieces(body, is_part_of_experiment, |piece| match piece.first()?.text {
+                pieces(body, is_part_of_experiment, |piece| match piece.first()?.text {
                     "sweep" | "claim" => {
                         self.symbol(SymbolKind::EVENT, piece, piece.get(1)?, Some(piece.first()?))
                     }
@@ -187,11 +185,11 @@ impl<'t> Outline<'t> {
         if deepest == 0 {
             return Vec::new();
         }
-        self.pieces(body, is_step, |piece| {
+        pieces(body, is_step, |piece| {
             let word = piece.first()?;
             let children = match word.text {
                 "loop" => self.steps(inner(piece), deepest - 1),
-                "route" => self.pieces(inner(piece), is_arm, |arm| {
+                "route" => pieces(inner(piece), is_arm, |arm| {
                     let children = self.steps(inner(arm), deepest - 1);
                     let line = self.line(arm, SymbolKind::ENUM_MEMBER)?;
                     Some(DocumentSymbol { children: Some(children), ..line })
@@ -259,26 +257,25 @@ impl<'t> Outline<'t> {
             children: None,
         })
     }
+}
 
-    /// The pieces of a body, each from a token that begins one to the next.
-    fn pieces(
-        &self,
-        body: &[Token<'t>],
-        begins: impl Fn(Option<&Token<'t>>, &Token<'t>, Option<&Token<'t>>) -> bool,
-        make: impl Fn(&[Token<'t>]) -> Option<DocumentSymbol>,
-    ) -> Vec<DocumentSymbol> {
-        let mut depth = 0;
-        let mut starts = Vec::new();
-        for (at, token) in body.iter().enumerate() {
-            let before = at.checked_sub(1).map(|at| &body[at]);
-            if depth == 0 && begins(before, token, body.get(at + 1)) {
-                starts.push(at);
-            }
-            step_depth(token, &mut depth);
+/// The pieces of a body, each from a token that begins one to the next.
+fn pieces<'t>(
+    body: &[Token<'t>],
+    begins: impl Fn(Option<&Token<'t>>, &Token<'t>, Option<&Token<'t>>) -> bool,
+    make: impl Fn(&[Token<'t>]) -> Option<DocumentSymbol>,
+) -> Vec<DocumentSymbol> {
+    let mut depth = 0;
+    let mut starts = Vec::new();
+    for (at, token) in body.iter().enumerate() {
+        let before = at.checked_sub(1).map(|at| &body[at]);
+        if depth == 0 && begins(before, token, body.get(at + 1)) {
+            starts.push(at);
         }
-        let ends = starts.iter().skip(1).copied().chain([body.len()]);
-        starts.iter().zip(ends).filter_map(|(start, end)| make(&body[*start..end])).collect()
+        step_depth(token, &mut depth);
     }
+    let ends = starts.iter().skip(1).copied().chain([body.len()]);
+    starts.iter().zip(ends).filter_map(|(start, end)| make(&body[*start..end])).collect()
 }
 
 fn step_depth(token: &Token<'_>, depth: &mut usize) {
