@@ -36,7 +36,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
         if arguments.fix {
             fix::fix(file, &arguments.sets)?;
         }
-        let compiled = program::compile(file, &arguments.sets)?;
+        let mut compiled = program::compile(file, &arguments.sets)?;
         let mut right = Vec::new();
         let missing = missing_inputs(&compiled);
         // What a plan lacks beside its data is looked at when that is there.
