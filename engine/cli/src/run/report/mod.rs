@@ -281,6 +281,7 @@ pub(crate) fn shown(value: &sage_dsl::types::Value) -> String {
         Constant::Int(n) => n.to_string(),
         Constant::Float(x) => x.to_string(),
         Constant::String(text) => text.clone(),
+        Constant::Time(ns) => sage_dsl::time::show(*ns),
         Constant::Duration(ns) => {
             humantime::format_duration(Duration::from_nanos(ns.unsigned_abs())).to_string()
         }
