@@ -9,8 +9,6 @@
 
 #[cfg(feature = "parquet")]
 mod column;
-#[cfg(feature = "parquet")]
-mod folder;
 #[cfg(all(any(test, feature = "fuzzing"), feature = "parquet"))]
 pub(crate) mod fuzzing;
 #[cfg(feature = "parquet")]
