@@ -57,6 +57,7 @@ pub(crate) fn parquet_file(input: &[u8]) {
             bad_rows: BadRows::DeadLetter,
             changes: None,
             distinct: None,
+            watermark: None,
             line: 4,
         };
         let read = |rows: usize, most: usize| {
