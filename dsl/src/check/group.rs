@@ -47,6 +47,7 @@ impl<'a> Checker<'a> {
         }
         let window = group.window.as_ref().and_then(|call| self.window(call, &body.scope()));
         if let (Some(window), Some(call)) = (&window, &group.window) {
+            self.lateness(window, body);
             for name in ["window_start", "window_end"] {
                 let name = ast::Name { text: name.to_owned(), span: call.name.span };
                 self.column_of_group(&name, &window.ty, &mut columns);
@@ -68,11 +69,17 @@ impl<'a> Checker<'a> {
         }
         let text = one_line(self.input.sources.text(group.span));
         let line = self.line(group.span);
-        if self.diagnostics[before..].iter().any(Diagnostic::is_error) || self.full() {
+        let unread = group.aggregates.broken;
+        if unread || self.diagnostics[before..].iter().any(Diagnostic::is_error) || self.full() {
             // What is missing is reported; uses of it are not.
             body.poisoned.push("*".to_owned());
             let names = group.aggregates.entries.iter().map(|entry| entry.key.text.clone());
             body.poisoned.extend(names);
+        }
+        if unread {
+            // Any of them may have been meant as a key.
+            let stages = body.columns[body.own..].iter().map(|column| column.name.clone());
+            body.poisoned.extend(stages);
         }
         let (keys, aggregates) = placed(keys, window, aggregates, level, body);
         body.replace(&columns, group.span, level);

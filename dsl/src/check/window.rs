@@ -1,4 +1,5 @@
-//! `window tumbling(size, by: at)` and `window sliding(size, every: step, by: at)`.
+//! `window tumbling(size, by: at)` and `window sliding(size, every: step, by: at)`, each with
+//! `lateness: bound`.
 
 use super::fit::required;
 use super::typed::Typed;
@@ -25,6 +26,8 @@ pub(super) struct Window {
     pub(super) ty: Type,
     pub(super) size: i64,
     pub(super) every: i64,
+    /// How far behind the newest a record may be, and where that is written.
+    pub(super) lateness: Option<(i64, Span)>,
 }
 
 impl Checker<'_> {
@@ -41,7 +44,7 @@ impl Checker<'_> {
                 return wrong(self, call.name.span, message, FORMS);
             }
         };
-        let (mut size, mut every, mut by) = (None, None, None);
+        let (mut size, mut every, mut by, mut lateness) = (None, None, None, None);
         for (at, arg) in call.args.iter().enumerate() {
             let name = arg.name.as_ref().map(|name| name.text.as_str());
             let place = match (name, at) {
@@ -49,6 +52,11 @@ impl Checker<'_> {
                 (Some("size"), _) => &mut size,
                 (Some("every"), _) if sliding => &mut every,
                 (Some("by"), _) => &mut by,
+                (Some("lateness"), _) => &mut lateness,
+                (None, 1 | 2) => {
+                    let message = "of a window only the length has no name".to_owned();
+                    return wrong(self, arg.value.span, message, FORMS);
+                }
                 _ => {
                     let message = format!("`{}` has no such argument", call.name.text);
                     return wrong(self, arg.value.span, message, FORMS);
@@ -76,8 +84,10 @@ impl Checker<'_> {
         let every_ns = match every {
             Some(every) => self.length(every)?,
             None if sliding => {
-                let message = "a sliding window needs `every`".to_owned();
-                return wrong(self, call.span, message, FORMS);
+                let message = "a window that slides needs `every`".to_owned();
+                let help = "write `window sliding(10min, every: 1min, by: .at)`; windows that do not \
+                            overlap are `window tumbling(10min, by: .at)`";
+                return wrong(self, call.span, message, help);
             }
             None => size_ns,
         };
@@ -87,12 +97,18 @@ impl Checker<'_> {
             );
             return wrong(self, every.unwrap_or(size).span, message, FORMS);
         }
-        if size_ns % unit != 0 || every_ns % unit != 0 {
+        let late_ns = match lateness {
+            Some(lateness) => Some((self.length(lateness)?, lateness.span)),
+            None => None,
+        };
+        let bound_ns = late_ns.map_or(0, |(ns, _)| ns);
+        if size_ns % unit != 0 || every_ns % unit != 0 || bound_ns % unit != 0 {
             let message = "the time is in milliseconds, and so are windows".to_owned();
             return wrong(self, call.span, message, "use whole milliseconds");
         }
         let ty = required(&at.ty).clone();
-        Some(Window { at, ty, size: size_ns / unit, every: every_ns / unit })
+        let lateness = late_ns.map(|(ns, span)| (ns / unit, span));
+        Some(Window { at, ty, size: size_ns / unit, every: every_ns / unit, lateness })
     }
 
     /// Nanoseconds of a constant duration.
@@ -103,7 +119,7 @@ impl Checker<'_> {
         }
         let length = typed.value().and_then(Value::as_duration_ns).filter(|ns| *ns > 0);
         if length.is_none() {
-            let message = "the length of a window is a positive duration";
+            let message = "a length of time is a positive duration here";
             let diagnostic = Diagnostic::error(codes::BAD_WINDOW, written.span, message);
             self.report(diagnostic.help("a literal such as `1min`, or a param"));
         }

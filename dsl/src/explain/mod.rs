@@ -146,8 +146,10 @@ fn source_text(source: &SourcePlan) -> String {
     args.extend(source.fields.iter().cloned());
     let distinct = source.distinct.as_ref();
     let distinct = distinct.map_or_else(String::new, |it| format!(", {} as it is read", it.text));
+    let watermark = source.watermark.as_ref();
+    let late = watermark.map_or_else(String::new, |it| format!(", late if {} behind", it.text));
     format!(
-        "source {}: {} from {}({}) (line {}){distinct}",
+        "source {}: {} from {}({}) (line {}){distinct}{late}",
         source.name,
         source.record.name,
         source.kind,

@@ -112,9 +112,9 @@ pub const WORDS: &[Word] = &[
         "group by .kind, month: slice(.day, 0, 7) {\n  n: count()\n  mean: avg(.score)\n}\nemit { kind: .kind, month: .month, n: .n, mean: .mean } into kinds",
     ),
     word(
-        &["window", "windows", "tumbling", "sliding", "every"],
-        "lets a group go by time as well: windows that follow each other, or that overlap; `.window_start` and `.window_end` are columns of the group",
-        "group by .kind window tumbling(1min, by: .at) { n: count() }\ngroup by .kind window sliding(10min, every: 1min, by: .at) { n: count() }",
+        &["window", "windows", "tumbling", "sliding", "every", "lateness"],
+        "lets a group go by time as well: windows that follow each other, or that overlap; `.window_start` and `.window_end` are columns of the group, and records further behind than `lateness` are late",
+        "group by .kind window tumbling(1min, by: .at) { n: count() }\ngroup by .kind window sliding(10min, every: 1min, by: .at, lateness: 5min) { n: count() }",
     ),
     word(
         &["dedup"],

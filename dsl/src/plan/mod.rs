@@ -9,6 +9,7 @@
 //! A record in flight is one row. Its first columns are the fields of the source's type in order;
 //! each stage appends exactly one column, in node order.
 
+mod early;
 mod expression;
 mod index;
 mod measure;
@@ -21,6 +22,7 @@ use crate::catalog::{EndpointUse, StageClass};
 use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
+pub use early::{DistinctPlan, EarlyStep, WatermarkPlan};
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
 pub use index::{IndexPlan, SearchPlan, VectorPlan};
 pub use measure::{FigurePlan, MeasurePlan};
@@ -113,17 +115,11 @@ pub struct SourcePlan {
     /// Which records of a flow are left out while the source is read: all but the first with a key.
     #[serde(default)]
     pub distinct: Option<DistinctPlan>,
+    /// Which records are too late for the windows of the flow.
+    #[serde(default)]
+    pub watermark: Option<WatermarkPlan>,
     /// 1-based line of the declaration, for messages.
     pub line: u32,
-}
-
-/// `dedup by key` right behind `from`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DistinctPlan {
-    /// What records have in common of which one is kept; over the fields of the source.
-    pub keys: Vec<Expr>,
-    /// Source text, for explain.
-    pub text: String,
 }
 
 /// What to do with a row that cannot be read.

@@ -5,6 +5,8 @@
 
 mod support;
 
+use std::collections::BTreeMap;
+
 use support::{Done, Draw, Sage, send, wait_until, worker};
 
 const TASKS: usize = 300;
@@ -70,6 +72,53 @@ fn any_number_of_processes_gives_the_same_groups_and_so_does_one_that_is_killed(
         assert_eq!(left(&done), whole, "worker {index} after {ended} tasks");
         assert_eq!(done.metrics()["tasks_in"], TASKS);
     }
+}
+
+/// What a reader has who applies a file of changes from its top: at no line is a row gone that had not
+/// come, or are there two of one kind.
+fn applied(done: &Done, name: &str) -> Vec<String> {
+    let mut state: BTreeMap<String, String> = BTreeMap::new();
+    for line in done.read(name).lines().skip(1) {
+        let (row, change) = line.rsplit_once(',').unwrap();
+        let kind = row.split(',').next().unwrap().to_owned();
+        match change {
+            "1" => assert_eq!(state.insert(kind, row.to_owned()), None, "{line}"),
+            "-1" => assert_eq!(state.remove(&kind).as_deref(), Some(row), "{line}"),
+            other => panic!("{other}"),
+        }
+    }
+    let mut rows: Vec<String> = state.into_values().collect();
+    rows.sort();
+    rows
+}
+
+#[test]
+fn changes_can_be_applied_from_the_top_by_any_number_of_processes_and_after_a_loss() {
+    let program = PROGRAM
+        .replace("sleep(25ms)", "sleep(100ms)")
+        .replace("sink whole", "sink told to csv(\"told.csv\") { mode: changes }\nsink whole")
+        .replace("emit into kinds", "emit into kinds\n  emit into told");
+    let sage = |workers: usize| {
+        // About three rounds.
+        let slots = 12 / workers;
+        let arguments = format!("run f.sage --workers {workers} --out out --slots {slots}");
+        Sage::new().file("f.sage", &program).file("rows.csv", rows()).args(&arguments)
+    };
+    let check = |done: &Done| {
+        let mut kinds = done.lines("kinds.csv");
+        kinds.retain(|line| !line.starts_with("kind,"));
+        assert_eq!(applied(done, "told.csv"), kinds);
+    };
+    for workers in [1, 2, 4] {
+        check(&sage(workers).go().exits(3));
+    }
+    let sage = sage(3);
+    let child = sage.start();
+    let table = sage.folder.path().join("out/tasks.csv");
+    wait_until(|| std::fs::read_to_string(&table).map_or(0, |text| text.lines().count()) > 150);
+    let lost = worker(child.id(), 1);
+    send("-KILL", lost);
+    check(&sage.done(child.wait_with_output().unwrap()).exits(3).says("was lost"));
 }
 
 #[test]

@@ -56,6 +56,9 @@ impl Task {
 /// Class of a record whose time was up.
 pub(crate) const DEADLINE: &str = "deadline";
 
+/// Class of a record that came too late for its window.
+pub(crate) const LATE: &str = "late";
+
 /// Class of a record or row of which an expression cannot be computed.
 pub(crate) const EXPRESSION: &str = "expression";
 
@@ -67,7 +70,7 @@ pub struct Dead {
     /// Tries.
     pub attempts: u16,
     /// Class of the error: one of the endpoint's classes, `invalid_output` (an answer that is no
-    /// value of its type, after all repairs), `expression`, `bad_row`, `deadline`, `shed`.
+    /// value of its type, after all repairs), `expression`, `bad_row`, `deadline`, `late`, `shed`.
     pub class: String,
     /// HTTP status, if there was one.
     pub status: Option<u16>,

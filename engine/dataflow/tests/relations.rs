@@ -239,16 +239,22 @@ schedule {{ policy: random, slots: 4 }}"#
     )
 }
 
-/// Net of the rows of a file of changes, which must never be less than nothing.
-fn net(left: &Left, name: &str) -> Vec<String> {
+/// What a reader has who applies a file of changes from its top; the first column is a key of the rows.
+/// At no line is a row gone that had not come, or is there more than one row of a key.
+fn applied(left: &Left, name: &str) -> Vec<String> {
     let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+    let mut keys: BTreeMap<String, i64> = BTreeMap::new();
     let mut lines = left.read(name).lines().map(str::to_owned).collect::<Vec<_>>();
     let header = lines.remove(0);
-    for line in lines {
+    for (at, line) in lines.iter().enumerate() {
         let (row, change) = line.rsplit_once(',').unwrap();
-        *counts.entry(row.to_owned()).or_default() += change.parse::<i64>().unwrap();
+        let change: i64 = change.parse().unwrap();
+        let key = row.split(',').next().unwrap().to_owned();
+        for count in [counts.entry(row.to_owned()).or_default(), keys.entry(key).or_default()] {
+            *count += change;
+            assert!((0..=1).contains(count), "line {}: {line}", at + 2);
+        }
     }
-    assert!(counts.values().all(|count| (0..=1).contains(count)), "{counts:?}");
     let rows = counts.into_iter().filter(|(_, count)| *count == 1).map(|(row, _)| row);
     let mut rows: Vec<String> =
         rows.chain([header.strip_suffix(",change").unwrap().to_owned()]).collect();
@@ -277,7 +283,7 @@ flow f {
         let left = Run::new(&program).workers(workers).endpoint(endpoint).go();
         assert_eq!(left.failure, None);
         assert_eq!(left.lines("rows.csv"), rows, "{workers} workers");
-        assert_eq!(net(&left, "changes.csv"), rows, "{workers} workers");
+        assert_eq!(applied(&left, "changes.csv"), rows, "{workers} workers");
         let paid = lines.lines().filter(|line| !line.contains("delete")).count();
         let dropped =
             (0..VERSIONS).filter(|n| draw(n + 1_000, 4) != 0 && draw(n + 2_000, 100) < 10).count();
@@ -300,20 +306,28 @@ flow f {
 fn changes_come_in_rounds_and_add_up_to_what_is_left() {
     let (lines, _, groups) = versions();
     let (_kept, path) = with_file("orders.jsonl", &lines);
-    let rest = r#"
-sink groups to csv("groups.csv") { mode: changes }
-flow f {
+    let program = |nap: usize| {
+        let rest = format!(
+            r#"
+sink groups to csv("groups.csv") {{ mode: changes }}
+flow f {{
   from orders
-  stage nap = sleep(55ms)
+  stage nap = sleep({nap}ms)
   where .amount >= 10
-  group by group: .id % 5 { n: count(), sum: sum(.amount) }
-  emit into groups
-}"#;
-    let program = program_of_versions(&quoted(&path), rest);
-    let left = Run::new(&program).workers(2).go();
-    assert_eq!(net(&left, "groups.csv"), groups);
-    let changes = left.read("groups.csv").lines().count();
-    assert!(changes > groups.len(), "there was more than one round: {changes} lines");
+  group by group: .id % 5 {{ n: count(), sum: sum(.amount) }}
+  emit into groups if .n > 3
+  emit into groups if .n <= 3
+}}"#
+        );
+        program_of_versions(&quoted(&path), &rest)
+    };
+    for workers in [1, 2, 4] {
+        let left = Run::new(&program(16 * workers)).workers(workers).go();
+        assert_eq!(applied(&left, "groups.csv"), groups, "{workers} workers");
+        let changes = left.read("groups.csv").lines().count();
+        assert!(changes > groups.len(), "there was more than one round: {changes} lines");
+    }
+    let program = program(55);
     // The next generation tells of everything again, and it adds up to the same.
     let mut folder = None;
     for stop in [Some(Duration::from_millis(1_200)), None] {
@@ -322,7 +336,7 @@ flow f {
         run.stop_after = stop;
         let left = run.go();
         if stop.is_none() {
-            assert_eq!(net(&left, "groups.csv"), groups);
+            assert_eq!(applied(&left, "groups.csv"), groups);
         }
         folder = Some(left.folder);
     }

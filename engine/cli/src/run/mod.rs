@@ -10,6 +10,7 @@
 pub(crate) mod arrivals;
 pub(crate) mod changes;
 pub(crate) mod clocks;
+mod differences;
 pub(crate) mod embedding;
 mod execute;
 pub(crate) mod facts;
@@ -22,6 +23,7 @@ pub(crate) mod indexes;
 mod interrupt;
 pub(crate) mod job;
 pub(crate) mod kept_indexes;
+pub(crate) mod kept_vectors;
 pub(crate) mod launch;
 pub(crate) mod links;
 mod live;
@@ -35,6 +37,7 @@ pub(crate) mod services;
 pub(crate) mod serving;
 pub(crate) mod shared_folder;
 mod together;
+mod vanished;
 pub(crate) mod web;
 mod work;
 

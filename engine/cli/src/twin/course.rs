@@ -75,7 +75,7 @@ impl Table {
 }
 
 impl Listener {
-    fn of(job: &TwinJob, unreadable: u64, folder: Option<&Path>) -> anyhow::Result<Listener> {
+    fn of(job: &TwinJob, worked: &WorkedJob, folder: Option<&Path>) -> anyhow::Result<Listener> {
         let plan = &job.plan;
         let stages: Vec<String> = plan.stages().map(|stage| stage.name.clone()).collect();
         let table = folder.map(|folder| Table::create(folder, &stages)).transpose()?;
@@ -84,8 +84,13 @@ impl Listener {
         config.prices = prices(plan);
         config.deadline_ns = plan.schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
         let mut recorder = Recorder::new(config);
-        for _ in 0..unreadable {
+        for _ in 0..worked.unreadable {
             recorder.observe(&Event::new(Kind::Unreadable, u64::MAX, 0));
+        }
+        // Numbers that no task has: these end where they would enter.
+        for late in 1..=worked.late {
+            recorder.observe(&Event::new(Kind::Arrived, u64::MAX - late, 0));
+            recorder.observe(&Event::new(Kind::Shed, u64::MAX - late, 0));
         }
         // Without a folder there is no place for them.
         let figures = folder
@@ -144,7 +149,7 @@ fn prices(plan: &Plan) -> Vec<Option<Price>> {
 /// Simulate `run`; the tables of tasks go into `folders`, one for each job, if there are any.
 pub(crate) fn run(run: &TwinRun, worked: &Worked, folders: &[PathBuf]) -> anyhow::Result<Course> {
     let listener = |(at, (job, worked)): (usize, (&TwinJob, &WorkedJob))| {
-        Listener::of(job, worked.unreadable, folders.get(at).map(PathBuf::as_path))
+        Listener::of(job, worked, folders.get(at).map(PathBuf::as_path))
     };
     let jobs = run.jobs.iter().zip(&worked.jobs).enumerate();
     let mut listeners = jobs.map(listener).collect::<anyhow::Result<Vec<_>>>()?;

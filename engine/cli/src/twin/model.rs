@@ -40,6 +40,8 @@ pub(crate) struct WorkedJob {
     pub(crate) endpoints: Vec<usize>,
     /// Rows that cannot be read.
     pub(crate) unreadable: u64,
+    /// Records that come too late for their window.
+    pub(crate) late: u64,
     /// For people: records that fail, and why.
     pub(crate) notes: Vec<String>,
 }
@@ -129,8 +131,9 @@ impl Workshop {
             demands: flow.demands,
             share: job.share,
         };
-        let (unreadable, notes) = (looked.demands.unreadable, notes(plan, &looked));
-        Ok((model, WorkedJob { servers, endpoints, unreadable, notes }))
+        let notes = notes(plan, &looked);
+        let (unreadable, late) = (looked.demands.unreadable, looked.demands.late);
+        Ok((model, WorkedJob { servers, endpoints, unreadable, late, notes }))
     }
 }
 

@@ -100,8 +100,8 @@ impl Interpreter {
             demands.push(self.record(&row, task, answer, &arena));
             arena.reset();
         }
-        let (records, unreadable) = (reading.records, reading.unreadable);
-        Ok(Demands { records, unreadable, demands })
+        let Reading { records, unreadable, late, .. } = reading;
+        Ok(Demands { records, unreadable, late, demands })
     }
 
     fn record<C>(

@@ -109,6 +109,8 @@ pub struct Demands<C> {
     pub records: u64,
     /// Rows that cannot be read.
     pub unreadable: u64,
+    /// Records that come too late for their window.
+    pub late: u64,
     /// Record `n` is like `demands[n % demands.len()]`.
     pub demands: Vec<Demand<C>>,
 }

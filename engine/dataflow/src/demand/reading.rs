@@ -22,6 +22,8 @@ pub(super) struct Reading {
     pub(super) records: u64,
     /// Rows that are no records.
     pub(super) unreadable: u64,
+    /// Records that come too late for their window.
+    pub(super) late: u64,
 }
 
 impl Reading {
@@ -36,6 +38,7 @@ impl Reading {
             round_tasks: 0,
             records: 0,
             unreadable: 0,
+            late: 0,
         };
         let mut source = open(plan)?;
         let (mut given, mut more) = (0, true);
@@ -50,8 +53,9 @@ impl Reading {
             let want = (morsel as u64).min(most - given) as usize;
             let mut batch = Batch::default();
             more = source.read(&mut batch, want)?;
-            given += (batch.bad.len() + batch.rows.len()) as u64;
+            given += (batch.bad.len() + batch.rows.len() + batch.late.len()) as u64;
             reading.unreadable += batch.bad.len() as u64;
+            reading.late += batch.late.len() as u64;
             reading.records += batch.rows.len() as u64;
             let room = extent.distinct.saturating_sub(reading.rows.len());
             for row in batch.rows.iter().take(room) {
@@ -62,8 +66,8 @@ impl Reading {
         }
         let can_be_read_again = !is_live(plan) && reading.records > 0;
         if extent.tasks.is_some() && can_be_read_again {
-            // Bad rows count in the first round.
-            reading.records = most.saturating_sub(reading.unreadable);
+            // Bad rows count in the first round; so do late ones here, which costs them nothing.
+            reading.records = most.saturating_sub(reading.unreadable + reading.late);
         }
         reading.records = reading.records.min(most);
         Ok(reading)

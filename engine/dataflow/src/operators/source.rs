@@ -11,10 +11,11 @@ use timely::dataflow::operators::generic::operator;
 
 use super::{Tasks, Time};
 use crate::arrivals::{Due, Pace};
+use crate::commit::Outcomes;
 use crate::context::Context;
 use crate::error::DataflowError;
 use crate::sources::{Fed, FeedSettings, Fresh, Supply, is_live, is_watched};
-use crate::task::Task;
+use crate::task::{Dead, LATE, Task};
 use crate::worker::Begin;
 
 /// How tasks enter.
@@ -142,7 +143,13 @@ impl Intake {
                     self.next = Some((fresh, due));
                     return Step::Later(wait);
                 }
-                return Step::Task(enter(context, fresh, due.arrives_ns));
+                let late = fresh.late;
+                let task = enter(context, fresh, due.arrives_ns);
+                if !late {
+                    return Step::Task(task);
+                }
+                too_late(context, &task);
+                continue;
             }
             let fed = match context.clock.as_virtual() {
                 // While rows are read no time passes.
@@ -213,6 +220,28 @@ fn enter(context: &Context, fresh: Fresh, arrived_ns: u64) -> Task {
     context.note(Event { records, ..Event::new(Kind::Arrived, id, arrived_ns) });
     context.intake.open.set(context.intake.open.get() + 1);
     Task { id, arrived_ns, round, records, rows, ..Task::default() }
+}
+
+/// A task that came too late ends where it entered.
+fn too_late(context: &Context, task: &Task) {
+    let bound = context.plan.source().and_then(|source| source.watermark.as_ref());
+    let bound = bound.map_or("its lateness", |watermark| watermark.text.as_str());
+    for row in task.rows.iter() {
+        let dead = Dead {
+            stage: "window".into(),
+            attempts: 0,
+            class: LATE.into(),
+            status: None,
+            message: format!("its time lies more than {bound} before that of an earlier record"),
+            row: row.to_vec(),
+        };
+        context.outlets.borrow_mut().bury(task.id, &dead);
+    }
+    let outcomes = Outcomes { late: task.records.into(), ..Outcomes::default() };
+    context.outlets.borrow_mut().end(task.id, outcomes);
+    context.settle();
+    context.mark(Kind::Shed, task.id, task.records);
+    context.intake.open.set(context.intake.open.get().saturating_sub(1));
 }
 
 /// How long it is from `now` to `at`, if at all.

@@ -1,11 +1,11 @@
-//! What the records of one worker contribute to the steps over all records, and a file from which
-//! that can be had again: it is committed with the tasks, as the rows of any sink are.
+//! What the records of one worker contribute to the steps over all records. It is noted as the rows of
+//! a counting sink are, and so committed with the tasks.
 
 use std::path::Path;
 
 use super::Writer;
-use super::counts::{Rows, append, earlier_rows};
-use crate::commit::{Commit, Content, counts_name};
+use super::noted::Noted;
+use crate::commit::Commit;
 use crate::error::DataflowError;
 use crate::relation::Packed;
 use crate::sinks::Part;
@@ -15,9 +15,7 @@ pub(super) const MOST_BYTES: u64 = 8 << 30;
 
 /// Contributions of one worker.
 pub(super) struct Contributions {
-    /// Since they were last written down.
-    fresh: Rows,
-    log: Part,
+    noted: Noted,
     /// Written down and not handed on.
     ready: Vec<(Packed, isize)>,
     bytes: u64,
@@ -32,26 +30,19 @@ impl Contributions {
         writer: Writer,
         earlier: &Commit,
     ) -> Result<Self, DataflowError> {
-        let Writer { generation, peer, peers } = writer;
-        let log = Part::create(out, counts_name(number, generation, peer), Content::Counts)?;
-        let rows = earlier_rows(out, number, peer, peers, earlier)?;
+        let (noted, rows) = Noted::create(out, number, writer, earlier)?;
         let ready = rows.into_iter().map(|(row, count)| (Packed(row), count as isize)).collect();
-        Ok(Contributions { fresh: Rows::default(), log, ready, bytes: 0 })
+        Ok(Contributions { noted, ready, bytes: 0 })
     }
 
     /// A packed row came.
     pub(super) fn add(&mut self, row: &[u8]) {
-        match self.fresh.get_mut(row) {
-            Some(count) => *count += 1,
-            None => drop(self.fresh.insert(row.into(), 1)),
-        }
+        self.noted.add(row);
     }
 
     /// Write down what came since the last time; `false` if there is too much of it.
     pub(super) fn settle(&mut self) -> bool {
-        let mut entry = Vec::new();
-        for (row, count) in self.fresh.drain() {
-            append(&mut self.log, &mut entry, &row, count);
+        for (row, count) in self.noted.settle() {
             self.bytes += row.len() as u64;
             self.ready.push((Packed(row), count as isize));
         }
@@ -64,6 +55,6 @@ impl Contributions {
     }
 
     pub(super) fn log(&mut self) -> &mut Part {
-        &mut self.log
+        self.noted.log()
     }
 }

@@ -4,6 +4,7 @@
 mod contributions;
 mod counts;
 mod letter;
+mod noted;
 
 use std::path::Path;
 
@@ -86,7 +87,7 @@ impl Outlets {
         outside: &Outside,
     ) -> Result<Self, DataflowError> {
         begin(out)?;
-        let Writer { generation, peer, peers } = writer;
+        let Writer { generation, peer, .. } = writer;
         let part =
             |name: &str, content| Part::create(out, part_name(name, generation, peer), content);
         let relation = plan.relation();
@@ -113,7 +114,7 @@ impl Outlets {
                     (Some(part(&name, Content::Totals)?), None)
                 }
                 Target::Counted(name) => {
-                    let counts = Counts::create(out, number, generation, peer, peers, earlier)?;
+                    let counts = Counts::create(out, number, writer, earlier)?;
                     (Some(part(&name, Content::Totals)?), Some(counts))
                 }
                 Target::Published(name) => {
@@ -155,7 +156,7 @@ impl Outlets {
         };
         let mut tracked =
             outlets.parts().map(|part| part.tracked()).collect::<Result<Vec<_>, _>>()?;
-        deliver(plan, out, writer, earlier, &mut tracked)?;
+        deliver(plan, out, writer, (earlier, outside), &mut tracked)?;
         outlets.committer = Some(Committer::start(out, generation, peer, tracked)?);
         Ok(outlets)
     }
@@ -335,7 +336,7 @@ fn deliver(
     plan: &Plan,
     out: &Path,
     writer: Writer,
-    earlier: &Commit,
+    (earlier, outside): (&Commit, &Outside),
     tracked: &mut [Tracked],
 ) -> Result<(), DataflowError> {
     for sink in &plan.sinks {
@@ -347,7 +348,7 @@ fn deliver(
         if let Some(file) = tracked.iter_mut().find(|file| file.name == part) {
             let sender =
                 Sender { name: sink.name.clone(), line: sink.line, out: out.to_owned(), part };
-            file.outbox = Some(Outbox::start(connect(sink)?, sender, left)?);
+            file.outbox = Some(Outbox::start(connect(sink, outside)?, sender, left)?);
         }
     }
     Ok(())

@@ -21,9 +21,11 @@ mod tests;
 mod window;
 mod write;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
+use differential_dataflow::collection::concatenate;
 use sage_dsl::plan::{Plan, RelationPlan};
 use timely::worker::Worker;
 
@@ -33,7 +35,7 @@ use crate::error::DataflowError;
 pub(crate) use failed::{Failed, Place};
 pub(crate) use feed::Feed;
 pub(crate) use packed::Packed;
-use steps::{Round, Steps};
+use steps::{Changing, Round, Steps};
 
 /// From one round of changes to the next.
 pub(crate) const ROUND: Duration = Duration::from_secs(1);
@@ -61,13 +63,19 @@ pub(crate) fn build(worker: &mut Worker, context: &Rc<Context>) -> Result<(), Da
     worker.dataflow_named::<Round, _, _>("relation", |scope| {
         let joined = rights.iter().map(|right| right.rows(scope)).collect();
         let rows = feed.rows(scope);
+        // Several emits may send into one sink: its rows are written by one operator, in one order.
+        let mut sent: BTreeMap<usize, Vec<Changing<'_>>> = BTreeMap::new();
         let failed = steps.render(rows, joined, &context.templates, |sink, rows| {
+            sent.entry(sink).or_default().push(rows);
+        });
+        for (sink, rows) in sent {
+            let rows = concatenate(scope, rows);
             if context.plan.sinks.get(sink).is_some_and(|sink| sink.changes) {
                 write::write_changes(rows, sink, context);
             } else {
                 write::write_final(rows, sink, context);
             }
-        });
+        }
         write::write_failed(failed, places, context);
     });
     // What earlier generations committed.

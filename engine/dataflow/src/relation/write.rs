@@ -17,18 +17,25 @@ use super::packed::Packed;
 use super::steps::{Changing, Round};
 use crate::context::Context;
 
-/// The worker that writes a row. What comes of a row and what takes it back may be on two workers (in
-/// a left join they are), so equal rows meet on one; only the first writes to the standard output.
+/// The worker that writes a row that is left. What comes of a row and what takes it back may be on two
+/// workers (in a left join they are), so equal rows meet on one; only the first writes to the standard
+/// output.
 fn home(row: &Packed, printed: bool) -> u64 {
     if printed { 0 } else { fnv1a(&row.0) }
 }
 
-/// Write every change of `rows`, with 1 or -1 in a last column: a round at a time, what goes first.
-/// All changes together are what is left at the end.
+/// Write every change of `rows`, with 1 or -1 in a last column: a round at a time, what goes first,
+/// and each of the two in order. All changes together are what is left at the end.
+///
+/// One worker writes all changes of a sink, so that whoever applies them from the top has at the end
+/// of each round what was true then. The parts of several workers could only be put behind each other:
+/// a row would go before it has come.
 pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Context>) {
     let context = Rc::clone(context);
     let printed = context.outlets.borrow().is_printed(sink);
-    let place = Exchange::new(move |(row, ..): &(Packed, Round, isize)| home(row, printed));
+    // Not all on the first worker, which has the source and the scheduler besides.
+    let writer = if printed { 0 } else { sink as u64 + 1 };
+    let place = Exchange::new(move |_: &(Packed, Round, isize)| writer);
     let mut rounds: BTreeMap<Round, FxHashMap<Packed, isize>> = BTreeMap::new();
     rows.inner.sink(place, "write changes", move |(input, frontier)| {
         input.for_each(|_, changes| {
@@ -37,6 +44,7 @@ pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Contex
             }
         });
         let complete = |round: &Round| !frontier.less_equal(round);
+        let mut written = false;
         while let Some(entry) = rounds.first_entry().filter(|entry| complete(entry.key())) {
             let mut changes: Vec<(isize, Packed)> =
                 entry.remove().into_iter().map(|(row, count)| (count, row)).collect();
@@ -50,10 +58,15 @@ pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Contex
                 pack(&mut row, Datum::Int(count.signum() as i64));
                 let times = count.unsigned_abs() as u64;
                 context.outlets.borrow_mut().write_result(sink, &row, times);
+                written = true;
             }
             if printed {
                 context.print_results();
             }
+        }
+        if written {
+            // This worker may have no task whose end would do it.
+            context.settle();
         }
     });
 }

@@ -276,7 +276,8 @@ mod tests {
         };
         let plan = SourcePlan {
             changes: None,
-        distinct: None,
+            distinct: None,
+            watermark: None,
             name: "queries".into(),
             kind: "stdin".into(),
             args: Vec::new(),

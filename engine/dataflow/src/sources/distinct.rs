@@ -1,14 +1,16 @@
-//! `dedup by` right behind `from`: of the records with one key only the first leaves the source.
+//! `dedup by` where nothing in front of it calls or waits: of the records with one key only the first
+//! leaves the source.
 //!
 //! A source is read in order and by one thread, so the first is the same one in every run, and in a
 //! run that goes on, which reads it again from its beginning. What is left out costs nothing.
 
 use bumpalo::Bump;
 use rustc_hash::FxHashSet;
-use sage_core::expr::{CompileError, Program, Templates};
-use sage_core::record::{Items, pack};
+use sage_core::expr::{EvalError, Program};
+use sage_core::record::pack;
 use sage_dsl::plan::{DistinctPlan, SourcePlan};
 
+use super::early::Early;
 use super::{BadRow, Batch, Source, broken};
 use crate::error::DataflowError;
 
@@ -19,11 +21,11 @@ const MOST_BYTES: usize = 4 << 30;
 pub(super) struct Distinct {
     inner: Box<dyn Source>,
     plan: SourcePlan,
+    early: Early,
     keys: Vec<Program>,
     seen: FxHashSet<Box<[u8]>>,
     bytes: usize,
     left_out: u64,
-    templates: Templates,
 }
 
 impl Distinct {
@@ -32,16 +34,15 @@ impl Distinct {
         plan: &SourcePlan,
         distinct: &DistinctPlan,
     ) -> Result<Self, DataflowError> {
-        let keys: Result<_, CompileError> = distinct.keys.iter().map(Program::compile).collect();
-        let keys = keys.map_err(|error| DataflowError::Plan(error.to_string()))?;
+        let keys = distinct.keys.iter().map(Early::compiled).collect::<Result<_, _>>()?;
         Ok(Distinct {
             inner,
             plan: plan.clone(),
+            early: Early::new(&distinct.before)?,
             keys,
             seen: FxHashSet::default(),
             bytes: 0,
             left_out: 0,
-            templates: Templates::default(),
         })
     }
 }
@@ -54,12 +55,15 @@ impl Source for Distinct {
         let mut arena = Bump::new();
         for row in all.rows.iter() {
             arena.reset();
-            let columns: Vec<_> = Items::new(row).collect();
+            let Some(columns) = self.early.columns(row, &arena) else {
+                batch.rows.push(|out| out.extend_from_slice(row));
+                continue;
+            };
             let mut key = Vec::new();
             let keyed = self.keys.iter().try_for_each(|program| {
-                program
-                    .evaluate(&columns, &self.templates, &arena)
-                    .map(|value| pack(&mut key, value))
+                let value = self.early.value(program, &columns, &arena)?;
+                pack(&mut key, value);
+                Ok::<(), EvalError>(())
             });
             if let Err(error) = keyed {
                 let place = format!("source `{}`", self.plan.name);

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use roaring::RoaringTreemap;
 use sage_core::record::{Datum, Items, Rows, pack};
+use sage_core::web::Web;
 use sage_dsl::plan::SourcePlan;
 use timely::scheduling::SyncActivator;
 
@@ -37,6 +38,8 @@ pub(crate) struct FeedSettings {
     pub(crate) buried: u64,
     /// Where a source that is looked at again keeps what it gives; without it, it is read once.
     pub(crate) place: Option<Place>,
+    /// Makes the requests of a source that needs some.
+    pub(crate) web: Option<Arc<dyn Web>>,
 }
 
 /// A task that is to be done.
@@ -49,6 +52,8 @@ pub(crate) struct Fresh {
     pub(crate) round: u32,
     /// Records of done tasks since the task before.
     pub(crate) skipped: u64,
+    /// Whether its records came too late, so that nothing is done with them.
+    pub(crate) late: bool,
 }
 
 /// What the thread hands over.
@@ -145,6 +150,7 @@ fn feed(plan: &SourcePlan, settings: &FeedSettings, hand: &mut Hand) -> Result<(
             buried: settings.buried,
             most: most - given,
             round,
+            web: settings.web.clone(),
         })?;
         if read_once(source.as_mut(), plan, settings, round, most, &mut given, hand)?.is_err() {
             return Ok(());
@@ -191,26 +197,31 @@ fn read_once(
                 }
             }
         }
-        if batch.rows.is_empty() {
+        if batch.rows.is_empty() && batch.late.is_empty() {
             // A source that waits for changes is to notice that nobody wants them any more.
             if hand.wake.activate().is_err() {
                 return Ok(Err(Gone));
             }
             continue;
         }
-        let records = batch.rows.len() as u64;
-        *given += records;
-        let id = hand.number;
-        hand.number += 1;
-        if settings.done.contains(id) {
-            hand.skipped += records;
-            continue;
-        }
-        let rows = if round == 0 { batch.rows } else { renamed(&batch.rows, plan.key, round) };
-        let round = u32::try_from(round).unwrap_or(u32::MAX);
-        let skipped = std::mem::take(&mut hand.skipped);
-        if hand.give(Fed::Task(Fresh { id, rows, round, skipped })).is_err() {
-            return Ok(Err(Gone));
+        for (rows, late) in [(batch.rows, false), (batch.late, true)] {
+            if rows.is_empty() {
+                continue;
+            }
+            let records = rows.len() as u64;
+            *given += records;
+            let id = hand.number;
+            hand.number += 1;
+            if settings.done.contains(id) {
+                hand.skipped += records;
+                continue;
+            }
+            let rows = if round == 0 { rows } else { renamed(&rows, plan.key, round) };
+            let round = u32::try_from(round).unwrap_or(u32::MAX);
+            let skipped = std::mem::take(&mut hand.skipped);
+            if hand.give(Fed::Task(Fresh { id, rows, round, skipped, late })).is_err() {
+                return Ok(Err(Gone));
+            }
         }
     }
     Ok(Ok(()))

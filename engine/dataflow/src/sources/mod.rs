@@ -5,18 +5,21 @@
 //! stops the reading.
 
 mod distinct;
+mod early;
 mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod live;
 mod opened;
 mod supply;
+mod watermark;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 use sage_core::record::Rows;
+use sage_core::web::Web;
 use sage_dsl::catalog::Signature;
 use sage_dsl::plan::{SourcePlan, lookup};
 use sage_dsl::types::Value;
@@ -27,9 +30,13 @@ use crate::error::DataflowError;
 
 use distinct::Distinct;
 use opened::Opened;
+use watermark::Watermark;
 
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
+pub(crate) use http_get::KIND as HTTP_GET;
 pub(crate) use live::{Needs, Place};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use live::{change_feed, change_log};
 pub use live::{is_endless, is_watched};
 pub(crate) use supply::Supply;
 
@@ -43,7 +50,7 @@ pub struct SourceEntry {
 
 crate::registry! {
     /// Every source. A new source is one file and one word here.
-    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, http, jsonl, kafka, parquet, stdin]
+    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, http, http_get, jsonl, kafka, parquet, stdin]
 }
 
 /// A reader of records.
@@ -78,6 +85,8 @@ pub(crate) struct Kept {
     pub(crate) most: u64,
     /// How often the source was read before, to its end.
     pub(crate) round: u64,
+    /// Makes the requests of a source that needs some.
+    pub(crate) web: Option<Arc<dyn Web>>,
 }
 
 /// What a source read.
@@ -87,6 +96,8 @@ pub(crate) struct Batch {
     pub(crate) passed: Passed,
     /// Good rows.
     pub(crate) rows: Rows,
+    /// Good rows that came too late.
+    pub(crate) late: Rows,
     /// Rows that are no records of the declared type.
     pub(crate) bad: Vec<BadRow>,
 }
@@ -139,8 +150,12 @@ fn open_plain(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
     let entry = SOURCES.iter().find(|entry| entry.signature.name == plan.kind);
     let entry = entry.ok_or_else(|| broken(plan, format!("there is no source `{}`", plan.kind)))?;
     let source = (entry.open)(plan)?;
-    match &plan.distinct {
-        Some(distinct) => Ok(Box::new(Distinct::new(source, plan, distinct)?)),
+    let source: Box<dyn Source> = match &plan.distinct {
+        Some(distinct) => Box::new(Distinct::new(source, plan, distinct)?),
+        None => source,
+    };
+    match &plan.watermark {
+        Some(watermark) => Ok(Box::new(Watermark::new(source, watermark)?)),
         None => Ok(source),
     }
 }
@@ -158,7 +173,7 @@ pub fn is_live(plan: &SourcePlan) -> bool {
 
 /// Whether the run in `out` has begun to read a source that does not give the same records each time.
 pub fn has_begun(out: &Path) -> bool {
-    kafka::has_begun(out)
+    kafka::has_begun(out) || http_get::has_begun(out)
 }
 
 /// Tell whoever keeps it outside how far the run in `out` is, of which this is committed. The run
@@ -176,6 +191,7 @@ pub fn settle(plan: &SourcePlan, out: &Path, commit: &Commit) -> Result<(), Data
             buried: commit.outcomes.unreadable,
             most: u64::MAX,
             round: 0,
+            web: None,
         },
     )
 }

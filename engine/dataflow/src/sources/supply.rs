@@ -77,5 +77,5 @@ impl Supply {
 fn task(asked: &Asked) -> Fresh {
     let mut rows = Rows::with_capacity(1, asked.row.len());
     rows.push(|out| out.extend_from_slice(&asked.row));
-    Fresh { id: asked.number, rows, round: 0, skipped: 0 }
+    Fresh { id: asked.number, rows, round: 0, skipped: 0, late: false }
 }

@@ -130,9 +130,10 @@ pub(super) fn aggregates() -> impl Iterator<Item = CompletionItem> {
 pub(super) fn keys_of(called: &str) -> Vec<CompletionItem> {
     let key = |name: &str, doc: &str| named(name, doc, CompletionItemKind::PROPERTY);
     let by = || key("by", "time that the windows go by");
+    let late = || key("lateness", "how far a record may lie behind the newest one before it");
     match called {
-        "tumbling" => vec![by()],
-        "sliding" => vec![key("every", "time after which the next window begins"), by()],
+        "tumbling" => vec![by(), late()],
+        "sliding" => vec![key("every", "time after which the next window begins"), by(), late()],
         _ => {
             let spec = sage_dsl::find_aggregate(called);
             spec.map(|spec| spec.keys().map(|name| key(name, spec.doc)).collect())

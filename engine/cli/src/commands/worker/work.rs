@@ -32,6 +32,8 @@ const USAGE: Duration = Duration::from_secs(1);
 const WITHOUT_GATEWAY: Duration = Duration::from_secs(5);
 /// Exit code of a worker that found nobody at the address (`EX_UNAVAILABLE`).
 pub(super) const EXIT_NOBODY: i32 = 69;
+/// What a keeper is told of a host whose name cannot be resolved (`EX_NOHOST`).
+pub(super) const EXIT_UNKNOWN: i32 = 68;
 
 /// A worker that was started by hand waits this long for a run to need it.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -77,6 +79,15 @@ pub(super) fn work(mut join: Join, kept: bool) -> anyhow::Result<Exit> {
         Ok(Some(exit)) => Ok(exit),
         Err(error) => Err(error),
     }
+}
+
+/// There is no host of that name, or not yet; who has a keeper leaves the words to it.
+pub(super) fn found_no_host(said: &str) -> ! {
+    if std::env::var_os(KEPT).is_some() {
+        std::process::exit(EXIT_UNKNOWN);
+    }
+    eprintln!("error: {said}");
+    std::process::exit(EXIT_NOBODY)
 }
 
 /// Why a kept worker could not join, if that may pass: the code that tells its keeper.
@@ -150,7 +161,7 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
             endpoint.drain();
         }
     }
-    let mask = job.mask();
+    let (mask, web) = (job.mask(), job.web.direct(&job.plan)?);
     let service = service::start(&job, member.index, ToSupervisor(control.clone()))?;
     let setup = WorkerSetup {
         service: service.clone().map(|it| it as Arc<dyn Service>),
@@ -163,7 +174,7 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
         begin,
         stop,
         reporter: Arc::new(ToSupervisor(control.clone())),
-        outside: Outside { mask },
+        outside: Outside { mask, web },
     };
     let done = sage_dataflow::run(setup);
     // The last answers leave before anybody says that all is done.

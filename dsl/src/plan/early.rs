@@ -1,0 +1,51 @@
+//! What is decided about a record while the source is read, before it is a task.
+//!
+//! A source is read in order and by one thread, so what depends on the records before is the same in
+//! every run, for any number of workers, and in a run that goes on. It may look at what the steps of
+//! the flow in front of it make of a record, as far as these only compute: the plan has copies of
+//! them, over a row of the same columns, and the flow keeps its own.
+
+use serde::{Deserialize, Serialize};
+
+use super::Expr;
+
+/// A step of the flow that can be foreseen while a record is read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum EarlyStep {
+    /// What is not true here is left to the flow, which drops it.
+    Filter(Expr),
+    /// A column.
+    Compute {
+        /// Its position; columns before it that nobody computes are null.
+        column: usize,
+        /// What it is.
+        value: Expr,
+        /// Where this is not true it is null.
+        when: Option<Expr>,
+    },
+}
+
+/// `dedup by key` where nothing in front of it calls or waits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DistinctPlan {
+    /// What stands in front of it.
+    #[serde(default)]
+    pub before: Vec<EarlyStep>,
+    /// What records have in common of which one is kept.
+    pub keys: Vec<Expr>,
+    /// Source text, for explain.
+    pub text: String,
+}
+
+/// `lateness` of a window: records that lie further behind the newest one before them are late.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct WatermarkPlan {
+    /// What stands in front of it, as far as it only computes.
+    pub before: Vec<EarlyStep>,
+    /// The time of a record; one without is never late.
+    pub at: Expr,
+    /// How far a record may lie behind, in the unit of `at`.
+    pub lateness: i64,
+    /// The same for people, such as `5min`.
+    pub text: String,
+}

@@ -1,0 +1,112 @@
+//! Packed rows with how often they came: counted until the next commit, then written down in a file
+//! from which that can be had again.
+
+use std::fs;
+use std::path::Path;
+
+use rustc_hash::FxHashMap;
+
+use super::Writer;
+use crate::commit::{Commit, Content, counts_name, counts_of, damaged};
+use crate::error::DataflowError;
+use crate::sinks::Part;
+
+/// Counted rows, packed.
+pub(super) type Rows = FxHashMap<Box<[u8]>, u64>;
+
+/// What came since it was last written down, and where it is written.
+pub(super) struct Noted {
+    fresh: Rows,
+    log: Part,
+}
+
+impl Noted {
+    /// Of one worker and one sink; with this worker's share of what earlier generations wrote down.
+    pub(super) fn create(
+        out: &Path,
+        sink: usize,
+        writer: Writer,
+        earlier: &Commit,
+    ) -> Result<(Self, Rows), DataflowError> {
+        let Writer { generation, peer, .. } = writer;
+        let log = Part::create(out, counts_name(sink, generation, peer), Content::Counts)?;
+        Ok((Noted { fresh: Rows::default(), log }, earlier_rows(out, sink, writer, earlier)?))
+    }
+
+    /// A packed row came.
+    pub(super) fn add(&mut self, row: &[u8]) {
+        match self.fresh.get_mut(row) {
+            Some(count) => *count += 1,
+            None => drop(self.fresh.insert(row.into(), 1)),
+        }
+    }
+
+    /// Write down what came since the last time, row by row as it is asked for.
+    pub(super) fn settle(&mut self) -> impl Iterator<Item = (Box<[u8]>, u64)> {
+        let Noted { fresh, log } = self;
+        let mut entry = Vec::new();
+        fresh.drain().inspect(move |(row, count)| {
+            entry.clear();
+            entry.extend_from_slice(&count.to_le_bytes());
+            entry.extend_from_slice(&(row.len() as u32).to_le_bytes());
+            entry.extend_from_slice(row);
+            log.write(&entry, 1);
+        })
+    }
+
+    pub(super) fn log(&mut self) -> &mut Part {
+        &mut self.log
+    }
+}
+
+/// One worker's share of the rows that earlier generations wrote down for a sink.
+fn earlier_rows(
+    out: &Path,
+    sink: usize,
+    Writer { peer, peers, .. }: Writer,
+    earlier: &Commit,
+) -> Result<Rows, DataflowError> {
+    let mut all = Rows::default();
+    let files = earlier.files.iter().filter(|(name, _)| counts_of(sink, name));
+    for (_, (name, extent)) in files.enumerate().filter(|(at, _)| at % peers.max(1) == peer) {
+        let path = out.join(name);
+        let bytes = fs::read(&path).map_err(|reason| DataflowError::File {
+            action: "read",
+            path: path.clone(),
+            reason,
+        })?;
+        bytes
+            .get(..extent.length as usize)
+            .and_then(|bytes| load(bytes, &mut all))
+            .ok_or_else(|| damaged(&path, "its rows cannot be read".into()))?;
+    }
+    Ok(all)
+}
+
+/// Add up what [`Noted::settle`] wrote.
+fn load(mut bytes: &[u8], into: &mut Rows) -> Option<()> {
+    while !bytes.is_empty() {
+        let (count, rest) = bytes.split_first_chunk::<8>()?;
+        let (length, rest) = rest.split_first_chunk::<4>()?;
+        let (row, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
+        *into.entry(row.into()).or_default() += u64::from_le_bytes(*count);
+        bytes = rest;
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_written_down_is_not_read() {
+        assert!(load(&[1; 13], &mut Rows::default()).is_none());
+        let mut rows = Rows::default();
+        let mut entry = 3_u64.to_le_bytes().to_vec();
+        entry.extend_from_slice(&1_u32.to_le_bytes());
+        entry.push(b'a');
+        load(&[entry.as_slice(), &entry].concat(), &mut rows).unwrap();
+        assert_eq!(rows[b"a".as_slice()], 6);
+    }
+}

@@ -1,0 +1,200 @@
+//! What is decided while the source is read: which of equal records is the first, and which are too
+//! late for their window. Each against an oracle, on several numbers of workers, and over stops.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod common;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::{Left, Run, Scripted, quoted, with_file};
+
+const ROWS: u64 = 400;
+
+/// Numbers that look drawn.
+fn draw(n: u64, below: u64) -> u64 {
+    (n.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407) >> 33)
+        % below
+}
+
+fn texts() -> String {
+    let row = |n: u64| format!("{{\"id\":{n},\"text\":\"t{}\",\"n\":{}}}\n", draw(n, 40), n % 6);
+    (0..ROWS).map(row).collect()
+}
+
+fn program(file: &str, steps: &str) -> String {
+    format!(
+        r#"sage 1
+type Row {{ id: int @key, text: string, n: int }}
+endpoint llm {{ url: "http://127.0.0.1:9", model: "m" }}
+source rows: Row from jsonl({file})
+sink firsts to csv("firsts.csv")
+flow f {{
+  from rows
+{steps}
+  emit {{ id: .id, said: said.text }} into firsts
+}}
+schedule {{ policy: random, slots: 4 }}"#
+    )
+}
+
+/// The run of a program, and what it asked.
+fn asked(program: &str, workers: usize) -> (Left, usize) {
+    let endpoint = Scripted::echo();
+    let sizes = Arc::clone(&endpoint.sizes);
+    let left = Run::new(program).workers(workers).endpoint(endpoint).go();
+    let asked = sizes.lock().unwrap().iter().sum();
+    (left, asked)
+}
+
+#[test]
+fn dedup_behind_steps_that_only_compute_saves_the_calls() {
+    let (_kept, path) = with_file("rows.jsonl", &texts());
+    // What `where` drops is not the first of anything, and neither is what fails.
+    let steps = r"
+  where .n != 2
+  stage share = 60 / .n
+  route .n {
+    when 4 => { stage long = upper(.text) }
+    else => { stage long = lower(.text) }
+  }
+  stage key = long + to_string(share)
+  dedup by key, .n == 5
+  stage said = generate(.text) on llm
+  where length(said.text) > 0";
+    let mut seen = BTreeSet::new();
+    let (mut lines, mut dead, mut dropped) = (vec!["id,said".to_owned()], 0, 0);
+    for id in 0..ROWS {
+        let (n, text) = (id % 6, format!("t{}", draw(id, 40)));
+        match n {
+            2 => dropped += 1,
+            0 => dead += 1,
+            _ if seen.insert((n, text.clone())) => lines.push(format!("{id},echo: {text}")),
+            _ => {}
+        }
+    }
+    lines.sort();
+    let kept = lines.len() - 1;
+    for workers in [1, 3] {
+        let (left, asked) = asked(&program(&quoted(&path), steps), workers);
+        assert_eq!((left.failure.as_deref(), asked), (None, kept));
+        assert_eq!(left.lines("firsts.csv"), lines);
+        let counts = left.summary.counts;
+        assert_eq!((counts.tasks_dead, counts.tasks_ok as usize), (dead, kept + dropped));
+        assert_eq!(left.left_out, ROWS - counts.tasks_in);
+    }
+}
+
+/// A time that wanders ahead, with stragglers.
+fn at(n: u64) -> i64 {
+    10 * n as i64 - [0, 0, 30, 0, 200, 0, 700][draw(n, 7) as usize]
+}
+
+const LATENESS: i64 = 150;
+
+/// Which records are late by another way: those of which some record before is so much newer.
+fn is_late(n: u64) -> bool {
+    (0..n).filter(|before| before % 9 != 4).any(|before| at(n) < at(before) - LATENESS)
+        && n % 9 != 4
+}
+
+fn of_events(file: &str, steps: &str) -> String {
+    format!(
+        r#"sage 1
+type Event {{ id: int @key, at: int?, kind: string }}
+endpoint llm {{ url: "http://127.0.0.1:9", model: "m" }}
+source events: Event from jsonl({file})
+sink counts to csv("counts.csv")
+sink rows to jsonl("rows.jsonl")
+flow f {{
+  from events
+{steps}
+  group by .kind window tumbling(1s, by: time, lateness: {LATENESS}ms) {{ n: count(), ids: collect(.id) }}
+  emit into counts
+}}
+schedule {{ policy: random, slots: 4 }}"#
+    )
+}
+
+#[test]
+fn records_that_come_too_late_are_late_and_in_no_window() {
+    let mut rows = String::new();
+    for n in 0..ROWS {
+        let at = if n % 9 == 4 { "null".to_owned() } else { at(n).to_string() };
+        writeln!(rows, r#"{{"id":{n},"at":{at},"kind":"k{}"}}"#, n % 3).unwrap();
+    }
+    let (_kept, path) = with_file("events.jsonl", &rows);
+    let late: BTreeSet<u64> = (0..ROWS).filter(|n| is_late(*n)).collect();
+    assert!(late.len() > 20 && late.len() < 200, "{late:?}");
+    let mut groups: BTreeMap<(u64, i64), Vec<u64>> = BTreeMap::new();
+    for n in (0..ROWS).filter(|n| n % 9 != 4 && !late.contains(n)) {
+        groups.entry((n % 3, at(n).div_euclid(1000) * 1000)).or_default().push(n);
+    }
+    let mut lines = vec!["kind,window_start,window_end,n,ids".to_owned()];
+    for ((kind, start), ids) in &groups {
+        let shown: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        let cell = format!("[{}]", shown.join(","));
+        let cell = if ids.len() > 1 { format!("\"{cell}\"") } else { cell };
+        lines.push(format!("k{kind},{start},{},{},{cell}", start + 1000, ids.len()));
+    }
+    lines.sort();
+    let cheap = "  stage time = .at\n  emit { id: .id } into rows";
+    let paid =
+        "  stage time = .at\n  stage said = generate(.kind) on llm\n  emit { id: .id } into rows";
+    for (steps, workers) in [(cheap, 1), (cheap, 4), (paid, 1), (paid, 3)] {
+        let (left, asked) = asked(&of_events(&quoted(&path), steps), workers);
+        assert_eq!(left.failure, None);
+        assert_eq!(left.lines("counts.csv"), lines, "{workers} workers");
+        let counts = left.summary.counts;
+        assert_eq!((counts.tasks_in, counts.tasks_late), (ROWS, late.len() as u64));
+        let letters: BTreeSet<u64> = left
+            .dead()
+            .iter()
+            .inspect(|letter| {
+                assert_eq!(
+                    (&letter["class"], &letter["stage"]),
+                    (&"late".into(), &"window".into())
+                );
+            })
+            .map(|letter| letter["record"]["id"].as_u64().unwrap())
+            .collect();
+        assert_eq!(letters, late);
+        // A late record pays for nothing and is emitted nowhere.
+        let on_time = ROWS as usize - late.len();
+        assert_eq!(left.lines("rows.jsonl").len(), on_time);
+        assert_eq!(asked, if steps == paid { on_time } else { 0 });
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_with_the_same_late_records() {
+    let mut rows = String::new();
+    for n in 0..ROWS {
+        writeln!(rows, r#"{{"id":{n},"at":{},"kind":"k{}"}}"#, at(n), n % 3).unwrap();
+    }
+    let (_kept, path) = with_file("events.jsonl", &rows);
+    let program = of_events(&quoted(&path), "  stage time = .at\n  stage nap = sleep(5ms)");
+    let whole = Run::new(&program).workers(2).go();
+    assert!(whole.summary.counts.tasks_late > 20);
+    let mut folder = None;
+    let mut stops = 0;
+    let left = loop {
+        let mut run = Run::new(&program).workers([3, 1, 2][stops % 3]);
+        run.folder = folder.take();
+        // Longer each time, so that it comes to an end on any machine.
+        run.stop_after = Some(Duration::from_millis(40 << stops));
+        let left = run.go();
+        if left.summary.counts.tasks_in == ROWS && left.given_back == 0 {
+            break left;
+        }
+        stops += 1;
+        folder = Some(left.folder);
+    };
+    assert!(stops > 0);
+    assert_eq!(left.summary.counts, whole.summary.counts);
+    assert_eq!(left.lines("counts.csv"), whole.lines("counts.csv"));
+    assert_eq!(left.dead().len(), whole.dead().len());
+}
