@@ -17,7 +17,8 @@ impl<'a> Checker<'a> {
         let first = body.relation.is_none() && body.feed.is_none() && level.emitted.is_none();
         let read_once_in_order = READ_IN_ORDER.contains(&source.kind.as_str());
         let early = Early::of(&body.nodes);
-        if !first || !early.whole || !read_once_in_order || source.distinct.is_some() {
+        let place = source.expand.as_ref().map_or(&source.distinct, |expand| &expand.distinct);
+        if !first || !early.whole || !read_once_in_order || place.is_some() {
             return false;
         }
         let before = self.diagnostics.len();
@@ -37,7 +38,12 @@ impl<'a> Checker<'a> {
         let keys = keys.into_iter().map(|key| key.expr).collect();
         let text = one_line(self.input.sources.text(dedup.span));
         if let Some(Node::Source(source)) = body.nodes.first_mut() {
-            source.distinct = Some(DistinctPlan { before: early.steps, keys, text });
+            let distinct = DistinctPlan { before: early.steps, keys, text };
+            let place = match &mut source.expand {
+                Some(expand) => &mut expand.distinct,
+                None => &mut source.distinct,
+            };
+            *place = Some(distinct);
         }
         true
     }
