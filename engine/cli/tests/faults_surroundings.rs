@@ -220,6 +220,40 @@ fn a_full_disk_ends_the_run_and_the_same_command_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn an_output_folder_that_is_removed_or_moved_ends_the_run_soon_and_clearly() {
+    let sage = Sage::new().file("s.sage", support::SLEEPY);
+    let sage = sage.args("run s.sage --workers 2 --out out");
+    let folder = sage.folder.path().to_owned();
+    let under_way = || {
+        let parts = || std::fs::read_dir(folder.join("out/parts")).into_iter().flatten().flatten();
+        wait_until(|| parts().any(|part| part.metadata().is_ok_and(|found| found.len() > 0)));
+    };
+    let child = sage.start();
+    under_way();
+    std::fs::rename(folder.join("out"), folder.join("moved")).unwrap();
+    let done = sage.done(child.wait_with_output().unwrap()).exits(2);
+    let done = done.says("`out` was removed or moved while the run was going");
+    let done = done.says("the same command with --out NEW_PLACE goes on");
+    assert!(!done.out.exists(), "something was written in its place");
+    let child = sage.start();
+    under_way();
+    std::fs::remove_dir_all(folder.join("out")).unwrap();
+    let done = sage.done(child.wait_with_output().unwrap()).exits(2);
+    let done = done.says("`out` was removed or moved while the run was going");
+    assert!(!done.out.exists(), "something was written in its place");
+    // Both ways that were named lead on.
+    let moved = again(&sage, "run s.sage --workers 2 --out moved").go().exits(0);
+    assert!(moved.stderr.contains("resuming the run in moved"), "{}", moved.stderr);
+    let anew = again(&sage, "run s.sage --workers 2 --out out").go().exits(0);
+    for out in ["moved", "out"] {
+        let rows = std::fs::read_to_string(folder.join(out).join("outs.jsonl")).unwrap();
+        assert_eq!(rows.lines().collect::<BTreeSet<_>>().len(), 2000, "{out}");
+        assert_eq!(rows.lines().count(), 2000, "{out}");
+    }
+    drop(anew);
+}
+
+#[test]
 fn a_folder_that_cannot_be_written_is_named_before_anything_starts() {
     let server = Server::simulator("--speed 20");
     let relay = Relay::to(server.address);

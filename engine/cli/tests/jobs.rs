@@ -259,6 +259,8 @@ fn a_supervisor_that_was_killed_leaves_a_lost_job_and_what_is_left_of_it_is_ende
     let job = &jobs(&sage)[0];
     assert_eq!((&job["state"], &job["exit_code"]), (&"lost".into(), &Value::Null));
     assert_eq!(job["supervisor"]["life"], "ended");
+    let way_on = format!("`sage-flow jobs cleanup {id}` ends what is left");
+    and(&sage, "jobs list").go().exits(0).says("1 job lost").says(&way_on);
     // They end by themselves. One that could not is played by another process, which is held.
     wait_until(|| workers.iter().all(|worker| ended(*worker)));
     let mut leftover = Command::new("sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
@@ -344,6 +346,11 @@ fn damaged_and_newer_records_are_named_and_hide_nothing() {
     assert!(record(&sage, "cut-1").exists() && record(&sage, "new-1").exists());
     assert!(!record(&sage, &id).exists());
     and(&sage, "jobs cleanup cut-1 empty-1 --yes").go().exits(0);
+    // A folder of that name is somebody's; it is no file that could be removed.
+    fs::create_dir(record(&sage, "folder")).unwrap();
+    and(&sage, "jobs list").go().exits(0).says("it is no file; move or remove it by hand");
+    and(&sage, "jobs cleanup folder --yes").go().exits(1).says("it is left alone");
+    fs::remove_dir(record(&sage, "folder")).unwrap();
     assert!(!record(&sage, "cut-1").exists() && record(&sage, "new-1").exists());
     // A run goes on beside them.
     and(&sage, "run s.sage -w 1 --out out2").go().exits(0);
@@ -389,6 +396,7 @@ fn a_state_directory_that_cannot_be_written_stops_no_run() {
         .env("SAGE_STATE_DIR", "occupied")
         .args("run s.sage -w 1 --out out");
     let done = sage.go().exits(0).says("warning: `sage-flow jobs` does not know of this one");
+    assert!(done.stderr.contains("set SAGE_STATE_DIR to a folder"), "{}", done.stderr);
     assert_eq!(done.stderr.matches("warning").count(), 1, "{}", done.stderr);
     // It goes away while the run goes on.
     let sage = Sage::new().file("s.sage", SLEEPY).args("run s.sage -w 1 --out out");

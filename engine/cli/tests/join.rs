@@ -6,6 +6,8 @@
 mod support;
 
 use std::fs::{self, File, Permissions};
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -273,12 +275,52 @@ fn a_worker_that_finds_nobody_says_so_at_once() {
     let mut command = sage.command();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said).unwrap());
     let mut keeper = command.spawn().unwrap();
-    wait_until(|| fs::read_to_string(&said).unwrap().contains("yet; the worker waits up to 60 s"));
+    let waits = "nobody is there yet; the worker waits up to 60 s";
+    wait_until(|| fs::read_to_string(&said).unwrap().contains(waits));
     send("-TERM", keeper.id());
     assert_eq!(end_of(&mut keeper).code(), Some(130));
     let once = sage.args("--once").go().exits(69);
     once.says(&format!("error: no connection to 127.0.0.1:{port} within"));
     Sage::new().args("worker --join 127.0.0.1:1").go().exits(1).says("SAGE_FLOW_SECRET is missing");
+}
+
+#[test]
+fn a_host_whose_name_is_not_known_yet_is_waited_for() {
+    let sage = Sage::new().env("SAGE_FLOW_SECRET", &"ab".repeat(32));
+    let sage = sage.args("worker --join supervisor.invalid:7000");
+    let said = sage.folder.path().join("said");
+    let mut command = sage.command();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&said).unwrap());
+    let mut keeper = command.spawn().unwrap();
+    let waits = "--join supervisor.invalid:7000: the host of that name is not known yet; the worker \
+                 waits up to 60 s";
+    wait_until(|| fs::read_to_string(&said).unwrap().contains(waits));
+    assert!(keeper.try_wait().unwrap().is_none());
+    send("-TERM", keeper.id());
+    assert_eq!(end_of(&mut keeper).code(), Some(130));
+    sage.args("--once").go().exits(69).says("cannot be resolved");
+}
+
+#[test]
+fn strangers_at_the_port_do_not_hide_a_worker_that_is_refused() {
+    let mut waiting = Waiting::new("--workers 1 --links hmac");
+    for _ in 0..30 {
+        let mut stranger = TcpStream::connect(&waiting.address).unwrap();
+        stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let _ = stranger.read_to_end(&mut Vec::new());
+    }
+    let mut old = TcpStream::connect(&waiting.address).unwrap();
+    let hello = br#"{"version":"0.0.1"}"#;
+    old.write_all(&(hello.len() as u32).to_be_bytes()).unwrap();
+    old.write_all(hello).unwrap();
+    let _ = old.read_to_end(&mut Vec::new());
+    wait_until(|| waiting.said().contains("refused a worker: 127.0.0.1 runs version 0.0.1"));
+    let said = waiting.said();
+    assert!(said.contains("connection(s) of no worker so far"), "{said}");
+    let about_strangers = said.lines().filter(|line| line.contains("of no worker")).count();
+    assert!(about_strangers <= 2, "{said}");
+    send("-INT", waiting.run.id());
+    end_of(&mut waiting.run);
 }
 
 #[test]
@@ -343,7 +385,7 @@ fn credentials_that_others_may_read_or_that_are_of_another_run_are_refused() {
     let said = fs::read_to_string(one.path("stranger")).unwrap();
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains("another run"), "{said}");
-    wait_until(|| one.said().contains("refused a connection"));
+    wait_until(|| one.said().contains("refused a worker"));
 
     fs::set_permissions(&copy, Permissions::from_mode(0o640)).unwrap();
     let mut careless = one.join("careless");

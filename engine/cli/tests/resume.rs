@@ -207,7 +207,9 @@ fn an_interrupted_or_failed_run_goes_on_and_another_one_is_refused() {
     let commented = PROGRAM.replace("flow f {", "// A line more.\n\nflow f {");
     std::fs::write(first.folder.path().join("f.sage"), commented).unwrap();
     std::fs::write(first.folder.path().join("tasks.csv"), tasks() + "1000,new,0\n").unwrap();
-    again(&first, command).go().exits(1).says("file `tasks.csv` has changed");
+    let changed = again(&first, command).go().exits(1).says("file `tasks.csv` has changed (");
+    let line = changed.stderr.lines().find(|line| line.contains("tasks.csv")).unwrap();
+    assert!(line.contains(" before, ") && line.contains(" now)"), "{line}");
 
     again(&first, &format!("{command} --fresh --slots 64")).go().exits(3);
     std::fs::write(first.folder.path().join("tasks.csv"), tasks()).unwrap();

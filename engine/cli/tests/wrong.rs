@@ -214,6 +214,31 @@ fn a_port_in_use_is_named() {
 }
 
 #[test]
+fn an_address_that_cannot_be_listened_at_is_refused_before_anything_starts() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().to_string();
+    for launcher in ["local", "join"] {
+        for (address, advice) in
+            [(taken.as_str(), "choose another port"), ("192.0.2.1:7000", "an address of this host")]
+        {
+            let options = format!("run s.sage --launcher {launcher} --bind {address} --out out");
+            let sage = sleepy().args(&options);
+            let done = sage.go().exits(1).says(&format!("--bind {address} cannot")).says(advice);
+            assert!(!done.stderr.contains("running"), "{}", done.stderr);
+            assert!(!done.out.exists(), "a folder was claimed");
+        }
+    }
+}
+
+#[test]
+fn a_place_for_credentials_that_cannot_be_written_is_refused_with_the_way_to_another() {
+    let sage = sleepy().file("occupied", "").env("SAGE_STATE_DIR", "occupied/state");
+    let done = sage.args("run s.sage --launcher join --out out").go().exits(1);
+    let done = done.says("occupied/state/credentials").says("set SAGE_STATE_DIR to a folder");
+    assert!(!done.stderr.contains("running") && !done.out.exists(), "{}", done.stderr);
+}
+
+#[test]
 fn all_mistakes_of_a_program_are_shown_at_once_with_their_places() {
     let program = r#"sage 1
 type Q { id: string @key, text: strin }

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::handshake::Refusal;
 use crate::supervisor::event::Lost;
+use crate::supervisor::refusals::Refusals;
 
 /// Why a cluster could not be started or joined.
 #[derive(Debug, Error)]
@@ -70,7 +71,7 @@ pub enum ClusterError {
         name: &'static str,
     },
     /// A port could not be opened.
-    #[error("{address} cannot be opened for the {what}; it must be an address of this host")]
+    #[error("{address} cannot be opened for the {what}; {}", opened(source))]
     Bind {
         /// "control port" or "mesh".
         what: &'static str,
@@ -142,6 +143,8 @@ pub enum ClusterError {
         peer: SocketAddr,
         /// What it said instead.
         reason: String,
+        /// Whether that was TLS, where none was expected.
+        encrypted: bool,
     },
     /// TLS does not come about, and would not the next time.
     #[error("no TLS with {peer}: {reason}")]
@@ -150,6 +153,8 @@ pub enum ClusterError {
         peer: SocketAddr,
         /// The reason.
         reason: String,
+        /// Whether one end does not take the other's certificate.
+        certificate: bool,
     },
     /// Certificates that cannot be made or used.
     #[error("certificate: {reason}")]
@@ -188,9 +193,8 @@ pub enum ClusterError {
     GivenUp,
     /// Workers were missing when the time for starting was up.
     #[error(
-        "workers {missing:?} did not {step} within {}{}{}",
+        "workers {missing:?} did not {step} within {}{refusals}{}",
         rounded(*waited),
-        refusals(*refused, last_refusal.as_deref()),
         notes.iter().map(|note| format!("\n{note}")).collect::<String>()
     )]
     StartDeadline {
@@ -200,10 +204,8 @@ pub enum ClusterError {
         missing: Vec<usize>,
         /// How long the supervisor waited.
         waited: Duration,
-        /// Connections turned away meanwhile.
-        refused: usize,
-        /// The reason for the last refusal.
-        last_refusal: Option<String>,
+        /// Who was turned away meanwhile.
+        refusals: Box<Refusals>,
         /// Where missing workers are, and what they said last, as far as their launcher knows.
         notes: Vec<String>,
     },
@@ -241,6 +243,37 @@ pub enum ClusterError {
     },
 }
 
+impl ClusterError {
+    /// The other end of the connection that it is about.
+    pub(crate) fn peer(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Version { peer, .. }
+            | Self::Unproven { peer }
+            | Self::Foreign { peer, .. }
+            | Self::Tls { peer, .. }
+            | Self::Refused { peer, .. }
+            | Self::Link { peer, .. } => Some(*peer),
+            _ => None,
+        }
+    }
+}
+
+/// What to do where a port cannot be opened.
+fn opened(source: &io::Error) -> &'static str {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another process listens there, so choose another port, or 0 for any that is free"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "it must be an address of this host, and `ip address` shows those there are"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are not for everybody, so choose another"
+        }
+        _ => "it must be an address of this host and a port that is free",
+    }
+}
+
 /// A time as people say it.
 pub(crate) fn rounded(time: Duration) -> String {
     match time.as_secs() {
@@ -250,26 +283,21 @@ pub(crate) fn rounded(time: Duration) -> String {
     }
 }
 
-fn refusals(refused: usize, last: Option<&str>) -> String {
-    let last = last.map_or(String::new(), |reason| format!(", the last one because {reason}"));
-    match refused {
-        0 => String::new(),
-        _ => format!("; {refused} connections were refused{last}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_deadline_names_what_is_missing_and_no_fractions_that_nobody_reads() {
-        let error = |refused, notes: &[&str], waited| ClusterError::StartDeadline {
+        let error = |strangers, notes: &[&str], waited| ClusterError::StartDeadline {
             step: "join",
             missing: vec![1],
             waited: Duration::from_nanos(waited),
-            refused,
-            last_refusal: (refused > 0).then(|| "it is a stranger".to_owned()),
+            refusals: Box::new(Refusals {
+                strangers,
+                last_stranger: "it closed".to_owned(),
+                ..Refusals::default()
+            }),
             notes: notes.iter().map(|note| (*note).to_owned()).collect(),
         };
         assert_eq!(
@@ -278,8 +306,8 @@ mod tests {
         );
         assert_eq!(
             error(2, &[], 600_000_157_702).to_string(),
-            "workers [1] did not join within 10 min; 2 connections were refused, the last one \
-             because it is a stranger"
+            "workers [1] did not join within 10 min\n2 connection(s) of no worker, the last one: \
+             it closed"
         );
         assert_eq!(rounded(Duration::from_millis(1540)), "1.5 s");
     }

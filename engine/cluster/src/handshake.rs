@@ -258,7 +258,13 @@ pub(crate) fn admit(
     let proof = to_hex(&hello.parts("listener", &challenge, |parts| secret.prove(parts)));
     let answer = Answer::Challenge { nonce: challenge.clone(), proof };
     link.send(&answer, None, deadline).map_err(failed)?;
-    let Proof { proof } = link.receive(MAX_STRANGER, deadline).map_err(failed)?;
+    let Proof { proof } = link.receive(MAX_STRANGER, deadline).map_err(|error| match error {
+        // A worker of another run hangs up on a proof that is not of its run.
+        FrameError::Closed | FrameError::Truncated if link.why().is_none() => {
+            ClusterError::Unproven { peer }
+        }
+        error => failed(error),
+    })?;
     let proved = from_hex(&proof).is_some_and(|proof| {
         hello.parts("dialler", &challenge, |parts| secret.verify(parts, &proof))
     });
@@ -284,11 +290,12 @@ fn broken(link: &Link, error: &FrameError) -> ClusterError {
     let peer = link.peer();
     match error {
         FrameError::TooLarge { .. } | FrameError::Malformed(_) | FrameError::Encrypted => {
-            ClusterError::Foreign { peer, reason: error.to_string() }
+            let encrypted = matches!(error, FrameError::Encrypted);
+            ClusterError::Foreign { peer, reason: error.to_string(), encrypted }
         }
         _ => match link.why() {
             // In TLS 1.3 the dialler is done before the listener has seen its certificate.
-            Some(why) => ClusterError::Tls { peer, reason: why.to_owned() },
+            Some(why) => ClusterError::Tls { peer, reason: why.to_owned(), certificate: true },
             None => ClusterError::Link { peer, during: "the handshake", reason: error.to_string() },
         },
     }

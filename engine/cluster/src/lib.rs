@@ -68,6 +68,7 @@ pub use socket::Socket;
 pub use supervisor::event::{ClusterEvent, LossCause, Lost, root_cause};
 pub use supervisor::handle::ClusterHandle;
 pub use supervisor::port::ControlPort;
+pub use supervisor::refusals::{Reason, Refusals};
 pub use supervisor::{ArrivalHook, Arrivals, Cluster, ClusterConfig, Settled, ShutdownReport};
 pub use tls::Tls;
 pub use wire::{Transport, Wire};

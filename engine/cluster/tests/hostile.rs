@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 
 use forged::{Files, Forged};
 use sage_cluster::{
-    Cluster, ClusterConfig, ClusterError, ClusterEvent, Join, Refusal, Secret, Tls, Transport, join,
+    Cluster, ClusterConfig, ClusterError, ClusterEvent, Join, Refusal, Refusals, Secret, Tls,
+    Transport, join,
 };
 use support::{LONG, Threads, config, greet_peers, next, transports};
 
@@ -74,13 +75,16 @@ fn refused(
     (error, reasons.recv_timeout(LONG).unwrap())
 }
 
-/// What the supervisor says of the last refusal.
-fn last_refusal(error: &ClusterError) -> &str {
-    let ClusterError::StartDeadline { missing, last_refusal, .. } = error else {
-        panic!("{error}")
-    };
+/// What the supervisor says of who was refused.
+fn refusals(error: &ClusterError) -> &Refusals {
+    let ClusterError::StartDeadline { missing, refusals, .. } = error else { panic!("{error}") };
     assert_eq!(missing, &[0]);
-    last_refusal.as_deref().unwrap()
+    refusals
+}
+
+/// Of the last worker that was.
+fn last_refusal(error: &ClusterError) -> &str {
+    &refusals(error).reasons.last().unwrap_or_else(|| panic!("{error}")).text
 }
 
 #[test]
@@ -211,7 +215,7 @@ fn a_recorded_good_dialogue_opens_nothing() {
             1
         });
         let error = Cluster::start(again, &mut replayer).err().unwrap();
-        let why = last_refusal(&error);
+        let why = refusals(&error).to_string();
         assert!(why.contains("secret") || why.contains("TLS"), "{why}");
     }
 }
@@ -224,7 +228,7 @@ fn wrong_secrets_generations_and_versions_are_named_on_both_ends() {
         });
         assert!(matches!(here, ClusterError::Unproven { .. }), "{here}");
         // The dialler sees it first and hangs up.
-        assert!(last_refusal(&there).contains("closed"), "{there}");
+        assert!(last_refusal(&there).contains("this run's secret"), "{there}");
 
         let (there, here) = refused(over(1, transport), |join| join.generation = Some(3));
         let gone = matches!(here, ClusterError::Refused { refusal: Refusal::Generation(4), .. });
@@ -301,7 +305,7 @@ fn a_client_with_an_expired_or_foreign_or_no_certificate_is_refused() {
         });
         let config = ClusterConfig { start_deadline: Duration::from_secs(2), ..over(1, &run) };
         let error = Cluster::start(config, &mut launcher).err().unwrap();
-        let why = last_refusal(&error);
+        let why = refusals(&error).to_string();
         assert!(why.contains(expected), "{why}");
     }
 }
@@ -311,7 +315,8 @@ fn plain_tcp_at_a_tls_port_and_tls_at_a_plain_one_are_named() {
     let [plain, tls] = transports();
     let (there, here) = refused(over(1, &tls), |join| join.transport = Transport::Hmac);
     assert!(here.to_string().contains("speaks TLS"), "{here}");
-    assert!(last_refusal(&there).contains("does not speak TLS"), "{there}");
+    // A stranger would look the same.
+    assert!(refusals(&there).last_stranger.contains("does not speak TLS"), "{there}");
 
     let other = tls.clone();
     let (there, here) = refused(over(1, &plain), move |join| join.transport = other.clone());

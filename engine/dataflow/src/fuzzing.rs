@@ -8,6 +8,36 @@ use std::path::Path;
 pub use crate::commit::fuzzing::{commit_files, commit_record, read_log};
 pub use crate::sources::fuzzing::{csv_rows, jsonl_rows, topic_messages};
 
+/// A file that changes, and who hears of the changes only.
+pub fn change_feed(input: &[u8]) {
+    crate::sources::change_feed(input);
+}
+
+/// The log of a source that is looked at again, under damage.
+pub fn change_log(input: &[u8]) {
+    crate::sources::change_log(input);
+}
+
+/// Any bytes as a Parquet file.
+#[cfg(feature = "parquet")]
+pub fn parquet_file(input: &[u8]) {
+    crate::columns::fuzzing::parquet_file(input);
+}
+
+/// A page as people write them: title and text without ends that nobody sees, and no longer than the
+/// page with all its entities. Read once more, as text, the words are the same.
+pub fn html_page(input: &[u8]) {
+    let html = String::from_utf8_lossy(input);
+    let page = sage_core::text::page(&html);
+    assert_eq!(page.text.trim(), page.text);
+    assert!(page.text.len() <= 3 * html.len());
+    let escaped = page.text.replace('&', "&amp;").replace('<', "&lt;");
+    // A mark of byte order at the very beginning would be none of the text.
+    let again = sage_core::text::page(&format!("begin {escaped}")).text;
+    let words = again.split_whitespace().skip(1);
+    assert!(words.eq(page.text.split_whitespace()), "{again}");
+}
+
 /// A file of arrival times: either an error that names a line, or times in order, and as many as
 /// there are lines that say something.
 pub fn trace(input: &[u8]) {
@@ -35,6 +65,23 @@ mod tests {
         try_all("csv_rows", 600, super::csv_rows);
         try_all("jsonl_rows", 600, super::jsonl_rows);
         try_all("topic_messages", 400, super::topic_messages);
+    }
+
+    #[test]
+    fn changes_tell_what_is_there_and_their_log_what_was_told() {
+        try_all("change_feed", 1500, super::change_feed);
+        try_all("change_log", 300, super::change_log);
+    }
+
+    #[cfg(feature = "parquet")]
+    #[test]
+    fn files_of_columns_are_rows_or_an_error() {
+        try_all("parquet_file", 400, super::parquet_file);
+    }
+
+    #[test]
+    fn any_page_is_read_as_a_reader_sees_it() {
+        try_all("html_page", 2000, super::html_page);
     }
 
     #[test]

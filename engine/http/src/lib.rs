@@ -8,6 +8,9 @@
 mod allowed;
 mod calls;
 mod client;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod service;
 
 pub use allowed::{Allowed, address};

@@ -32,7 +32,7 @@ fn every_target_has_seeds_a_property_test_and_a_line_in_the_guide() {
     let rows = section.lines().filter(|line| line.starts_with("| `sage-"));
     let told = rows.flat_map(|row| row.split('`').skip(3).step_by(2).map(str::to_owned));
     assert_eq!(targets, told.collect(), "the table in CONTRIBUTING.md");
-    let tests: String = ["cluster", "dataflow", "llm", "retrieval", "cli"]
+    let tests: String = ["cluster", "dataflow", "http", "llm", "retrieval", "cli"]
         .map(|name| read(&fuzz().join(format!("../engine/{name}/src/fuzzing.rs"))))
         .concat();
     for target in &targets {

@@ -6,10 +6,10 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{Access, FlockOperation, flock};
 
 use super::place;
+use crate::exit::usage;
 
 /// Name of the folder.
 const FOLDER: &str = "credentials";
@@ -17,7 +17,17 @@ const FOLDER: &str = "credentials";
 /// A path for a file that does not exist yet, in a folder that is the user's alone.
 pub(crate) fn credentials_file() -> anyhow::Result<PathBuf> {
     let folder = place::folder()?.with_file_name(FOLDER);
-    place::make(&folder).with_context(|| format!("`{}`", folder.display()))?;
+    let ready = || {
+        place::make(&folder)?;
+        Ok(rustix::fs::access(&folder, Access::WRITE_OK | Access::EXEC_OK)?)
+    };
+    ready().map_err(|error: std::io::Error| {
+        usage(format!(
+            "--launcher join writes what workers need into `{}`: {error}; {}",
+            folder.display(),
+            place::ELSEWHERE
+        ))
+    })?;
     let mut bytes = [0_u8; 8];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -154,7 +154,9 @@ fn start(
     drain: Duration,
 ) -> anyhow::Result<Begun> {
     let store = Store::open()?;
-    let refused = |error: std::io::Error| anyhow::anyhow!("`{}`: {error}", store.folder.display());
+    let refused = |error: std::io::Error| {
+        anyhow::anyhow!("`{}`: {error}; {}", store.folder.display(), super::place::ELSEWHERE)
+    };
     store.make().map_err(refused)?;
     // An interrupt is noticed by whoever runs; a record needs to know of it, too.
     let interrupts = Interrupts::listen()?;

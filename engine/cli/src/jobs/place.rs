@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use crate::exit::usage;
 
+/// What to do about a place that cannot be used.
+pub(super) const ELSEWHERE: &str = "set SAGE_STATE_DIR to a folder you may write to";
+
 /// The folder of the jobs: `$SAGE_STATE_DIR`, else `$XDG_STATE_HOME/sage-flow`, else
 /// `~/.local/state/sage-flow`, and `jobs` in it.
 pub(super) fn folder() -> anyhow::Result<PathBuf> {

@@ -95,6 +95,7 @@ pub(crate) fn execute(
     let named: Vec<_> = jobs.iter().map(|job| (job.name.as_str(), &job.plan)).collect();
     // The jobs of a command have its links in common.
     let links = jobs.first().map(|job| Links::of(&job.options)).transpose()?.unwrap_or_default();
+    links.check(jobs.len())?;
     let prepared = Services::prepare(&named, shares(jobs, session.fair), session.seed, &links)?;
     let claims = jobs.iter().zip(&corpora).map(|(job, corpora)| Folder::claim(job, corpora));
     let folders = claims.collect::<anyhow::Result<Vec<_>>>()?;
@@ -183,6 +184,10 @@ fn read(job: &JobRun) -> anyhow::Result<Vec<Corpus>> {
     serving::check(&job.plan, &job.options)?;
     web::check(&job.plan, &job.options)?;
     programs::check(&job.plan, job.options.allow_exec, job.options.launch.remote())?;
+    if job.options.launch.comes_back() {
+        // There is a place for it, before anything is started.
+        crate::jobs::credentials_file()?;
+    }
     // Of other launchers the output of the first worker comes back to this process.
     if job.options.launch.comes_back()
         && let Some(sink) = job.plan.sinks.iter().find(|sink| sink.kind == "stdout")

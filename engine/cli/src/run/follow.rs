@@ -1,6 +1,7 @@
 //! Following the workers of one job until they are done, one is lost, or the user has had enough.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use super::job::{Order, Usage, Word};
 use super::launch::Place;
 use super::loss::{Gone, Restart};
 use super::progress::Display;
+use super::vanished::{self, Vanishing};
 use crate::jobs::Watch;
 
 /// Between two looks at interrupts.
@@ -67,6 +69,8 @@ pub(crate) struct Hold<'g> {
 /// Follows the workers of one job.
 pub(crate) struct Follower<'f> {
     pub(crate) cluster: &'f Cluster,
+    /// The run's folder.
+    pub(crate) out: &'f Path,
     pub(crate) interrupts: &'f Interrupts,
     pub(crate) display: &'f mut Display,
     pub(crate) workers: usize,
@@ -96,6 +100,7 @@ impl Follower<'_> {
         let mut finished = 0;
         // Since when tasks in flight are only waited for, after an interrupt or a failure.
         let mut drained: Option<Instant> = None;
+        let mut vanishing = Vanishing::new(self.out);
         while finished < self.workers {
             match self.interrupts.count() {
                 0 => {}
@@ -116,6 +121,11 @@ impl Follower<'_> {
                     course.interrupted = true;
                     break;
                 }
+            }
+            if vanishing.is_over() {
+                // Nothing that is in flight could be kept.
+                course.failure = Some(vanished::sentence(self.out));
+                break;
             }
             if course.failure.is_some() && drained.is_none() {
                 drained = Some(Instant::now());

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use sage_cluster::{ArrivalHook, Arrivals, Cluster, ClusterConfig, ControlPort, Launcher, Secret};
+use sage_cluster::{
+    ArrivalHook, Arrivals, Cluster, ClusterConfig, ControlPort, Launcher, Reason, Refusals, Secret,
+};
 
 use super::execute::reads_stdin;
 use super::interrupt::Interrupts;
@@ -59,7 +61,7 @@ impl<'j> Generations<'j> {
         let (job, quiet) = (self.job.name.clone(), self.job.options.quiet);
         let again = self.kept.is_some();
         let (command, start) = (Arc::clone(&self.command), Instant::now());
-        let nobody = Arrivals { joined: 0, workers: 0, refused: 0, last_refusal: None };
+        let nobody = Arrivals { joined: 0, workers: 0, refusals: Refusals::default() };
         let before = Mutex::new((nobody, !again));
         Arc::new(move |now| {
             let mut guard = before.lock().unwrap_or_else(PoisonError::into_inner);
@@ -125,22 +127,39 @@ impl<'j> Generations<'j> {
     }
 }
 
-/// Of connections that are refused the first ones are told, and then every hundredth.
-const REFUSALS: usize = 5;
-
 /// What is said when somebody has come or was refused; nothing of a run that waits for nobody.
 fn told(job: &str, before: &Arrivals, now: &Arrivals, waits: bool) -> Vec<String> {
     let mut said = Vec::new();
-    let often = now.refused > REFUSALS && now.refused / 100 == before.refused / 100;
-    if now.refused > before.refused && !often {
-        let why = now.last_refusal.as_deref().unwrap_or("it did not say who it is");
-        said.push(format!("{job} refused a connection ({} so far): {why}", now.refused));
+    let (then, refusals) = (&before.refusals, &now.refusals);
+    for (number, Reason { text, times }) in refusals.reasons.iter().enumerate() {
+        let before = then.reasons.get(number).map_or(0, |reason| reason.times);
+        if is_told(before, *times) {
+            let often = if *times == 1 { String::new() } else { format!(" ({times} times)") };
+            said.push(format!("{job} refused a worker{often}: {text}"));
+        }
+    }
+    if is_told(then.others, refusals.others) {
+        said.push(format!("{job} refused {} workers for further reasons", refusals.others));
+    }
+    // Ports are scanned all the time, so this is one line however many there are of them.
+    if is_told(then.strangers, refusals.strangers) {
+        let Refusals { strangers, last_stranger, .. } = refusals;
+        said.push(format!(
+            "{job} turned away {strangers} connection(s) of no worker so far, such as those of \
+             scanners; the last one: {last_stranger}"
+        ));
     }
     if waits && now.joined != before.joined {
         let Arrivals { joined, workers, .. } = now;
         said.push(format!("{job} has {joined} of {workers} worker(s), and waits for the others"));
     }
     said
+}
+
+/// Whether a count is told: the first time, and when it has another digit.
+fn is_told(before: usize, now: usize) -> bool {
+    let digits = |count: usize| count.checked_ilog10().map_or(0, |digits| digits + 1);
+    digits(now) > digits(before)
 }
 
 /// What is said when workers of a run that goes on do not come back.
@@ -168,19 +187,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_waits_hears_of_arrivals_and_of_the_first_refusals() {
-        let now = |joined, refused| {
-            let last_refusal = Some("its version is 0.0.9".to_owned());
-            Arrivals { joined, workers: 3, refused, last_refusal }
+    fn who_waits_hears_of_arrivals_of_every_refusal_and_of_strangers_in_one_line() {
+        let now = |joined, refused: &[(&str, usize)], strangers| {
+            let reasons = refused.iter();
+            let reasons =
+                reasons.map(|(text, times)| Reason { text: (*text).into(), times: *times });
+            let reasons = reasons.collect();
+            let last_stranger = "it closed".to_owned();
+            let refusals = Refusals { reasons, strangers, last_stranger, others: 0 };
+            Arrivals { joined, workers: 3, refusals }
         };
         let told = |before, now| super::told("f", &before, &now, true).join("\n");
-        assert_eq!(told(now(0, 0), now(0, 0)), "");
-        assert!(told(now(0, 0), now(2, 0)).contains("has 2 of 3"));
-        assert!(told(now(1, 0), now(1, 1)).contains("(1 so far): its version is 0.0.9"));
-        assert_eq!(told(now(1, 50), now(1, 60)), "");
-        assert!(told(now(1, 90), now(1, 110)).contains("110 so far"));
-        assert!(super::told("f", &now(0, 0), &now(2, 0), false).is_empty());
-        let said = super::missing("f", &now(2, 0), "sage-flow worker --join h:1");
+        assert_eq!(told(now(0, &[], 0), now(0, &[], 0)), "");
+        assert!(told(now(0, &[], 0), now(2, &[], 0)).contains("has 2 of 3"));
+        let old = ("its version is 0.0.9", 1);
+        let said = told(now(1, &[], 700), now(1, &[old], 800));
+        assert_eq!(said, "f refused a worker: its version is 0.0.9");
+        let again = ("its version is 0.0.9", 12);
+        let other = ("it is of another run", 1);
+        let said = told(now(1, &[old], 1), now(1, &[again, other], 20));
+        assert_eq!(said.lines().count(), 3, "{said}");
+        for part in ["(12 times): its version", "worker: it is of another run", "away 20 conn"] {
+            assert!(said.contains(part), "{said}");
+        }
+        assert_eq!(told(now(1, &[], 10), now(1, &[], 99)), "");
+        assert!(super::told("f", &now(0, &[], 0), &now(2, &[], 0), false).is_empty());
+        let said = super::missing("f", &now(2, &[], 0), "sage-flow worker --join h:1");
         assert!(said.contains("2 of 3") && said.contains("up to 10m for 1 more"), "{said}");
         assert!(said.ends_with("\n  sage-flow worker --join h:1"), "{said}");
     }

@@ -22,7 +22,7 @@ use sage_retrieval::documents::Corpus;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{JobRun, VERSION, arrivals};
+use super::{JobRun, VERSION, arrivals, differences};
 use crate::exit::usage;
 use crate::experiment::checksum;
 
@@ -71,7 +71,8 @@ impl Identity {
             put(format!("prompt `{}`", template.name), said(template)?);
         }
         for endpoint in &plan.endpoints {
-            let what = json!([endpoint.url, endpoint.replicas, endpoint.model]);
+            let (url, replicas, model) = (&endpoint.url, &endpoint.replicas, &endpoint.model);
+            let what = json!({"url": url, "replicas": replicas, "model": model});
             put(format!("endpoint `{}`", endpoint.name), what);
         }
         for (at, index) in plan.indexes.iter().enumerate() {
@@ -140,12 +141,7 @@ impl Identity {
             (before, after) if before == after => None,
             (Some(_), None) => Some(format!("{name} is not there any more")),
             (None, _) => Some(format!("{name} is new")),
-            (Some(before), Some(after)) => match (short(before), short(after)) {
-                (Some(before), Some(after)) => {
-                    Some(format!("{name}: {before} before, {after} now"))
-                }
-                _ => Some(format!("{name} has changed{}", details(before, after))),
-            },
+            (Some(before), Some(after)) => Some(differences::sentence(name, before, after)),
         };
         names.filter_map(change).collect()
     }
@@ -210,57 +206,10 @@ fn sum(parts: &BTreeMap<String, Value>) -> anyhow::Result<String> {
     Ok(checksum::checksum(&serde_json::to_vec(parts)?))
 }
 
-/// What of a part is not the same any more, in brackets, as far as it can be named.
-fn details(before: &Value, after: &Value) -> String {
-    let (Some(before), Some(after)) = (before.as_object(), after.as_object()) else {
-        return String::new();
-    };
-    let mut found = Vec::new();
-    for (name, value) in after {
-        let earlier = before.get(name).unwrap_or(&Value::Null);
-        if earlier == value {
-            continue;
-        }
-        let named = [named_values(earlier), named_values(value)];
-        let [Some(earlier), Some(now)] = named else {
-            found.push(name.clone());
-            continue;
-        };
-        for (name, value) in now {
-            let then = earlier.iter().find(|(other, _)| *other == name).map(|(_, value)| *value);
-            match (then.and_then(short), short(value)) {
-                _ if then == Some(value) => {}
-                (Some(then), Some(value)) => {
-                    found.push(format!("{name}: {then} before, {value} now"));
-                }
-                _ => found.push(name.to_owned()),
-            }
-        }
-    }
-    if found.is_empty() { String::new() } else { format!(" ({})", found.join("; ")) }
-}
-
-/// `[[name, value], ...]`, as arguments and options are written.
-fn named_values(value: &Value) -> Option<Vec<(&str, &Value)>> {
-    let entries = value.as_array()?;
-    entries.iter().map(|entry| Some((entry.get(0)?.as_str()?, entry.get(1)?))).collect()
-}
-
-fn short(value: &Value) -> Option<String> {
-    match value {
-        // A constant with its type, as `{"Int": 3}`.
-        Value::Object(fields) if fields.len() == 1 => short(fields.values().next()?),
-        Value::Null => Some("none".into()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::String(text) if text.len() <= 40 => Some(text.clone()),
-        _ => None,
-    }
-}
-
 /// What tells that a file is another one now: its bytes, whenever they were written.
 fn file(path: &Path) -> anyhow::Result<Value> {
     fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
-    // In a list, since the numbers mean nothing to people.
+    // In a list, so that it is told as a part that has changed.
     Ok(json!([checksum::of_path(path)]))
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use sage_cluster::{Tls, Transport};
+use sage_cluster::{ControlPort, Tls, Transport};
 
 use super::options::Options;
 use crate::exit::{usage, usage_of};
@@ -64,13 +64,16 @@ impl TlsFiles {
 pub(crate) struct Links {
     /// Where the control port is opened.
     pub(crate) listen: SocketAddr,
+    /// Whether --bind said so.
+    named: bool,
     pub(crate) transport: Transport,
 }
 
 impl Default for Links {
     /// Those of a run on this host.
     fn default() -> Self {
-        Links { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), transport: Transport::Hmac }
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Links { listen, named: false, transport: Transport::Hmac }
     }
 }
 
@@ -107,7 +110,7 @@ impl Links {
                 (None, None) => Tls::for_run()?,
             }),
         };
-        Ok(Links { listen, transport })
+        Ok(Links { listen, named: arguments.bind.is_some(), transport })
     }
 
     /// Those of a job, by its number: with a fixed port the first one has that, the others the next
@@ -123,6 +126,18 @@ impl Links {
             links.listen.set_port(own);
         }
         Ok(links)
+    }
+
+    /// Whether the control ports of so many jobs can be opened, before anything is started.
+    pub(crate) fn check(&self, jobs: usize) -> anyhow::Result<()> {
+        for number in 0..jobs {
+            let listen = self.of_job(number)?.listen;
+            if let Err(error) = ControlPort::open(listen) {
+                let option = if self.named { "--bind " } else { "" };
+                return Err(usage(format!("{option}{:#}", anyhow::Error::new(error))));
+            }
+        }
+        Ok(())
     }
 
     /// Where the gateway listens: beside the control port.

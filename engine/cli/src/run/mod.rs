@@ -10,6 +10,7 @@
 pub(crate) mod arrivals;
 pub(crate) mod changes;
 pub(crate) mod clocks;
+mod differences;
 pub(crate) mod embedding;
 mod execute;
 pub(crate) mod facts;
@@ -35,6 +36,7 @@ pub(crate) mod services;
 pub(crate) mod serving;
 pub(crate) mod shared_folder;
 mod together;
+mod vanished;
 pub(crate) mod web;
 mod work;
 

@@ -28,6 +28,7 @@ use super::report::{Folder, Report};
 use super::services::Access;
 use super::serving::Served;
 use super::shared_folder::{Mark, SharedFolder};
+use super::vanished;
 use super::web::Web;
 use super::{JobRun, RunResult};
 use crate::exit::usage;
@@ -157,6 +158,7 @@ impl Work<'_> {
             let places = self.job.options.launch.places(crew.workers, &avoid)?;
             let mut course =
                 self.attempt(crew, &places, hold.take(), &mut restarts, interrupts, &watch)?;
+            vanished::check(self.report.out)?;
             began_ns = began_ns.or(course.began_ns);
             course.earlier = self.earlier.outcomes;
             course.places = places;
@@ -228,6 +230,7 @@ impl Work<'_> {
     ) -> anyhow::Result<Course> {
         let mark = self.mark()?;
         let shared = mark.as_ref().map(|(shared, _)| shared.clone());
+        let first = crew.generation == 1;
         let cluster = match self.start(crew, places, shared, hold.is_some(), watch) {
             Ok(cluster) => cluster,
             Err(error) => match error.downcast_ref() {
@@ -239,7 +242,9 @@ impl Work<'_> {
                     return Ok(Course { interrupted: true, ..Course::default() });
                 }
                 // Nothing was started, so nothing has to be told of it.
-                Some(ClusterError::Launch { worker: 0, .. }) if crew.generation == 1 => {
+                Some(ClusterError::Launch { worker: 0, .. } | ClusterError::Bind { .. })
+                    if first =>
+                {
                     return Err(usage(format!("{error:#}")));
                 }
                 // What was done before is there, and is told as after any other end.
@@ -258,6 +263,7 @@ impl Work<'_> {
         let options = &self.job.options;
         let mut follower = Follower {
             cluster: &cluster,
+            out: self.report.out,
             interrupts,
             display: &mut self.display,
             workers: crew.workers,

@@ -1,10 +1,11 @@
 //! A file for Compose: printed, not applied.
 //!
 //! For one host with containers, or to try what would run on a cluster. The containers share the
-//! current folder.
+//! current folder. The programs are read there and not brought along: Compose copies what a file of its
+//! own holds into the container, through the shared folder and over the user's program.
 
 use super::LauncherEntry;
-use super::manifest::{DATA, Manifest, block, quoted};
+use super::manifest::{DATA, Manifest, quoted};
 
 /// For lists and help.
 pub(super) const ENTRY: LauncherEntry =
@@ -26,9 +27,9 @@ pub fn compose(run: &Manifest, network: u8) -> String {
 #   Await:   docker compose wait supervisor      (says and returns its exit code)
 #   End:     docker compose down
 #
-# It needs an image `{image}` with the same version of sage-flow, and Compose 2.23.1 or later.
-# The containers see the folder of this file as {DATA}: what the programs read and import lies there,
-# and results are written there.
+# It needs an image `{image}` with the same version of sage-flow.
+# The containers see the folder of this file as {DATA}: the programs and what they read and import lie
+# there, and results are written there.
 # Keys of endpoints, if any, are taken from the environment at the start, for the supervisor alone.
 # The network was drawn; if Docker says that it overlaps with another, print the file once more.
 
@@ -67,13 +68,8 @@ services:
     environment:
       <<: *credentials
 {keys}    networks: {{run: {{ipv4_address: {address}}}}}
-    configs:
 "
     ));
-    for (number, (path, _)) in run.programs.iter().enumerate() {
-        let target = quoted(&escaped(&format!("{DATA}/{path}")));
-        text.push_str(&format!("      - {{source: program-{number}, target: {target}}}\n"));
-    }
     for crew in run.crews() {
         let (role, dial) = (&crew.name, Manifest::worker("supervisor", &crew));
         text.push_str(&format!(
@@ -92,14 +88,8 @@ services:
         "
 networks:
   run: {{ipam: {{config: [{{subnet: 172.30.{network}.0/24}}]}}}}
-
-configs:
 "
     ));
-    for (number, (_, program)) in run.programs.iter().enumerate() {
-        let content = block(&escaped(program), 4);
-        text.push_str(&format!("  program-{number}:\n    content: {content}\n"));
-    }
     text
 }
 

@@ -33,15 +33,9 @@ pub(super) fn run(
             || state.slots.iter().all(|slot| slot.mesh.is_some())
             || Instant::now() >= deadline
     };
-    let refuse = |error: String| {
-        shared.update(|state| {
-            state.refused += 1;
-            state.last_refusal = Some(error);
-        });
-    };
     let greet = |stream: TcpStream, proved: &dyn Fn() -> bool| {
         greet(shared, config, wire, stream, proved, deadline)
-            .inspect_err(|error| refuse(error.to_string()))
+            .inspect_err(|error| shared.update(|state| state.refusals.note(error)))
             .ok()
     };
     let enter = |link: Arc<Link>, worker: usize| {
@@ -57,10 +51,13 @@ pub(super) fn run(
         match entered {
             Ok(address) => shared.update(|state| state.slots[worker].mesh = Some(address)),
             Err(error) => {
-                refuse(error);
                 link.close();
-                // The worker may dial again; nobody else can take its place, for want of the secret.
-                shared.update(|state| state.slots[worker].claimed = false);
+                shared.update(|state| {
+                    state.refusals.worker(&error);
+                    // The worker may dial again; nobody else can take its place, for want of the
+                    // secret.
+                    state.slots[worker].claimed = false;
+                });
             }
         }
     };

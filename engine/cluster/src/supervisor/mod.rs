@@ -4,6 +4,7 @@ mod admission;
 pub(crate) mod event;
 pub(crate) mod handle;
 pub(crate) mod port;
+pub(crate) mod refusals;
 mod state;
 mod watch;
 
@@ -27,6 +28,7 @@ use crate::worker::Join;
 use event::{ClusterEvent, Lost, root_cause};
 use handle::{ClusterHandle, check_size};
 use port::ControlPort;
+use refusals::Refusals;
 use state::{Shared, State};
 
 /// Events that may wait for the application before workers have to.
@@ -86,10 +88,8 @@ pub struct Arrivals {
     pub joined: usize,
     /// Workers that there are to be.
     pub workers: usize,
-    /// Connections that were refused.
-    pub refused: usize,
-    /// Why the last of them was.
-    pub last_refusal: Option<String>,
+    /// Who was turned away.
+    pub refusals: Refusals,
 }
 
 impl ClusterConfig {
@@ -319,8 +319,7 @@ impl Cluster {
         Err(ClusterError::StartDeadline {
             step,
             waited: time.start.elapsed(),
-            refused: state.refused,
-            last_refusal: state.last_refusal.clone(),
+            refusals: Box::new(state.refusals.clone()),
             notes: missing.iter().filter_map(|worker| shared.note(*worker)).collect(),
             missing,
         })

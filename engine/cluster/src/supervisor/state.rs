@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::Arrivals;
 use super::event::{ClusterEvent, LossCause, Lost};
+use super::refusals::Refusals;
 use crate::launcher::{Exit, WorkerProcess};
 use crate::link::Link;
 
@@ -35,8 +36,7 @@ pub(super) struct State {
     /// The cluster is being ended; losses are not news any more.
     pub(super) stopping: bool,
     pub(super) losses: Vec<Lost>,
-    pub(super) refused: usize,
-    pub(super) last_refusal: Option<String>,
+    pub(super) refusals: Refusals,
 }
 
 /// The life of one worker.
@@ -80,8 +80,7 @@ impl Shared {
                 running: false,
                 stopping: false,
                 losses: Vec::new(),
-                refused: 0,
-                last_refusal: None,
+                refusals: Refusals::default(),
             }),
             changed: Condvar::new(),
         }
@@ -114,8 +113,7 @@ impl Shared {
         Arrivals {
             joined: state.slots.iter().filter(|slot| slot.mesh.is_some()).count(),
             workers: state.slots.len(),
-            refused: state.refused,
-            last_refusal: state.last_refusal.clone(),
+            refusals: state.refusals.clone(),
         }
     }
 

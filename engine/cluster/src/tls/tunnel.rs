@@ -259,10 +259,26 @@ fn broken(peer: SocketAddr, error: &io::Error) -> ClusterError {
     }
     let of_tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     let reason = describe(error);
-    if of_tls.is_some() {
-        ClusterError::Tls { peer, reason }
-    } else {
-        ClusterError::Link { peer, during: "the TLS handshake", reason }
+    match of_tls {
+        Some(error) => ClusterError::Tls { peer, reason, certificate: is_of_certificates(error) },
+        None => ClusterError::Link { peer, during: "the TLS handshake", reason },
+    }
+}
+
+/// Whether one end has shown a certificate that the other does not take.
+fn is_of_certificates(error: &rustls::Error) -> bool {
+    use rustls::{AlertDescription as Alert, Error};
+    match error {
+        Error::InvalidCertificate(_) => true,
+        Error::AlertReceived(alert) => matches!(
+            alert,
+            Alert::UnknownCA
+                | Alert::DecryptError
+                | Alert::BadCertificate
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+        ),
+        _ => false,
     }
 }
 

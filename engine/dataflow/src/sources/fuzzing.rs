@@ -84,6 +84,13 @@ fn all(mut source: impl Source, rows: usize) -> Option<Batch> {
     panic!("the source does not end");
 }
 
+/// What a file of JSON lines gives.
+pub(super) fn lines_of(record: &RecordType, text: &[u8]) -> Batch {
+    let bytes = Dripping { bytes: Cursor::new(text), most: usize::MAX };
+    let lines = all(Jsonl::new("f.jsonl".into(), bytes, record.clone()), 1000);
+    lines.expect("memory can be read")
+}
+
 /// However the bytes come and however many rows are asked for at a time, the rows are the same.
 fn same(whole: &Batch, other: &Batch) {
     assert!(whole.rows.iter().eq(other.rows.iter()), "the rows depend on how they are read");
@@ -106,7 +113,7 @@ fn alike(left: Items<'_>, right: Items<'_>) -> bool {
 }
 
 /// Each row is one of its type: written as JSON it is read again as the same row.
-fn sound(record: &RecordType, batch: &Batch) {
+pub(crate) fn sound(record: &RecordType, batch: &Batch) {
     let mut reader = RowReader::new(record);
     for row in batch.rows.iter() {
         let values = || Items::new(row);
@@ -178,9 +185,7 @@ pub fn topic_messages(input: &[u8]) {
     sound(&record, &read);
     let file = messages.join(&b'\n');
     if !file.starts_with(b"\xef\xbb\xbf") {
-        let bytes = Dripping { bytes: Cursor::new(&file), most: usize::MAX };
-        let lines = all(Jsonl::new("f.jsonl".into(), bytes, record), 1000);
-        let lines = lines.expect("memory can be read");
+        let lines = lines_of(&record, &file);
         assert!(read.rows.iter().eq(lines.rows.iter()), "a line would be read as another row");
     }
 }

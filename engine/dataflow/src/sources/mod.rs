@@ -35,6 +35,8 @@ use watermark::Watermark;
 
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
 pub(crate) use live::{Needs, Place};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use live::{change_feed, change_log};
 pub use live::{is_endless, is_watched};
 pub(crate) use supply::Supply;
 

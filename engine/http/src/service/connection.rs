@@ -7,6 +7,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
@@ -43,6 +44,11 @@ impl Door {
 pub(super) async fn speak(stream: TcpStream, door: Arc<Door>) {
     // A socket that cannot be tuned is still a socket.
     let _ = stream.set_nodelay(true);
+    converse(Bounded::new(stream, STALL), door).await;
+}
+
+/// The same for whatever carries its bytes.
+pub(super) async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, door: Arc<Door>) {
     let mut phase = door.desk.phase();
     let service = service_fn(move |request| {
         let door = Arc::clone(&door);
@@ -54,7 +60,7 @@ pub(super) async fn speak(stream: TcpStream, door: Arc<Door>) {
         .max_buf_size(MAX_HEAD)
         // Who has said all and closes that half still gets the answer.
         .half_close(true)
-        .serve_connection(TokioIo::new(Bounded::new(stream, STALL)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     // Errors here are clients that went away; their records end as any others.
     tokio::select! {

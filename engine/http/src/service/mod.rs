@@ -10,6 +10,8 @@
 mod answer;
 mod connection;
 mod desk;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod fuzzing;
 mod listener;
 mod request;
 mod stream;

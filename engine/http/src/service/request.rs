@@ -192,7 +192,7 @@ async fn whole(body: &mut Incoming, door: &Door) -> Result<Bytes, Problem> {
 }
 
 /// The record in a body. One that brings no key gets a number.
-fn row(body: &[u8], record: &RecordType) -> Result<Vec<u8>, String> {
+pub(super) fn row(body: &[u8], record: &RecordType) -> Result<Vec<u8>, String> {
     let mut numbered;
     let mut record = record;
     if let Some(key) = record.key() {

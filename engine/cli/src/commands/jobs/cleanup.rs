@@ -155,6 +155,13 @@ fn add<'l>(todo: &mut Todo<'l>, listed: &'l Listed, name: &str) -> anyhow::Resul
                 "`{path}`: {reason}; remove the file by hand if that sage-flow is gone"
             )));
         }
+        if unread.path.is_dir() {
+            return Err(usage(format!(
+                "`{}`: it is a folder and no record of a job, so it is left alone; move or remove it \
+                 by hand",
+                unread.path.display()
+            )));
+        }
         todo.files.push(unread);
         return Ok(());
     }

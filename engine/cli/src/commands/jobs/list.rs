@@ -25,6 +25,8 @@ pub(super) struct ListArguments {
     json: bool,
 }
 
+/// Lost jobs that are named in a command.
+const NAMED: usize = 5;
 /// Ended jobs that are shown unless all are asked for.
 const SHOWN: usize = 10;
 
@@ -57,6 +59,19 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     rows.extend(shown.iter().map(|record| row(record)));
     print!("{}", lines(&rows));
+    let lost: Vec<&str> = shown
+        .iter()
+        .filter(|record| record.state() == State::Lost)
+        .map(|record| record.id.as_str())
+        .collect();
+    if let [first, ..] = lost[..] {
+        eprintln!(
+            "{} lost: the supervisor is gone without a word; `sage-flow jobs resume {first}` goes on \
+             with the first, `sage-flow jobs cleanup{}` ends what is left of them and forgets them",
+            plural(lost.len(), "job"),
+            if lost.len() <= NAMED { format!(" {}", lost.join(" ")) } else { String::new() },
+        );
+    }
     if hidden > 0 {
         eprintln!("{} more that ended (--all)", plural(hidden, "job"));
     }

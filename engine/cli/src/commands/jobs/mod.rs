@@ -73,10 +73,10 @@ pub(crate) fn jobs(arguments: &JobsArguments) -> anyhow::Result<Exit> {
 /// Say which files tell nothing of a job.
 fn complain(listed: &Listed) {
     for Unread { id, path, reason, newer } in &listed.unread {
-        let hint = if *newer {
-            String::new()
-        } else {
-            format!("; `sage-flow jobs cleanup {id}` removes it")
+        let hint = match () {
+            () if *newer => String::new(),
+            () if path.is_dir() => "; move or remove it by hand".to_owned(),
+            () => format!("; `sage-flow jobs cleanup {id}` removes it"),
         };
         eprintln!("warning: `{}`: {reason}{hint}", path.display());
     }

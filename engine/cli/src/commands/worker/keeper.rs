@@ -21,7 +21,7 @@ use self::asked::Asked;
 use self::child::{Kept, Seen};
 use super::WorkerArguments;
 use super::credentials::Credentials;
-use super::work::EXIT_NOBODY;
+use super::work::{EXIT_NOBODY, EXIT_UNKNOWN};
 use crate::exit::Exit;
 
 /// A run that was there, and does not answer for so long, is over.
@@ -45,6 +45,8 @@ pub(super) fn keep(arguments: &WorkerArguments, credentials: &Credentials) -> an
     let join = &arguments.join;
     let (mut since, mut patience) = (Instant::now(), EARLY);
     let (mut done, mut early, mut explained) = (false, true, false);
+    // Of what the wait is for, what was said last.
+    let mut told = None;
     loop {
         let mut child = Kept::start(arguments, credentials)?;
         let began = Instant::now();
@@ -78,12 +80,23 @@ pub(super) fn keep(arguments: &WorkerArguments, credentials: &Credentials) -> an
             _ if asked.times() > 0 => return Ok(Exit::Interrupted),
             // The run may have lost another one at the very end, and need all of them once more.
             Some(0) => done = true,
-            Some(EXIT_NOBODY) if done => return Ok(Exit::Complete),
-            Some(EXIT_NOBODY) if since.elapsed() < patience => {
-                if std::mem::take(&mut early) {
+            Some(EXIT_NOBODY | EXIT_UNKNOWN) if done => return Ok(Exit::Complete),
+            Some(code @ (EXIT_NOBODY | EXIT_UNKNOWN)) if since.elapsed() < patience => {
+                if early && told.replace(code) != Some(code) {
                     let most = patience.as_secs();
-                    say(&format!("nobody is at {join} yet; the worker waits up to {most} s"));
+                    let what = match code {
+                        EXIT_UNKNOWN => "the host of that name is not known",
+                        _ => "nobody is there",
+                    };
+                    say(&format!("--join {join}: {what} yet; the worker waits up to {most} s"));
                 }
+            }
+            Some(EXIT_UNKNOWN) => {
+                anyhow::bail!(
+                    "--join {join}: the name of the host could not be resolved for {} s; correct \
+                     it, or give the address of the host",
+                    patience.as_secs()
+                );
             }
             Some(EXIT_NOBODY) => {
                 anyhow::bail!("there is no run at {join} (any more); the worker ends");

@@ -26,7 +26,9 @@ A worker without an index joins again when the run has lost another one, and end
 
 Exit codes:
   0 the run is done   1 refused or usage error   2 the work failed   75 the run was lost
-  69 nobody is there, or the run has all its workers (with --once)   130 ended by a signal";
+  69 nobody is there, or the run has all its workers (with --once)   130 ended by a signal
+
+A host whose name is not known yet is waited for as one where nobody answers yet: for 60 s.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -49,12 +51,25 @@ pub(crate) fn worker(arguments: &WorkerArguments) -> anyhow::Result<Exit> {
         Some(path) => Credentials::read(path)?,
         None => Credentials::of_environment(),
     };
-    let addresses = addresses(&arguments.join)?;
+    let found = addresses(&arguments.join)?;
+    let (addresses, unknown) = found.map_or_else(|why| (Vec::new(), Some(why)), |it| (it, None));
     let mut join =
         Join::from_values(addresses, VERSION, |name| credentials.get(name)).map_err(usage_of)?;
-    if join.generation.is_none() && !arguments.once {
+    let by_hand = join.generation.is_none();
+    if by_hand && !arguments.once {
         drop(join);
         return keeper::keep(arguments, &credentials);
+    }
+    if let Some(why) = unknown {
+        let said = format!(
+            "--join {}: the name of the host cannot be resolved: {why}; correct it, or give the \
+             address of the host",
+            arguments.join
+        );
+        if !by_hand {
+            return Err(usage(said));
+        }
+        work::found_no_host(&said);
     }
     if let Some(tls) = arguments.files.read()? {
         join.transport = Transport::Tls(tls);
@@ -62,9 +77,34 @@ pub(crate) fn worker(arguments: &WorkerArguments) -> anyhow::Result<Exit> {
     work::work(join, arguments.once)
 }
 
-fn addresses(join: &str) -> anyhow::Result<Vec<SocketAddr>> {
-    let found = join.to_socket_addrs().map_err(|error| {
-        usage(format!("--join {join}: {error}; expected HOST:PORT, as the run has said it"))
-    })?;
-    Ok(found.collect())
+/// The addresses of the host, or why its name cannot be resolved, which may pass: a supervisor that
+/// starts together with its workers may not have a name yet.
+fn addresses(join: &str) -> anyhow::Result<std::io::Result<Vec<SocketAddr>>> {
+    let wrong = |why: &str| {
+        Err(usage(format!("--join {join}: {why}; expected HOST:PORT, as the run has said it")))
+    };
+    match join.rsplit_once(':') {
+        None => return wrong("it has no port"),
+        Some(("", _)) => return wrong("it has no host"),
+        Some((_, port)) if port.parse::<u16>().is_err() => {
+            return wrong(&format!("`{port}` is no port"));
+        }
+        Some(_) => {}
+    }
+    Ok(join.to_socket_addrs().map(Iterator::collect))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_is_told_at_once_and_a_name_may_become_known() {
+        for wrong in ["host", ":7000", "host:", "host:x", "host:70000"] {
+            let said = addresses(wrong).unwrap_err().to_string();
+            assert!(said.contains(wrong) && said.contains("HOST:PORT"), "{said}");
+        }
+        assert_eq!(addresses("[::1]:7").unwrap().unwrap(), [([0, 0, 0, 0, 0, 0, 0, 1], 7).into()]);
+        assert!(addresses("name.invalid:7").unwrap().is_err());
+    }
 }

@@ -32,6 +32,8 @@ const USAGE: Duration = Duration::from_secs(1);
 const WITHOUT_GATEWAY: Duration = Duration::from_secs(5);
 /// Exit code of a worker that found nobody at the address (`EX_UNAVAILABLE`).
 pub(super) const EXIT_NOBODY: i32 = 69;
+/// What a keeper is told of a host whose name cannot be resolved (`EX_NOHOST`).
+pub(super) const EXIT_UNKNOWN: i32 = 68;
 
 /// A worker that was started by hand waits this long for a run to need it.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -77,6 +79,15 @@ pub(super) fn work(mut join: Join, kept: bool) -> anyhow::Result<Exit> {
         Ok(Some(exit)) => Ok(exit),
         Err(error) => Err(error),
     }
+}
+
+/// There is no host of that name, or not yet; who has a keeper leaves the words to it.
+pub(super) fn found_no_host(said: &str) -> ! {
+    if std::env::var_os(KEPT).is_some() {
+        std::process::exit(EXIT_UNKNOWN);
+    }
+    eprintln!("error: {said}");
+    std::process::exit(EXIT_NOBODY)
 }
 
 /// Why a kept worker could not join, if that may pass: the code that tells its keeper.

@@ -22,7 +22,7 @@ use crate::run::identity::Identity;
 use crate::run::services::JOURNAL;
 
 /// Says how a run was started; by it a folder is known as a run's.
-const SETUP: &str = "setup.json";
+pub(crate) const SETUP: &str = "setup.json";
 
 /// Files every run writes.
 pub(crate) const OWN_FILES: [&str; 8] = [
@@ -189,7 +189,8 @@ fn check(path: &Path) -> anyhow::Result<()> {
         || sage_llm::journal::is_journal(&path.join(JOURNAL));
     if foreign && !ours {
         return Err(usage(format!(
-            "--out {}: the folder holds something else than a run; choose an empty or new one",
+            "--out {}: the folder holds something else than a run; choose an empty or new one, or \
+             remove what is in it",
             path.display()
         )));
     }

@@ -28,7 +28,7 @@ use super::{JobRun, RunResult};
 use crate::exit::Exit;
 
 use self::folder::cut_half_line;
-pub(crate) use self::folder::{Folder, LOCK, OWN_FILES, new_folder};
+pub(crate) use self::folder::{Folder, LOCK, OWN_FILES, SETUP, new_folder};
 pub(crate) use self::metrics::SCHEMA;
 use self::metrics::partial;
 

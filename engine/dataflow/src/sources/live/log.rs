@@ -186,7 +186,7 @@ fn encoded(batches: &VecDeque<Batch>) -> Vec<u8> {
     out
 }
 
-fn decoded(entry: &[u8]) -> VecDeque<Batch> {
+pub(super) fn decoded(entry: &[u8]) -> VecDeque<Batch> {
     let mut batches = VecDeque::new();
     for batch in Items::new(entry) {
         let mut items = batch.items();

@@ -6,6 +6,8 @@
 //! wants to know what is there, such as a join or the twin, looks once.
 
 mod changes;
+#[cfg(any(test, feature = "fuzzing"))]
+mod fuzzing;
 mod log;
 mod looking;
 mod stamp;
@@ -25,6 +27,8 @@ use self::looking::Looking;
 use super::{Source, broken, text};
 use crate::error::DataflowError;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use self::fuzzing::{change_feed, change_log};
 pub(crate) use self::log::Needs;
 
 /// Parameter of a folder.
