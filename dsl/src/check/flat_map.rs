@@ -64,8 +64,9 @@ impl<'a> Checker<'a> {
         body.nodes.truncate(1);
         if let Some(Node::Source(source)) = body.nodes.first_mut() {
             let (before, list, text) = (early.steps, typed.expr, name.text.clone());
-            source.expand =
-                Some(ExpandPlan { before, list, column, drops: Vec::new(), distinct: None, text });
+            let drops = Vec::new();
+            let expand = ExpandPlan { before, list, column, drops, distinct: None, text };
+            source.expand = Some(Box::new(expand));
         }
         true
     }

@@ -118,10 +118,10 @@ pub struct SourcePlan {
     pub distinct: Option<DistinctPlan>,
     /// What becomes of a record: one for each element of a list.
     #[serde(default)]
-    pub expand: Option<ExpandPlan>,
+    pub expand: Option<Box<ExpandPlan>>,
     /// Which records are too late for the windows of the flow.
     #[serde(default)]
-    pub watermark: Option<WatermarkPlan>,
+    pub watermark: Option<Box<WatermarkPlan>>,
     /// 1-based line of the declaration, for messages.
     pub line: u32,
 }
