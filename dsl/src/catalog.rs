@@ -29,6 +29,8 @@ pub struct Catalog {
     /// Columns of results by name, each with the other names it goes by in programs; for claims
     /// and objectives.
     pub columns: &'static [ColumnName],
+    /// Names of the files that every run writes, which no sink may take.
+    pub own_files: &'static [&'static str],
 }
 
 /// Name, documentation and parameters of a leaf.

@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 
 use crate::catalog::Catalog;
-use crate::check::{self, Inputs, Names};
+use crate::check::{self, InputFile, Inputs, Names};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::Experiment;
 use crate::load::{self, Loaded};
 use crate::plan::Plan;
+use crate::rename;
 use crate::span::{SourceMap, Span};
 use crate::study;
 use crate::suggest;
@@ -47,6 +48,9 @@ pub struct Compiled {
     pub experiments: Vec<Experiment>,
     /// The tests of the main file. Empty when there is an error.
     pub tests: Vec<Test>,
+    /// Data that its sources and indexes read, whether it is there or not. Empty when there is an
+    /// error.
+    pub inputs: Vec<InputFile>,
     /// Errors and warnings, by place.
     pub diagnostics: Vec<Diagnostic>,
     /// The files, for showing places.
@@ -93,7 +97,7 @@ pub(crate) fn loaded_program(
         overrides: &overrides,
         env: request.env,
         incomplete: diagnostics.iter().any(Diagnostic::is_error),
-        watched: seen.is_some(),
+        watched: seen.is_some() || diagnostics.iter().any(rename::renames),
     };
     // When the main file cannot be read at all, there is nothing to check against.
     let main_unread =
@@ -103,13 +107,18 @@ pub(crate) fn loaded_program(
     let mut written = Vec::new();
     let mut experiments = Vec::new();
     let mut tests = Vec::new();
+    let mut inputs = Vec::new();
     if !main_unread || study_read {
         let checked = check::check(input, names, &studied);
         plans = checked.plans;
         written = checked.written;
         experiments = checked.experiments;
         tests = checked.tests;
+        inputs = checked.inputs;
         diagnostics.extend(checked.diagnostics);
+        if diagnostics.iter().any(rename::renames) {
+            rename::complete(&mut diagnostics, loaded, &sources, &checked.seen);
+        }
         if let Some(seen) = seen {
             *seen = checked.seen;
         }
@@ -132,8 +141,9 @@ pub(crate) fn loaded_program(
         written.clear();
         experiments.clear();
         tests.clear();
+        inputs.clear();
     }
-    Compiled { plans, written, experiments, tests, diagnostics, sources }
+    Compiled { plans, written, experiments, tests, inputs, diagnostics, sources }
 }
 
 /// Sorts by place, drops what was said twice, and keeps the number readable.

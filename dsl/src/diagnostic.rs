@@ -43,13 +43,41 @@ pub struct Label {
     pub text: String,
 }
 
-/// A replacement of a range of text.
+/// A replacement of a range of text, and all that has to be replaced with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fix {
     /// What is replaced; an empty range inserts.
     pub span: Span,
     /// By what.
     pub replacement: String,
+    /// Replacements at other places of the same file, as of the uses of a name; all are made or none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub besides: Vec<Edit>,
+}
+
+/// One replacement of several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edit {
+    /// What is replaced; an empty range inserts.
+    pub span: Span,
+    /// By what.
+    pub replacement: String,
+}
+
+impl Fix {
+    /// A replacement at one place.
+    pub fn new(span: Span, replacement: impl Into<String>) -> Self {
+        Fix { span, replacement: replacement.into(), besides: Vec::new() }
+    }
+
+    /// All its replacements, by place.
+    pub fn edits(&self) -> Vec<Edit> {
+        let first = Edit { span: self.span, replacement: self.replacement.clone() };
+        let mut edits = vec![first];
+        edits.extend(self.besides.iter().cloned());
+        edits.sort_by_key(|edit| edit.span);
+        edits
+    }
 }
 
 impl Diagnostic {
@@ -98,7 +126,7 @@ impl Diagnostic {
 
     /// A change that resolves it.
     pub(crate) fn fix(mut self, span: Span, replacement: impl Into<String>) -> Self {
-        self.fix = Some(Fix { span, replacement: replacement.into() });
+        self.fix = Some(Fix::new(span, replacement));
         self
     }
 

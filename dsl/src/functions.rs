@@ -50,6 +50,7 @@ pub(crate) enum Yield {
     /// That of the arguments together: int and float give float.
     Common,
     Float,
+    Time,
 }
 
 const fn spec(
@@ -202,6 +203,14 @@ pub const FUNCTIONS: &[FunctionSpec] = &[
         &[Text, Text],
         Yield::Bool,
         "whether the text starts so",
+    ),
+    spec(
+        "time",
+        Function::Time,
+        "time(text: string) -> time",
+        &[Text],
+        Yield::Time,
+        "the time of a text such as `2026-11-28T10:00:00Z` or `2026-11-28`; one that is no time fails the record",
     ),
     spec(
         "to_float",

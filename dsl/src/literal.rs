@@ -94,11 +94,19 @@ pub(crate) fn number(text: &str) -> Result<Value, LiteralError> {
                     Some(n) => {
                         n.checked_mul(*nanos).map(Value::Duration).ok_or_else(|| too_large(text))
                     }
+                    None if !is_whole(&plain, *nanos) => Err(too_fine(text, "a duration", "1ns")),
                     None => Ok(Value::Duration(scaled(*nanos as f64)? as i64)),
                 };
             }
             if let Some((_, bytes)) = SIZES.iter().find(|(name, _)| *name == unit) {
-                return Ok(Value::Size(scaled(*bytes as f64)? as u64));
+                let size = scaled(*bytes as f64)?;
+                // Parts of larger units need not be whole bytes: `0.1GiB`.
+                let fine = *bytes == 1 && !is_whole(&plain, 1) || size == 0.0 && real > 0.0;
+                return if fine {
+                    Err(too_fine(text, "a size", "1B"))
+                } else {
+                    Ok(Value::Size(size as u64))
+                };
             }
             Err(unknown_unit(digits, unit))
         }
@@ -114,6 +122,27 @@ fn too_large(text: &str) -> LiteralError {
     }
 }
 
+/// Whether a decimal number of units is a whole number of the smallest unit.
+fn is_whole(plain: &str, factor: i64) -> bool {
+    let (_, fraction) = plain.split_once('.').unwrap_or((plain, ""));
+    let digits = fraction.trim_end_matches('0');
+    if digits.len() > 18 {
+        return false;
+    }
+    let scale = 10_i128.pow(digits.len() as u32);
+    let parts: i128 = digits.parse().unwrap_or(0);
+    parts * i128::from(factor) % scale == 0
+}
+
+fn too_fine(text: &str, what: &str, unit: &str) -> LiteralError {
+    LiteralError {
+        code: codes::NUMBER_RANGE,
+        message: format!("`{}` is finer than {what} can be", short(text)),
+        help: Some(format!("the smallest is `{unit}`, and all others are whole multiples of it")),
+        fix: None,
+    }
+}
+
 fn short(text: &str) -> String {
     if text.len() <= 24 { text.to_owned() } else { format!("{}...", &text[..24]) }
 }
@@ -122,6 +151,9 @@ fn unknown_unit(digits: &str, unit: &str) -> LiteralError {
     let meant = OTHER_SPELLINGS.iter().find(|(other, _)| *other == unit);
     let fix = meant.map(|(_, right)| format!("{digits}{right}"));
     let help = match &fix {
+        Some(fix) if fix.ends_with("iB") => {
+            format!("write `{fix}`: units of sizes are binary, 1KiB is 1024 bytes")
+        }
         Some(fix) => format!("write `{fix}`"),
         None => {
             "units are `us`, `ms`, `s`, `min`, `h`, `d`, `KiB`, `MiB`, `GiB`, `tokens`, `%` and \
@@ -207,6 +239,7 @@ pub(crate) fn show(value: &Value) -> String {
         Value::Int(n) => n.to_string(),
         Value::Float(x) => show_float(*x),
         Value::String(text) => format!("{text:?}"),
+        Value::Time(nanos) => format!("time(\"{}\")", crate::time::show(*nanos)),
         Value::Duration(nanos) => show_duration(*nanos),
         Value::Size(bytes) => show_size(*bytes),
         Value::Rate(rate) => format!("{}/s", (rate * 1e6).round() / 1e6),
@@ -275,6 +308,18 @@ mod tests {
         assert_eq!(number("3parsecs").expect_err("unit").fix, None);
         assert!(number("99999999999999999999").is_err());
         assert!(number("99999999999d").is_err());
+    }
+
+    #[test]
+    fn what_is_finer_than_the_smallest_unit_is_not_rounded_in_silence() {
+        for text in ["0.5B", "0.1ns", "1.5ns", "0.0001us", "1.0000000001s", "0.0001KiB"] {
+            assert_eq!(number(text).expect_err(text).code, codes::NUMBER_RANGE, "{text}");
+        }
+        check("0.5us", &Value::Duration(500));
+        check("1.000000001s", &Value::Duration(1_000_000_001));
+        check("1.0ns", &Value::Duration(1));
+        check("0.1KiB", &Value::Size(102));
+        check("0.0B", &Value::Size(0));
     }
 
     #[test]

@@ -70,9 +70,7 @@ pub(crate) fn offer_fix(diagnostic: &mut Diagnostic, sources: &SourceMap) {
     let plain = |text: &'_ str| text.trim_start_matches('.').to_owned();
     if is_word(given) && is_slip(&plain(given), &plain(name)) {
         let end = start + given.len() as u32;
-        let replacement = name.to_owned();
-        diagnostic.fix =
-            Some(crate::diagnostic::Fix { span: Span { start, end, ..span }, replacement });
+        diagnostic.fix = Some(crate::diagnostic::Fix::new(Span { start, end, ..span }, name));
     }
 }
 

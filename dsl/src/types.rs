@@ -128,6 +128,8 @@ pub enum Value {
     Float(f64),
     /// Text, also the name of an enum variant.
     String(String),
+    /// Nanoseconds since the Unix epoch.
+    Time(i64),
     /// Nanoseconds.
     Duration(i64),
     /// Bytes.
@@ -182,10 +184,11 @@ impl Value {
         if let Value::Duration(ns) = self { Some(*ns) } else { None }
     }
 
-    /// As `--set name=...` takes it: text and variants of enums bare, all else as in a program.
+    /// As `--set name=...` takes it: text, variants of enums and times bare, all else as in a program.
     pub fn to_set(&self) -> String {
         match self {
             Value::String(text) => text.clone(),
+            Value::Time(nanos) => crate::time::show(*nanos),
             other => crate::literal::show(other),
         }
     }

@@ -81,14 +81,18 @@ fn a_broken_catalog_is_found_out() {
 
 #[test]
 fn overrides_are_checked_like_defaults() {
-    let text = "sage 1\nenum Load { light, heavy }\nparam load: Load = light\nparam wait: duration = 5s\nparam url: string = \"a\"\n";
+    let text = "sage 1\nenum Load { light, heavy }\nparam load: Load = light\nparam wait: duration = 5s\nparam url: string = \"a\"\nparam since: time = time(\"2026-11-01\")\n";
     let set = |name: &str, value: &str| {
         compile_with("x.sage", text, &[(name.to_owned(), value.to_owned())], &[])
     };
     assert!(!set("load", "heavy").failed());
     assert!(!set("wait", "20ms").failed());
+    assert!(!set("since", "2026-11-28T10:00:00+01:00").failed());
+    assert!(!set("since", "time(\"2026-11-28\")").failed());
+    assert!(plain(&set("since", "tomorrow")).contains("times are written `2026-11-28T10:00:00Z`"));
     assert!(!set("url", "http://x: 3").failed());
     assert!(plain(&set("load", "heavvy")).contains("is not of type Load"));
+    assert!(plain(&set("wait", "20sec")).contains("`sec` is not a unit; write `20s`"));
     assert!(plain(&set("wait", "20")).contains("durations have a unit"));
     assert!(plain(&set("lod", "heavy")).contains("did you mean `load`?"));
 }

@@ -56,8 +56,19 @@ pub(super) struct Body {
     pub(super) left: usize,
     /// What the records contribute to, from the first step over all of them on.
     pub(super) relation: Option<Relation>,
+    /// The step with which it began to be about all records, and why there.
+    pub(super) began: Option<Began>,
     /// Position of the key, if the source is one of changes.
     pub(super) feed: Option<usize>,
+}
+
+/// The first step over all records of a flow.
+#[derive(Debug, Clone)]
+pub(super) struct Began {
+    pub(super) word: &'static str,
+    pub(super) span: Span,
+    /// Why it is not done record by record, where it might have been.
+    pub(super) why: Option<&'static str>,
 }
 
 /// Records that have not come to an `emit` yet.

@@ -4,6 +4,7 @@
 //! left to run time.
 
 use crate::plan::{BinaryOp, Expr, Function, UnaryOp};
+use crate::time;
 use crate::types::Value;
 
 /// The value of an expression, if it reads no column and no outer slot.
@@ -78,6 +79,16 @@ fn binary(op: BinaryOp, left: &Value, right: &Value) -> Option<Value> {
             Rem => a.checked_rem(*b).map(Value::Int),
             _ => compare(op, a.cmp(b)),
         },
+        (Value::Time(a), Value::Time(b)) => match op {
+            Sub => a.checked_sub(*b).map(Value::Duration),
+            _ => compare(op, a.cmp(b)),
+        },
+        (Value::Time(a), Value::Duration(b)) => match op {
+            Add => a.checked_add(*b).map(Value::Time),
+            Sub => a.checked_sub(*b).map(Value::Time),
+            _ => None,
+        },
+        (Value::Duration(a), Value::Time(b)) if op == Add => a.checked_add(*b).map(Value::Time),
         (Value::Duration(a), Value::Duration(b)) => match op {
             Add => a.checked_add(*b).map(Value::Duration),
             Sub => a.checked_sub(*b).map(Value::Duration),
@@ -139,6 +150,7 @@ fn call(function: Function, args: &[Value]) -> Option<Value> {
         (Function::ToString, [Value::String(_)]) => Some(args[0].clone()),
         (Function::Min, [Value::Int(a), Value::Int(b)]) => Some(Value::Int(*a.min(b))),
         (Function::Max, [Value::Int(a), Value::Int(b)]) => Some(Value::Int(*a.max(b))),
+        (Function::Time, [Value::String(text)]) => time::parse(text).ok().map(Value::Time),
         (Function::Abs, [Value::Int(n)]) => n.checked_abs().map(Value::Int),
         _ => None,
     }

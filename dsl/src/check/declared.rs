@@ -35,6 +35,14 @@ const FOREIGN: &[(&str, &str)] = &[
     ("double", "float"),
     ("f64", "float"),
     ("boolean", "bool"),
+    ("datetime", "time"),
+    ("timestamp", "time"),
+    ("date", "time"),
+    ("DateTime", "time"),
+    ("interval", "duration"),
+    ("timedelta", "duration"),
+    ("decimal", "float"),
+    ("json", "string"),
     ("list", "[T]"),
     ("array", "[T]"),
     ("List", "[T]"),
@@ -77,8 +85,9 @@ impl<'a> Checker<'a> {
             return Type::Unknown;
         }
         let known = self.names.types.keys().copied().chain(BUILT_IN.iter().map(|(name, _)| *name));
-        let help = match FOREIGN.iter().find(|(foreign, _)| *foreign == name) {
-            Some((_, right)) => Some(format!("write `{right}`")),
+        let foreign = FOREIGN.iter().find(|(foreign, _)| *foreign == name).map(|(_, right)| *right);
+        let help = match foreign {
+            Some(right) => Some(format!("write `{right}`")),
             None => did_you_mean(name, known),
         };
         let help = help.or_else(|| {
@@ -87,10 +96,14 @@ impl<'a> Checker<'a> {
                 suggest::list(BUILT_IN.iter().take(4).map(|(name, _)| *name))
             ))
         });
-        self.report(
+        let diagnostic =
             Diagnostic::error(codes::UNKNOWN_TYPE, span, format!("unknown type `{name}`"))
-                .maybe_help(help),
-        );
+                .maybe_help(help);
+        let word = Span { end: span.start + name.len() as u32, ..span };
+        self.report(match foreign.filter(|right| !right.contains('T')) {
+            Some(right) => diagnostic.fix(word, right),
+            None => diagnostic,
+        });
         Type::Unknown
     }
 

@@ -5,7 +5,10 @@ use super::body::{Body, Level};
 use super::early::{Early, READ_IN_ORDER};
 use super::relation::NUMBERS;
 use super::step::one_line;
+use super::typed::Typed;
 use crate::ast;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
 use crate::lower::columns_read;
 use crate::plan::{DedupPlan, DistinctPlan, Node, RelationStep};
 
@@ -13,22 +16,14 @@ impl<'a> Checker<'a> {
     /// Where nothing in front of it calls or waits, it is known while the source is read which record is
     /// the first, and the others are never worked on. Says whether that is so.
     fn dedup_of_source(&mut self, dedup: &'a ast::Dedup, level: &Level, body: &mut Body) -> bool {
-        let Some(Node::Source(source)) = body.nodes.first() else { return false };
-        let first = body.relation.is_none() && body.feed.is_none() && level.emitted.is_none();
-        let read_once_in_order = READ_IN_ORDER.contains(&source.kind.as_str());
-        let early = Early::of(&body.nodes);
-        let place = source.expand.as_ref().map_or(&source.distinct, |expand| &expand.distinct);
-        if !first || !early.whole || !read_once_in_order || place.is_some() {
+        if body.relation.is_some() || why_not(level, body).is_some() {
             return false;
         }
+        let early = Early::of(&body.nodes);
         let before = self.diagnostics.len();
-        let mut keys = Vec::new();
-        for key in &dedup.keys {
-            self.slots = 0;
-            keys.push(self.expr(key, &body.scope(), None));
-        }
-        if keys.iter().any(|key| key.is_poison() || !early.knows(&key.expr)) {
-            // Said again, or gone about in another way, over all records.
+        let Some(keys) = self.keys_of_dedup(dedup, body) else { return true };
+        if keys.iter().any(|key| !early.knows(&key.expr)) {
+            // Gone about in another way, over all records.
             self.diagnostics.truncate(before);
             return false;
         }
@@ -48,6 +43,28 @@ impl<'a> Checker<'a> {
         true
     }
 
+    /// What tells the records apart; `None` when something is wrong with it, which has been said.
+    fn keys_of_dedup(&mut self, dedup: &'a ast::Dedup, body: &Body) -> Option<Vec<Typed>> {
+        let mut keys = Vec::new();
+        let mut good = true;
+        for key in &dedup.keys {
+            self.slots = 0;
+            let typed = self.expr(key, &body.scope(), None);
+            if !typed.is_poison() && typed.value().is_some() {
+                let message = "every record has this key, so only the first of all would be kept";
+                let diagnostic = Diagnostic::error(codes::BAD_DEDUP, key.span, message);
+                self.report(diagnostic.help(match body.key {
+                    Some(at) => format!("write `dedup by .{}`", body.columns[at].name),
+                    None => "name a field, as in `dedup by .text`".to_owned(),
+                }));
+                good = false;
+            }
+            good &= !typed.is_poison();
+            keys.push(typed);
+        }
+        good.then_some(keys)
+    }
+
     pub(super) fn dedup(&mut self, dedup: &'a ast::Dedup, level: &mut Level, body: &mut Body) {
         if !self.relates_here("dedup", dedup.span, level) {
             return;
@@ -59,19 +76,42 @@ impl<'a> Checker<'a> {
             body.begin_with_all(level);
         }
         let order = body.columns.iter().position(|column| column.name == NUMBERS[0]);
-        let mut keys = Vec::new();
-        for key in &dedup.keys {
-            self.slots = 0;
-            let typed = self.expr(key, &body.scope(), None);
-            if typed.is_poison() {
-                return;
-            }
-            keys.push(typed.expr);
-        }
+        let Some(keys) = self.keys_of_dedup(dedup, body) else { return };
+        let keys = keys.into_iter().map(|key| key.expr).collect();
         level.open = vec![super::body::Open::Flow];
         level.emitted = None;
         let text = one_line(self.input.sources.text(dedup.span));
         let line = self.line(dedup.span);
         body.relate(RelationStep::Dedup(DedupPlan { keys, order, text, line }));
     }
+}
+
+/// Why a step is over all records although the source might have done it.
+pub(super) fn why_of_all(step: &ast::Step, level: &Level, body: &Body) -> Option<&'static str> {
+    matches!(step, ast::Step::Dedup(_)).then(|| {
+        let prompt = "its key is made by a prompt, which a source does not have";
+        why_not(level, body).unwrap_or(prompt)
+    })
+}
+
+/// What keeps a `dedup` from being done while the source is read.
+fn why_not(level: &Level, body: &Body) -> Option<&'static str> {
+    let Some(Node::Source(source)) = body.nodes.first() else {
+        return Some("here there is no source");
+    };
+    let place = source.expand.as_ref().map_or(&source.distinct, |expand| &expand.distinct);
+    if place.is_some() {
+        return Some("this is the second `dedup`: give the first one all keys");
+    }
+    if body.feed.is_some() {
+        return Some("of a source with `changes` the last version of a record counts");
+    }
+    if level.emitted.is_some() {
+        return Some("here an `emit` stands before it");
+    }
+    if !READ_IN_ORDER.contains(&source.kind.as_str()) {
+        return Some("this source is no file that is read in order");
+    }
+    let early = Early::of(&body.nodes);
+    (!early.whole).then_some("here a step before it calls or waits: move the `dedup` up")
 }

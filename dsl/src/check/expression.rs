@@ -97,6 +97,10 @@ impl Checker<'_> {
         {
             return variant(name, item);
         }
+        if scope.poisoned.iter().any(|other| other == name) {
+            self.used.insert(name.to_owned());
+            return Typed::poison();
+        }
         if let Some((declared, decl)) = self.names.values.get(name).copied() {
             self.used.insert(name.to_owned());
             if let Decl::Param(_) = decl {
@@ -123,7 +127,7 @@ impl Checker<'_> {
         if let Some(item) = self.enum_with(name) {
             return variant(name, &item);
         }
-        if !self.names.is_poisoned(name) && !scope.poisoned.iter().any(|other| other == name) {
+        if !self.names.is_poisoned(name) {
             self.unknown_name(name, span, scope, expected);
         }
         Typed::poison()
@@ -151,6 +155,15 @@ impl Checker<'_> {
                 Diagnostic::error(codes::OTHER_PATH, span, hidden.message.clone())
                     .help(hidden.help.clone()),
             );
+            return;
+        }
+        let behind = |stage: &&ast::Name| stage.text == name && stage.span > span;
+        if let Some(later) = self.stages.iter().find(behind).filter(|_| scope.is_step()) {
+            let message = format!("stage `{name}` is made further down");
+            let diagnostic = Diagnostic::error(codes::UNKNOWN_NAME, span, message)
+                .also(later.span, "here")
+                .help("a step sees the stages above it; move that stage up, or this step down");
+            self.report(diagnostic);
             return;
         }
         let mut diagnostic =
@@ -375,6 +388,7 @@ pub(crate) fn type_of(value: &Value) -> Type {
         Value::Int(_) => Type::Int,
         Value::Float(_) => Type::Float,
         Value::String(_) => Type::String,
+        Value::Time(_) => Type::Time,
         Value::Duration(_) => Type::Duration,
         Value::Size(_) => Type::Size,
         Value::Rate(_) => Type::Rate,

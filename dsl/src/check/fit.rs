@@ -6,7 +6,9 @@ use crate::ast::{self, ExprKind};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::plan::{Expr, Function};
-use crate::types::{RecordType, Type, Value};
+use crate::span::Span;
+use crate::suggest;
+use crate::types::{EnumType, RecordType, Type, Value};
 
 /// Whether a value of type `from` may stand where `to` is due, after [`coerce`].
 pub(crate) fn fits(from: &Type, to: &Type) -> bool {
@@ -114,6 +116,9 @@ impl Checker<'_> {
             (Type::List(item), Type::String, _) if **item == Type::String => diagnostic
                 .help(format!("write `join({text}, \"\\n\")` to make one string of the list"))
                 .fix(span, format!("join({text}, \"\\n\")")),
+            (Type::String, ty, kind) if *required(ty) == Type::Time => {
+                text_for_time(diagnostic, kind, (span, &text))
+            }
             (Type::Optional(inner), _, _) if fits(inner, to) => {
                 diagnostic.help(format!("it may be null: write `{text} ?? {}`", sample(to)))
             }
@@ -122,10 +127,12 @@ impl Checker<'_> {
                 Type::Int | Type::Float | Type::Bool | Type::Duration | Type::Rate | Type::Percent,
                 ExprKind::Literal(Value::String(s)),
             ) => diagnostic.help(format!("write `{s}` without quotes")),
-            (Type::String, Type::Enum(item), _) => diagnostic.help(format!(
-                "variants are bare words: {}",
-                crate::suggest::list(item.variants.iter().map(String::as_str))
-            )),
+            (Type::String, ty, kind) if matches!(required(ty), Type::Enum(_)) => {
+                match required(ty) {
+                    Type::Enum(item) => text_for_enum(diagnostic, kind, (span, &text), item),
+                    _ => diagnostic,
+                }
+            }
             (Type::String, Type::Int, _) => diagnostic.help(format!("write `to_int({text})`")),
             (Type::String, Type::Float, _) => diagnostic.help(format!("write `to_float({text})`")),
             (Type::Float, Type::Int, _) => diagnostic.help(format!("write `round({text})`")),
@@ -150,6 +157,45 @@ impl Checker<'_> {
             _ => diagnostic,
         };
         self.report(diagnostic);
+    }
+}
+
+/// How a text is made a variant of an enum: the bare word, or a choice of them.
+pub(super) fn text_for_enum(
+    diagnostic: Diagnostic,
+    kind: &ExprKind,
+    (span, text): (Span, &str),
+    item: &EnumType,
+) -> Diagnostic {
+    let variants = || item.variants.iter().map(String::as_str);
+    if let ExprKind::Literal(Value::String(word)) = kind {
+        let known = suggest::list(variants());
+        let diagnostic = diagnostic.help(format!("variants are bare words: {known}"));
+        return match variants().find(|variant| variant.eq_ignore_ascii_case(word.trim())) {
+            Some(variant) => diagnostic.fix(span, variant),
+            None => diagnostic,
+        };
+    }
+    let first = variants().next().unwrap_or("word");
+    let last = variants().next_back().unwrap_or(first);
+    diagnostic.help(format!(
+        "say which text is which word: `match {text} {{ \"{first}\" => {first}, _ => {last} }}`; or \
+         declare what is read as `{}` where it comes from",
+        item.name
+    ))
+}
+
+/// How a text is made a time.
+pub(super) fn text_for_time(
+    diagnostic: Diagnostic,
+    kind: &ExprKind,
+    (span, text): (Span, &str),
+) -> Diagnostic {
+    match kind {
+        ExprKind::Literal(Value::String(literal)) if crate::time::parse(literal).is_err() => {
+            diagnostic.help("a time is written `time(\"2026-11-28T10:00:00Z\")`")
+        }
+        _ => diagnostic.help(format!("write `time({text})`")).fix(span, format!("time({text})")),
     }
 }
 

@@ -32,6 +32,7 @@ impl<'a> Checker<'a> {
     pub(crate) fn flow(&mut self, file: u32, flow: &'a ast::Flow) -> Option<Draft> {
         let source = self.source_of(flow);
         let mut body = begun(source.as_ref(), flow);
+        self.stages = stages_of(&flow.steps);
         let mut level = Level { open: vec![Open::Flow], ..Level::default() };
         level.guard = source.as_ref().and_then(|source| source.changes).map(not_deleted);
         self.steps(&flow.steps, &mut level, &mut body);
@@ -40,6 +41,7 @@ impl<'a> Checker<'a> {
         } else if !flow.broken {
             self.all_emit(flow, &level);
         }
+        self.stages.clear();
         body.end_relation();
         let fields = Scope {
             columns: &body.columns[..body.own],
@@ -193,6 +195,22 @@ impl<'a> Checker<'a> {
     }
 }
 
+/// Names that the steps give, those of arms and loops among them.
+fn stages_of(steps: &[Step]) -> Vec<ast::Name> {
+    let mut names = Vec::new();
+    for step in steps {
+        match step {
+            Step::Stage(stage) => names.push(stage.name.clone()),
+            Step::Route(route) => {
+                names.extend(route.arms.iter().flat_map(|arm| stages_of(&arm.steps)));
+            }
+            Step::Loop(repeat) => names.extend(stages_of(&repeat.steps)),
+            _ => {}
+        }
+    }
+    names
+}
+
 /// What is known of a flow before its first step.
 fn begun(source: Option<&SourcePlan>, flow: &ast::Flow) -> Body {
     let columns = source.map(|source| columns_of(&source.record.fields)).unwrap_or_default();
@@ -214,6 +232,7 @@ fn begun(source: Option<&SourcePlan>, flow: &ast::Flow) -> Body {
         pending: Vec::new(),
         left: MAX_CHECKED,
         relation: None,
+        began: None,
         feed: source.filter(|source| source.changes.is_some()).and_then(|source| source.key),
     }
 }

@@ -12,6 +12,7 @@ use crate::functions::{self, FUNCTIONS, FunctionSpec, Yield};
 use crate::plan::{Expr, Function};
 use crate::span::Span;
 use crate::suggest::did_you_mean;
+use crate::time;
 use crate::types::{Type, Value};
 
 /// A checked user function, ready to be inlined. Parameters are the first slots.
@@ -110,7 +111,7 @@ impl<'a> Checker<'a> {
             );
             return Typed::poison();
         }
-        self.unknown_call(call);
+        self.unknown_call(call, scope);
         // Arguments may have mistakes of their own.
         for arg in &call.args {
             self.expr(&arg.value, scope, None);
@@ -118,9 +119,11 @@ impl<'a> Checker<'a> {
         Typed::poison()
     }
 
-    pub(crate) fn unknown_call(&mut self, call: &ast::Call) {
+    pub(crate) fn unknown_call(&mut self, call: &ast::Call, scope: &Scope<'_>) {
         let name = call.name.text.as_str();
-        if self.names.is_poisoned(name) || self.full() {
+        // An aggregate may be of a group that could not be read.
+        let of_group = scope.poisoned.iter().any(|it| it == "*") && find_aggregate(name).is_some();
+        if self.names.is_poisoned(name) || of_group || self.full() {
             return;
         }
         let span = call.name.span;
@@ -148,7 +151,8 @@ impl<'a> Checker<'a> {
             matches!(decl, Decl::Fn(_) | Decl::Prompt(_)).then_some(*name)
         });
         let known = stages.chain(declared).chain(FUNCTIONS.iter().map(|spec| spec.name));
-        let help = did_you_mean(name, known)
+        let help = super::foreign::instead_of(name)
+            .or_else(|| did_you_mean(name, known))
             .unwrap_or_else(|| "`sage-flow list stages` shows what there is".to_owned());
         let message = format!("`{name}` is neither a stage nor a function");
         self.report(Diagnostic::error(codes::UNKNOWN_CALL, span, message).help(help));
@@ -218,6 +222,9 @@ impl<'a> Checker<'a> {
         if !good {
             return Typed::poison();
         }
+        if spec.function == Function::Time && !self.good_time(call, &args) {
+            return Typed::poison();
+        }
         let args = if spec.function == Function::Union { alike(args) } else { args };
         let Some(ty) = self.result_type(call, spec, &args) else { return Typed::poison() };
         let shape = Shape::of_all(&args).under(2);
@@ -235,6 +242,22 @@ impl<'a> Checker<'a> {
         self.node(call.span, Expr::Call(spec.function, args), ty, shape)
     }
 
+    /// Whether the constant text of a `time(...)` is one; says so if not. Other texts are read when
+    /// their record is.
+    fn good_time(&mut self, call: &ast::Call, args: &[Typed]) -> bool {
+        let [arg] = args else { return true };
+        let Some(Value::String(text)) = arg.value() else { return true };
+        let Err(expected) = time::parse(text) else { return true };
+        let span = call.args.first().map_or(call.span, |arg| arg.value.span);
+        let text: String = text.chars().take(40).collect();
+        let message = format!("expected {expected}, found `{text}`");
+        self.report(Diagnostic::error(codes::BAD_TIME, span, message).help(
+            "a time is a date alone or with a time of day, which is UTC unless an offset such as \
+             `+01:00` stands behind it",
+        ));
+        false
+    }
+
     fn result_type(
         &mut self,
         call: &ast::Call,
@@ -249,6 +272,7 @@ impl<'a> Checker<'a> {
             Yield::Texts => Type::List(Box::new(Type::String)),
             Yield::Tokens => Type::Tokens,
             Yield::Float => Type::Float,
+            Yield::Time => Type::Time,
             Yield::Common if matches!(spec.function, Function::Slice) => first.clone(),
             Yield::Common => {
                 let mut common = first.clone();

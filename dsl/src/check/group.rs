@@ -69,11 +69,17 @@ impl<'a> Checker<'a> {
         }
         let text = one_line(self.input.sources.text(group.span));
         let line = self.line(group.span);
-        if self.diagnostics[before..].iter().any(Diagnostic::is_error) || self.full() {
+        let unread = group.aggregates.broken;
+        if unread || self.diagnostics[before..].iter().any(Diagnostic::is_error) || self.full() {
             // What is missing is reported; uses of it are not.
             body.poisoned.push("*".to_owned());
             let names = group.aggregates.entries.iter().map(|entry| entry.key.text.clone());
             body.poisoned.extend(names);
+        }
+        if unread {
+            // Any of them may have been meant as a key.
+            let stages = body.columns[body.own..].iter().map(|column| column.name.clone());
+            body.poisoned.extend(stages);
         }
         let (keys, aggregates) = placed(keys, window, aggregates, level, body);
         body.replace(&columns, group.span, level);

@@ -40,10 +40,11 @@ impl<'a> Checker<'a> {
             this.report(Diagnostic::error(codes::BAD_JOIN, span, message).help(help));
             None
         };
-        if let "stdin" | "http" | "kafka" = source.kind.as_str() {
+        if let "stdin" | "http" | "http_get" | "kafka" = source.kind.as_str() {
             let what = match source.kind.as_str() {
                 "stdin" => "the standard input",
                 "http" => "a service",
+                "http_get" => "what a server has",
                 _ => "a topic",
             };
             let message = format!("{what} cannot be joined");

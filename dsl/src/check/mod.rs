@@ -22,9 +22,11 @@ mod endpoint;
 mod experiment;
 mod expression;
 mod feed;
+mod files;
 mod fit;
 mod flat_map;
 mod flow;
+mod foreign;
 mod function;
 mod group;
 mod join;
@@ -44,6 +46,7 @@ mod range;
 mod record;
 mod relation;
 mod repeat;
+mod room;
 mod route;
 mod schedule;
 mod search;
@@ -73,6 +76,7 @@ use function::Body;
 pub use catalog::check_catalog;
 #[cfg(test)]
 pub(crate) use endpoint::ENDPOINT_OPTIONS;
+pub use files::InputFile;
 #[cfg(test)]
 pub(crate) use leaf::INDEX_OPTIONS;
 pub use leaf::{SINK_OPTIONS, SOURCE_OPTIONS};
@@ -133,6 +137,8 @@ pub(crate) struct Checker<'a> {
     written: usize,
     /// Types by place, if they are watched.
     seen: Vec<(Span, Type)>,
+    /// Stages of the flow at hand, wherever they stand in it.
+    stages: Vec<crate::ast::Name>,
 }
 
 /// What a name or a `.field` may mean where an expression stands.
@@ -178,6 +184,11 @@ impl<'s> Scope<'s> {
         }
     }
 
+    /// Whether an expression of a step stands here.
+    fn is_step(&self) -> bool {
+        self.place == Place::Record
+    }
+
     fn setting() -> Scope<'s> {
         Scope { place: Place::Setting, ..Scope::constant() }
     }
@@ -191,6 +202,7 @@ pub(crate) struct Checked {
     pub(crate) written: Vec<Plan>,
     pub(crate) experiments: Vec<Experiment>,
     pub(crate) tests: Vec<Test>,
+    pub(crate) inputs: Vec<InputFile>,
     /// Types of the params by name.
     pub(crate) params: Vec<(String, Type)>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -208,8 +220,9 @@ pub(crate) fn check(input: Inputs<'_>, names: Names<'_>, programs: &[Program]) -
     let own = own.map(|own| Program { params: params.clone(), plans: plans.clone(), ..own });
     let programs: Vec<&Program> = own.iter().chain(programs).collect();
     let experiments = checker.experiments(&programs);
+    let inputs = checker.input_files();
     let (diagnostics, seen) = (checker.diagnostics, checker.seen);
-    Checked { plans, written, experiments, tests, params, diagnostics, seen }
+    Checked { plans, written, experiments, tests, inputs, params, diagnostics, seen }
 }
 
 impl<'a> Checker<'a> {
@@ -234,6 +247,7 @@ impl<'a> Checker<'a> {
             nesting: 0,
             written: 0,
             seen: Vec::new(),
+            stages: Vec::new(),
         }
     }
 
@@ -254,6 +268,7 @@ impl<'a> Checker<'a> {
         self.check_sources();
         self.check_indexes();
         self.check_sinks();
+        self.check_outlets();
         let objectives = self.check_slos();
         let measures = self.check_measures();
         let flows = std::mem::take(&mut self.names.flows);

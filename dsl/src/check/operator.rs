@@ -1,6 +1,6 @@
 //! Operators: what each takes, what comes out, and what was probably meant otherwise.
 
-use super::fit::{convert, fits, required, unify};
+use super::fit::{convert, fits, required, text_for_enum, text_for_time, unify};
 use super::typed::Typed;
 use super::{Checker, Scope};
 use crate::ast::{self, ExprKind};
@@ -140,11 +140,11 @@ impl Checker<'_> {
             (other, Type::String, BinaryOp::Add) if printable(other) => {
                 Some(format!("write `to_string({left_text}) + {right_text}`"))
             }
-            (Type::Enum(item), Type::String, _) | (Type::String, Type::Enum(item), _) => {
-                Some(format!(
-                    "variants are bare words: {}",
-                    crate::suggest::list(item.variants.iter().map(String::as_str))
-                ))
+            (ty, Type::String, _) if reads_text(ty) => {
+                return self.text_beside(sign, (left, a), (right, b), (right, ty), span);
+            }
+            (Type::String, ty, _) if reads_text(ty) => {
+                return self.text_beside(sign, (left, a), (right, b), (left, ty), span);
             }
             (Type::Optional(_), _, _) => {
                 Some(format!("the left side may be null: write `({left_text} ?? ...)`"))
@@ -170,6 +170,31 @@ impl Checker<'_> {
                 .also(right.span, format!("this is {}", b.ty)),
         );
     }
+
+    /// A time or an enum beside a text that should be one.
+    fn text_beside(
+        &mut self,
+        sign: &str,
+        (left, a): (&ast::Expr, &Typed),
+        (right, b): (&ast::Expr, &Typed),
+        (text, ty): (&ast::Expr, &Type),
+        span: Span,
+    ) {
+        let written = self.input.sources.text(text.span).to_owned();
+        let message = format!("`{sign}` does not take {} and {}", a.ty, b.ty);
+        let diagnostic = Diagnostic::error(codes::OPERAND_TYPES, span, message)
+            .also(left.span, format!("this is {}", a.ty))
+            .also(right.span, format!("this is {}", b.ty));
+        self.report(match required(ty) {
+            Type::Enum(item) => text_for_enum(diagnostic, &text.kind, (text.span, &written), item),
+            _ => text_for_time(diagnostic, &text.kind, (text.span, &written)),
+        });
+    }
+}
+
+/// Whether a text may stand for such a value elsewhere.
+fn reads_text(ty: &Type) -> bool {
+    matches!(required(ty), Type::Time | Type::Enum(_))
 }
 
 fn printable(ty: &Type) -> bool {

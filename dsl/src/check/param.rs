@@ -160,6 +160,12 @@ impl<'a> Checker<'a> {
         if *super::fit::required(ty) == Type::String {
             return Value::String(text.to_owned());
         }
+        // As in data, where no function has to say what a text is.
+        if *super::fit::required(ty) == Type::Time
+            && let Ok(nanos) = crate::time::parse(text)
+        {
+            return Value::Time(nanos);
+        }
         let Some(written) = parse::expression(u32::MAX, text) else {
             return self.bad_override(name, text, ty);
         };
@@ -184,7 +190,17 @@ impl<'a> Checker<'a> {
                 format!("it is one of {}", suggest::list(item.variants.iter().map(String::as_str)))
             }
             Type::Duration => "durations have a unit, as in `30s`".to_owned(),
+            Type::Time => "times are written `2026-11-28T10:00:00Z` or `2026-11-28`".to_owned(),
             other => format!("give a value of type {other}"),
+        };
+        // A number with something wrong in it says more than its type.
+        let number = text.strip_prefix('-').unwrap_or(&text);
+        let help = match crate::literal::number(number) {
+            Err(error) if number.starts_with(|c: char| c.is_ascii_digit()) => {
+                let more = error.help.map(|help| format!("; {help}")).unwrap_or_default();
+                format!("{}{more}", error.message)
+            }
+            _ => help,
         };
         self.report(
             Diagnostic::error(

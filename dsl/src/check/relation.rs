@@ -61,7 +61,10 @@ impl<'a> Checker<'a> {
             Step::Carry(carry) => ("carry", carry.span),
         };
         let message = format!("a `{word}` behind a step over all records");
-        let diagnostic = Diagnostic::error(codes::AFTER_GROUP, span, message).help(FOLLOW);
+        let mut diagnostic = Diagnostic::error(codes::AFTER_GROUP, span, message).help(FOLLOW);
+        if let Some(began) = &body.began {
+            diagnostic = diagnostic.also(began.span, "from here on it is about all records");
+        }
         self.report(diagnostic);
     }
 
@@ -92,15 +95,26 @@ impl<'a> Checker<'a> {
         let Some(plan) = checked.plan else { return };
         let value = plan.args.into_iter().find(|(name, _)| name == "value");
         let (true, Some((_, Argument::Expr(value)))) = (plan.kind == "map", value) else {
-            let message = format!("stage `{}` calls `{}` behind a group", name.text, plan.kind);
-            let help = if plan.calls == EndpointUse::None {
-                format!("{FOLLOW}; stages that work or wait stand before the group")
-            } else {
-                "calls are made for records, before the group; what needs a call for each group is a \
-                 flow of its own that reads this one's file"
-                    .to_owned()
+            let word = body.began.as_ref().map_or("group", |began| began.word);
+            let message = format!("stage `{}` calls `{}` behind a `{word}`", name.text, plan.kind);
+            let why = body.began.as_ref().and_then(|began| began.why);
+            let help = match why {
+                Some(why) => format!(
+                    "a `dedup` in front of which nothing calls or waits is done while the source is \
+                     read, and any stage may follow it; {why}. Or let the calls stand before it"
+                ),
+                None if plan.calls == EndpointUse::None => {
+                    format!("{FOLLOW}; stages that work or wait stand before the `{word}`")
+                }
+                None => format!(
+                    "calls are made for records, before the `{word}`; what needs a call for each row \
+                     behind it is a flow of its own that reads this one's file"
+                ),
             };
-            let diagnostic = Diagnostic::error(codes::AFTER_GROUP, stage.span, message);
+            let mut diagnostic = Diagnostic::error(codes::AFTER_GROUP, stage.span, message);
+            if let Some(began) = &body.began {
+                diagnostic = diagnostic.also(began.span, "from here on it is about all records");
+            }
             self.report(diagnostic.help(help));
             return;
         };

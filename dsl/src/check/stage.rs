@@ -39,7 +39,7 @@ impl Checker<'_> {
                     return self.stage_call(stage, call, spec, column, scope);
                 }
                 if functions::find(name).is_none() && name != "env" {
-                    self.unknown_call(call);
+                    self.unknown_call(call, scope);
                     return Checked { ty: Type::Unknown, plan: None };
                 }
             }
@@ -163,7 +163,11 @@ impl Checker<'_> {
                 return broken;
             }
         };
-        let ty = self.structured(spec.calls, call, &args).unwrap_or(ty);
+        let structured = self.structured(spec.calls, call, &args);
+        if let Some(answer) = &structured {
+            self.room_for(answer, &options, stage);
+        }
+        let ty = structured.unwrap_or(ty);
         let ty = self.declared(stage, spec, ty);
         broken.ty = ty.clone();
         if self.diagnostics[before..].iter().any(Diagnostic::is_error) {

@@ -1,7 +1,7 @@
 //! The steps of a body, each over the columns before it.
 
 use super::Checker;
-use super::body::{Body, Level, Made, and, unless};
+use super::body::{Began, Body, Level, Made, and, unless};
 use crate::ast::{self, Step};
 use crate::catalog::EndpointUse;
 use crate::codes;
@@ -23,6 +23,7 @@ impl<'a> Checker<'a> {
                 self.relation_step(step, level, body);
                 continue;
             }
+            let why = super::dedup::why_of_all(step, level, body);
             match step {
                 Step::From(name, _) if !level.turns.is_empty() => {
                     let message = "`from` is the first step of a flow";
@@ -48,6 +49,9 @@ impl<'a> Checker<'a> {
                     self.flat_map(name, (list, rest), level, body);
                 }
                 Step::Join(join) => self.join_step(join, level, body),
+            }
+            if body.relation.is_some() {
+                body.began = began(step, why);
             }
         }
     }
@@ -165,6 +169,19 @@ impl<'a> Checker<'a> {
                 .help("a loop stands for its body as often as it may go round"),
         );
     }
+}
+
+/// The step as the first one over all records.
+fn began(step: &Step, why: Option<&'static str>) -> Option<Began> {
+    let (word, span) = match step {
+        Step::Group(group) => ("group", group.span),
+        Step::Dedup(dedup) => ("dedup", dedup.span),
+        Step::FlatMap(name, _) => ("flat_map", name.span),
+        Step::Join(join) => ("join", join.span),
+        Step::Emit(emit) => ("emit", emit.span),
+        _ => return None,
+    };
+    Some(Began { word, span, why })
 }
 
 /// Text with its line ends and indentation made single blanks.

@@ -53,6 +53,10 @@ impl Checker<'_> {
                 (Some("every"), _) if sliding => &mut every,
                 (Some("by"), _) => &mut by,
                 (Some("lateness"), _) => &mut lateness,
+                (None, 1 | 2) => {
+                    let message = "of a window only the length has no name".to_owned();
+                    return wrong(self, arg.value.span, message, FORMS);
+                }
                 _ => {
                     let message = format!("`{}` has no such argument", call.name.text);
                     return wrong(self, arg.value.span, message, FORMS);
@@ -80,8 +84,10 @@ impl Checker<'_> {
         let every_ns = match every {
             Some(every) => self.length(every)?,
             None if sliding => {
-                let message = "a sliding window needs `every`".to_owned();
-                return wrong(self, call.span, message, FORMS);
+                let message = "a window that slides needs `every`".to_owned();
+                let help = "write `window sliding(10min, every: 1min, by: .at)`; windows that do not \
+                            overlap are `window tumbling(10min, by: .at)`";
+                return wrong(self, call.span, message, help);
             }
             None => size_ns,
         };

@@ -155,7 +155,9 @@ pub(super) const FLOWS: &[Code] = &[
         "step behind a group",
         "Behind a group there is a row for each key, and no record that a call could be made for. \
          What may follow are `where`, stages with a plain expression, further groups and `emit`; \
-         `.name` is a key or an aggregate.",
+         `.name` is a key or an aggregate. The same holds for `join`, `flat_map` and `dedup`, but for a \
+         `dedup` with nothing in front of it that calls or waits, which is done while the source is \
+         read.",
         Within::Flow,
         "from queries\ngroup { n: count() }\nstage said = generate(\"how many?\") on llm\nemit Count { n: .n } into counts",
         "from queries\nstage said = generate(.text) on llm\ngroup { n: sum(said.tokens) }\nemit Count { n: .n } into counts",
@@ -212,5 +214,25 @@ pub(super) const FLOWS: &[Code] = &[
         Within::Flow,
         "from queries\nflat_map word = .text\nemit Answer { id: .id, text: word } into answers",
         "from queries\nflat_map word = words(.text)\nemit Answer { id: .id, text: word } into answers",
+    ),
+    page(
+        "S0423",
+        "`dedup` by what all records share",
+        "Of the records with one key `dedup` keeps the first. A key that reads nothing of the record \
+         is the same for all of them, so a single one would be left of the source.",
+        Within::Flow,
+        "from queries\ndedup by 5\nemit Answer { id: .id, text: .text } into answers",
+        "from queries\ndedup by .text\nemit Answer { id: .id, text: .text } into answers",
+    ),
+    page(
+        "S0424",
+        "no room for a structured answer",
+        "A prompt with a type of its own is answered in JSON, also for a single word of an enum: \
+         `{\"value\":\"simple\"}`. An answer that `max_tokens` cuts off is no JSON; it is asked for again \
+         and fails again, and is paid for each time. It is a warning, since how long a token is \
+         depends on the model.",
+        Within::Flow,
+        "from queries\nstage kind = generate(level_of(.text)) on llm { max_tokens: 4 }\nemit Answer { id: .id, text: to_string(kind) } into answers",
+        "from queries\nstage kind = generate(level_of(.text)) on llm { max_tokens: 16 }\nemit Answer { id: .id, text: to_string(kind) } into answers",
     ),
 ];

@@ -86,4 +86,33 @@ pub(super) const OUTSIDE: &[Code] = &[
         "endpoint other { url: [\"sim:a100/qwen2.5-7b\"], balance: prefix_affinity }",
         "endpoint other { url: [\"sim:a100/qwen2.5-7b\", \"sim:a100/qwen2.5-7b\"], balance: prefix_affinity }",
     ),
+    page(
+        "S0510",
+        "name of a result file",
+        "A sink and a `measure` block write into the output folder of the run, under a name of their \
+         own: no path out of it, and not the name of a file that every run writes, such as \
+         `tasks.csv`. The folder is chosen on the command line, by `--out`.",
+        Within::Declarations,
+        "sink notes: Query to csv(\"../notes.csv\")",
+        "sink notes: Query to csv(\"notes.csv\")",
+    ),
+    page(
+        "S0511",
+        "two writers of one file",
+        "Each sink and each `measure` block writes a file of its own; several flows and several `emit` \
+         steps may share a sink, and so its file.",
+        Within::Declarations,
+        "sink notes: Query to csv(\"notes.csv\")\nsink more: Query to csv(\"notes.csv\")",
+        "sink notes: Query to csv(\"notes.csv\")\nsink more: Query to csv(\"more.csv\")",
+    ),
+    page(
+        "S0512",
+        "data that cannot be opened",
+        "A source or an index names a file or folder that is not there or may not be read. Paths are \
+         relative to the folder of the program that names them, and not to the current folder. \
+         `sage-flow test` needs no data but what a test gives.",
+        Within::Command,
+        "sage-flow check rag.sage",
+        "ls data/queries.csv && sage-flow check rag.sage",
+    ),
 ];

@@ -231,4 +231,13 @@ pub(super) const SYNTAX: &[Code] = &[
         "where length(.text) > 0",
         "flow count {\n  from queries\n  where length(.text) > 0\n  emit Count { n: 1 } into counts\n}",
     ),
+    page(
+        "S0126",
+        "comma missing",
+        "A new line or a comma ends an entry, so two entries of one line have a comma between them. \
+         It is a warning: the program means what it seems to, and `check --fix` puts the comma in.",
+        Within::Declarations,
+        "type Note { id: string @key text: string }",
+        "type Note { id: string @key, text: string }",
+    ),
 ];

@@ -150,4 +150,14 @@ pub(super) const TYPES: &[Code] = &[
         r#"prompt pause(text: string) -> duration """How long? {{ text }}""""#,
         r#"prompt pause_s(text: string) -> float """How many seconds? {{ text }}""""#,
     ),
+    page(
+        "S0317",
+        "not a time",
+        "The constant text of a `time(...)` is read when the program is checked, by RFC 3339 or a \
+         form near to it: a date alone, a blank in place of the `T`, no seconds, an offset such as \
+         `+01:00`. Without an offset it is UTC. The day has to be one of the calendar.",
+        Within::Declarations,
+        "param since: time = time(\"2026-02-30\")",
+        "param since: time = time(\"2026-02-28\")",
+    ),
 ];

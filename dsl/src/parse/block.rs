@@ -27,8 +27,10 @@ impl Reader<'_> {
         let span = self.span(&pair);
         let mut entries: Vec<ast::Entry> = Vec::new();
         let mut broken = false;
+        let mut last = None;
         for part in children(pair) {
             if part.as_rule() == Rule::entry {
+                self.apart(&mut last, &part);
                 let Some(entry) = self.entry(part) else { continue };
                 if entries.len() >= MAX_ENTRIES {
                     let message = format!("a block may have {MAX_ENTRIES} entries");
@@ -45,11 +47,31 @@ impl Reader<'_> {
                     entries.push(entry);
                 }
             } else {
+                last = None;
                 broken |= part.as_str().trim() != ",";
                 self.bad_entry(&part, "an entry is `name: value`");
             }
         }
         ast::Block { entries, broken, span }
+    }
+
+    /// Says so where an entry begins in the line of the one before without a comma between them.
+    /// `last` is where that one ended.
+    pub(super) fn apart(&mut self, last: &mut Option<u32>, pair: &Pair<'_, Rule>) {
+        let span = self.trimmed(pair);
+        let Some(end) = last.replace(span.end) else { return };
+        let text = |from: u32, to: u32| self.text.get(from as usize..to as usize).unwrap_or("");
+        let between = Span { start: end, end: span.start, ..span };
+        let told = self.silent(between);
+        if told || text(end, span.start).contains('\n') || text(0, end).ends_with(',') {
+            return;
+        }
+        let at = Span { start: end, end, ..span };
+        self.report(
+            Diagnostic::warning(codes::NO_COMMA, at, "a `,` is missing between two entries")
+                .help("a comma or a new line ends an entry")
+                .fix(at, ","),
+        );
     }
 
     pub(super) fn entry(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Entry> {

@@ -34,6 +34,8 @@ static OPERATORS: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
             | left(Rule::op_gt)
             | left(Rule::op_assign)
             | left(Rule::op_contains)
+            | left(Rule::op_is)
+            | left(Rule::op_is_not)
             | left(Rule::op_in))
         .op(left(Rule::op_coalesce))
         .op(left(Rule::op_add) | left(Rule::op_sub))
@@ -45,7 +47,17 @@ static OPERATORS: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
 impl Reader<'_> {
     pub(super) fn expression(&mut self, pair: Pair<'_, Rule>) -> Expr {
         let span = self.trimmed(&pair);
-        let parts: Vec<_> = children(pair).collect();
+        let mut parts: Vec<_> = children(pair).collect();
+        let choice = parts.pop_if(|part| part.as_rule() == Rule::choice);
+        let value = self.operation(parts, span);
+        match choice {
+            Some(choice) => self.choice(value, choice, span),
+            None => value,
+        }
+    }
+
+    /// Operators and what is between them.
+    fn operation(&mut self, parts: Vec<Pair<'_, Rule>>, span: Span) -> Expr {
         if parts.len() > 2 * MAX_OPERATORS {
             let message = format!("more than {MAX_OPERATORS} operators in one expression");
             self.report(
@@ -84,7 +96,8 @@ impl Reader<'_> {
             (Rule::neg, _) => Expr { kind: ExprKind::Unary(UnaryOp::Neg, Box::new(inner)), span },
             (rule, _) => {
                 if rule == Rule::bang {
-                    self.foreign(at, "!", "not", "not ");
+                    let end = self.blanks_behind(at.end);
+                    self.foreign(at, "!", "not", Span { end, ..at }, "not ");
                 }
                 Expr { kind: ExprKind::Unary(UnaryOp::Not, Box::new(inner)), span }
             }
@@ -110,8 +123,8 @@ impl Reader<'_> {
             Rule::op_or => BinaryOp::Or,
             Rule::op_and => BinaryOp::And,
             Rule::op_coalesce => BinaryOp::Coalesce,
-            Rule::op_eq | Rule::op_assign => BinaryOp::Eq,
-            Rule::op_ne => BinaryOp::Ne,
+            Rule::op_eq | Rule::op_assign | Rule::op_is => BinaryOp::Eq,
+            Rule::op_ne | Rule::op_is_not => BinaryOp::Ne,
             Rule::op_le => BinaryOp::Le,
             Rule::op_ge => BinaryOp::Ge,
             Rule::op_lt => BinaryOp::Lt,
@@ -125,20 +138,22 @@ impl Reader<'_> {
             _ => BinaryOp::Rem,
         };
         match at_text(op) {
-            "||" => self.foreign(at, "||", "or", " or "),
-            "&&" => self.foreign(at, "&&", "and", " and "),
-            "=" => self.foreign(at, "=", "==", "=="),
+            "||" => self.foreign_word(at, "||", "or"),
+            "&&" => self.foreign_word(at, "&&", "and"),
+            "=" => self.foreign(at, "=", "==", at, "=="),
+            word if op.as_rule() == Rule::op_is => self.foreign_word(at, word, "=="),
+            word if op.as_rule() == Rule::op_is_not => self.foreign_word(at, word, "!="),
             _ => {}
         }
         Expr { kind: ExprKind::Binary(kind, Box::new(left), Box::new(right)), span }
     }
 
-    fn foreign(&mut self, at: Span, given: &str, meant: &str, replacement: &str) {
-        self.report(
-            Diagnostic::error(codes::FOREIGN_OPERATOR, at, format!("`{given}` is not an operator"))
-                .label(format!("write `{meant}`"))
-                .fix(at, replacement),
-        );
+    /// An expression, or a record whose type is written as a value is.
+    pub(super) fn value(&mut self, pair: Pair<'_, Rule>) -> Expr {
+        if pair.as_rule() == Rule::lower_record {
+            return self.primary(pair);
+        }
+        self.expression(pair)
     }
 
     pub(super) fn primary(&mut self, pair: Pair<'_, Rule>) -> Expr {
@@ -156,9 +171,7 @@ impl Reader<'_> {
             Rule::name => self.bare(pair.as_str(), span),
             Rule::own => ExprKind::Own(children(pair).next().map(|key| self.word(&key))),
             Rule::call => self.call(pair).map_or(ExprKind::Bad, ExprKind::Call),
-            Rule::list => {
-                ExprKind::List(children(pair).map(|item| self.expression(item)).collect())
-            }
+            Rule::list => ExprKind::List(children(pair).map(|item| self.value(item)).collect()),
             Rule::if_expr => {
                 let mut parts = children(pair).map(|part| Box::new(self.expression(part)));
                 match (parts.next(), parts.next(), parts.next()) {
@@ -171,7 +184,7 @@ impl Reader<'_> {
                 Some(block) => ExprKind::Record(None, self.block(block)),
                 None => ExprKind::Bad,
             },
-            Rule::record => {
+            Rule::record | Rule::lower_record => {
                 let mut parts = children(pair);
                 match (parts.next(), parts.next()) {
                     (Some(name), Some(block)) => {
@@ -311,7 +324,14 @@ fn chained<'p, 'i>(parts: &'p [Pair<'i, Rule>]) -> Option<&'p Pair<'i, Rule>> {
     for part in parts {
         match part.as_rule() {
             Rule::op_and | Rule::op_or | Rule::not | Rule::bang => open = false,
-            Rule::op_eq | Rule::op_ne | Rule::op_lt | Rule::op_le | Rule::op_gt | Rule::op_ge
+            Rule::op_eq
+            | Rule::op_ne
+            | Rule::op_is
+            | Rule::op_is_not
+            | Rule::op_lt
+            | Rule::op_le
+            | Rule::op_gt
+            | Rule::op_ge
                 if std::mem::replace(&mut open, true) =>
             {
                 return Some(part);

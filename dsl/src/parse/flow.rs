@@ -79,7 +79,8 @@ impl Reader<'_> {
                 flow.broken = true;
                 poison(&pair, flow);
                 self.bad_step(&pair);
-                None
+                let is_group = super::recover::first_word(pair.as_str()) == "group";
+                is_group.then(|| Step::Group(super::relate::unread_group(self.trimmed(&pair))))
             }
             _ => {
                 flow.broken = true;
@@ -259,8 +260,13 @@ impl Reader<'_> {
 /// Names that a piece which could not be read may have declared.
 fn poison(pair: &Pair<'_, Rule>, flow: &mut ast::Flow) {
     for line in pair.as_str().lines() {
-        let words = ["stage", "carry", "join", "let", "var"];
+        let words = ["stage", "carry", "flat_map", "let", "var"];
         flow.poisoned.extend(super::recover::declared_name(line.trim(), &words));
+        // Which word of a broken join is the source is not known.
+        if super::recover::first_word(line.trim()) == "join" {
+            let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').skip(1);
+            flow.poisoned.extend(words.take_while(|word| *word != "on").map(str::to_owned));
+        }
         // `name = value`, where the word before the name was forgotten.
         if let Some((name, rest)) = line.split_once('=')
             && !rest.starts_with('=')

@@ -11,7 +11,44 @@ use crate::span::Span;
 const LISTS: [&str; 5] = ["List", "list", "Array", "array", "Vec"];
 const OPTIONALS: [&str; 3] = ["Optional", "Option", "Maybe"];
 
+/// Words of other languages at the start of a step or declaration.
+const FOREIGN_WORDS: &[(&str, &str)] = &[
+    ("let", "`stage name = ...` names a value of each record, `param name: type = ...` a constant"),
+    ("var", "`stage name = ...` names a value of each record, `param name: type = ...` a constant"),
+    ("const", "a constant is `param name: type = value`"),
+    ("def", "a function is `fn name(a: type) -> type = expression`"),
+    ("function", "a function is `fn name(a: type) -> type = expression`"),
+    ("struct", "a record is `type Name { field: type }`"),
+    ("class", "a record is `type Name { field: type }`"),
+    ("filter", "a filter is `where condition`"),
+    (
+        "select",
+        "columns are made by `stage name = ...` and chosen by `emit Type { ... } into sink`",
+    ),
+    ("return", "results leave a flow by `emit Type { ... } into sink`"),
+    ("yield", "results leave a flow by `emit Type { ... } into sink`"),
+    ("if", "a condition on records is `where condition`"),
+    ("for", "a flow handles each record by itself; there are no loops over records"),
+    ("while", "a loop has a bound: `loop up to 3 until condition { ... }`"),
+    ("repeat", "a loop has a bound: `loop up to 3 until condition { ... }`"),
+    ("switch", "records are sent into arms by `route value { when a => { ... } else => { ... } }`"),
+    ("use", "another file is read by `import \"file.sage\"`"),
+    ("include", "another file is read by `import \"file.sage\"`"),
+    ("pipeline", "a pipeline is `flow name { ... }`"),
+];
+
 impl Reader<'_> {
+    /// Whether `word`, at the start of a step or declaration, is one of another language; then it has
+    /// been reported.
+    pub(super) fn known(&mut self, word: &str, at: Span) -> bool {
+        let Some((_, help)) = FOREIGN_WORDS.iter().find(|(name, _)| *name == word) else {
+            return false;
+        };
+        let message = format!("`{word}` is not a word of the language");
+        self.report(Diagnostic::error(codes::FOREIGN_WORD, at, message).help(*help));
+        true
+    }
+
     /// Whether what stands at `start`, where reading stopped, is a known form of another language; then
     /// it has been reported.
     pub(super) fn foreign_form(&mut self, start: u32) -> bool {
@@ -25,11 +62,17 @@ impl Reader<'_> {
             .or_else(|| interpolation(line, rest))
             .or_else(|| part_of(line, rest))
             .or_else(|| quoted_endpoint(rest))
+            .or_else(|| star(line, rest))
+            .or_else(|| choice(rest))
             .or_else(|| options_in_brackets(last_line(ends), rest))
             .or_else(|| type_of_types(line, rest));
-        let Some(Form { code, length, message, help }) = found else { return false };
+        let Some(Form { code, length, message, help, fix }) = found else { return false };
         let span = Span { file: self.file, start, end: start + length as u32 };
-        self.report(Diagnostic::error(code, span, message).help(help));
+        let diagnostic = Diagnostic::error(code, span, message).help(help);
+        self.report(match fix {
+            Some(fix) => diagnostic.fix(span, fix),
+            None => diagnostic,
+        });
         true
     }
 
@@ -68,10 +111,13 @@ struct Form {
     length: usize,
     message: String,
     help: String,
+    /// What takes the place of what is marked.
+    fix: Option<&'static str>,
 }
 
 fn unexpected(length: usize, message: impl Into<String>, help: impl Into<String>) -> Form {
-    Form { code: codes::UNEXPECTED, length, message: message.into(), help: help.into() }
+    let (message, help) = (message.into(), help.into());
+    Form { code: codes::UNEXPECTED, length, message, help, fix: None }
 }
 
 fn last_line(text: &str) -> &str {
@@ -90,6 +136,7 @@ fn block_comment(rest: &str) -> Option<Form> {
         length: 2,
         message: "`/*` does not start a comment".to_owned(),
         help: "comments start with `//`, on each of their lines".to_owned(),
+        fix: None,
     })
 }
 
@@ -145,6 +192,22 @@ fn quoted_endpoint(rest: &str) -> Option<Form> {
     let name = rest.strip_prefix("on")?.trim_start().strip_prefix('"')?;
     let name = &name[..name.find(['"', '\n'])?];
     Some(unexpected(2, "an endpoint is named without quotes", format!("write `on {name}`")))
+}
+
+/// `count(*)`.
+fn star(line: &str, rest: &str) -> Option<Form> {
+    let counts = line.trim_end().strip_suffix('(').is_some_and(|it| last_word(it) == "count");
+    (counts && rest.starts_with('*')).then(|| Form {
+        fix: Some(""),
+        ..unexpected(1, "`count` of all records takes no `*`", "write `count()`")
+    })
+}
+
+/// `a ? b : c` within another.
+fn choice(rest: &str) -> Option<Form> {
+    rest.starts_with('?').then(|| {
+        unexpected(1, "there is no `? :`", "a value is chosen by `if condition then a else b`")
+    })
 }
 
 /// `on llm(max_tokens: 8)`.

@@ -130,7 +130,13 @@ impl Reader<'_> {
             name: ast::Name { text: String::new(), span: self.span(&pair) },
             fields: Vec::new(),
         };
+        let mut last = None;
         for part in children(pair) {
+            match part.as_rule() {
+                Rule::field => self.apart(&mut last, &part),
+                Rule::bad_entry => last = None,
+                _ => {}
+            }
             match part.as_rule() {
                 Rule::name => def.name = self.type_name(&part),
                 Rule::field if def.fields.len() < 1_000 => def.fields.extend(self.field(part)),
@@ -167,7 +173,13 @@ impl Reader<'_> {
             name: ast::Name { text: String::new(), span: self.span(&pair) },
             variants: Vec::new(),
         };
+        let mut last = None;
         for part in children(pair) {
+            match part.as_rule() {
+                Rule::variant => self.apart(&mut last, &part),
+                Rule::bad_entry => last = None,
+                _ => {}
+            }
             match part.as_rule() {
                 Rule::name => def.name = self.type_name(&part),
                 Rule::variant if def.variants.len() < 1_000 => {

@@ -4,6 +4,8 @@ use pest::iterators::Pair;
 
 use super::{Reader, Rule, children};
 use crate::ast;
+use crate::codes;
+use crate::diagnostic::Diagnostic;
 use crate::span::Span;
 
 /// How an entry of the block looks.
@@ -13,16 +15,47 @@ impl Reader<'_> {
     pub(super) fn measure(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Measure> {
         let start = self.span(&pair);
         let span = Span { end: start.start + "measure".len() as u32, ..start };
-        let (mut to, mut every, mut figures) = (None, None, Vec::new());
+        let (mut to, mut every, mut figures) = (None, None, Vec::<ast::Figure>::new());
+        let mut last = None;
         for part in children(pair) {
             match part.as_rule() {
                 Rule::leaf => to = self.leaf_call(part),
                 Rule::expr => every = Some(self.expression(part)),
-                Rule::metric => figures.extend(self.figure(part)),
-                _ => self.bad_entry(&part, FORM),
+                Rule::metric => {
+                    self.apart(&mut last, &part);
+                    if let Some(figure) = self.figure(part) {
+                        self.figure_once(&figure, &figures);
+                        figures.push(figure);
+                    }
+                }
+                _ => {
+                    last = None;
+                    self.bad_entry(&part, FORM);
+                }
             }
         }
         Some(ast::Measure { to: to?, every, figures, span })
+    }
+
+    /// Says so of a figure, or of what it is taken apart by, that is given twice.
+    fn figure_once(&mut self, figure: &ast::Figure, others: &[ast::Figure]) {
+        let words = |figure: &ast::Figure| {
+            let mut by: Vec<String> = figure.by.iter().map(|by| by.text.clone()).collect();
+            by.sort();
+            (figure.name.text.clone(), by)
+        };
+        let twice = |name: &ast::Name, before: Span| {
+            Diagnostic::error(codes::TWICE, name.span, format!("`{}` is given twice", name.text))
+                .also(before, "first given here")
+        };
+        if let Some(before) = others.iter().find(|other| words(other) == words(figure)) {
+            self.report(twice(&figure.name, before.name.span));
+        }
+        for (at, by) in figure.by.iter().enumerate() {
+            if let Some(before) = figure.by[..at].iter().find(|other| other.text == by.text) {
+                self.report(twice(by, before.span));
+            }
+        }
     }
 
     fn figure(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Figure> {

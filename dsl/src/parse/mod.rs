@@ -11,7 +11,9 @@ mod flow;
 mod foreign;
 mod item;
 mod measure;
+mod operator;
 mod recover;
+mod relate;
 mod test;
 
 use pest::Parser;

@@ -85,32 +85,6 @@ const FORMS: &[(&str, Rule, &str)] = &[
     ("expect", Rule::expect, "write `expect condition`"),
 ];
 
-/// Words of other languages at the start of a step or declaration.
-const FOREIGN_WORDS: &[(&str, &str)] = &[
-    ("let", "`stage name = ...` names a value of each record, `param name: type = ...` a constant"),
-    ("var", "`stage name = ...` names a value of each record, `param name: type = ...` a constant"),
-    ("const", "a constant is `param name: type = value`"),
-    ("def", "a function is `fn name(a: type) -> type = expression`"),
-    ("function", "a function is `fn name(a: type) -> type = expression`"),
-    ("struct", "a record is `type Name { field: type }`"),
-    ("class", "a record is `type Name { field: type }`"),
-    ("filter", "a filter is `where condition`"),
-    (
-        "select",
-        "columns are made by `stage name = ...` and chosen by `emit Type { ... } into sink`",
-    ),
-    ("return", "results leave a flow by `emit Type { ... } into sink`"),
-    ("yield", "results leave a flow by `emit Type { ... } into sink`"),
-    ("if", "a condition on records is `where condition`"),
-    ("for", "a flow handles each record by itself; there are no loops over records"),
-    ("while", "a loop has a bound: `loop up to 3 until condition { ... }`"),
-    ("repeat", "a loop has a bound: `loop up to 3 until condition { ... }`"),
-    ("switch", "records are sent into arms by `route value { when a => { ... } else => { ... } }`"),
-    ("use", "another file is read by `import \"file.sage\"`"),
-    ("include", "another file is read by `import \"file.sage\"`"),
-    ("pipeline", "a pipeline is `flow name { ... }`"),
-];
-
 /// What a flow is made of.
 pub(super) const STEPS: &str = "steps are `from`, `where`, `stage`, `route`, `loop`, `carry`, `group`, `dedup`, `flat_map`, `join` and `emit`";
 
@@ -167,6 +141,8 @@ impl Reader<'_> {
         let is_step =
             STEP_WORDS.contains(&word) || matches!(word, "given" | "mock" | "fault" | "expect");
         if self.foreign_form(span.start)
+            || word == "join" && self.bad_join(text, span)
+            || word == "group" && self.bad_group(text, span)
             || is_step && self.stopped(word, text, span)
             || self.unit_apart(span.start, text)
         {
@@ -316,15 +292,6 @@ impl Reader<'_> {
             Diagnostic::error(codes::UNKNOWN_UNIT, at, "a unit follows its number without a blank")
                 .fix(gap, ""),
         );
-        true
-    }
-
-    fn known(&mut self, word: &str, at: Span) -> bool {
-        let Some((_, help)) = FOREIGN_WORDS.iter().find(|(name, _)| *name == word) else {
-            return false;
-        };
-        let message = format!("`{word}` is not a word of the language");
-        self.report(Diagnostic::error(codes::FOREIGN_WORD, at, message).help(*help));
         true
     }
 

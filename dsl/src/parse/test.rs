@@ -62,7 +62,7 @@ impl Reader<'_> {
         Some(match rule {
             Rule::given => TestPart::Given(match parts.next() {
                 Some(source) => Given::Of(self.word(&first), self.word(&source)),
-                None => Given::Records(self.expression(first), span),
+                None => Given::Records(self.value(first), span),
             }),
             Rule::mock => {
                 let target = self.word(&first);

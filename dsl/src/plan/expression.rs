@@ -126,4 +126,5 @@ pub enum Function {
     Slice,
     Union,
     CountTokens,
+    Time,
 }

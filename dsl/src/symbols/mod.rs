@@ -157,6 +157,15 @@ impl Survey {
     }
 }
 
+/// The symbols of a tree and where they stand, with the types of its expressions as far as known.
+pub(crate) fn of_tree(
+    loaded: &load::Loaded,
+    sources: &SourceMap,
+    types: &HashMap<Span, Type>,
+) -> (Vec<Symbol>, Vec<Mention>) {
+    walk::symbols(loaded, sources, types)
+}
+
 /// Compiles a program and finds its symbols.
 pub fn survey(request: Request<'_>) -> Survey {
     let mut sources = SourceMap::default();

@@ -239,6 +239,7 @@ pub(crate) static CATALOG: Catalog = Catalog {
         ("jain", &[]),
         ("slowdown", &[]),
     ],
+    own_files: &["tasks.csv", "plan.json"],
 };
 
 /// Compiles a program whose imports lie in `files`.

@@ -20,5 +20,6 @@ pub(crate) fn catalog() -> Catalog {
         policies: sage_core::policies::signatures(),
         profiles: &PROFILES,
         columns: &COLUMNS,
+        own_files: &crate::run::report::OWN_FILES,
     }
 }

@@ -51,9 +51,10 @@ fn report<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap) -> Vec<Group<'
     if let Some(fix) = &diagnostic.fix
         && let Some(source) = sources.files.get(fix.span.file as usize)
     {
-        let patch = Patch::new(range(fix.span, &source.text), fix.replacement.as_str());
+        let edits = fix.edits().into_iter();
+        let patches = edits.map(|it| Patch::new(range(it.span, &source.text), it.replacement));
         let snippet = Snippet::source(source.text.as_str()).path(source.path.as_str());
-        groups.push(Level::HELP.secondary_title("as a fix").element(snippet.patch(patch)));
+        groups.push(Level::HELP.secondary_title("as a fix").element(snippet.patches(patches)));
     }
     groups
 }
@@ -86,7 +87,7 @@ mod tests {
             message: "unknown option `timout` for stage `answer`".to_owned(),
             labels: vec![Label { span, text: String::new() }],
             help: Some("did you mean `timeout`?".to_owned()),
-            fix: Some(Fix { span, replacement: "timeout".to_owned() }),
+            fix: Some(Fix::new(span, "timeout")),
         }
     }
 

@@ -118,6 +118,39 @@ fn check_fix_corrects_misspelt_names_of_every_kind() {
 }
 
 #[test]
+fn check_fix_renames_a_type_wherever_it_stands() {
+    let text = "sage 1\ntype ticket { id: string @key, text: string }\nsource tickets: ticket from \
+                csv(\"t.csv\")\nsink done: ticket to csv(\"done.csv\")\nflow f {\n  from tickets\n  where \
+                .text != \"ticket\" && .id != \"\"\n  emit ticket { id: .id, text: .text } into \
+                done\n}\ntest \"one\" {\n  given ticket { id: \"1\", text: \"a ticket\" }\n  expect \
+                done.count == 1\n}\n";
+    let first = Sage::new().file("a.sage", text).file("t.csv", "id,text\n");
+    let before = again(&first, "check a.sage --format json").go().exits(1);
+    let named = json(&before.stdout).into_iter().find(|it| it["code"] == "S0112").unwrap();
+    assert_eq!(named["fix"]["besides"].as_array().unwrap().len(), 4, "{named}");
+    again(&first, "check a.sage --fix").go().exits(0);
+    let text = std::fs::read_to_string(first.folder.path().join("a.sage")).unwrap();
+    assert_eq!(text.matches("Ticket").count(), 5, "{text}");
+    assert!(text.contains("where .text != \"ticket\" and .id != \"\""), "{text}");
+    again(&first, "test a.sage").go().exits(0);
+}
+
+#[test]
+fn check_names_all_data_that_is_not_there_at_once() {
+    let text = "sage 1\ntype Row { id: string @key, text: string }\nsource rows: Row from \
+                csv(\"rows.csv\")\nsource more: Row from jsonl(\"more.jsonl\")\nsource idle: Row from \
+                csv(\"idle.csv\")\nindex docs: Row from jsonl(\"docs.jsonl\")\nsink out to \
+                jsonl(\"out.jsonl\")\nflow f {\n  from rows\n  stage hits = search(docs, .text, k: 1)\n  \
+                join more on .id == more.id\n  emit { id: .id, hits: hits.id } into out\n}\n";
+    let first = Sage::new().file("a.sage", text).file("docs.jsonl", "");
+    let done = again(&first, "check a.sage").go().exits(1);
+    for part in ["S0512", "cannot open `rows.csv`", "a.sage:3:27", "cannot open `more.jsonl`"] {
+        assert!(done.stderr.contains(part), "`{part}` is not in\n{}", done.stderr);
+    }
+    assert_eq!(done.stderr.matches("error[").count(), 2, "{}", done.stderr);
+}
+
+#[test]
 fn check_fix_leaves_what_is_not_for_a_tool_to_decide() {
     let text = "sage 1\ntype T { id: string @key, first: int, fist: int }\nsource s: T from csv(\"s.csv\")\n\
                 sink o: T to csv(\"o.csv\")\nflow f {\n  from s\n  emit T { id: .id, first: .firt, \

@@ -93,6 +93,53 @@ fn a_second_run_takes_the_index_of_the_first() {
 }
 
 #[test]
+fn whatever_happens_to_a_kept_index_is_told_and_a_good_one_takes_its_place() {
+    let sage = sage();
+    run(&sage, "first", "");
+    let [file] = &kept(&sage)[..] else { panic!("{:?}", kept(&sage)) };
+    let (file, whole) = (file.clone(), std::fs::read(file).unwrap());
+    let replace = |bytes: &[u8]| {
+        // The runs before have the same file.
+        std::fs::remove_file(&file).unwrap();
+        std::fs::write(&file, bytes).unwrap();
+    };
+    let flipped = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 0x10;
+        bytes
+    };
+    let last = whole.len() - 1;
+    let damage = [0, 5, 9, 40, whole.len() / 3, whole.len() / 2, last].map(flipped);
+    let short = [0, 3, 64, whole.len() / 2, last].map(|length| whole[..length].to_vec());
+    let mut out = 0..;
+    let mut next = || run(&sage, &format!("run-{}", out.next().unwrap()), "").0;
+    for bytes in damage.into_iter().chain(short).chain([[&whole[..], b"more"].concat()]) {
+        replace(&bytes);
+        let said = next();
+        assert!(said.contains("the one of an earlier run is not used, "), "{said}");
+        assert!(said.contains("; it is built anew"), "{said}");
+        assert_eq!(std::fs::read(&file).unwrap(), whole, "the good one is kept");
+    }
+    assert!(next().contains(REUSED));
+    // Somebody removes it, or puts something else in its place.
+    std::fs::remove_file(&file).unwrap();
+    let said = next();
+    assert!(said.contains("2 passages") && !said.contains("earlier run"), "{said}");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let said = next();
+    assert!(
+        said.contains("cannot be read (") && said.contains("it is not kept for later"),
+        "{said}"
+    );
+    let folder = file.parent().unwrap();
+    std::fs::remove_dir_all(folder).unwrap();
+    std::fs::write(folder, "no folder").unwrap();
+    let said = next();
+    assert!(said.contains("it is not kept for later runs: "), "{said}");
+}
+
+#[test]
 fn a_changed_document_has_a_new_index_and_the_others_keep_their_vectors() {
     let sage = sage();
     run(&sage, "one", "");
@@ -110,8 +157,20 @@ fn a_changed_document_has_a_new_index_and_the_others_keep_their_vectors() {
         sage.again().args(words).env("SAGE_CACHE_DIR", home.to_str().unwrap()).go().exits(0).stdout
     };
     let info = cache("cache info");
-    assert!(info.contains("indexes  2 in "), "{info}");
+    assert!(info.contains("indexes  2 in ") && info.contains("vectors  of 0 models in "), "{info}");
+    // What a model in the process has made stands beside the answers.
+    let vectors = sage.folder.path().join("cache/vectors");
+    std::fs::create_dir_all(&vectors).unwrap();
+    std::fs::write(vectors.join("00ff.vectors"), "1234").unwrap();
+    let info = cache("cache info --json");
+    let info: serde_json::Value = serde_json::from_str(&info).unwrap();
+    assert_eq!((&info["vectors"]["files"], &info["vectors"]["bytes"]), (&1.into(), &4.into()));
+    assert_eq!(info["indexes"]["files"], 2);
+    let cleared = cache("cache clear --yes --older-than 1h");
+    assert!(cleared.contains("removed vectors of 0 models"), "{cleared}");
     let cleared = cache("cache clear --yes");
+    assert!(cleared.contains("removed vectors of 1 models, 4 B"), "{cleared}");
+    assert!(!vectors.join("00ff.vectors").exists());
     assert!(cleared.contains("removed 2 indexes"), "{cleared}");
     assert!(kept(&sage).is_empty());
 }

@@ -186,13 +186,11 @@ fn a_client_that_looks_for_its_answer_only_when_it_has_sent_all_gets_it() {
         ("/other", "", 404),
         ("/", "origin: http://evil\r\n", 403),
     ] {
-        let request = match head.contains("chunked") {
-            true => {
-                let body = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
-                format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n{body}")
-                    .into_bytes()
-            }
-            false => text("POST", path, head, &body),
+        let request = if head.contains("chunked") {
+            let head = format!("POST {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}");
+            format!("{head}\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len()).into_bytes()
+        } else {
+            text("POST", path, head, &body)
         };
         let got = raw(service.address, &request).unwrap().answer().unwrap();
         assert_eq!(got.status, status, "{path} {head}");

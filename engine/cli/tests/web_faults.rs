@@ -72,7 +72,7 @@ fn a_token_that_a_server_says_back_stands_in_nothing_that_is_left() {
             "\"one\"" => answer(403, &said),
             // Cut off within it.
             "\"two\"" => answer(400, &("x".repeat(294) + TOKEN)),
-            _ => answer(200, &format!("{{\"no\": {:?}}}", said)),
+            _ => answer(200, &format!("{{\"no\": {said:?}}}")),
         }
     });
     let text =

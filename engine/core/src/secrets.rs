@@ -62,8 +62,8 @@ impl Mask {
             return Cow::Borrowed(bytes);
         }
         match self.hide(&String::from_utf8_lossy(bytes)) {
-            Cow::Borrowed(text) if text.len() == bytes.len() => Cow::Borrowed(bytes),
-            text => Cow::Owned(text.into_owned().into_bytes()),
+            Cow::Borrowed(_) => Cow::Borrowed(bytes),
+            Cow::Owned(text) => Cow::Owned(text.into_bytes()),
         }
     }
 
@@ -179,9 +179,9 @@ mod tests {
                         prop_assert!(!shown.ends_with(&form[..end]), "{form:?} ends {shown:?}");
                     }
                 }
-                prop_assert_eq!(mask.hide(&shown), shown.clone());
+                prop_assert_eq!(&*mask.hide(&shown), &*shown);
                 let bytes = mask.hide_bytes(text.as_bytes());
-                prop_assert_eq!(bytes.as_ref(), shown.as_bytes());
+                prop_assert_eq!(&*bytes, shown.as_bytes());
             }
         }
 
@@ -189,8 +189,8 @@ mod tests {
         fn what_has_no_secret_in_it_stays_as_it_is(text in "[\u{e4}-\u{fc} ]{0,60}", secret in "Z[!-~]{6,20}") {
             let mask = Mask::new([&secret, "abc"]);
             prop_assert_eq!(mask.hide(&text), text.as_str());
-            let debug = format!("{mask:?}");
-            prop_assert!(!debug.contains(&secret));
+            let said = format!("{mask:?}");
+            prop_assert!(!said.contains(&secret));
         }
 
         #[test]

@@ -1,6 +1,13 @@
 //! What the dataflow says of a request to a server of the web: where it goes, and its bounds.
 //!
-//! Who makes it (the crate `sage-http`) is told the rest with each call.
+//! Who makes it (the crate `sage-http`) is told the rest with each call. The requests of stages are
+//! calls of an [`Endpoint`](crate::endpoint::Endpoint); those of sources and sinks go through [`Web`].
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::endpoint::CallError;
 
 /// Requests of one stage.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -58,4 +65,35 @@ impl HttpMethod {
     pub fn parse(word: &str) -> Option<HttpMethod> {
         HttpMethod::ALL.into_iter().find(|method| method.as_str() == word)
     }
+}
+
+/// What a server answered to a source or a sink.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebAnswer {
+    /// The whole of it.
+    pub body: String,
+    /// Where it came from, behind redirects.
+    pub url: String,
+    /// What the field `Link` of its head calls `next`, as a whole address.
+    pub next: Option<String>,
+}
+
+/// Makes the requests of sources and sinks, to hosts that are allowed.
+pub trait Web: Send + Sync + fmt::Debug {
+    /// Requests like this one; an error says why none of them can be made.
+    fn open(&self, call: Arc<HttpCall>) -> Result<Box<dyn Asking>, String>;
+}
+
+/// Requests of one source or sink, one after the other.
+pub trait Asking: Send {
+    /// Make a request to `url`, which may be another one than that of the call, and wait for the whole
+    /// answer. After failures that may pass it is made again for as long as `patience` says. With a
+    /// `body` it says `identity` of itself, so that a server can tell that it is the same one.
+    fn ask(
+        &mut self,
+        url: &str,
+        body: Option<String>,
+        identity: &str,
+        patience: Duration,
+    ) -> Result<WebAnswer, CallError>;
 }

@@ -20,6 +20,8 @@ pub(crate) struct Context {
     pub(crate) service: Option<std::sync::Arc<dyn sage_core::service::Service>>,
     /// Whether the records of the plan are requests that somebody answers.
     pub(crate) served: bool,
+    /// Makes the requests of the source, if it needs some.
+    pub(crate) web: Option<std::sync::Arc<dyn sage_core::web::Web>>,
     /// Raised when the run is to stop.
     pub(crate) stop: std::sync::Arc<std::sync::atomic::AtomicBool>,
     /// The node (process) this worker belongs to.

@@ -55,7 +55,7 @@ pub use error::DataflowError;
 pub use figures::Figures;
 pub use operators::TASKS;
 pub use outlets::DEAD_LETTERS;
-pub use outside::Outside;
+pub use outside::{Outside, Visit, visits};
 pub use rehearse::{World, rehearse};
 pub use seeds::seeded;
 pub use segments::morsel;

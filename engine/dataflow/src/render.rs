@@ -77,6 +77,7 @@ impl Parts {
                         bad: earlier.outcomes.unreadable,
                     },
                 }),
+                web: context.web.clone(),
             },
             pace: arrivals.filter(|_| first).map(Pace::new).transpose()?,
             begin,

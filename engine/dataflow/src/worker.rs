@@ -228,6 +228,7 @@ pub(crate) fn one(
         endpoint: Arc::clone(&setup.endpoint),
         service: setup.service.clone().filter(|_| peer == 0),
         served: is_served(&plan),
+        web: setup.outside.web.clone(),
         stop: Arc::clone(&setup.stop),
         node: setup.index as u32,
         first: peer == 0,

@@ -28,6 +28,7 @@ fn plans(steps: &str) -> (Plan, Plan) {
         policies: sage_core::policies::signatures(),
         profiles: &["a100/qwen2.5-7b"],
         columns: &[],
+        own_files: &[],
     };
     let text = format!(
         "sage 1\n\

@@ -3,12 +3,14 @@
 //! Nothing that a server says is believed further than its bounds: length, time, where it redirects
 //! to, and that it speaks UTF-8.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LINK, RETRY_AFTER};
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use sage_core::endpoint::{CallError, ErrorClass};
+use sage_core::web::{HttpCall, WebAnswer};
 
 use crate::allowed::Allowed;
 
@@ -20,6 +22,8 @@ const IDLE: Duration = Duration::from_secs(4);
 const REDIRECTS: usize = 5;
 /// Longest wait that a server may ask for.
 const MOST_AGAIN: Duration = Duration::from_secs(600);
+/// Bytes that are read of an answer that nobody wants, so that its connection can be used again.
+const UNREAD: usize = 64 << 10;
 /// Characters of a refusal's body that are shown.
 const SHOWN: usize = 300;
 
@@ -79,24 +83,78 @@ fn is_loopback(url: &Url) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// A request with what a program adds to its head; the token only for whom it is meant.
+pub(crate) fn dressed(
+    mut request: RequestBuilder,
+    call: &HttpCall,
+    secrets: &BTreeMap<String, String>,
+    trusted: bool,
+) -> Result<RequestBuilder, CallError> {
+    let wrong = |why: String| CallError::new(ErrorClass::Rejected, why);
+    request = request.timeout(Duration::from_nanos(call.timeout_ns));
+    for (name, value) in &call.headers {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        let name = name.map_err(|error| wrong(error.to_string()))?;
+        request = request.header(name, value);
+    }
+    if let Some(variable) = call.token_env.as_ref().filter(|_| trusted) {
+        let token = secrets.get(variable).map_or("", String::as_str);
+        let value = HeaderValue::from_str(&format!("Bearer {token}"));
+        let mut value = value.map_err(|_| wrong(format!("`{variable}` fits in no header")))?;
+        value.set_sensitive(true);
+        request = request.header(reqwest::header::AUTHORIZATION, value);
+    }
+    Ok(request)
+}
+
 /// Send a request once; the whole answer, of at most `most` bytes, is there within the request's
-/// time.
-pub(crate) async fn once(request: RequestBuilder, most: usize) -> Result<String, Failed> {
+/// time. Without a bound nobody wants to know what it says.
+pub(crate) async fn once(
+    request: RequestBuilder,
+    most: Option<usize>,
+) -> Result<WebAnswer, Failed> {
     let mut response = request.send().await.map_err(|error| of_transport(&error))?;
     let status = response.status();
     let again = again(response.headers());
-    let bound = if status.is_success() { most } else { most.min(4 * SHOWN) };
+    let (url, next) = (response.url().to_string(), next(response.headers(), response.url()));
+    let bound = match most {
+        Some(most) if status.is_success() => most,
+        None if status.is_success() => UNREAD,
+        _ => 4 * SHOWN,
+    };
     let mut body = Vec::new();
     let whole = read(&mut response, &mut body, bound).await;
     if !status.is_success() {
         return Err(Failed { error: refused(status, response.headers(), &body), again });
     }
+    let Some(most) = most else {
+        // It has said that it took what was sent.
+        return Ok(WebAnswer { body: String::new(), url, next });
+    };
     if !whole? {
-        let message = format!("its answer is longer than {most} bytes (`max_answer`)");
+        let message = format!("its answer is longer than the {most} bytes that are allowed");
         return Err(Failed::new(ErrorClass::Rejected, message));
     }
-    String::from_utf8(body)
-        .map_err(|_| Failed::new(ErrorClass::Protocol, "its answer is not UTF-8"))
+    let body = String::from_utf8(body)
+        .map_err(|_| Failed::new(ErrorClass::Protocol, "its answer is not UTF-8"))?;
+    Ok(WebAnswer { body, url, next })
+}
+
+/// What the field `Link` calls `next`, as a whole address.
+fn next(headers: &HeaderMap, base: &Url) -> Option<String> {
+    let fields = headers.get_all(LINK).iter().filter_map(|field| field.to_str().ok());
+    // An address may have commas in it, but no closing bracket.
+    let links = fields.flat_map(|field| field.split('<').skip(1));
+    let mut links = links.filter_map(|link| link.split_once('>'));
+    let (address, _) = links.find(|(_, parameters)| {
+        parameters.split(';').any(|parameter| {
+            let Some((name, value)) = parameter.split_once('=') else { return false };
+            let value = value.trim().trim_end_matches(',').trim().trim_matches('"');
+            name.trim().eq_ignore_ascii_case("rel")
+                && value.split_ascii_whitespace().any(|rel| rel.eq_ignore_ascii_case("next"))
+        })
+    })?;
+    base.join(address.trim()).ok().map(String::from)
 }
 
 /// Read up to `most` bytes; whether that was all.
@@ -166,4 +224,35 @@ fn again(headers: &HeaderMap) -> Option<Duration> {
         until.duration_since(SystemTime::now()).unwrap_or_default()
     };
     Some(wait.min(MOST_AGAIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_found_among_the_links() {
+        let base = Url::parse("http://h:1/items?page=1").unwrap();
+        let found = |fields: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for field in fields {
+                headers.append(LINK, HeaderValue::from_str(field).unwrap());
+            }
+            next(&headers, &base)
+        };
+        let two = Some("http://h:1/items?page=2".to_owned());
+        for fields in [
+            vec!["<http://h:1/items?page=2>; rel=\"next\""],
+            vec!["<?page=2>; rel=next"],
+            vec!["</items?page=0>; rel=\"prev\", </items?page=2>; title=\"a\"; rel=\"last next\""],
+            vec!["<http://h:1/>; rel=\"first\"", "<http://h:1/items?page=2>;REL=\"NEXT\""],
+        ] {
+            assert_eq!(found(&fields), two, "{fields:?}");
+        }
+        let commas = found(&["<http://h:1/a,b?c=1,2>; rel=\"next\", <x>; rel=\"last\""]);
+        assert_eq!(commas.as_deref(), Some("http://h:1/a,b?c=1,2"));
+        for fields in [vec![], vec!["<x>; rel=\"prev\""], vec!["next"], vec!["<x; rel=next"]] {
+            assert_eq!(found(&fields), None, "{fields:?}");
+        }
+    }
 }

@@ -1,5 +1,5 @@
-//! What a pipeline says to others over HTTP, and others to it: [`Calls`] of its stages, to hosts that
-//! are allowed, and a service.
+//! What a pipeline says to others over HTTP, and others to it: [`Calls`] of its stages and [`Direct`]
+//! requests of its sources and sinks, to hosts that are allowed, and a service.
 //!
 //! [`Server`] is a `Service` of `sage-core`: a request of a client becomes a record, and what comes
 //! out of the record is the answer on the same connection. Nothing here knows the dataflow; it asks
@@ -8,6 +8,7 @@
 mod allowed;
 mod calls;
 mod client;
+mod direct;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -15,6 +16,7 @@ mod service;
 
 pub use allowed::{Allowed, address};
 pub use calls::Calls;
+pub use direct::Direct;
 pub use service::{Server, ServiceConfig};
 
 /// What can go wrong as a whole; what goes wrong with one request is its answer.

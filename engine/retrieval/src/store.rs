@@ -63,7 +63,7 @@ pub enum Taken {
     Whole(Box<MappedIndex>),
     /// There is none.
     Missing,
-    /// It cannot be used, for this reason, and is removed.
+    /// It cannot be used, for this reason, and is removed if that is possible.
     Broken(String),
 }
 
@@ -109,7 +109,10 @@ impl IndexStore {
         }
         match place(&kept, to) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Taken::Missing,
-            Err(error) => return Taken::Broken(error.to_string()),
+            Err(error) => {
+                let place = kept.display();
+                return Taken::Broken(format!("`{place}` cannot be read ({error})"));
+            }
             Ok(()) => {}
         }
         let broken = |reason: String| {

@@ -175,7 +175,15 @@ impl Checker<'_> {
             Value::Tokens(n) => (*n as f64, Unit::Tokens),
             _ => {
                 let message = "results are numbers; this is none";
-                self.report(Diagnostic::error(codes::NOT_A_CLAIM, span, message));
+                let diagnostic = Diagnostic::error(codes::NOT_A_CLAIM, span, message);
+                // `"10s"` is a number in quotes.
+                let number = value.as_str().map(str::trim).filter(|text| is_number(text));
+                self.report(match number {
+                    Some(text) => {
+                        diagnostic.help(format!("write `{text}` without quotes")).fix(span, text)
+                    }
+                    None => diagnostic,
+                });
                 return None;
             }
         };
@@ -252,4 +260,9 @@ impl Part {
 /// Text with its line ends and indentation made single blanks.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a text is a number of the language, with its unit.
+fn is_number(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_digit()) && crate::literal::number(text).is_ok()
 }

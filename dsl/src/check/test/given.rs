@@ -59,6 +59,7 @@ impl Checker<'_> {
                     }
                     let outside = match source.kind.as_str() {
                         "stdin" => Some("a test does not read its standard input"),
+                        "http_get" => Some("a test asks no server"),
                         "http" => Some("nobody asks while a test runs"),
                         "kafka" => Some("a test does not read a topic"),
                         _ => None,

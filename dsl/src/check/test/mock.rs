@@ -93,7 +93,10 @@ impl Checker<'_> {
         let first = target.text.split('.').next().unwrap_or_default();
         let help = did_you_mean(&target.text, stages())
             .or_else(|| did_you_mean(first, stages()))
-            .unwrap_or_else(|| format!("its stages are {}", suggest::list(stages())));
+            .unwrap_or_else(|| match stages().next() {
+                Some(_) => format!("its stages are {}", suggest::list(stages())),
+                None => "it has no stage at all, so there is nothing to mock".to_owned(),
+            });
         let message = format!("flow `{}` has no stage `{first}`", plan.name);
         self.report(Diagnostic::error(codes::BAD_MOCK, target.span, message).help(help));
     }

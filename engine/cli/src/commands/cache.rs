@@ -1,19 +1,22 @@
 //! `cache`: what the answers and indexes kept for later runs take, and removing them.
 //!
 //! Works on the shared cache and on the journal of a run alike; both are the same kind of folder.
-//! Indexes are kept in the state directory, so they belong to the first alone.
+//! Vectors are kept within the shared cache and indexes in the state directory, so they belong to the
+//! first alone. What `info` names is what `clear` removes.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use sage_llm::journal::{self, Cleared, JournalError, ModelUse, Survey};
 use sage_retrieval::KeptIndexes;
 use serde_json::json;
 
 use crate::exit::{Exit, usage, usage_of};
-use crate::run::kept_indexes;
+use crate::run::kept_vectors::KeptVectors;
+use crate::run::{kept_indexes, kept_vectors};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -22,9 +25,11 @@ Examples:
   sage-flow cache clear --older-than 30d
   sage-flow cache clear --yes
 
-The cache is in $SAGE_CACHE_DIR, else $XDG_CACHE_HOME/sage-flow, else ~/.cache/sage-flow; built
-indexes are in `indexes` of $SAGE_STATE_DIR, else $XDG_STATE_HOME/sage-flow, else
-~/.local/state/sage-flow. With --dir only that folder is looked at.";
+The cache is in $SAGE_CACHE_DIR, else $XDG_CACHE_HOME/sage-flow, else ~/.cache/sage-flow, and within
+it, in `vectors`, what `local:` models have made; built indexes are in `indexes` of $SAGE_STATE_DIR,
+else $XDG_STATE_HOME/sage-flow, else ~/.local/state/sage-flow. `info` shows all three, and `clear`
+removes from all three. With --dir only that folder is looked at. The answers of a run are in its own
+folder, and go with it.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -62,16 +67,17 @@ pub(crate) fn cache(arguments: &CacheArguments) -> anyhow::Result<Exit> {
     })?;
     let survey = match journal::survey(&folder) {
         Ok(survey) => survey,
-        // Before the first answer was kept there is no folder, and nothing is wrong with that.
-        Err(JournalError::NotAJournal { .. }) if usual && !folder.exists() => {
+        // Before the first answer was kept there is no journal, and nothing is wrong with that.
+        Err(JournalError::NotAJournal { .. }) if usual && has_no_answers(&folder) => {
             if let Verb::Info { json: true } = arguments.verb {
                 let mut none = json!({"path": folder, "entries": 0, "bytes": 0, "models": []});
                 none["indexes"] = indexes_object();
+                none["vectors"] = vectors_object();
                 println!("{none}");
             } else {
                 println!("{}: no answers are kept yet", folder.display());
                 if let Verb::Clear { yes: false, older_than } = arguments.verb
-                    && !agreed("all kept indexes", older_than)?
+                    && !agreed("all kept indexes and vectors", older_than)?
                 {
                     println!("nothing removed");
                     return Ok(Exit::Complete);
@@ -87,6 +93,7 @@ pub(crate) fn cache(arguments: &CacheArguments) -> anyhow::Result<Exit> {
             let mut object = object(&survey);
             if usual {
                 object["indexes"] = indexes_object();
+                object["vectors"] = vectors_object();
             }
             println!("{}", serde_json::to_string_pretty(&object)?);
         }
@@ -98,7 +105,11 @@ pub(crate) fn cache(arguments: &CacheArguments) -> anyhow::Result<Exit> {
                 size(survey.bytes),
                 survey.path.display()
             );
-            let all = if usual { format!("{answers}, and all kept indexes") } else { answers };
+            let all = if usual {
+                format!("{answers}, and all kept indexes and vectors")
+            } else {
+                answers
+            };
             if !yes && !agreed(&all, *older_than)? {
                 println!("nothing removed");
                 return Ok(Exit::Complete);
@@ -113,8 +124,30 @@ pub(crate) fn cache(arguments: &CacheArguments) -> anyhow::Result<Exit> {
     Ok(Exit::Complete)
 }
 
-/// Say what indexes are kept, or remove them.
+/// Whether a folder is not there, or holds nothing but vectors.
+fn has_no_answers(folder: &Path) -> bool {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let vectors = kept_vectors::folder();
+    entries.map(|entry| entry.path()).all(|path| vectors.as_ref() == Some(&path))
+}
+
+/// Say what indexes and vectors are kept, or remove them.
 fn indexes(verb: &Verb) -> anyhow::Result<()> {
+    if let Some(folder) = kept_vectors::folder() {
+        let place = folder.display();
+        match verb {
+            Verb::Info { .. } => {
+                let KeptVectors { files, bytes } = kept_vectors::survey(&folder);
+                println!("vectors  of {files} models in {place}, {}", size(bytes));
+            }
+            Verb::Clear { older_than, .. } => {
+                let cleared = kept_vectors::clear(&folder, *older_than);
+                let KeptVectors { files, bytes } =
+                    cleared.with_context(|| format!("cannot remove what is in {place}"))?;
+                println!("{place}: removed vectors of {files} models, {}", size(bytes));
+            }
+        }
+    }
     let Some(store) = kept_indexes::store() else { return Ok(()) };
     let place = store.folder().display();
     match verb {
@@ -128,6 +161,12 @@ fn indexes(verb: &Verb) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+fn vectors_object() -> serde_json::Value {
+    let Some(folder) = kept_vectors::folder() else { return serde_json::Value::Null };
+    let KeptVectors { files, bytes } = kept_vectors::survey(&folder);
+    json!({ "path": folder, "files": files, "bytes": bytes })
 }
 
 fn indexes_object() -> serde_json::Value {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use sage_dsl::experiment::Experiment;
 use sage_dsl::plan::Plan;
+use sage_dsl::{Compiled, Diagnostic};
 use sage_lab::results::Outcome;
 use sage_lab::trial::{Overrides, expand};
 use serde_json::{Value, json};
@@ -13,6 +14,15 @@ use crate::args::{CheckArguments, Format};
 use crate::exit::{Exit, usage, usage_of};
 use crate::program;
 use crate::twin::{self, Unknown, Workshop};
+
+/// What is to be said of data that is not there, all of it at once.
+fn missing_inputs(compiled: &Compiled) -> Vec<Diagnostic> {
+    let unreadable = compiled.inputs.iter().filter_map(|input| {
+        let error = std::fs::metadata(&input.path).err()?;
+        Some(input.unreadable(&error.to_string()))
+    });
+    unreadable.collect()
+}
 
 pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     if !arguments.slo && arguments.twin.is_given() {
@@ -27,7 +37,10 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
         }
         let mut compiled = program::compile(file, &arguments.sets)?;
         let mut right = Vec::new();
-        for plan in &compiled.plans {
+        let missing = missing_inputs(&compiled);
+        // What a plan lacks beside its data is looked at when that is there.
+        let plans = if missing.is_empty() { compiled.plans.as_slice() } else { &[] };
+        for plan in plans {
             if let Err(error) = crate::run::probe(plan) {
                 errors += 1;
                 match arguments.format {
@@ -42,6 +55,8 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
                 right_plans.push((file.clone(), plan.clone()));
             }
         }
+        compiled.diagnostics.extend(missing);
+        compiled.diagnostics.sort_by_key(Diagnostic::span);
         errors += compiled.diagnostics.iter().filter(|found| found.is_error()).count();
         match arguments.format {
             Format::Text => {

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use sage_dsl::{Compiled, Fix};
+use sage_dsl::{Compiled, Edit, Span};
 
 use crate::program;
 
@@ -17,12 +17,12 @@ pub(super) fn fix(path: &Path, sets: &[String]) -> anyhow::Result<()> {
     let mut made = 0;
     for _ in 0..MOST_ROUNDS {
         let compiled = program::compile(path, sets)?;
-        let fixes = fixes(&compiled);
-        let Some(source) = compiled.sources.files.first().filter(|_| !fixes.is_empty()) else {
+        let (edits, count) = fixes(&compiled);
+        let Some(source) = compiled.sources.files.first().filter(|_| count > 0) else {
             break;
         };
-        made += fixes.len();
-        program::replace(path, &patched(&source.text, &fixes))?;
+        made += count;
+        program::replace(path, &patched(&source.text, &edits))?;
     }
     if made > 0 {
         let plural = if made == 1 { "fix" } else { "fixes" };
@@ -31,30 +31,38 @@ pub(super) fn fix(path: &Path, sets: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Fixes of the main file that do not touch each other, by place.
-fn fixes(compiled: &Compiled) -> Vec<Fix> {
-    let all = compiled.diagnostics.iter().filter_map(|diagnostic| diagnostic.fix.clone());
-    let mut fixes: Vec<Fix> = all.filter(|fix| fix.span.file == 0).collect();
-    fixes.sort_by_key(|fix| fix.span);
-    let mut end = 0;
-    fixes.retain(|fix| {
-        // Two at one place: the second is for the next round.
-        let free = fix.span.start >= end;
-        if free {
-            end = fix.span.end.max(fix.span.start + 1);
+/// Replacements of the main file that do not touch each other, by place, and how many fixes they
+/// are. A fix of several places is made in all of them or waits for the next round.
+fn fixes(compiled: &Compiled) -> (Vec<Edit>, usize) {
+    let all = compiled.diagnostics.iter().filter_map(|diagnostic| diagnostic.fix.as_ref());
+    let of_main = all.filter(|fix| fix.edits().iter().all(|edit| edit.span.file == 0));
+    let mut made = 0;
+    let mut chosen: Vec<Edit> = Vec::new();
+    for fix in of_main {
+        let edits = fix.edits();
+        if edits.iter().all(|edit| chosen.iter().all(|other| apart(edit.span, other.span))) {
+            chosen.extend(edits);
+            made += 1;
         }
-        free
-    });
-    fixes
+    }
+    chosen.sort_by_key(|edit| edit.span);
+    (chosen, made)
 }
 
-fn patched(text: &str, fixes: &[Fix]) -> String {
+/// Whether two replacements do not touch. Of two insertions at one place it could not be said which
+/// comes first.
+fn apart(a: Span, b: Span) -> bool {
+    let end = |span: Span| span.end.max(span.start + 1);
+    end(a) <= b.start || end(b) <= a.start
+}
+
+fn patched(text: &str, edits: &[Edit]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
-    for fix in fixes {
-        let (start, end) = (fix.span.start as usize, fix.span.end as usize);
+    for edit in edits {
+        let (start, end) = (edit.span.start as usize, edit.span.end as usize);
         out.push_str(text.get(done..start).unwrap_or(""));
-        out.push_str(&fix.replacement);
+        out.push_str(&edit.replacement);
         done = end;
     }
     out.push_str(text.get(done..).unwrap_or(""));
@@ -63,17 +71,25 @@ fn patched(text: &str, fixes: &[Fix]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use sage_dsl::Span;
-
     use super::*;
+
+    const fn span(start: u32, end: u32) -> Span {
+        Span { file: 0, start, end }
+    }
 
     #[test]
     fn pieces_are_replaced_and_all_else_stays() {
-        let fix = |start, end, replacement: &str| Fix {
-            span: Span { file: 0, start, end },
+        let edit = |start, end, replacement: &str| Edit {
+            span: span(start, end),
             replacement: replacement.to_owned(),
         };
-        let fixes = [fix(0, 0, "sage 1\n"), fix(2, 3, "CC"), fix(4, 5, "")];
-        assert_eq!(patched("abcdef", &fixes), "sage 1\nabCCdf");
+        let edits = [edit(0, 0, "sage 1\n"), edit(2, 3, "CC"), edit(4, 5, "")];
+        assert_eq!(patched("abcdef", &edits), "sage 1\nabCCdf");
+    }
+
+    #[test]
+    fn replacements_that_touch_wait_for_the_next_round() {
+        assert!(apart(span(0, 2), span(2, 3)) && apart(span(4, 5), span(0, 2)));
+        assert!(!apart(span(0, 2), span(1, 3)) && !apart(span(1, 1), span(1, 1)));
     }
 }

@@ -111,7 +111,7 @@ pub(crate) fn assemble(
         }
         taken => {
             if let Taken::Broken(why) = taken {
-                note(format!("the one of an earlier run is not used, {why}"));
+                note(format!("the one of an earlier run is not used, {why}; it is built anew"));
             }
             let (mut vectors, mut earlier) = (None, String::new());
             if let Some(endpoint) = embedder(index) {

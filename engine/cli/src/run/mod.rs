@@ -23,6 +23,7 @@ pub(crate) mod indexes;
 mod interrupt;
 pub(crate) mod job;
 pub(crate) mod kept_indexes;
+pub(crate) mod kept_vectors;
 pub(crate) mod launch;
 pub(crate) mod links;
 mod live;

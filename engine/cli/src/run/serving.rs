@@ -6,7 +6,7 @@
 use std::net::{TcpListener, ToSocketAddrs};
 
 use sage_dataflow::stages::requests;
-use sage_dataflow::{Serving, serving};
+use sage_dataflow::{Serving, serving, visits};
 use sage_dsl::plan::Plan;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +40,8 @@ impl Served {
 pub(super) fn secrets(plan: &Plan) -> impl Iterator<Item = String> {
     let of_service = serving_of(plan).and_then(|serving| serving.token_env);
     let of_stages = requests(plan).filter_map(|(_, _, token)| token.map(str::to_owned));
-    of_service.into_iter().chain(of_stages)
+    let of_ends = visits(plan).filter_map(|visit| visit.token.map(str::to_owned));
+    of_service.into_iter().chain(of_stages).chain(of_ends)
 }
 
 /// What a variable holds that is sent as a token, or asked for.

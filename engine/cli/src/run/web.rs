@@ -1,5 +1,5 @@
-//! Requests of a pipeline to servers of the web (`http` stages): only to hosts that the command line
-//! names.
+//! Requests of a pipeline to servers of the web (stages, sources and sinks): only to hosts that the
+//! command line names.
 //!
 //! A pipeline is a text that people pass on, and an address in it may be one that only this machine
 //! can reach, so it is the person at the command line who says where it may go.
@@ -8,9 +8,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sage_core::endpoint::Endpoint;
+use sage_core::web::Web as WebTrait;
 use sage_dataflow::stages::requests;
+use sage_dataflow::{Visit, visits};
 use sage_dsl::plan::Plan;
-use sage_http::{Allowed, Calls, address};
+use sage_http::{Allowed, Calls, Direct, address};
 use serde::{Deserialize, Serialize};
 
 use super::options::Options;
@@ -29,7 +31,8 @@ impl Web {
     /// Of a plan.
     pub(crate) fn of(plan: &Plan, options: &Options) -> anyhow::Result<Self> {
         let mut secrets = BTreeMap::new();
-        for variable in requests(plan).filter_map(|(_, _, token)| token) {
+        let of_ends = visits(plan).filter_map(|visit| visit.token);
+        for variable in requests(plan).filter_map(|(_, _, token)| token).chain(of_ends) {
             secrets.insert(variable.to_owned(), secret(variable)?);
         }
         Ok(Web { allowed: options.allow_http.clone(), secrets })
@@ -51,6 +54,14 @@ impl Web {
         }
         let allowed = parsed(&self.allowed)?;
         Ok(Arc::new(Calls::new(endpoint, allowed, self.secrets.clone())?))
+    }
+
+    /// What makes the requests of the plan's source and sinks, if they make any.
+    pub(crate) fn direct(&self, plan: &Plan) -> anyhow::Result<Option<Arc<dyn WebTrait>>> {
+        if visits(plan).next().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(Arc::new(Direct::new(parsed(&self.allowed)?, self.secrets.clone()))))
     }
 }
 
@@ -74,11 +85,27 @@ pub(super) fn check(plan: &Plan, options: &Options) -> anyhow::Result<()> {
             )));
         }
     }
+    for Visit { place, url: text, does, .. } in visits(plan) {
+        let url = address(text).map_err(|why| usage(format!("{place}: {why}")))?;
+        if !allowed.permits(&url) {
+            return Err(usage(format!(
+                "{place} {does} `{text}`; add --allow-http {} if you trust it",
+                Allowed::name_of(&url)
+            )));
+        }
+    }
     Web::of(plan, options).map(drop)
 }
 
 /// Nobody can say beforehand what a server answers.
 pub(super) fn foreseeable(plan: &Plan) -> anyhow::Result<()> {
+    if let Some(source) = plan.source().filter(|source| source.kind == "http_get") {
+        return Err(usage(format!(
+            "source `{}` (line {}) asks a server, and what it answers cannot be foretold; give it as a \
+             file to look at the rest",
+            source.name, source.line
+        )));
+    }
     match requests(plan).next() {
         None => Ok(()),
         Some((stage, url, _)) => Err(usage(format!(

@@ -46,6 +46,14 @@ pub enum EvalError {
         /// Start of the text.
         text: String,
     },
+    /// A text that is not a time.
+    #[error("`time` expected {expected}, found `{text}`")]
+    Time {
+        /// What it reads.
+        expected: &'static str,
+        /// Start of the text.
+        text: String,
+    },
     /// A prompt template failed.
     #[error("prompt `{name}`: {message}")]
     Template {

@@ -3,6 +3,7 @@
 use bumpalo::Bump;
 use bumpalo::collections::{String as ArenaString, Vec as ArenaVec};
 use sage_dsl::plan::Function;
+use sage_dsl::time;
 
 use super::evaluate::{EvalError, kind_error, list_in};
 use crate::record::{Datum, Items, pack};
@@ -122,6 +123,13 @@ pub(super) fn call<'a>(
                     pack(out, item);
                 });
             })
+        }
+        Function::Time => {
+            let text = string(0, "time")?;
+            Datum::Int(time::parse(text).map_err(|expected| EvalError::Time {
+                expected,
+                text: text.chars().take(40).collect(),
+            })?)
         }
         Function::CountTokens => Datum::Int(text::count_tokens(string(0, "count_tokens")?) as i64),
     })

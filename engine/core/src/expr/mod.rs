@@ -159,6 +159,11 @@ mod tests {
         check(&call(Function::Slice, vec![Expr::Column(0), lit(6), lit(99)]), "World");
         check(&call(Function::Replace, vec![Expr::Column(0), text("l"), text("")]), "Heo Word");
         check(&call(Function::ToInt, vec![text("x1")]), "`to_int` cannot read `x1` as a number");
+        check(&call(Function::Time, vec![text("1970-01-02")]), "86400000000000");
+        check(
+            &call(Function::Time, vec![text("2026-02-29")]),
+            "`time` expected a day of the calendar, found `2026-02-29`",
+        );
         check(
             &call(Function::Floor, vec![Expr::Literal(Value::Float(f64::NAN))]),
             "integer overflow in `floor`",

@@ -206,6 +206,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_, '_> {
                 pack(self.out, Datum::Int(x as i64));
                 Ok(())
             }
+            Type::Int if x.fract() == 0.0 => Err(self.wrong("a whole number that is too large")),
             _ => Err(self.wrong(&x.to_string())),
         }
     }

@@ -81,7 +81,9 @@ pub fn pack_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Null => pack(out, Datum::Null),
         Value::Bool(flag) => pack(out, Datum::Bool(*flag)),
-        Value::Int(n) | Value::Duration(n) | Value::Tokens(n) => pack(out, Datum::Int(*n)),
+        Value::Int(n) | Value::Time(n) | Value::Duration(n) | Value::Tokens(n) => {
+            pack(out, Datum::Int(*n));
+        }
         Value::Size(n) => pack(out, Datum::Int(i64::try_from(*n).unwrap_or(i64::MAX))),
         Value::Float(x) | Value::Rate(x) | Value::Percent(x) => pack(out, Datum::Float(*x)),
         Value::String(text) => pack(out, Datum::Str(text)),

@@ -4,22 +4,18 @@
 //! unit, so sinks write `2026-11-28T10:00:00Z`, `250ms` and `64MiB`, and sources read these beside
 //! plain numbers. **Invariant: what is written is read back as the same number.**
 
-use std::fmt::Write as _;
-
+use sage_dsl::time;
 use sage_dsl::types::Type;
 use sage_dsl::units::{DURATIONS, SIZES, show_duration, show_size};
 
 /// Nanoseconds of a second.
 const SECOND: i128 = 1_000_000_000;
-const DAY: i64 = 86_400;
-/// Days of the months of a year that is no leap year.
-const MONTHS: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /// The text of a quantity of type `ty`; `None` if the type has no text of its own.
 pub(super) fn show(ty: &Type, n: i64) -> Option<String> {
     match ty {
         Type::Optional(inner) => show(inner, n),
-        Type::Time => Some(show_time(n)),
+        Type::Time => Some(time::show(n)),
         Type::Duration => Some(show_duration(n)),
         // A size below zero is none, and stays the number it is.
         Type::Size => u64::try_from(n).ok().map(show_size),
@@ -34,19 +30,33 @@ pub(super) fn whole(ty: &Type, text: &str) -> Result<i64, String> {
         return if *ty == Type::Size && n < 0 { Err(negative(text)) } else { Ok(n) };
     }
     match ty {
-        Type::Time => time(text),
+        Type::Time => time::parse(text).map_err(|what| expected(what, text)),
         Type::Duration => {
             let (sign, amount) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
             let what = "a duration such as `1s`, `250ms` or `1h 30min`";
             ranged(amount_of(DURATIONS, amount).map(|n| sign * n), what, text)
         }
         Type::Size if text.starts_with('-') => Err(negative(text)),
-        Type::Size => ranged(amount_of(SIZES, text), "a size such as `512B` or `64MiB`", text),
+        Type::Size => {
+            // `1MB` is a million bytes to some and 1MiB to others.
+            let decimal = ["kB", "KB", "MB", "GB", "TB"].iter().any(|unit| text.ends_with(unit));
+            let what = if decimal {
+                "a size in binary units such as `512KiB` or `64MiB`, not `MB`"
+            } else {
+                "a size such as `512B` or `64MiB`"
+            };
+            ranged(amount_of(SIZES, text), what, text)
+        }
         Type::Tokens => {
             let digits = text.strip_suffix("tokens").map(|digits| digits.trim().parse().ok());
             digits.flatten().ok_or_else(|| expected("a number of tokens", text))
         }
-        _ => Err(expected("a whole number", text)),
+        _ => {
+            let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+            let long = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+            let what = if long { "a whole number within 64 bits" } else { "a whole number" };
+            Err(expected(what, text))
+        }
     }
 }
 
@@ -99,6 +109,7 @@ fn amount_of(units: &[(&str, i64)], text: &str) -> Option<i128> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, behind) = rest.split_at(end);
+        let behind = behind.trim_start();
         let letters = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
         let (unit, behind) = behind.split_at(letters);
         let (_, factor) = units.iter().find(|(name, _)| *name == unit)?;
@@ -122,127 +133,6 @@ fn times(number: &str, factor: i128) -> Option<i128> {
     Some(i128::from(whole) * factor + (parts * factor + scale / 2) / scale)
 }
 
-fn leap(year: i64) -> bool {
-    year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
-}
-
-fn days_of(year: i64, month: usize) -> i64 {
-    MONTHS[month] + i64::from(month == 1 && leap(year))
-}
-
-/// Days from the first of January 1970 to that of `year`.
-fn days_to(year: i64) -> i64 {
-    // Leap years in front of a year.
-    let leaps = |year: i64| {
-        let before = year - 1;
-        before.div_euclid(4) - before.div_euclid(100) + before.div_euclid(400)
-    };
-    365 * (year - 1970) + leaps(year) - leaps(1970)
-}
-
-/// A time by RFC 3339, in UTC, with no more digits than it has.
-fn show_time(nanoseconds: i64) -> String {
-    let seconds = nanoseconds.div_euclid(SECOND as i64);
-    let fraction = nanoseconds.rem_euclid(SECOND as i64);
-    let (days, second) = (seconds.div_euclid(DAY), seconds.rem_euclid(DAY));
-    let mut year = 1970 + days.div_euclid(365);
-    while days_to(year) > days {
-        year -= 1;
-    }
-    while days_to(year + 1) <= days {
-        year += 1;
-    }
-    let mut day = days - days_to(year);
-    let mut month = 0;
-    while month < 11 && day >= days_of(year, month) {
-        day -= days_of(year, month);
-        month += 1;
-    }
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    let mut out =
-        format!("{year:04}-{:02}-{:02}T{hour:02}:{minute:02}:{second:02}", month + 1, day + 1);
-    if fraction > 0 {
-        let digits = format!("{fraction:09}");
-        let _ = write!(out, ".{}", digits.trim_end_matches('0'));
-    }
-    out + "Z"
-}
-
-const TIMES: &str = "a time such as `2026-11-28T10:00:00Z`";
-
-/// A time by RFC 3339 or the forms of ISO 8601 near to it: a date alone, a blank before the time of
-/// day, seconds left out, any number of digits. Without an offset it is in UTC.
-fn time(text: &str) -> Result<i64, String> {
-    let wrong = || expected(TIMES, text);
-    let number = |from: usize, digits: usize| -> Result<i64, String> {
-        let part =
-            text.get(from..from + digits).filter(|it| it.bytes().all(|b| b.is_ascii_digit()));
-        part.and_then(|part| part.parse().ok()).ok_or_else(wrong)
-    };
-    let is = |at: usize, marks: &[u8]| text.as_bytes().get(at).is_some_and(|b| marks.contains(b));
-    if !is(4, b"-") || !is(7, b"-") {
-        return Err(wrong());
-    }
-    let (year, month, day) = (number(0, 4)?, number(5, 2)?, number(8, 2)?);
-    let in_year = usize::try_from(month - 1).ok().filter(|month| *month < 12);
-    let in_year = in_year.filter(|month| (1..=days_of(year, *month)).contains(&day));
-    let Some(month) = in_year else { return Err(expected("a day of the calendar", text)) };
-    let days = days_to(year) + (0..month).map(|month| days_of(year, month)).sum::<i64>() + day - 1;
-    let mut total = i128::from(days * DAY) * SECOND;
-    if text.len() > 10 {
-        if !is(10, b"Tt ") || !is(13, b":") {
-            return Err(wrong());
-        }
-        let (hour, minute) = (number(11, 2)?, number(14, 2)?);
-        let mut at = 16;
-        let (mut second, mut fraction) = (0, 0);
-        if is(at, b":") {
-            second = number(17, 2)?;
-            at = 19;
-            if is(at, b".,") {
-                let digits = text[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
-                let kept = format!("{:0<9.9}", text.get(at + 1..at + 1 + digits).unwrap_or(""));
-                fraction = kept.parse().map_err(|_| wrong())?;
-                at += 1 + digits;
-                if digits == 0 {
-                    return Err(wrong());
-                }
-            }
-        }
-        // A leap second is the first of the next minute.
-        if hour > 23 || minute > 59 || second > 60 {
-            return Err(expected("a time of day up to 23:59:59", text));
-        }
-        let offset = offset(text.get(at..).unwrap_or("")).ok_or_else(wrong)?;
-        let seconds = hour * 3_600 + minute * 60 + second - offset;
-        total += i128::from(seconds) * SECOND + i128::from(fraction);
-    }
-    i64::try_from(total).map_err(|_| expected("a time between 1678 and 2262", text))
-}
-
-/// Seconds that local time is ahead of UTC: `Z`, `+01:00`, `+0100`, `+01`, or nothing.
-fn offset(text: &str) -> Option<i64> {
-    if text.is_empty() || text.eq_ignore_ascii_case("z") {
-        return Some(0);
-    }
-    let (sign, rest) = match text.split_at_checked(1)? {
-        ("+", rest) => (1, rest),
-        ("-", rest) => (-1, rest),
-        _ => return None,
-    };
-    let (hours, minutes) = match rest.split_once(':') {
-        Some(parts) => parts,
-        None => rest.split_at_checked(2)?,
-    };
-    let two = |text: &str| {
-        let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        digits.then(|| text.parse::<i64>().ok()).flatten()
-    };
-    let minutes = if minutes.is_empty() && !rest.contains(':') { 0 } else { two(minutes)? };
-    let hours = two(hours)?;
-    (hours < 24 && minutes < 60).then_some(sign * (hours * 3_600 + minutes * 60))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -264,7 +154,7 @@ mod tests {
         #[test]
         fn an_offset_moves_a_time(n in -4_000_000_000_i64..4_000_000_000, offset in -1_439_i64..1_440) {
             let utc = n * SECOND as i64;
-            let local = show_time(utc + offset * 60 * SECOND as i64);
+            let local = time::show(utc + offset * 60 * SECOND as i64);
             let (hours, minutes) = (offset.abs() / 60, offset.abs() % 60);
             let sign = if offset < 0 { '-' } else { '+' };
             let local = local.trim_end_matches('Z');
@@ -300,18 +190,21 @@ mod tests {
             ("2000-03-01T00:00:00Z", 264_408),
             ("2024-02-29T12:00:00-12", 474_792),
             ("1900-03-01T00:00:00Z", -612_192),
+            ("2016-12-31T23:59:60Z", 412_008),
+            ("2017-01-01T00:59:60+01:00", 412_008),
         ] {
             assert_eq!(whole(&Type::Time, text), Ok(hours * HOUR), "{text}");
         }
         let half = whole(&Type::Time, "2026-11-28t10:00:00,5z").unwrap();
-        assert_eq!(show_time(half), "2026-11-28T10:00:00.5Z");
-        assert_eq!(show_time(i64::MIN), "1677-09-21T00:12:43.145224192Z");
-        assert_eq!(show_time(i64::MAX), "2262-04-11T23:47:16.854775807Z");
+        assert_eq!(time::show(half), "2026-11-28T10:00:00.5Z");
+        assert_eq!(time::show(i64::MIN), "1677-09-21T00:12:43.145224192Z");
+        assert_eq!(time::show(i64::MAX), "2262-04-11T23:47:16.854775807Z");
         for (wrong, why) in [
             ("tomorrow", "such as `2026-11-28T10:00:00Z`, found `tomorrow`"),
             ("2026-02-29", "a day of the calendar"),
             ("2026-13-01", "a day of the calendar"),
             ("2026-11-28T24:30:00Z", "a time of day"),
+            ("2026-11-28T10:00:60Z", "a time of day"),
             ("2026-11-28T10:00:00 Berlin", "such as"),
             ("2026-11-28T10:00:00.Z", "such as"),
             ("1500-01-01", "between 1678 and 2262"),
@@ -331,6 +224,8 @@ mod tests {
             (Type::Duration, "1.5s", 1_500_000_000),
             (Type::Duration, "-1h 30min", -90 * minute),
             (Type::Duration, "1h30m", 90 * minute),
+            (Type::Duration, "1 h 30 min", 90 * minute),
+            (Type::Size, "64 MiB", 64 << 20),
             (Type::Duration, "17", 17),
             (Type::Size, "64MiB", 64 << 20),
             (Type::Size, "1.5KiB", 1_536),
@@ -359,11 +254,16 @@ mod tests {
             (Type::Size, "-1MiB"),
             (Type::Size, "-1"),
             (Type::Size, "3s"),
+            (Type::Size, "1MB"),
             (Type::Duration, "3MiB"),
             (Type::Duration, "1.5"),
         ] {
             let why = whole(&ty, wrong).unwrap_err();
             assert!(why.contains("expected a") && why.contains(wrong), "{why}");
+        }
+        for (text, what) in [("1.5", "a whole number,"), ("9223372036854775808", "within 64 bits")]
+        {
+            assert!(whole(&Type::Int, text).unwrap_err().contains(what), "{text}");
         }
         assert_eq!(real(&Type::Rate, "600/min"), Ok(10.0));
         assert_eq!(real(&Type::Rate, "2.5"), Ok(2.5));

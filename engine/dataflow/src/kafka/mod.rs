@@ -12,6 +12,7 @@ mod client;
 mod client;
 #[cfg(feature = "kafka")]
 mod consumer;
+mod mark;
 mod options;
 pub(crate) mod outbox;
 #[cfg(feature = "kafka")]
@@ -64,8 +65,18 @@ pub(crate) struct Message {
     pub(crate) value: Option<Vec<u8>>,
 }
 
-/// Delivers rows to a topic.
+/// Delivers rows to a topic, or to a server.
 pub(crate) trait Delivery: Send {
-    /// Deliver each line as a message; returns when the brokers have them all.
-    fn deliver(&mut self, lines: &[u8]) -> Result<(), String>;
+    /// How many bytes of whole lines, of the beginning of these, are delivered at once.
+    fn piece(&self, lines: &[u8]) -> usize {
+        lines.len()
+    }
+
+    /// Whether a piece that has to be delivered again is to be the same one, by its name.
+    fn is_named(&self) -> bool {
+        false
+    }
+
+    /// Deliver the lines; returns when the brokers, or the server, have them all.
+    fn deliver(&mut self, lines: &[u8], name: &str) -> Result<(), String>;
 }

@@ -1,4 +1,4 @@
-//! Rows on their way to a topic: what is committed is delivered, and how far that came is kept.
+//! Rows on their way to a topic or a server: what is committed is delivered, and how far that came is kept.
 //!
 //! A row is written to a part file first, as for any other sink, and committed with its task. Only
 //! then it is delivered, by a thread beside the one that commits, and when the brokers have it the
@@ -6,19 +6,23 @@
 //! and not noted when a worker dies is delivered once more: the rows of one commit at most.
 //!
 //! ```text
-//! commit/sent-NAME.0000030001    how far parts/NAME.0000030001 was delivered; the last whole line
+//! commit/sent-NAME.0000030001    how far parts/NAME.0000030001 was delivered
 //! ```
+//!
+//! For a server that is to know a piece again it is also noted, before a piece is sent, from where to
+//! where it goes; it is sent again as it was, under the same name.
 //!
 //! What workers that are gone left undelivered, the first worker of the next generation delivers.
 
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::Delivery;
-use crate::commit::{Commit, Content, folder};
+use super::mark::Mark;
+use crate::commit::{Commit, Content};
 use crate::error::DataflowError;
 use crate::sinks::PARTS;
 
@@ -112,23 +116,70 @@ fn run(
         message: format!("{message}; its rows are kept, and the same command delivers the rest"),
     };
     for (part, to) in left {
-        let mut mark = Mark::open(&sender.out, &part)?;
-        let mut rest = Rest { part, from: mark.at, to };
+        let mut mark = Mark::open(&sender.out, &part, delivery.is_named())?;
+        if let Some(promised) = mark.promised().filter(|promised| *promised <= to) {
+            // Perhaps it has come: it is the same once more.
+            let again = Rest { part: part.clone(), from: mark.at(), to: promised };
+            let lines = exactly(&sender.out, &again)?;
+            delivery.deliver(&lines, &mark.name(promised)).map_err(failed)?;
+            mark.set(promised)?;
+        }
+        let mut rest = Rest { part, from: mark.at(), to };
         while let Some(lines) = piece(&sender.out, &mut rest)? {
-            delivery.deliver(&lines).map_err(failed)?;
-            mark.set(rest.from)?;
+            send(delivery.as_mut(), &mut mark, &lines).map_err(|error| error.named(failed))?;
         }
     }
     let mut mark: Option<Mark> = None;
     while let Ok(lines) = take.recv() {
-        delivery.deliver(&lines).map_err(failed)?;
         let mark = match &mut mark {
             Some(mark) => mark,
-            none => none.insert(Mark::open(&sender.out, &sender.part)?),
+            none => none.insert(Mark::open(&sender.out, &sender.part, delivery.is_named())?),
         };
-        mark.set(mark.at + lines.len() as u64)?;
+        send(delivery.as_mut(), mark, &lines).map_err(|error| error.named(failed))?;
     }
     Ok(())
+}
+
+/// What kept rows from being delivered.
+enum Unsent {
+    Refused(String),
+    Unnoted(DataflowError),
+}
+
+impl Unsent {
+    fn named(self, failed: impl Fn(String) -> DataflowError) -> DataflowError {
+        match self {
+            Unsent::Refused(message) => failed(message),
+            Unsent::Unnoted(error) => error,
+        }
+    }
+}
+
+/// Deliver lines piece by piece, and note how far it came.
+fn send(delivery: &mut dyn Delivery, mark: &mut Mark, lines: &[u8]) -> Result<(), Unsent> {
+    let mut rest = lines;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(delivery.piece(rest).clamp(1, rest.len()));
+        let to = mark.at() + now.len() as u64;
+        if delivery.is_named() {
+            mark.promise(to).map_err(Unsent::Unnoted)?;
+        }
+        delivery.deliver(now, &mark.name(to)).map_err(Unsent::Refused)?;
+        mark.set(to).map_err(Unsent::Unnoted)?;
+        rest = later;
+    }
+    Ok(())
+}
+
+/// All of what is left.
+fn exactly(out: &Path, rest: &Rest) -> Result<Vec<u8>, DataflowError> {
+    let path = out.join(&rest.part);
+    let failed = |reason| DataflowError::File { action: "read", path: path.clone(), reason };
+    let mut file = File::open(&path).map_err(failed)?;
+    file.seek(SeekFrom::Start(rest.from)).map_err(failed)?;
+    let mut lines = vec![0; (rest.to - rest.from) as usize];
+    file.read_exact(&mut lines).map_err(failed)?;
+    Ok(lines)
 }
 
 /// The next whole lines of what is left; moves its beginning.
@@ -156,41 +207,5 @@ fn piece(out: &Path, rest: &mut Rest) -> Result<Option<Vec<u8>>, DataflowError> 
         }
         // A row that is longer than a piece.
         most = most.saturating_mul(2);
-    }
-}
-
-/// How far a part file was delivered.
-struct Mark {
-    path: PathBuf,
-    file: File,
-    at: u64,
-}
-
-impl Mark {
-    fn open(out: &Path, part: &str) -> Result<Self, DataflowError> {
-        let part = part.rsplit('/').next().unwrap_or(part);
-        let path = folder(out).join(format!("sent-{part}"));
-        let failed = |reason| DataflowError::File { action: "open", path: path.clone(), reason };
-        let file = File::options().append(true).create(true).open(&path).map_err(failed)?;
-        let text = fs::read_to_string(&path).map_err(failed)?;
-        // A line that is cut off ends in no newline. Less than was delivered is delivered again.
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let at = whole.lines().filter_map(|line| line.parse().ok()).max().unwrap_or(0);
-        let mut mark = Mark { path, file, at };
-        if !text.is_empty() && !text.ends_with('\n') {
-            mark.write("\n")?;
-        }
-        Ok(mark)
-    }
-
-    fn set(&mut self, at: u64) -> Result<(), DataflowError> {
-        self.at = at;
-        self.write(&format!("{at}\n"))
-    }
-
-    fn write(&mut self, text: &str) -> Result<(), DataflowError> {
-        let path = self.path.clone();
-        let failed = |reason| DataflowError::File { action: "write", path, reason };
-        self.file.write_all(text.as_bytes()).map_err(failed)
     }
 }

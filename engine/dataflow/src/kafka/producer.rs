@@ -117,7 +117,7 @@ impl Producer {
 }
 
 impl Delivery for Producer {
-    fn deliver(&mut self, lines: &[u8]) -> Result<(), String> {
+    fn deliver(&mut self, lines: &[u8], _name: &str) -> Result<(), String> {
         let began = Instant::now();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let key = self.options.key.as_deref().and_then(|field| key_of(line, field));

@@ -93,7 +93,15 @@ fn options(until: Until) -> SourceOptions {
 }
 
 fn kept(out: &Path, generation: u32, done: &RoaringTreemap, buried: u64, most: u64) -> Kept {
-    Kept { out: out.to_owned(), generation, done: Arc::new(done.clone()), buried, most, round: 0 }
+    Kept {
+        out: out.to_owned(),
+        generation,
+        done: Arc::new(done.clone()),
+        buried,
+        most,
+        round: 0,
+        web: None,
+    }
 }
 
 /// Messages that begin with `x` are unreadable.
@@ -297,7 +305,7 @@ struct Brokers {
 }
 
 impl Delivery for Brokers {
-    fn deliver(&mut self, lines: &[u8]) -> Result<(), String> {
+    fn deliver(&mut self, lines: &[u8], _name: &str) -> Result<(), String> {
         let good = self.left.lock().unwrap().pop_front().unwrap_or(true);
         let text = String::from_utf8(lines.to_vec()).unwrap();
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();

@@ -155,7 +155,7 @@ impl Outlets {
         };
         let mut tracked =
             outlets.parts().map(|part| part.tracked()).collect::<Result<Vec<_>, _>>()?;
-        deliver(plan, out, writer, earlier, &mut tracked)?;
+        deliver(plan, out, writer, (earlier, outside), &mut tracked)?;
         outlets.committer = Some(Committer::start(out, generation, peer, tracked)?);
         Ok(outlets)
     }
@@ -335,7 +335,7 @@ fn deliver(
     plan: &Plan,
     out: &Path,
     writer: Writer,
-    earlier: &Commit,
+    (earlier, outside): (&Commit, &Outside),
     tracked: &mut [Tracked],
 ) -> Result<(), DataflowError> {
     for sink in &plan.sinks {
@@ -347,7 +347,7 @@ fn deliver(
         if let Some(file) = tracked.iter_mut().find(|file| file.name == part) {
             let sender =
                 Sender { name: sink.name.clone(), line: sink.line, out: out.to_owned(), part };
-            file.outbox = Some(Outbox::start(connect(sink)?, sender, left)?);
+            file.outbox = Some(Outbox::start(connect(sink, outside)?, sender, left)?);
         }
     }
     Ok(())

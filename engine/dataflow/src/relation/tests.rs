@@ -47,6 +47,7 @@ fn relation(program: &str) -> RelationPlan {
         policies: sage_core::policies::signatures(),
         profiles: &[],
         columns: &[],
+        own_files: &[],
     };
     let compiled = sage_dsl::compile(sage_dsl::Request {
         path: "test.sage",

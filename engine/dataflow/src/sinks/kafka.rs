@@ -34,7 +34,7 @@ pub(super) fn probe(plan: &SinkPlan) -> Result<(), DataflowError> {
 }
 
 /// What delivers to the topic of a sink.
-pub(crate) fn connect(plan: &SinkPlan) -> Result<Box<dyn Delivery>, DataflowError> {
+pub(super) fn connect(plan: &SinkPlan) -> Result<Box<dyn Delivery>, DataflowError> {
     let connected = SinkOptions::of(plan).and_then(|options| connect_sink(&options));
     connected.map_err(|message| wrong(plan, message))
 }

@@ -19,8 +19,10 @@ use sage_dsl::types::{RecordType, Value};
 use crate::columns;
 use crate::commit::Commit;
 use crate::error::DataflowError;
+use crate::kafka::Delivery;
+use crate::outside::Outside;
 
-pub(crate) use kafka::connect;
+pub(crate) use http_post::KIND as HTTP_POST;
 pub(crate) use part::Part;
 pub(crate) use part::PartOf;
 pub use part::{JoinReport, PARTS, join_parts, parts_folder};
@@ -40,7 +42,7 @@ pub struct SinkEntry {
 
 crate::registry! {
     /// Every sink. A new sink is one file and one word here.
-    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, http_reply, jsonl, kafka, parquet, stdout, tally]
+    pub SINKS: SinkEntry, SIGNATURES: Signature = signature, [csv, http_post, http_reply, jsonl, kafka, parquet, stdout, tally]
 }
 
 impl SinkEntry {
@@ -83,8 +85,12 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
     crate::served::probe(plan)?;
     let mut taken: Vec<(String, &SinkPlan)> = Vec::new();
     for sink in &plan.sinks {
-        if sink.kind == kafka::ENTRY.signature.name {
-            kafka::probe(sink)?;
+        if let Some(Target::Published(_)) = entry(sink).map(|entry| (entry.target)(sink)) {
+            if sink.kind == http_post::KIND {
+                http_post::probe(sink)?;
+            } else {
+                kafka::probe(sink)?;
+            }
             taken.push((part_of(sink), sink));
         }
         let Some(name) = file_name(sink) else { continue };
@@ -181,13 +187,27 @@ pub fn file_name(plan: &SinkPlan) -> Option<String> {
     }
 }
 
-/// Name of the topic that a sink's rows are delivered to, and how many of them are committed; `None`
-/// for a file or the standard output.
+/// What delivers the rows of a sink that is published.
+pub(crate) fn connect(
+    plan: &SinkPlan,
+    outside: &Outside,
+) -> Result<Box<dyn Delivery>, DataflowError> {
+    match plan.kind.as_str() {
+        http_post::KIND => http_post::connect(plan, outside),
+        _ => kafka::connect(plan),
+    }
+}
+
+/// Where the rows of a sink are delivered to, and how many of them are committed; `None` for a file
+/// or the standard output.
 pub fn published(plan: &SinkPlan, commit: &Commit) -> Option<(String, u64)> {
-    let topic = kafka::topic(plan)?;
+    let place = match http_post::url(plan) {
+        Some(url) => url,
+        None => format!("topic {}", kafka::topic(plan)?),
+    };
     let part = |name: &str| name.starts_with(&format!("{PARTS}/{}.", part_of(plan)));
     let parts = commit.files.iter().filter(|(name, _)| part(name));
-    Some((topic, parts.map(|(_, extent)| extent.rows).sum()))
+    Some((place, parts.map(|(_, extent)| extent.rows).sum()))
 }
 
 /// Name of the part files of a sink that is published.

@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 use roaring::RoaringTreemap;
 use sage_core::record::{Datum, Items, Rows, pack};
+use sage_core::web::Web;
 use sage_dsl::plan::SourcePlan;
 use timely::scheduling::SyncActivator;
 
@@ -37,6 +38,8 @@ pub(crate) struct FeedSettings {
     pub(crate) buried: u64,
     /// Where a source that is looked at again keeps what it gives; without it, it is read once.
     pub(crate) place: Option<Place>,
+    /// Makes the requests of a source that needs some.
+    pub(crate) web: Option<Arc<dyn Web>>,
 }
 
 /// A task that is to be done.
@@ -147,6 +150,7 @@ fn feed(plan: &SourcePlan, settings: &FeedSettings, hand: &mut Hand) -> Result<(
             buried: settings.buried,
             most: most - given,
             round,
+            web: settings.web.clone(),
         })?;
         if read_once(source.as_mut(), plan, settings, round, most, &mut given, hand)?.is_err() {
             return Ok(());

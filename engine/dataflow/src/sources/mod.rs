@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use roaring::RoaringTreemap;
 use sage_core::record::Rows;
+use sage_core::web::Web;
 use sage_dsl::catalog::Signature;
 use sage_dsl::plan::{DistinctPlan, SourcePlan, lookup};
 use sage_dsl::types::Value;
@@ -34,6 +35,7 @@ use opened::Opened;
 use watermark::Watermark;
 
 pub(crate) use feed::{Fed, FeedSettings, Feeder, Fresh, renamed};
+pub(crate) use http_get::KIND as HTTP_GET;
 pub(crate) use live::{Needs, Place};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use live::{change_feed, change_log};
@@ -50,7 +52,7 @@ pub struct SourceEntry {
 
 crate::registry! {
     /// Every source. A new source is one file and one word here.
-    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, http, jsonl, kafka, parquet, stdin]
+    pub SOURCES: SourceEntry, SIGNATURES: Signature = signature, [csv, dir, generate, http, http_get, jsonl, kafka, parquet, stdin]
 }
 
 /// A reader of records.
@@ -85,6 +87,8 @@ pub(crate) struct Kept {
     pub(crate) most: u64,
     /// How often the source was read before, to its end.
     pub(crate) round: u64,
+    /// Makes the requests of a source that needs some.
+    pub(crate) web: Option<Arc<dyn Web>>,
 }
 
 /// What a source read.
@@ -180,7 +184,7 @@ pub fn is_live(plan: &SourcePlan) -> bool {
 
 /// Whether the run in `out` has begun to read a source that does not give the same records each time.
 pub fn has_begun(out: &Path) -> bool {
-    kafka::has_begun(out)
+    kafka::has_begun(out) || http_get::has_begun(out)
 }
 
 /// Tell whoever keeps it outside how far the run in `out` is, of which this is committed. The run
@@ -198,6 +202,7 @@ pub fn settle(plan: &SourcePlan, out: &Path, commit: &Commit) -> Result<(), Data
             buried: commit.outcomes.unreadable,
             most: u64::MAX,
             round: 0,
+            web: None,
         },
     )
 }

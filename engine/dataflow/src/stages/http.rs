@@ -15,6 +15,7 @@ use sage_dsl::types::{Type, Value};
 use super::options::{calling, count, wrong};
 use super::{Ask, Build, CallStage, Stage, StageEntry, Structured};
 use crate::error::DataflowError;
+use crate::outside::{header, most_bytes};
 
 /// Most requests of a stage at once on one worker.
 const MOST_AT_ONCE: i64 = 256;
@@ -115,31 +116,10 @@ pub(super) fn call(stage: &StagePlan) -> Result<HttpCall, DataflowError> {
     let url = url(stage)
         .ok_or_else(|| wrong(stage, "`url` must be known before the run: a string or a param"))?;
     let text = |name: &str| lookup(&stage.options, name).and_then(Value::as_str);
-    let header = text("header").filter(|header| !header.is_empty());
-    let headers = header.map(|header| header.split_once(':').filter(|(name, value)| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-        let visible = value.chars().all(|c| !c.is_control());
-        !name.is_empty() && name.bytes().all(plain) && visible
-    }));
-    let headers = match headers {
-        None => Vec::new(),
-        Some(Some((name, value))) => vec![(name.to_owned(), value.trim().to_owned())],
-        Some(None) => {
-            return Err(wrong(stage, "`header` is one field, as in `\"X-Team: search\"`"));
-        }
-    };
-    let secret = |(name, _): &(String, String)| name.eq_ignore_ascii_case("authorization");
-    if headers.iter().any(secret) {
-        return Err(wrong(
-            stage,
-            "a key does not belong in a program; give it by `token: env(\"NAME\")`",
-        ));
-    }
-    let max_answer = lookup(&stage.options, "max_answer").and_then(Value::as_int);
-    let max_answer = max_answer.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(1 << 20);
-    if !(1..=MOST_ANSWER).contains(&max_answer) {
-        return Err(wrong(stage, "`max_answer` is 1B to 64MiB"));
-    }
+    let headers = header(text("header").unwrap_or_default()).map_err(|why| wrong(stage, why))?;
+    let max_answer =
+        most_bytes(lookup(&stage.options, "max_answer"), "max_answer", 1 << 20, MOST_ANSWER)
+            .map_err(|why| wrong(stage, why))?;
     Ok(HttpCall {
         url: url.to_owned(),
         method: text("method").and_then(HttpMethod::parse).unwrap_or(HttpMethod::Post),

@@ -41,6 +41,7 @@ pub fn plan(program: &str) -> Plan {
         policies: sage_core::policies::signatures(),
         profiles: &["a100/qwen2.5-7b"],
         columns: &[],
+        own_files: &[],
     };
     let mut compiled = sage_dsl::compile(sage_dsl::Request {
         path: "test.sage",

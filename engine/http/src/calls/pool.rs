@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rand::SeedableRng;
 use rand_pcg::Pcg32;
-use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use sage_core::endpoint::{Answer, CallError, CallOutcome, ErrorClass, Generation};
 use sage_core::retry::{Disposition, Failure, RetryBudget, RetryPolicy};
@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use super::{Job, Shared};
 use crate::allowed::address;
-use crate::client::{Failed, client, once};
+use crate::client::{Failed, client, dressed, once};
 
 /// Bounds of the wait before a further try.
 const BACKOFF: (u64, u64) = (200_000_000, 10_000_000_000);
@@ -85,13 +85,14 @@ impl Pool {
         let of_class = |class, why: &str| CallError::new(class, why);
         let (client, url) =
             self.target.as_ref().map_err(|why| of_class(ErrorClass::Rejected, why))?;
-        let place = match self.free.try_acquire() {
-            Ok(place) => place,
+        let place = if let Ok(place) = self.free.try_acquire() {
+            place
+        } else {
             // There may be waits before this one, each as long as a server asks for.
-            Err(_) => tokio::select! {
+            tokio::select! {
                 place = self.free.acquire() => place.map_err(|_| ending())?,
                 () = self.drained() => return Err(ending()),
-            },
+            }
         };
         let _place = place;
         self.budget.borrow_mut().on_call();
@@ -102,12 +103,12 @@ impl Pool {
             let request = self.request(client, url, body, &job.identity)?;
             *tries += 1;
             attempt += 1;
-            let Failed { error, again } = match once(request, self.call.max_answer).await {
-                Ok(text) => return Ok(text),
+            let Failed { error, again } = match once(request, Some(self.call.max_answer)).await {
+                Ok(answer) => return Ok(answer.body),
                 Err(failed) => failed,
             };
             if let Some(again) = again.filter(|again| *again > self.most_wait()) {
-                return Err(self.too_long(error, again));
+                return Err(too_long(error, again));
             }
             let left = job.until.saturating_duration_since(Instant::now()).as_nanos() as u64;
             let retry_after_ns = again.map(|again| again.as_nanos() as u64);
@@ -130,15 +131,6 @@ impl Pool {
     /// Longest wait that a server is granted: the time that a try has, too.
     fn most_wait(&self) -> Duration {
         Duration::from_nanos(self.call.timeout_ns)
-    }
-
-    fn too_long(&self, error: CallError, again: Duration) -> CallError {
-        let message = format!(
-            "{}; it asks to wait {:.0} s, longer than the `timeout` of the stage",
-            error.message,
-            again.as_secs_f64().ceil()
-        );
-        CallError { message, ..error }
     }
 
     /// Until the run is to stop.
@@ -170,27 +162,24 @@ impl Pool {
             HttpMethod::Patch => Method::PATCH,
             HttpMethod::Delete => Method::DELETE,
         };
-        let mut request =
-            client.request(method, url).timeout(Duration::from_nanos(self.call.timeout_ns));
+        let request = client.request(method, url);
+        let mut request = dressed(request, &self.call, &self.shared.secrets, true)?;
         if !reads {
             // A server that knows the word does not do the same a second time.
             request = request.header("idempotency-key", identity);
             request = request.header(CONTENT_TYPE, "application/json").body(body.to_owned());
         }
-        for (name, value) in &self.call.headers {
-            let name = HeaderName::from_bytes(name.as_bytes());
-            let name = name.map_err(|error| wrong(error.to_string()))?;
-            request = request.header(name, value);
-        }
-        if let Some(variable) = &self.call.token_env {
-            let token = self.shared.secrets.get(variable).map_or("", String::as_str);
-            let value = HeaderValue::from_str(&format!("Bearer {token}"));
-            let mut value = value.map_err(|_| wrong(format!("`{variable}` fits in no header")))?;
-            value.set_sensitive(true);
-            request = request.header(reqwest::header::AUTHORIZATION, value);
-        }
         Ok(request)
     }
+}
+
+fn too_long(error: CallError, again: Duration) -> CallError {
+    let message = format!(
+        "{}; it asks to wait {:.0} s, longer than the `timeout` of the stage",
+        error.message,
+        again.as_secs_f64().ceil()
+    );
+    CallError { message, ..error }
 }
 
 fn ending() -> CallError {

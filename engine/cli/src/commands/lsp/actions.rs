@@ -6,7 +6,7 @@ use lsp_types::{
     PublishDiagnosticsParams, Range, TextEdit, WorkspaceEdit,
 };
 use sage_dsl::symbols::Survey;
-use sage_dsl::{Severity, SourceMap};
+use sage_dsl::{Edit, Severity, SourceMap};
 
 use super::documents::Documents;
 use super::{position, uri};
@@ -114,14 +114,15 @@ pub(super) fn actions(
         let title = match (old, fix.replacement.as_str()) {
             ("", new) => format!("Insert `{}`", new.trim()),
             (old, "") => format!("Remove `{}`", old.trim()),
-            (old, new) => format!("Change `{old}` to `{new}`"),
+            (old, new) => format!("Change `{}` to `{}`", old.trim(), new.trim()),
         };
-        let edit = TextEdit::new(position::range(&text, fix.span), fix.replacement.clone());
+        let edit = |edit: Edit| TextEdit::new(position::range(&text, edit.span), edit.replacement);
+        let changes = fix.edits().into_iter().map(edit).collect();
         actions.push(CodeActionOrCommand::CodeAction(CodeAction {
             title,
             kind: Some(CodeActionKind::QUICKFIX),
             diagnostics: Some(vec![shown(found, &survey.compiled.sources)]),
-            edit: Some(edits(vec![(uri.clone(), vec![edit])])),
+            edit: Some(edits(vec![(uri.clone(), changes)])),
             is_preferred: Some(true),
             ..CodeAction::default()
         }));

@@ -161,7 +161,7 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
             endpoint.drain();
         }
     }
-    let mask = job.mask();
+    let (mask, web) = (job.mask(), job.web.direct(&job.plan)?);
     let service = service::start(&job, member.index, ToSupervisor(control.clone()))?;
     let setup = WorkerSetup {
         service: service.clone().map(|it| it as Arc<dyn Service>),
@@ -174,7 +174,7 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
         begin,
         stop,
         reporter: Arc::new(ToSupervisor(control.clone())),
-        outside: Outside { mask },
+        outside: Outside { mask, web },
     };
     let done = sage_dataflow::run(setup);
     // The last answers leave before anybody says that all is done.

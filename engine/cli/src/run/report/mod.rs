@@ -111,8 +111,8 @@ impl Report<'_> {
         for (i, sink) in self.plan().sinks.iter().enumerate() {
             if let Some((name, joined)) = join_sink(self.out, sink, &commit, finished)? {
                 files.push((self.out.join(name).display().to_string(), joined.rows));
-            } else if let Some((topic, rows)) = published(sink, &commit) {
-                files.push((format!("topic {topic}"), rows));
+            } else if let Some((place, rows)) = published(sink, &commit) {
+                files.push((place, rows));
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
                 let printed = sink.kind == "stdout";
@@ -281,6 +281,7 @@ pub(crate) fn shown(value: &sage_dsl::types::Value) -> String {
         Constant::Int(n) => n.to_string(),
         Constant::Float(x) => x.to_string(),
         Constant::String(text) => text.clone(),
+        Constant::Time(ns) => sage_dsl::time::show(*ns),
         Constant::Duration(ns) => {
             humantime::format_duration(Duration::from_nanos(ns.unsigned_abs())).to_string()
         }

@@ -10,18 +10,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use sage_llm::journal::default_folder;
 use sage_llm::vectors::{VectorServer, serve_vectors};
 use sage_retrieval::LocalEmbedder;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::exit::usage;
+use crate::run::kept_vectors;
 
 /// How the address of such a model begins.
 pub(crate) const LOCAL: &str = "local:";
-/// Folder of the kept vectors in the user's cache.
-const VECTORS: &str = "vectors";
 
 /// Loaded models with their servers, alive as long as this is.
 #[derive(Default)]
@@ -39,7 +37,7 @@ impl LocalModels {
         if let Some(address) = self.running.get(&key) {
             return Ok(address.clone());
         }
-        let kept = default_folder().map(|cache| cache.join(VECTORS));
+        let kept = kept_vectors::folder();
         let embedder = LocalEmbedder::open(Path::new(folder), kept.as_deref());
         let embedder = Mutex::new(embedder.map_err(usage)?);
         let stopped = Arc::clone(&self.stopped);

@@ -1,11 +1,16 @@
 //! A file as a document: what it is called, what is in it.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use sage_core::text::page;
+
+use super::super::opened::Opened;
+
+/// Endings of files that are packed.
+const PACKED: [&str; 2] = ["gz", "zst"];
 
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +18,17 @@ pub(super) struct Document {
     pub(super) title: String,
     pub(super) text: String,
     pub(super) format: Format,
-    /// In bytes, as it lies there.
+    /// In bytes, unpacked.
     pub(super) size: u64,
+}
+
+/// How a file is called ends in this, packed or not, in small letters.
+pub(super) fn ending(path: &Path) -> Option<OsString> {
+    let last = path.extension().map(OsStr::to_ascii_lowercase)?;
+    if PACKED.iter().any(|packed| last == *packed) {
+        return Path::new(path.file_stem()?).extension().map(OsStr::to_ascii_lowercase);
+    }
+    Some(last)
 }
 
 /// How a file is read.
@@ -30,7 +44,7 @@ impl Format {
     pub(super) const WORDS: [&'static str; 3] = ["html", "md", "txt"];
 
     fn of(path: &Path) -> Self {
-        let ending = path.extension().map(OsStr::to_ascii_lowercase);
+        let ending = ending(path);
         match ending.as_ref().and_then(|ending| ending.to_str()) {
             Some("html" | "htm" | "xhtml") => Format::Html,
             Some("md" | "markdown") => Format::Markdown,
@@ -47,15 +61,15 @@ impl Format {
     }
 }
 
-/// Read a file of at most `largest` bytes.
+/// Read a file of at most `largest` bytes, as what is packed in it.
 pub(super) fn read(path: &Path, largest: u64) -> Result<Document, String> {
     let unread = |error: io::Error| format!("the file cannot be read: {error}");
-    let file = File::open(path).map_err(unread)?;
+    let file = File::open(path).and_then(Opened::new).map_err(unread)?;
     let mut bytes = Vec::new();
-    // It may grow while it is read.
+    // It may grow while it is read, and what is packed may be a thousand times as long.
     file.take(largest.saturating_add(1)).read_to_end(&mut bytes).map_err(unread)?;
     if bytes.len() as u64 > largest {
-        return Err(format!("the file has more than {largest} bytes (`largest`)"));
+        return Err(format!("the file has more than {largest} bytes, unpacked (`largest`)"));
     }
     let size = bytes.len() as u64;
     let text = String::from_utf8(bytes).map_err(|error| {

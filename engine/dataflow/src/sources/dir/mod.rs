@@ -37,13 +37,13 @@ pub(super) static ENTRY: SourceEntry = SourceEntry {
                 name: "endings",
                 kind: Kind::String,
                 default: Some("\"txt md markdown html htm\""),
-                doc: "endings of the files that are read",
+                doc: "endings of the files that are read, packed ones (`.gz`, `.zst`) among them",
             },
             Param {
                 name: "largest",
                 kind: Kind::Size,
                 default: Some("16MiB"),
-                doc: "a larger file is a bad row",
+                doc: "a file that is larger, unpacked, is a bad row",
             },
             Param {
                 name: "most",

@@ -93,10 +93,45 @@ fn a_folder_is_read_in_order_with_all_that_is_wrong_in_it() {
         row("empty.md", "empty.md", "", "md", 0),
         row("linked.txt", "linked.txt", "plain", "txt", 8),
     ];
-    let bad = ["latin.txt: line 2 is not UTF-8", "long.txt: the file has more than 100 bytes (`largest`)"];
+    let bad = ["latin.txt: line 2 is not UTF-8", "long.txt: the file has more than 100 bytes, unpacked (`largest`)"];
     for rows in [1, 3, 1000] {
         assert_eq!(read(&plan, rows), (wanted.clone(), bad.map(str::to_owned).to_vec()), "{rows}");
     }
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[test]
+fn a_packed_document_is_what_is_packed_in_it_and_not_longer_than_it_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    let zstd = |text: &str| zstd::encode_all(text.as_bytes(), 1).unwrap();
+    write("a.md.gz", &gzip(b"# One\n\ntext"));
+    write("b.HTML.ZST", &zstd("<title>Two</title><p>more</p>"));
+    write("c.txt", &gzip(b"packed, whatever it is called"));
+    write("d.txt.gz", b"not packed, whatever it is called");
+    write("e.rst.gz", &gzip(b"of another ending"));
+    write("f.txt.gz", &gzip(&vec![b'x'; 10_000]));
+    let cut = gzip(&(0..200).flat_map(|n: u32| n.to_string().into_bytes()).collect::<Vec<u8>>());
+    write("g.txt.gz", &cut[..cut.len() - 9]);
+    let fields = || ["path", "title", "text", "format"].map(|name| field(name, Type::String));
+    let largest = [("largest", Value::Size(1_000))];
+    let (rows, bad) = read(&plan(folder.path(), &largest, fields().to_vec()), 9);
+    let wanted = [
+        r##"{"path":"a.md.gz","title":"One","text":"# One\n\ntext","format":"md"}"##,
+        r#"{"path":"b.HTML.ZST","title":"Two","text":"more","format":"html"}"#,
+        r#"{"path":"c.txt","title":"c.txt","text":"packed, whatever it is called","format":"txt"}"#,
+        r#"{"path":"d.txt.gz","title":"d.txt.gz","text":"not packed, whatever it is called","format":"txt"}"#,
+    ];
+    assert_eq!(rows, wanted);
+    assert!(bad[0].starts_with("f.txt.gz: ") && bad[0].contains("1000 bytes, unpacked"), "{bad:?}");
+    assert!(bad[1].starts_with("g.txt.gz: ") && bad[1].contains("cannot be read"), "{bad:?}");
+    assert_eq!(bad.len(), 2);
 }
 
 #[test]

@@ -8,6 +8,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::document::ending;
+
 /// Folders nested deeper than this are not meant to be documents.
 const MOST_DEEP: usize = 32;
 
@@ -83,7 +85,8 @@ impl<'e> Walk<'e> {
     }
 
     fn wanted(&self, path: &Path) -> bool {
-        let ending = path.extension().map(OsStr::to_ascii_lowercase);
-        ending.is_some_and(|ending| self.endings.iter().any(|wanted| ending == wanted.as_str()))
+        // One that is asked for by its whole name is read, too: `endings: "gz"`.
+        let whole = path.extension().map(OsStr::to_ascii_lowercase);
+        [whole, ending(path)].into_iter().flatten().any(|ending| self.endings.iter().any(|wanted| ending == wanted.as_str()))
     }
 }
