@@ -1,7 +1,9 @@
 //! What blocks may say, for the reference pages and for editors.
 
+mod terms;
 mod words;
 
+pub use terms::{TERMS, TYPES, WINDOW, term_of, type_of};
 pub use words::{WORDS, Word, word_of};
 
 pub use crate::check::{SINK_OPTIONS, SOURCE_OPTIONS};
@@ -146,6 +148,19 @@ mod tests {
         assert_eq!(names(SOURCE), options(SOURCE_OPTIONS));
         assert_eq!(names(SINK), options(SINK_OPTIONS));
         assert_eq!(names(FAULT), check::fault_names());
+        let types: Vec<&str> = TYPES.iter().map(|it| it.names[0]).collect();
+        let built_in: Vec<&str> = check::BUILT_IN.iter().map(|(name, _)| *name).collect();
+        assert_eq!(types, built_in);
+    }
+
+    #[test]
+    fn forms_of_types_and_of_what_stands_in_blocks_can_be_read() {
+        for page in TYPES.iter().chain(TERMS) {
+            for declaration in page.form.split("\n\n") {
+                let read = crate::format("form.sage", &format!("sage 1\n{declaration}\n"));
+                assert!(read.is_ok(), "{:?}: {read:?}", page.names);
+            }
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::span::Span;
 use crate::suggest::{self, did_you_mean};
 use crate::types::{EnumType, Field, RecordType, Type, Value};
 
-const BUILT_IN: &[(&str, Type)] = &[
+pub(crate) const BUILT_IN: &[(&str, Type)] = &[
     ("int", Type::Int),
     ("float", Type::Float),
     ("bool", Type::Bool),

@@ -75,6 +75,8 @@ use function::Body;
 
 pub use catalog::check_catalog;
 #[cfg(test)]
+pub(crate) use declared::BUILT_IN;
+#[cfg(test)]
 pub(crate) use endpoint::ENDPOINT_OPTIONS;
 pub use files::InputFile;
 #[cfg(test)]

@@ -14,7 +14,11 @@ pub struct Word {
     pub form: &'static str,
 }
 
-const fn word(names: &'static [&'static str], summary: &'static str, form: &'static str) -> Word {
+pub(super) const fn word(
+    names: &'static [&'static str],
+    summary: &'static str,
+    form: &'static str,
+) -> Word {
     Word { names, summary, form }
 }
 

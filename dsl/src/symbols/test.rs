@@ -54,6 +54,9 @@ impl<'a> Walk<'a> {
                 let ty = self.type_of(SymbolKind::Column, flow, word).and_then(record);
                 of_record = ty.cloned();
                 self.note_at(SymbolKind::Column, Some(flow), word, span, false);
+            } else if let Some(of) = self.variant_called(word) {
+                // The arm of a route that the stage is in.
+                self.note_at(SymbolKind::Variant, Some(&of), word, span, false);
             }
         }
     }

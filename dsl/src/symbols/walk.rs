@@ -163,6 +163,12 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The enum that has a variant of this name, of several the first.
+    pub(super) fn variant_called(&self, name: &str) -> Option<String> {
+        let variant = |it: &&Symbol| it.kind == SymbolKind::Variant && it.name == name;
+        self.symbols.iter().find(variant)?.container.clone()
+    }
+
     /// The type of a symbol that has been seen.
     pub(super) fn type_of(&self, kind: SymbolKind, container: &str, name: &str) -> Option<&Type> {
         let key = (kind, Some(container.to_owned()), name.to_owned());

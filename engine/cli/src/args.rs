@@ -60,7 +60,7 @@ pub(crate) enum Command {
     Explain(ExplainArguments),
     /// Draw the plan of a program
     Graph(GraphArguments),
-    /// List the stages, sources, sinks, policies, launchers or simulator profiles
+    /// List what programs may name: stages, sources, policies, functions, types, faults and more
     #[command(after_help = "Examples:\n  sage-flow list stages\n  sage-flow list policies --json")]
     List(ListArguments),
     /// Show the reference page of a stage, source, sink, policy or function
@@ -355,4 +355,13 @@ pub(crate) enum Listed {
     Functions,
     Aggregates,
     Launchers,
+    Types,
+    /// What a `fault` of a test does to calls
+    Faults,
+    /// What a `measure` block may name
+    Figures,
+    /// What claims, objectives and expectations may name of results
+    Columns,
+    /// Settings of an experiment
+    Settings,
 }

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 use sage_dsl::{Diagnostic, Severity, SourceMap, Span};
+use serde_json::Value;
 
 /// The diagnostics as text, with a blank line after each.
 pub(crate) fn render(diagnostics: &[Diagnostic], sources: &SourceMap, colour: bool) -> String {
@@ -16,6 +17,22 @@ pub(crate) fn render(diagnostics: &[Diagnostic], sources: &SourceMap, colour: bo
         out.push_str("\n\n");
     }
     out
+}
+
+/// The diagnostics for programs, each with its place.
+pub(crate) fn as_json(diagnostics: &[Diagnostic], sources: &SourceMap) -> Vec<Value> {
+    let with_place = |diagnostic: &Diagnostic| {
+        let mut value = serde_json::to_value(diagnostic).unwrap_or_default();
+        let span = diagnostic.span();
+        let place = span.map(|span| sources.line_column(span));
+        if let Some(object) = value.as_object_mut() {
+            object.insert("file".into(), span.map(|span| sources.path(span).to_owned()).into());
+            object.insert("line".into(), place.map(|(line, _)| line).into());
+            object.insert("column".into(), place.map(|(_, column)| column).into());
+        }
+        value
+    };
+    diagnostics.iter().map(with_place).collect()
 }
 
 fn report<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap) -> Vec<Group<'a>> {

@@ -208,6 +208,8 @@ fn completions_are_scripts_that_know_the_verbs() {
             assert!(done.stdout.contains(verb), "{shell}: {verb}");
         }
     }
+    let fish = Sage::new().args("completions fish").go().stdout;
+    assert!(fish.contains("using_subcommand list\" -f -a policies"), "values of arguments");
     let bash = Sage::new().args("completions bash").go().stdout;
     let script = Sage::new().file("sage.bash", &bash);
     let status = std::process::Command::new("bash")

@@ -150,6 +150,102 @@ fn completion_knows_tests() {
 }
 
 #[test]
+fn completion_and_hover_know_measure_blocks_windows_and_types() {
+    let mut editor = Editor::of(PROGRAM);
+    let first = "flow sort_tickets";
+    let mut with = |line: &str, wanted: &[&str], unwanted: &[&str]| {
+        offers(&mut editor, first, line, wanted, unwanted);
+    };
+    with("mea", &["measure"], &["mock"]);
+    with("measure ", &["to"], &["every"]);
+    with("measure to ", &["csv", "jsonl", "stdout"], &["to", "sorted"]);
+    with("measure to csv(\"x\") ", &["every"], &["csv"]);
+    with("measure to csv(\"x\") every 1s { ", &["throughput", "latency"], &["p99", "node"]);
+    with("measure to stdout {\n  latency.", &["mean", "p99", "max"], &["throughput"]);
+    with("measure to stdout { throughput.", &[], &["p99"]);
+    with("measure to stdout { latency.p99 ", &["by"], &["node"]);
+    with("measure to stdout { latency.p99 by ", &["node"], &["stage", "latency"]);
+    with("measure to stdout { calls by node, ", &["stage", "latency"], &["count"]);
+    with("type T { x: ", &["duration", "Kind"], &["llm"]);
+
+    let more = "measure to csv(\"x\") every 1s { throughput, latency.p99 by node }\n\
+        flow g {\n  from tickets\n  group by .customer window sliding(10min, every: 1min, by: .at) { n: count() }\n}\n";
+    editor.change(&format!("{PROGRAM}{more}"));
+    for (part, into, said) in [
+        ("measure to csv", 3, "figures that are written while a run goes on"),
+        ("to csv(\"x\")", 1, "figures that are written"),
+        ("every 1s", 2, "figures that are written"),
+        ("throughput, lat", 3, "records that succeeded, a second"),
+        ("latency.p99 by", 2, "from the arrival of a record to its completion"),
+        ("latency.p99 by", 9, "latency.p99"),
+        ("by node }", 4, "a row for each worker process"),
+        ("sliding(10min", 2, "tumbling(1min, by: .at)"),
+        ("every: 1min", 2, "the next window begins"),
+        ("by: .at", 1, "time of a record that the windows go by"),
+        ("at: int", 5, "a whole number of 64 bits"),
+        ("subject: string, keywords: [string]", 11, "a text in UTF-8"),
+        ("keywords: [string]", 13, "a text in UTF-8"),
+        ("n: int }", 4, "a whole number"),
+    ] {
+        let text = editor.hover(part, into);
+        assert!(text.contains(said), "{part}: `{said}` is not in\n{text}");
+    }
+    editor.end();
+}
+
+#[test]
+fn a_text_has_an_outline_and_folds() {
+    let mut editor = Editor::of(PROGRAM);
+    let document = json!({ "textDocument": { "uri": editor.uri } });
+    let symbols = editor.ask("textDocument/documentSymbol", document.clone());
+    let symbols = symbols.as_array().unwrap().clone();
+    let names: Vec<&str> = symbols.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    let wanted = [
+        "Kind",
+        "Ticket",
+        "Customer",
+        "Facts",
+        "Sorted",
+        "PerKind",
+        "llm",
+        "tickets",
+        "customers",
+        "sorted",
+        "kinds",
+        "kind_of",
+        "facts_of",
+        "sort_tickets",
+        "bugs are counted",
+    ];
+    assert_eq!(names, wanted);
+    let flow = &symbols[13];
+    let steps: Vec<&str> = flow["children"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(steps[..3], ["from tickets", "kind", "facts"], "{steps:?}");
+    assert_eq!(steps.len(), 6, "{steps:?}");
+    assert_eq!(flow["selectionRange"]["start"], editor.place("sort_tickets {", 0));
+    assert_eq!(flow["range"]["start"], editor.place("flow sort_tickets", 0));
+    assert_eq!(flow["range"]["end"], editor.place("}\ntest", 1));
+    let folds = editor.ask("textDocument/foldingRange", document);
+    let flow = editor.place("flow sort_tickets", 0);
+    let folded = folds.as_array().unwrap().iter().find(|it| it["startLine"] == flow["line"]);
+    assert_eq!(folded.unwrap()["endLine"], editor.place("emit PerKind", 0)["line"], "{folds}");
+    let found = editor.ask("workspace/symbol", json!({ "query": "sort" }));
+    let names: Vec<&str> =
+        found.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["Sorted", "sorted", "sort_tickets"]);
+    assert_eq!(found[2]["location"]["range"]["start"], editor.place("sort_tickets {", 0));
+    // A text that nobody opened has none.
+    let other = json!({ "textDocument": { "uri": "file:///nowhere.sage" } });
+    assert_eq!(editor.ask("textDocument/documentSymbol", other), Value::Null);
+    editor.end();
+}
+
+#[test]
 fn hover_says_what_the_names_and_words_of_a_test_are() {
     let mut editor = Editor::of(PROGRAM);
     for (part, into, said) in [

@@ -333,9 +333,38 @@ fn nothing_to_test_is_said_and_is_no_success() {
         "{out}"
     );
     assert!(String::from_utf8_lossy(&mixed.stderr).contains("not tested: "));
-    let results = json(&sage_flow(&["--format", "json"], &[wrong]));
+    let told = sage_flow(&["--format", "json"], std::slice::from_ref(&wrong));
+    assert_eq!(told.status.code(), Some(1));
+    let results = json(&told);
     assert_eq!(results[0]["outcome"], "not tested");
     assert_eq!(results[0]["mistakes"], 1);
+    // The findings are those of the other verb, and said once.
+    let check = Command::new(env!("CARGO_BIN_EXE_sage-flow"));
+    let checked = { check }.args(["check", "--format", "json"]).arg(&wrong).output().unwrap();
+    assert_eq!(results[0]["diagnostics"].as_array(), Some(&json(&checked)));
+    assert!(results[0]["diagnostics"][0]["line"].as_u64() > Some(1), "{results:?}");
+    let aside = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(!aside.contains("querys") && aside.contains("not tested"), "{aside}");
+}
+
+#[test]
+fn what_dedup_leaves_out_is_counted() {
+    let text = "test \"a\" {
+  given [Query { id: \"a\", text: \"one two\" }, Query { id: \"b\", text: \"three\" }, Query { id: \"c\", text: \"one two\" }]
+  expect left_out == 1 and answers.count == 2
+  expect left_out == 0
+}
+";
+    let (_folder, path) = program(text);
+    let written = std::fs::read_to_string(&path).unwrap();
+    let written = written.replacen("from queries\n", "from queries\n  dedup by .text\n", 1);
+    std::fs::write(&path, written).unwrap();
+    let output = sage_flow(&["--json"], &[path]);
+    let results = json(&output);
+    let expectations = &results[0]["expectations"];
+    assert_eq!(expectations[0]["holds"], true, "{results:?}");
+    assert_eq!(expectations[1]["holds"], false, "{results:?}");
+    assert_eq!(expectations[1]["values"]["left_out"], "1.0", "{results:?}");
 }
 
 #[test]

@@ -34,7 +34,20 @@ fn help_texts_have_examples() {
 
 #[test]
 fn every_listed_name_has_a_page() {
-    for what in ["stages", "sources", "sinks", "policies", "documents", "functions", "aggregates"] {
+    for what in [
+        "stages",
+        "sources",
+        "sinks",
+        "policies",
+        "documents",
+        "functions",
+        "aggregates",
+        "types",
+        "faults",
+        "figures",
+        "columns",
+        "settings",
+    ] {
         let done = Sage::new().args(&format!("list {what} --json")).go().exits(0);
         let listed: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
         let listed = listed.as_array().unwrap();
@@ -72,6 +85,25 @@ fn every_block_and_every_keyword_has_a_page() {
         ("latency_p99_ms", "column latency_p99_ms"),
         ("S0207", "unknown option"),
         ("experiment", "sweep policy in"),
+        ("int", "type int"),
+        ("time", "RFC 3339"),
+        ("env", "environment variable"),
+        ("secret", "SAGE_API_KEY"),
+        ("watch", "option watch of source"),
+        ("final", "value final of `mode`"),
+        ("list", "`[T]`"),
+        ("optional", "`T?`"),
+        ("backoff", "doubles up to `cap`"),
+        ("auto", "most throughput"),
+        ("bm25", "search: hybrid(weight: 0.7)"),
+        ("max_tokens", "option max_tokens of stage generate"),
+        ("requests", "entry limits of `endpoint`"),
+        ("q", "option q of aggregate quantile"),
+        ("measure", "tasks_pending"),
+        ("stage_time", "figure stage_time of `measure`"),
+        ("p99", "as in `latency.p99`"),
+        ("MiB", "1MiB is 1048576 bytes"),
+        ("left_out", "column left_out"),
     ] {
         let done = Sage::new().args(&format!("doc {name}")).go().exits(0);
         assert!(done.stdout.contains(said), "{name}: `{said}` is not in\n{}", done.stdout);

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::{fix, hints};
 use crate::args::{CheckArguments, Format};
+use crate::diagnostics;
 use crate::exit::{Exit, usage, usage_of};
 use crate::program;
 use crate::twin::{self, Unknown, Workshop};
@@ -69,18 +70,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
                 }
             }
             Format::Json => {
-                for diagnostic in compiled.diagnostics.drain(..) {
-                    let span = diagnostic.span();
-                    let path = span.map(|span| compiled.sources.path(span).to_owned());
-                    let place = span.map(|span| compiled.sources.line_column(span));
-                    let mut value = serde_json::to_value(&diagnostic)?;
-                    if let Some(object) = value.as_object_mut() {
-                        object.insert("file".into(), path.into());
-                        object.insert("line".into(), place.map(|(line, _)| line).into());
-                        object.insert("column".into(), place.map(|(_, column)| column).into());
-                    }
-                    found.push(value);
-                }
+                found.extend(diagnostics::as_json(&compiled.diagnostics, &compiled.sources));
             }
         }
     }

@@ -4,9 +4,10 @@ use std::fmt::Write as _;
 
 use clap::ValueEnum;
 use sage_dsl::catalog::{Param, Signature};
+use sage_dsl::measures::MEASURES;
 
 use super::code_page;
-use super::doc::{BLOCKS, kind_name};
+use super::doc::{BLOCKS, kind_name, measured};
 use crate::catalog::catalog;
 
 /// A page of the reference.
@@ -92,6 +93,14 @@ pub(super) fn page(page: Page) -> String {
             table(&mut out, &["entry", "what it says"], sage_dsl::manual::ENTRIES);
             let _ = writeln!(out, "\n## Settings of an experiment\n");
             table(&mut out, &["setting", "what it says"], sage_dsl::manual::SETTINGS);
+            let _ = writeln!(out, "\n## Types\n");
+            let types = sage_dsl::manual::TYPES.iter().map(|it| (it.names[0], it.summary));
+            table(&mut out, &["type", "what it is"], &types.collect::<Vec<_>>());
+            let _ = writeln!(out, "\n## Figures of a measure\n");
+            let figures: Vec<(&str, String)> =
+                MEASURES.iter().map(|it| (it.name, measured(it))).collect();
+            let figures = figures.iter().map(|(name, doc)| (*name, doc.as_str()));
+            table(&mut out, &["figure", "what it is"], &figures.collect::<Vec<_>>());
         }
         Page::Aggregates => {
             head(&mut out, "Aggregates", "What a `group` may say of the records with one key.");

@@ -4,10 +4,9 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::Context;
-use sage_core::metrics::Summary;
 use sage_core::record::{Datum, RowReader, pack, pack_list, pack_record};
 use sage_dataflow::sinks::join_parts;
-use sage_dataflow::{DEAD_LETTERS, commit};
+use sage_dataflow::{DEAD_LETTERS, WorkerOutcome, commit};
 use sage_dsl::testing::{ENDPOINT_FIGURES, Figure, FigureSource, Test, dead_letter};
 use sage_dsl::types::{RecordType, Type};
 use sage_twin::station::StationStats;
@@ -20,7 +19,7 @@ use super::world::World;
 pub(super) fn row(
     test: &Test,
     folder: &Path,
-    summary: &Summary,
+    outcome: &WorkerOutcome,
     world: &World,
 ) -> anyhow::Result<Vec<u8>> {
     let commit = commit::read(folder)?;
@@ -28,7 +27,7 @@ pub(super) fn row(
         join_parts(folder, name, b"", &commit, true)?;
         read(&folder.join(name), record, out)
     };
-    let results = results(test, summary, world)?;
+    let results = results(test, outcome, world)?;
     let mut out = Vec::new();
     for Figure { column, source } in &test.figures {
         match source {
@@ -88,10 +87,15 @@ fn read(path: &Path, record: &RecordType, out: &mut Vec<u8>) -> anyhow::Result<(
 }
 
 /// What `metrics.json` of a run would say, as far as virtual time has it.
-fn results(test: &Test, summary: &Summary, world: &World) -> anyhow::Result<Map<String, Value>> {
-    let Value::Object(mut results) = serde_json::to_value(summary)? else {
-        anyhow::bail!("the summary is no object");
+fn results(
+    test: &Test,
+    outcome: &WorkerOutcome,
+    world: &World,
+) -> anyhow::Result<Map<String, Value>> {
+    let Value::Object(mut results) = serde_json::to_value(&outcome.summary)? else {
+        anyhow::bail!("the run has no summary");
     };
+    results.insert("left_out".into(), json!(outcome.left_out));
     let entry = |name: &str| {
         let stats = world.stats(name);
         json!({

@@ -117,10 +117,10 @@ impl Tester {
         if let Some(failure) = outcome.failure {
             return Err(anyhow!(failure));
         }
+        let row = figures::row(test, folder.path(), &outcome, &world)?;
         let summary = outcome.summary.context("the run has no summary")?;
         let records = summary.counts.tasks_in;
         let virtual_s = summary.makespan_s.unwrap_or(0.0);
-        let row = figures::row(test, folder.path(), &summary, &world)?;
         let verdicts = test
             .expectations
             .iter()

@@ -101,6 +101,14 @@ pub const COLUMNS: &[Column] = &[
     col("tasks_late", &["late"], "Late", "", Down, "records whose time was up"),
     col("tasks_pending", &["pending"], "Pending", "", Down, "records without an outcome"),
     col(
+        "left_out",
+        &[],
+        "Left out",
+        "",
+        Neutral,
+        "records that `dedup` kept from coming in, as one like them had",
+    ),
+    col(
         "latency_mean_ms",
         &["latency", "latency_mean"],
         "Mean latency",

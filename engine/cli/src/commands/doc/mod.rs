@@ -1,8 +1,15 @@
 //! `doc`: the reference page of one name, straight from the registries.
 
+mod find;
 mod study;
+#[cfg(test)]
+mod tests;
+
+use std::fmt::Write as _;
 
 use sage_dsl::catalog::{Kind, Param, Signature};
+use sage_dsl::manual;
+use sage_dsl::measures::{Dimension, MEASURES, MeasureSpec, STATISTICS};
 
 use crate::catalog::catalog;
 use crate::exit::{Exit, usage};
@@ -14,8 +21,9 @@ pub(crate) fn doc(name: Option<&str>) -> anyhow::Result<Exit> {
     };
     // `windows` is `window`, where nothing is called `windows`.
     let singular = name.strip_suffix('s').filter(|_| name.len() > 3);
-    let found = [Some(name), singular].into_iter().flatten().any(show_all);
-    if found {
+    let mut pages = [Some(name), singular].into_iter().flatten().map(find::pages);
+    if let Some(pages) = pages.find(|pages| !pages.is_empty()) {
+        print!("{pages}");
         return Ok(Exit::Complete);
     }
     let nearest = names()
@@ -33,8 +41,8 @@ pub(crate) fn doc(name: Option<&str>) -> anyhow::Result<Exit> {
 /// Everything that has a page, a line each.
 fn list() {
     let line = |kind: &str, name: &str, doc: &str| println!("{kind:<9} {name:<14} {doc}");
-    for word in sage_dsl::manual::WORDS {
-        line("language", &word.names.join(", "), word.summary);
+    for (kind, words) in find::WORDS {
+        words.iter().for_each(|word| line(kind, &word.names.join(", "), word.summary));
     }
     for (name, summary, _) in study::BLOCKS {
         line("language", name, summary);
@@ -45,7 +53,7 @@ fn list() {
     for (block, entries) in BLOCKS {
         entries.iter().for_each(|(name, doc)| line("entry", &format!("{name} ({block})"), doc));
     }
-    for (name, doc) in sage_dsl::manual::SETTINGS {
+    for (name, doc) in manual::SETTINGS {
         line("setting", name, doc);
     }
     for function in sage_dsl::FUNCTIONS {
@@ -53,6 +61,9 @@ fn list() {
     }
     for aggregate in sage_dsl::AGGREGATES {
         line("aggregate", aggregate.name, aggregate.doc);
+    }
+    for measure in MEASURES {
+        line("figure", measure.name, measure.doc);
     }
     for column in sage_lab::results::COLUMNS {
         line("column", column.name, column.doc);
@@ -62,71 +73,28 @@ fn list() {
 /// Names that have a page.
 fn names() -> Vec<&'static str> {
     let mut names: Vec<&str> = pages().iter().map(|(_, page)| page.signature.name).collect();
+    names.extend(find::params().iter().map(|(param, _)| param.name));
+    names.extend(find::params().iter().flat_map(|(param, _)| find::words(param)));
     names.extend(sage_dsl::FUNCTIONS.iter().map(|function| function.name));
     names.extend(sage_dsl::AGGREGATES.iter().map(|aggregate| aggregate.name));
+    names.extend(MEASURES.iter().map(|measure| measure.name));
     names.extend(study::BLOCKS.iter().map(|(block, ..)| *block));
-    names.extend(sage_dsl::manual::WORDS.iter().flat_map(|word| word.names).copied());
-    names.extend(sage_dsl::manual::SETTINGS.iter().map(|(setting, _)| *setting));
+    names.extend(find::all_words().flat_map(|word| word.names).copied());
+    names.extend(manual::SETTINGS.iter().map(|(setting, _)| *setting));
     names.extend(BLOCKS.iter().flat_map(|(_, entries)| entries.iter().map(|(name, _)| *name)));
     names.extend(sage_lab::results::COLUMNS.iter().map(|column| column.name));
     names
 }
 
-/// Shows all pages of a name; whether there is one.
-fn show_all(name: &str) -> bool {
-    let mut found = false;
-    for (kind, page) in pages().iter().filter(|(_, page)| page.signature.name == name) {
-        show(kind, page);
-        found = true;
-    }
-    for function in sage_dsl::FUNCTIONS.iter().filter(|function| function.name == name) {
-        println!("function {}\n  {}\n", function.signature, function.doc);
-        found = true;
-    }
-    for aggregate in sage_dsl::AGGREGATES.iter().filter(|aggregate| aggregate.name == name) {
-        println!("aggregate of a group {}\n  {}\n", aggregate.signature, aggregate.doc);
-        found = true;
-    }
-    if let Some(word) = sage_dsl::manual::word_of(name) {
-        let form = word.form.replace('\n', "\n  ");
-        println!("language {}\n  {}\n\nform\n  {form}\n", word.names.join(", "), word.summary);
-        found = true;
-    }
-    for (block, entries) in BLOCKS.iter().filter(|(block, _)| *block == name) {
-        println!("entries of `{block}`");
-        entries.iter().for_each(|(entry, doc)| println!("  {entry:<14} {doc}"));
-        println!();
-        found = true;
-    }
-    for (block, entries) in BLOCKS {
-        for (entry, doc) in entries.iter().filter(|(entry, _)| *entry == name) {
-            println!("entry {entry} of `{block}`\n  {doc}\n");
-            found = true;
-        }
-    }
-    found |= study::show(name);
-    for column in sage_lab::results::COLUMNS {
-        if column.name == name || column.aliases.contains(&name) {
-            println!("column {}\n  {}\n", study::column(column), column.doc);
-            found = true;
-        }
-    }
-    if let Some(code) = sage_dsl::explain_code(name) {
-        print!("{}", super::code_page::plain(code));
-        found = true;
-    }
-    found
-}
-
 /// Blocks of a program, each with its entries.
 pub(super) const BLOCKS: &[(&str, &[(&str, &str)])] = &[
-    ("endpoint", sage_dsl::manual::ENDPOINT),
-    ("schedule", sage_dsl::manual::SCHEDULE),
-    ("source", sage_dsl::manual::SOURCE),
-    ("index", sage_dsl::manual::INDEX),
-    ("sink", sage_dsl::manual::SINK),
-    ("test", sage_dsl::manual::TEST),
-    ("fault", sage_dsl::manual::FAULT),
+    ("endpoint", manual::ENDPOINT),
+    ("schedule", manual::SCHEDULE),
+    ("source", manual::SOURCE),
+    ("index", manual::INDEX),
+    ("sink", manual::SINK),
+    ("test", manual::TEST),
+    ("fault", manual::FAULT),
 ];
 
 struct Page {
@@ -149,29 +117,32 @@ fn pages() -> Vec<(&'static str, Page)> {
     pages
 }
 
-fn show(kind: &str, page: &Page) {
-    let Page { signature, options } = page;
-    println!("{kind} {}\n  {}\n", signature.name, signature.summary);
-    parameters("parameters", signature.params);
-    parameters("options", options);
-    if signature.takes_fields {
-        println!("  Further named arguments fill fields of the record.\n");
+/// A figure of a `measure` block: what it is, its unit and how it may be taken apart.
+pub(super) fn measured(spec: &MeasureSpec) -> String {
+    let mut out = spec.doc.to_owned();
+    if !spec.unit.is_empty() {
+        let _ = write!(out, "; in {}", spec.unit);
     }
-    println!("example\n  {}\n", signature.example);
+    if spec.statistics {
+        let _ =
+            write!(out, "; with statistics, as in `{}.p99`: {}", spec.name, STATISTICS.join(", "));
+    }
+    if !spec.by.is_empty() {
+        let words: Vec<&str> = spec.by.iter().map(|dimension| dimension.word()).collect();
+        let _ = write!(out, "; `by {}`", words.join(", "));
+    }
+    out
 }
 
-fn parameters(title: &str, params: &[Param]) {
-    if params.is_empty() {
-        return;
+/// What figures may be taken apart by.
+pub(super) const DIMENSIONS: [Dimension; 2] = [Dimension::Node, Dimension::Stage];
+
+/// What it means to take a figure apart.
+pub(super) fn taken_apart(dimension: Dimension) -> &'static str {
+    match dimension {
+        Dimension::Node => "a row for each worker process",
+        Dimension::Stage => "a row for each stage",
     }
-    println!("{title}");
-    for param in params {
-        let default =
-            param.default.map_or_else(|| "required".to_owned(), |d| format!("default {d}"));
-        println!("  {:<12} {:<14} {default}", param.name, kind_name(param.kind));
-        println!("  {:<12} {}", "", param.doc);
-    }
-    println!();
 }
 
 pub(crate) fn kind_name(kind: Kind) -> String {

@@ -1,5 +1,8 @@
 //! Pages of what experiments are made of.
 
+use std::fmt::Write as _;
+
+use sage_dsl::manual;
 use sage_lab::results::Column;
 
 /// Blocks about experiments: name, summary, form.
@@ -34,20 +37,16 @@ pub(super) const BLOCKS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Shows the pages of a name; whether there is one.
-pub(super) fn show(name: &str) -> bool {
-    let mut found = false;
+/// The pages of a name.
+pub(super) fn pages(name: &str, out: &mut String) {
     for (block, summary, form) in BLOCKS.iter().filter(|(block, ..)| *block == name) {
-        println!("block {block}\n  {summary}\n\nform\n{form}\n");
-        details(block);
-        found = true;
+        let _ = writeln!(out, "block {block}\n  {summary}\n\nform\n{form}\n");
+        details(block, out);
     }
-    let mut entries = sage_dsl::manual::SETTINGS.iter().chain(sage_dsl::manual::ENTRIES);
+    let mut entries = manual::SETTINGS.iter().chain(manual::ENTRIES);
     if let Some((setting, doc)) = entries.find(|(setting, _)| *setting == name) {
-        println!("setting {setting} of an experiment\n  {doc}\n");
-        found = true;
+        let _ = writeln!(out, "setting {setting} of an experiment\n  {doc}\n");
     }
-    found
 }
 
 /// A column by all of its names, and its unit.
@@ -59,20 +58,24 @@ pub(super) fn column(column: &Column) -> String {
 }
 
 /// What a block is made of.
-fn details(block: &str) {
-    let line = |name: &str, doc: &str| println!("  {name:<12} {doc}");
+fn details(block: &str, out: &mut String) {
     if block == "claim" {
-        println!("columns");
+        *out += "columns\n";
         for it in sage_lab::results::COLUMNS {
-            println!("  {}: {}", column(it), it.doc);
+            let _ = writeln!(out, "  {}: {}", column(it), it.doc);
         }
-        println!();
+        out.push('\n');
         return;
     }
-    println!("settings: of the experiment, a job, a point of a sweep or a quick run");
-    sage_dsl::manual::SETTINGS.iter().for_each(|(name, doc)| line(name, doc));
-    line("any param", "of the jobs' programs, by its name");
-    println!("\nof the experiment alone");
-    sage_dsl::manual::ENTRIES.iter().for_each(|(name, doc)| line(name, doc));
-    println!();
+    let lines = |out: &mut String, entries: &[(&str, &str)]| {
+        for (name, doc) in entries {
+            let _ = writeln!(out, "  {name:<12} {doc}");
+        }
+    };
+    *out += "settings: of the experiment, a job, a point of a sweep or a quick run\n";
+    lines(out, manual::SETTINGS);
+    lines(out, &[("any param", "of the jobs' programs, by its name")]);
+    *out += "\nof the experiment alone\n";
+    lines(out, manual::ENTRIES);
+    out.push('\n');
 }

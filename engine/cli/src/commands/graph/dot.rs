@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::nested::{Part, parts};
 use super::picture::{Kind, Picture, Way};
 
 pub(super) fn text(picture: &Picture) -> String {
@@ -10,7 +11,7 @@ pub(super) fn text(picture: &Picture) -> String {
         writeln!(out, "  label={}; labelloc=t; fontname=\"sans-serif\";", quoted(&picture.title));
     out += "  node [fontname=\"sans-serif\", fontsize=11, style=filled, fillcolor=white];\n";
     out += "  edge [fontname=\"sans-serif\", fontsize=10];\n";
-    groups(&mut out, picture, &(0..picture.shapes.len()).collect::<Vec<_>>(), 0);
+    groups(&mut out, picture);
     for line in &picture.lines {
         let mut attributes = Vec::new();
         if !line.label.is_empty() {
@@ -33,44 +34,35 @@ pub(super) fn text(picture: &Picture) -> String {
 }
 
 /// Shapes, those of an arm or a loop in a frame.
-fn groups(out: &mut String, picture: &Picture, shapes: &[usize], depth: usize) {
-    let indent = "  ".repeat(depth + 1);
-    let mut done: Vec<&str> = Vec::new();
-    for at in shapes {
-        let shape = &picture.shapes[*at];
-        let Some(group) = shape.groups.get(depth) else {
-            let form = match shape.kind {
-                Kind::Source | Kind::Sink => "shape=box, fillcolor=\"#dff0d8\"",
-                Kind::Filter => "shape=hexagon",
-                Kind::Cheap => "shape=box",
-                Kind::Compute => "shape=box, fillcolor=\"#fdebc8\"",
-                Kind::Wait => "shape=box, fillcolor=\"#d9e8fb\"",
-                Kind::Schedule => "shape=box, style=\"filled,bold\", fillcolor=\"#e6dcf5\"",
-                Kind::Group => "shape=box, peripheries=2, fillcolor=\"#e6dcf5\"",
-                Kind::Route => "shape=diamond",
-                Kind::Endpoint => "shape=ellipse, fillcolor=\"#d9e8fb\"",
-                Kind::Index => "shape=cylinder",
-            };
-            let label = quoted(&shape.lines.join("\n"));
-            let _ = writeln!(out, "{indent}n{at} [{form}, label={label}];");
-            continue;
+fn groups(out: &mut String, picture: &Picture) {
+    for (depth, part) in parts(picture) {
+        let indent = "  ".repeat(depth + 1);
+        let _ = match part {
+            Part::Shape(at, shape) => {
+                let label = quoted(&shape.lines.join("\n"));
+                writeln!(out, "{indent}n{at} [{}, label={label}];", form(shape.kind))
+            }
+            Part::Open(at, group) => {
+                let label = quoted(group);
+                writeln!(out, "{indent}subgraph cluster_{at}_{depth} {{\n{indent}  label={label};")
+            }
+            Part::Close => writeln!(out, "{indent}}}"),
         };
-        if done.contains(&group.as_str()) {
-            continue;
-        }
-        done.push(group);
-        let inside: Vec<usize> = shapes
-            .iter()
-            .copied()
-            .filter(|at| picture.shapes[*at].groups.get(depth) == Some(group))
-            .collect();
-        let _ = writeln!(
-            out,
-            "{indent}subgraph cluster_{at}_{depth} {{\n{indent}  label={};",
-            quoted(group)
-        );
-        groups(out, picture, &inside, depth + 1);
-        let _ = writeln!(out, "{indent}}}");
+    }
+}
+
+fn form(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Source | Kind::Sink => "shape=box, fillcolor=\"#dff0d8\"",
+        Kind::Filter => "shape=hexagon",
+        Kind::Cheap => "shape=box",
+        Kind::Compute => "shape=box, fillcolor=\"#fdebc8\"",
+        Kind::Wait => "shape=box, fillcolor=\"#d9e8fb\"",
+        Kind::Schedule => "shape=box, style=\"filled,bold\", fillcolor=\"#e6dcf5\"",
+        Kind::Group => "shape=box, peripheries=2, fillcolor=\"#e6dcf5\"",
+        Kind::Route => "shape=diamond",
+        Kind::Endpoint => "shape=ellipse, fillcolor=\"#d9e8fb\"",
+        Kind::Index => "shape=cylinder",
     }
 }
 

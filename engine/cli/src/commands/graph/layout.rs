@@ -272,7 +272,7 @@ fn finished(picture: &Picture, cells: Vec<Cell>, chains: &[Vec<usize>]) -> Layou
     let of_shapes = frames().map(|it| it.x + it.width / 2.0).fold(f64::NEG_INFINITY, f64::max);
     let back = picture.lines.iter().filter(|line| line.way == Way::Back).map(|line| {
         let edge = |at: usize| (cells[at].frame.x + cells[at].frame.width / 2.0, 0.0);
-        let (turn, _) = loops::turning_point(edge(line.from), edge(line.to));
+        let turn = loops::turning_point(edge(line.from), edge(line.to));
         turn + label_width(&line.label) / 2.0
     });
     let right = back.fold(of_shapes, f64::max);

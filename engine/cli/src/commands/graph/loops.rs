@@ -3,6 +3,7 @@
 //! Layers are as wide as what stands in them, so an outline goes from layer to layer in steps: a plain
 //! box would take in shapes of other paths.
 
+use super::curve::{Curve, Point};
 use super::layout::Frame;
 use super::picture::Picture;
 
@@ -68,18 +69,15 @@ fn outline(frames: impl Iterator<Item = Frame>) -> Outline {
 }
 
 /// From the right of one shape around to the right of another.
-pub(super) fn back(path: &[(f64, f64)]) -> String {
-    let [from, to] = path else { return String::new() };
-    let (x, _) = turning_point(*from, *to);
-    format!(
-        "M{:.1} {:.1}C{x:.1} {:.1} {x:.1} {:.1} {:.1} {:.1}",
-        from.0, from.1, from.1, to.1, to.0, to.1
-    )
+pub(super) fn back(path: &[Point]) -> Option<Curve> {
+    let [from, to] = path else { return None };
+    let x = turning_point(*from, *to);
+    Some([*from, (x, from.1), (x, to.1), *to])
 }
 
-/// Where the way back is farthest from the shapes.
-pub(super) fn turning_point(from: (f64, f64), to: (f64, f64)) -> (f64, f64) {
-    (from.0.max(to.0) + ASIDE, f64::midpoint(from.1, to.1))
+/// How far to the right the way back may come.
+pub(super) fn turning_point(from: Point, to: Point) -> f64 {
+    from.0.max(to.0) + ASIDE
 }
 
 #[cfg(test)]
@@ -94,6 +92,7 @@ mod tests {
         assert_eq!(around[0], (152.0, 28.0));
         assert_eq!(around[2], (62.0, 80.0), "the second layer is narrow");
         assert_eq!(around.last(), Some(&(48.0, 28.0)));
-        assert!(back(&[(10.0, 90.0), (20.0, 10.0)]).starts_with("M10.0 90.0C60.0"));
+        let way = back(&[(10.0, 90.0), (20.0, 10.0)]);
+        assert_eq!(way, Some([(10.0, 90.0), (60.0, 90.0), (60.0, 10.0), (20.0, 10.0)]));
     }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
+use super::nested::{Part, parts};
 use super::picture::{Kind, Picture, Way};
 
 pub(super) fn text(picture: &Picture) -> String {
     let mut out = format!("---\ntitle: {}\n---\nflowchart TD\n", title(&picture.title));
-    groups(&mut out, picture, &(0..picture.shapes.len()).collect::<Vec<_>>(), 0);
+    groups(&mut out, picture);
     for line in &picture.lines {
         let arrow = match line.way {
             Way::On => "-->",
@@ -23,37 +24,32 @@ pub(super) fn text(picture: &Picture) -> String {
     out
 }
 
-fn groups(out: &mut String, picture: &Picture, shapes: &[usize], depth: usize) {
-    let indent = "  ".repeat(depth + 1);
-    let mut done: Vec<&str> = Vec::new();
-    for at in shapes {
-        let shape = &picture.shapes[*at];
-        let Some(group) = shape.groups.get(depth) else {
-            let (open, close) = match shape.kind {
-                Kind::Source | Kind::Sink => ("([", "])"),
-                Kind::Filter => ("{{", "}}"),
-                Kind::Schedule | Kind::Group => ("[[", "]]"),
-                Kind::Route => ("{", "}"),
-                Kind::Endpoint => ("((", "))"),
-                Kind::Index => ("[(", ")]"),
-                Kind::Cheap | Kind::Compute | Kind::Wait => ("[", "]"),
-            };
-            let label = quoted(&shape.lines.join("\n"));
-            let _ = writeln!(out, "{indent}n{at}{open}{label}{close}");
-            continue;
+fn groups(out: &mut String, picture: &Picture) {
+    for (depth, part) in parts(picture) {
+        let indent = "  ".repeat(depth + 1);
+        let _ = match part {
+            Part::Shape(at, shape) => {
+                let ((open, close), label) = (form(shape.kind), quoted(&shape.lines.join("\n")));
+                writeln!(out, "{indent}n{at}{open}{label}{close}")
+            }
+            Part::Open(at, group) => {
+                writeln!(out, "{indent}subgraph g{at}_{depth}[{}]", quoted(group))
+            }
+            Part::Close => writeln!(out, "{indent}end"),
         };
-        if done.contains(&group.as_str()) {
-            continue;
-        }
-        done.push(group);
-        let inside: Vec<usize> = shapes
-            .iter()
-            .copied()
-            .filter(|at| picture.shapes[*at].groups.get(depth) == Some(group))
-            .collect();
-        let _ = writeln!(out, "{indent}subgraph g{at}_{depth}[{}]", quoted(group));
-        groups(out, picture, &inside, depth + 1);
-        let _ = writeln!(out, "{indent}end");
+    }
+}
+
+/// The brackets of a shape.
+fn form(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Source | Kind::Sink => ("([", "])"),
+        Kind::Filter => ("{{", "}}"),
+        Kind::Schedule | Kind::Group => ("[[", "]]"),
+        Kind::Route => ("{", "}"),
+        Kind::Endpoint => ("((", "))"),
+        Kind::Index => ("[(", ")]"),
+        Kind::Cheap | Kind::Compute | Kind::Wait => ("[", "]"),
     }
 }
 

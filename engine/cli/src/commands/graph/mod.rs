@@ -9,10 +9,13 @@
 //! needs no other program; the two texts are for those who have one.
 
 mod beside;
+mod curve;
 mod dot;
+mod labels;
 mod layout;
 mod loops;
 mod mermaid;
+mod nested;
 mod picture;
 mod svg;
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::layout::{Frame, layout};
-use super::loops;
 use super::picture::{Kind, Picture, Shape, Way};
+use super::{curve, labels, loops};
 
 const STYLE: &str = "
   text { font: 12px sans-serif; fill: #222; text-anchor: middle; }
@@ -14,7 +14,7 @@ const STYLE: &str = "
   .shape { stroke: #667; stroke-width: 1.2; }
   .line { fill: none; stroke: #667; stroke-width: 1.3; }
   .loop { fill: #f7f5fd; stroke: #a99cd0; stroke-width: 1; }
-  .loop-name { font-size: 11px; fill: #6a5aa8; text-anchor: start; }
+  .loop-name { font-size: 11px; fill: #6a5aa8; text-anchor: start; paint-order: stroke; stroke: #fff; stroke-width: 4px; }
   .back { fill: none; stroke: #6a5aa8; stroke-width: 1.6; }
   .beside { fill: none; stroke: #99a; stroke-width: 1; stroke-dasharray: 5 4; }
 ";
@@ -31,39 +31,42 @@ pub(super) fn text(picture: &Picture) -> String {
          y=\"28\">{title}</text>\n",
         title = escaped(&picture.title),
     );
+    // The name of a loop stands over the upper left corner of its outline.
+    let mut names = Vec::new();
     for (name, outline) in loops::outlines(picture, &drawn.frames) {
         let points: Vec<String> = outline.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let _ = writeln!(out, "<polygon class=\"loop\" points=\"{}\"/>", points.join(" "));
-        if let Some((x, y)) = outline.last() {
-            let _ = writeln!(
-                out,
-                "<text class=\"loop-name\" x=\"{:.1}\" y=\"{:.1}\">{}</text>",
-                x + 6.0,
-                y - 4.0,
-                escaped(&name)
-            );
-        }
+        names.extend(outline.last().map(|(x, y)| (name, x + 6.0, y - 4.0)));
     }
-    for (line, path) in picture.lines.iter().zip(&drawn.paths) {
+    let curves: Vec<_> = picture
+        .lines
+        .iter()
+        .zip(&drawn.paths)
+        .map(|(line, path)| curve::curves(path, line.way))
+        .collect();
+    for (line, curves) in picture.lines.iter().zip(&curves) {
         let tip = " marker-end=\"url(#tip)\"";
-        let (class, tip, course) = match line.way {
-            Way::On => ("line", tip, curve(path, false)),
-            Way::Beside => ("beside", "", curve(path, true)),
-            Way::Back => ("back", tip, loops::back(path)),
+        let (class, tip) = match line.way {
+            Way::On => ("line", tip),
+            Way::Beside => ("beside", ""),
+            Way::Back => ("back", tip),
         };
-        let _ = writeln!(out, "<path class=\"{class}\" d=\"{course}\"{tip}/>");
+        let _ = writeln!(out, "<path class=\"{class}\" d=\"{}\"{tip}/>", curve::course(curves));
     }
     for (shape, frame) in picture.shapes.iter().zip(&drawn.frames) {
         out += &shown(shape, *frame);
     }
-    // Labels stand over all lines.
-    for (line, path) in picture.lines.iter().zip(&drawn.paths) {
-        if let (false, [first, second, ..]) = (line.label.is_empty(), &path[..]) {
-            let share = if path.len() > 2 { 1.0 } else { 0.5 };
-            let (x, y) = match line.way {
-                Way::Back => loops::turning_point(*first, *second),
-                _ => between(*first, *second, share),
-            };
+    // Texts stand over all lines.
+    let mut taken = Vec::new();
+    for (name, x, y) in &names {
+        let text = escaped(name);
+        let _ = writeln!(out, "<text class=\"loop-name\" x=\"{x:.1}\" y=\"{y:.1}\">{text}</text>");
+        let box_of = labels::frame(name, (*x, y - 4.0));
+        taken.push(Frame { x: x + box_of.width / 2.0, ..box_of });
+    }
+    let places = labels::places(picture, &curves, &drawn.frames, &taken);
+    for (line, place) in picture.lines.iter().zip(places) {
+        if let Some((x, y)) = place {
             let _ = writeln!(
                 out,
                 "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\">{}</text>",
@@ -73,32 +76,6 @@ pub(super) fn text(picture: &Picture) -> String {
         }
     }
     out += "</svg>\n";
-    out
-}
-
-fn between(a: (f64, f64), b: (f64, f64), share: f64) -> (f64, f64) {
-    (a.0 + (b.0 - a.0) * share, a.1 + (b.1 - a.1) * share)
-}
-
-/// A line through the points that leaves and enters upright, or from the side.
-fn curve(points: &[(f64, f64)], sideways: bool) -> String {
-    let Some(first) = points.first() else { return String::new() };
-    let mut out = format!("M{:.1} {:.1}", first.0, first.1);
-    for pair in points.windows(2) {
-        let (a, b) = (pair[0], pair[1]);
-        let (one, two) = if sideways {
-            let middle = f64::midpoint(a.0, b.0);
-            ((middle, a.1), (middle, b.1))
-        } else {
-            let middle = f64::midpoint(a.1, b.1);
-            ((a.0, middle), (b.0, middle))
-        };
-        let _ = write!(
-            out,
-            "C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}",
-            one.0, one.1, two.0, two.1, b.0, b.1
-        );
-    }
     out
 }
 

@@ -11,6 +11,8 @@ pub(super) enum Inside {
     Test,
     /// Conditions over results: `slo` and `claim`.
     Results,
+    /// The figures of a `measure`.
+    Figures,
     Block(Owner),
     Call(String),
     /// The arguments of a source, a sink, documents or a policy.
@@ -31,7 +33,7 @@ pub(super) fn brackets(tokens: &[Token<'_>]) -> (Vec<Inside>, Option<String>, Op
         match token.text {
             // A declaration begins a line; what was left open before it is a mistake.
             "param" | "type" | "enum" | "endpoint" | "source" | "sink" | "index" | "prompt"
-            | "fn" | "flow" | "schedule" | "slo" | "experiment"
+            | "fn" | "flow" | "schedule" | "slo" | "measure" | "experiment"
                 if token.first_of_line
                     && !matches!(open.last(), Some(Inside::Block(_) | Inside::Call(_))) =>
             {
@@ -119,6 +121,7 @@ fn opened(before: &[Token<'_>], bracket: &str, around: Option<&Inside>) -> Insid
             "group" => return Inside::Block(Owner::Group),
             "experiment" | "quick" => return Inside::Block(Owner::Experiment),
             "slo" | "claim" => return Inside::Results,
+            "measure" => return Inside::Figures,
             // `source s: T from ...` is a declaration, `from s` a step.
             "from"
                 if at
@@ -146,7 +149,7 @@ fn leaf(before: &[Token<'_>]) -> Option<Leaf> {
     match last.text {
         "from" if first.is("source") => Some(Leaf::Source),
         "from" if first.is("index") => Some(Leaf::Documents),
-        "to" if first.is("sink") => Some(Leaf::Sink),
+        "to" if first.is("sink") || first.is("measure") => Some(Leaf::Sink),
         _ => None,
     }
 }

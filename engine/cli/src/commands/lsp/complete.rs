@@ -3,6 +3,7 @@
 use lsp_types::{CompletionItem, CompletionItemKind};
 use sage_dsl::catalog::{self, Catalog, Param};
 use sage_dsl::manual;
+use sage_dsl::measures::{STATISTICS, find_measure};
 use sage_dsl::symbols::{Survey, SymbolKind};
 use sage_dsl::types::Type;
 
@@ -47,9 +48,9 @@ fn choices(context: &Context, survey: &Survey) -> Vec<CompletionItem> {
             flow.and_then(|flow| survey.record_of_flow(flow)).map(fields).unwrap_or_default()
         }
         Place::Type => {
-            let built_in = items::BUILT_IN_TYPES
+            let built_in = manual::TYPES
                 .iter()
-                .map(|name| items::plain(name, CompletionItemKind::KEYWORD, "built in"));
+                .map(|it| items::plain(it.names[0], CompletionItemKind::KEYWORD, it.summary));
             declared(survey, &[SymbolKind::Type, SymbolKind::Enum]).chain(built_in).collect()
         }
         Place::Endpoint => declared(survey, &[SymbolKind::Endpoint]).collect(),
@@ -69,6 +70,17 @@ fn choices(context: &Context, survey: &Survey) -> Vec<CompletionItem> {
         Place::Window => {
             items::WINDOWS.iter().map(|(word, text)| items::snippet(word, text)).collect()
         }
+        Place::Figure(before) => {
+            let mut found: Vec<CompletionItem> = items::figures().collect();
+            found.extend(before.iter().flat_map(|figure| items::dimensions(figure)));
+            found
+        }
+        Place::Statistic(figure) => {
+            let known = find_measure(figure).is_some_and(|spec| spec.statistics);
+            let of = STATISTICS.iter().filter(|_| known);
+            of.map(|it| items::plain(it, CompletionItemKind::FIELD, figure)).collect()
+        }
+        Place::Dimension(figure) => items::dimensions(figure),
         Place::Words(words) => {
             words.iter().map(|it| items::plain(it, CompletionItemKind::KEYWORD, "")).collect()
         }

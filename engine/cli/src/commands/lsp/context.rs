@@ -38,6 +38,12 @@ pub(super) enum Place {
     },
     /// How a group goes by time.
     Window,
+    /// A figure of a `measure`, and what else the one before it may be taken apart by.
+    Figure(Option<String>),
+    /// A statistic of this figure.
+    Statistic(String),
+    /// What this figure may be taken apart by.
+    Dimension(String),
     /// One of these words.
     Words(&'static [&'static str]),
     /// An argument of a source, a sink, documents or a policy.
@@ -140,6 +146,9 @@ fn place(before: &str, word: usize, tokens: &[Token<'_>], inside: Option<&Inside
         let expression = of.is_some_and(|it| {
             it.kind == Kind::Word || it.kind == Kind::Text || it.is(")") || it.is("]")
         });
+        if let (Some(Inside::Figures), Some(figure)) = (inside, of) {
+            return Place::Statistic(figure.text.to_owned());
+        }
         return if expression { Place::FieldOf(dot) } else { Place::OwnField };
     }
     match inside {
@@ -147,6 +156,7 @@ fn place(before: &str, word: usize, tokens: &[Token<'_>], inside: Option<&Inside
         Some(Inside::Steps) if fresh_line || is("{") => return Place::Step,
         Some(Inside::Test) => return in_test(&line_words, fresh_line || is("{")),
         Some(Inside::Results) => return Place::Outcome { of_test: false },
+        Some(Inside::Figures) => return measured(&line_words, fresh_line || is("{")),
         Some(Inside::Call(_) | Inside::Other) if starts("expect") => {
             return Place::Outcome { of_test: true };
         }
@@ -175,8 +185,15 @@ fn place(before: &str, word: usize, tokens: &[Token<'_>], inside: Option<&Inside
             _ => Place::SourceKind,
         };
     }
-    if is("to") && starts("sink") {
+    if is("to") && (starts("sink") || starts("measure")) {
         return Place::SinkKind;
+    }
+    if inside.is_none() && starts("measure") {
+        return match last.map_or("", |last| last.text) {
+            "measure" => Place::Words(&["to"]),
+            "every" => Place::Expression(None),
+            _ => Place::Words(&["every"]),
+        };
     }
     let typed = is(":") || is("[") || is(">") && second.is_some_and(|it| it.is("-"));
     let declares =
@@ -190,7 +207,9 @@ fn place(before: &str, word: usize, tokens: &[Token<'_>], inside: Option<&Inside
     match inside {
         Some(Inside::Block(owner)) => in_block(owner, tokens, fresh_line),
         Some(Inside::Call(name)) => Place::Expression(Some(name.clone())),
-        Some(Inside::Leaf(..) | Inside::Test | Inside::Results | Inside::Types) => Place::Nothing,
+        Some(
+            Inside::Leaf(..) | Inside::Test | Inside::Results | Inside::Figures | Inside::Types,
+        ) => Place::Nothing,
         None if is("=") || starts("fn") => Place::Expression(None),
         None => Place::Nothing,
         Some(Inside::Steps | Inside::Other) => {
@@ -215,6 +234,29 @@ fn in_step(line: &[&str]) -> Option<Place> {
             Some(Place::Words(&["until"]))
         }
         _ => None,
+    }
+}
+
+/// Within a `measure`, by the words of its line.
+fn measured(line: &[&str], fresh: bool) -> Place {
+    // What is said of the figure that has not come to its end: `latency . p99 by node ,`.
+    let from = line.iter().rposition(|word| *word == "{").map_or(0, |at| at + 1);
+    let by = line[from..].iter().rposition(|word| *word == "by").map(|at| at + from);
+    let figure = || {
+        let before = &line[from..by?];
+        let start = before.iter().rposition(|word| *word == ",").map_or(0, |at| at + 1);
+        Some((*before.get(start)?).to_owned())
+    };
+    match (line.last().copied(), by) {
+        _ if fresh => Place::Figure(None),
+        (Some("by"), _) => figure().map_or(Place::Nothing, Place::Dimension),
+        (Some(","), Some(by)) => {
+            let dimensions =
+                line[by + 1..].iter().all(|word| matches!(*word, "node" | "stage" | ","));
+            Place::Figure(figure().filter(|_| dimensions))
+        }
+        (Some(","), None) => Place::Figure(None),
+        _ => Place::Words(&["by"]),
     }
 }
 
@@ -341,6 +383,18 @@ mod tests {
             ("test \"t\" {\n  expect |", Place::Outcome { of_test: true }),
             ("test \"t\" {\n  expect p99(|", Place::Outcome { of_test: true }),
             ("slo { |", Place::Outcome { of_test: false }),
+            ("measure |", Place::Words(&["to"])),
+            ("measure to |", Place::SinkKind),
+            ("measure to csv(|", Place::Argument(Leaf::Sink, "csv".to_owned())),
+            ("measure to csv(\"x\") |", Place::Words(&["every"])),
+            ("measure to csv(\"x\") every 1s { |", Place::Figure(None)),
+            ("measure to stdout {\n  throughput\n  la|", Place::Figure(None)),
+            ("measure to stdout { throughput, |", Place::Figure(None)),
+            ("measure to stdout { latency.|", Place::Statistic("latency".to_owned())),
+            ("measure to stdout { latency |", Place::Words(&["by"])),
+            ("measure to stdout { calls, latency.p99 by |", Place::Dimension("latency".to_owned())),
+            ("measure to stdout { calls by node, |", Place::Figure(Some("calls".to_owned()))),
+            ("measure to stdout { calls by node, retries, |", Place::Figure(None)),
             ("experiment e {\n  |", Place::Entry(Owner::Experiment)),
             ("experiment e {\n  jobs: [|", Place::Flow),
             ("experiment e {\n  sweep policy in [|", Place::Policy),

@@ -1,6 +1,7 @@
 //! Hover: what a name is, its type and its page.
 
 use lsp_types::{Hover, HoverContents, MarkupContent, MarkupKind};
+use sage_dsl::measures::{STATISTICS, find_measure};
 use sage_dsl::symbols::{Survey, Symbol, SymbolKind};
 use sage_dsl::types::Type;
 use sage_dsl::{Span, manual};
@@ -11,6 +12,7 @@ use super::documents::Documents;
 use super::token::{Kind, tokens};
 use super::{items, position};
 use crate::catalog::catalog;
+use crate::commands::doc::{DIMENSIONS, measured, taken_apart};
 
 pub(super) fn hover(documents: &mut Documents, path: &str, at: u32) -> Option<Hover> {
     let text = documents.get(path)?.text.clone();
@@ -24,7 +26,7 @@ pub(super) fn hover(documents: &mut Documents, path: &str, at: u32) -> Option<Ho
     if !in_words {
         return None;
     }
-    let value = of_word(&text, start, word).or_else(|| of_keyword(word))?;
+    let value = of_word(&text, start, word).or_else(|| of_keyword(&text, start, word))?;
     let span = Span { file: 0, start: start as u32, end: (start + word.len()) as u32 };
     Some(shown(value, &text, span))
 }
@@ -92,9 +94,17 @@ fn inner(ty: &Type) -> &Type {
 }
 
 /// The page of a word of the language.
-fn of_keyword(word: &str) -> Option<String> {
-    let page = manual::word_of(word)?;
-    Some(format!("```sage\n{}\n```\n\n{}\n", page.form, page.summary))
+fn of_keyword(text: &str, start: usize, word: &str) -> Option<String> {
+    let line = text[..start].rsplit('\n').next().unwrap_or_default();
+    // `to` and `every` belong to other declarations as well.
+    let measures = line.trim_start().starts_with("measure ") && !line.contains('{');
+    let of = if measures && matches!(word, "to" | "every") { "measure" } else { word };
+    let page = manual::word_of(of).or_else(|| manual::term_of(of))?;
+    Some(form(page))
+}
+
+fn form(page: &manual::Word) -> String {
+    format!("```sage\n{}\n```\n\n{}\n", page.form, page.summary)
 }
 
 /// What the registries say of a word, by the place it stands in.
@@ -145,10 +155,26 @@ fn of_word(text: &str, start: usize, word: &str) -> Option<String> {
             let aggregate = sage_dsl::find_aggregate(word)?;
             Some(page(aggregate.signature, aggregate.doc))
         }
+        Place::Type => manual::type_of(word).map(form),
+        Place::Figure(_) | Place::Dimension(_) => {
+            let dimension = DIMENSIONS.iter().find(|it| it.word() == word);
+            let dimension = dimension.map(|it| taken_apart(*it).to_owned());
+            find_measure(word).map(measured).or(dimension).map(|it| page(word, &it))
+        }
+        Place::Statistic(figure) => {
+            let spec = find_measure(&figure).filter(|_| STATISTICS.contains(&word))?;
+            Some(page(&format!("{figure}.{word}"), &measured(spec)))
+        }
         Place::SourceKind => leaf(catalog.sources),
         Place::DocumentsKind => leaf(catalog.documents),
         Place::SinkKind => leaf(catalog.sinks),
         Place::Policy => leaf(catalog.policies),
+        Place::Expression(Some(called))
+            if text[start + word.len()..].starts_with(':')
+                && items::window_options(&called).is_some() =>
+        {
+            of_list(&items::window_options(&called)?)
+        }
         Place::Expression(called) => {
             let spec = called.and_then(|called| catalog.stage(&called));
             let param =

@@ -4,6 +4,10 @@ use lsp_types::{
     CompletionItem, CompletionItemKind, Documentation, InsertTextFormat, MarkupContent, MarkupKind,
 };
 use sage_dsl::catalog::{Kind, Param, Signature};
+use sage_dsl::manual;
+use sage_dsl::measures::{MEASURES, find_measure};
+
+use crate::commands::doc::{measured, taken_apart};
 
 /// Words that begin a declaration, each with what it looks like.
 pub(super) const DECLARATIONS: &[(&str, &str)] = &[
@@ -20,6 +24,7 @@ pub(super) const DECLARATIONS: &[(&str, &str)] = &[
     ("flow", "flow ${1:name} {\n  from ${2:source}\n  $0\n}"),
     ("schedule", "schedule { policy: ${1:load_aware} }"),
     ("slo", "slo { ${1:p99(latency) < 2s} }"),
+    ("measure", "measure to ${1:csv(\"figures.csv\")} every ${2:1s} { ${3:throughput} }"),
     (
         "test",
         "test \"${1:what it does}\" {\n  given ${2:10 of source}\n  expect ${3:sink.count == 10}\n}",
@@ -62,12 +67,6 @@ pub(super) const STEPS: &[(&str, &str)] = &[
     ("dedup", "dedup by ${1:.key}"),
     ("flat_map", "flat_map ${1:item} = ${2:list}"),
     ("emit", "emit ${1:Type} { ${2:id: .id} } into ${3:sink}"),
-];
-
-/// Types that every program has.
-pub(super) const BUILT_IN_TYPES: &[&str] = &[
-    "int", "float", "bool", "string", "bytes", "time", "duration", "size", "rate", "percent",
-    "tokens", "vector",
 ];
 
 /// Words of expressions.
@@ -129,17 +128,37 @@ pub(super) fn aggregates() -> impl Iterator<Item = CompletionItem> {
 /// Names of arguments of what no catalog has: windows and aggregates.
 pub(super) fn keys_of(called: &str) -> Vec<CompletionItem> {
     let key = |name: &str, doc: &str| named(name, doc, CompletionItemKind::PROPERTY);
-    let by = || key("by", "time that the windows go by");
-    let late = || key("lateness", "how far a record may lie behind the newest one before it");
-    match called {
-        "tumbling" => vec![by(), late()],
-        "sliding" => vec![key("every", "time after which the next window begins"), by(), late()],
-        _ => {
-            let spec = sage_dsl::find_aggregate(called);
-            spec.map(|spec| spec.keys().map(|name| key(name, spec.doc)).collect())
-                .unwrap_or_default()
-        }
+    if let Some(options) = window_options(called) {
+        return options.iter().map(|(name, doc)| key(name, doc)).collect();
     }
+    let spec = sage_dsl::find_aggregate(called);
+    spec.map(|spec| spec.keys().map(|name| key(name, spec.doc)).collect()).unwrap_or_default()
+}
+
+/// What windows of this kind are called with, if they are windows.
+pub(super) fn window_options(called: &str) -> Option<Vec<(&'static str, &'static str)>> {
+    let sliding = match called {
+        "tumbling" => false,
+        "sliding" | "hopping" => true,
+        _ => return None,
+    };
+    Some(manual::WINDOW.iter().filter(|(name, _)| sliding || *name != "every").copied().collect())
+}
+
+/// Figures that a `measure` may name.
+pub(super) fn figures() -> impl Iterator<Item = CompletionItem> {
+    MEASURES.iter().map(|spec| CompletionItem {
+        documentation: Some(markdown(measured(spec))),
+        ..plain(spec.name, CompletionItemKind::FIELD, spec.doc)
+    })
+}
+
+/// What a figure may be taken apart by.
+pub(super) fn dimensions(figure: &str) -> Vec<CompletionItem> {
+    let by = find_measure(figure).map_or(&[][..], |spec| spec.by);
+    by.iter()
+        .map(|it| plain(it.word(), CompletionItemKind::ENUM_MEMBER, taken_apart(*it)))
+        .collect()
 }
 
 /// What may stand behind the name of a parameter.

@@ -18,6 +18,7 @@ mod context;
 mod documents;
 mod hover;
 mod items;
+mod outline;
 mod position;
 mod rename;
 mod server;
@@ -87,4 +88,20 @@ pub(crate) fn lsp(_: &LspArguments) -> anyhow::Result<Exit> {
     }
     // The editor is gone without a word.
     Ok(Exit::Usage)
+}
+
+/// The words of a program that are no names of its own, comments or texts.
+#[cfg(test)]
+pub(super) fn words_of(path: &std::path::Path) -> Vec<String> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let documents = documents::Documents::default();
+    let changed = std::collections::HashMap::new();
+    let survey = documents.survey_of(&path.to_string_lossy(), &text, &changed);
+    let named = |start: usize| {
+        let inside = |span: sage_dsl::Span| span.file == 0 && span.start as usize == start;
+        survey.mentions.iter().any(|mention| inside(mention.span))
+    };
+    let words = token::tokens(&text).into_iter().filter(|it| it.kind == token::Kind::Word);
+    let words = words.filter(|it| !it.text.starts_with(|c: char| c.is_ascii_digit()));
+    words.filter(|it| !named(it.start)).map(|it| it.text.to_owned()).collect()
 }

@@ -6,16 +6,16 @@ use lsp_types::request::{self as ask, Request as _};
 use lsp_types::{
     CodeActionProviderCapability, CompletionOptions, CompletionResponse,
     DidChangeTextDocumentParams, DidCloseTextDocumentParams, DidOpenTextDocumentParams,
-    HoverProviderCapability, InitializeResult, OneOf, Position, PositionEncodingKind,
-    RenameOptions, ServerCapabilities, ServerInfo, TextDocumentPositionParams,
-    TextDocumentSyncCapability, TextDocumentSyncKind, TextEdit,
+    FoldingRangeProviderCapability, HoverProviderCapability, InitializeResult, OneOf, Position,
+    PositionEncodingKind, RenameOptions, ServerCapabilities, ServerInfo, TextDocumentIdentifier,
+    TextDocumentPositionParams, TextDocumentSyncCapability, TextDocumentSyncKind, TextEdit,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::documents::Documents;
-use super::{actions, complete, hover, position, rename, uri};
+use super::{actions, complete, hover, outline, position, rename, uri};
 
 /// What the protocol wants between the first message and the last.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -173,6 +173,18 @@ impl Server {
                 let params = read::<lsp_types::DocumentFormattingParams>(params)?;
                 value(formatted(documents, &uri::path(&params.text_document.uri)))
             }
+            ask::DocumentSymbolRequest::METHOD => {
+                let params = read::<lsp_types::DocumentSymbolParams>(params)?;
+                value(text(documents, &params.text_document).map(outline::outline))
+            }
+            ask::WorkspaceSymbolRequest::METHOD => {
+                let params = read::<lsp_types::WorkspaceSymbolParams>(params)?;
+                value(outline::declared(documents, &params.query))
+            }
+            ask::FoldingRangeRequest::METHOD => {
+                let params = read::<lsp_types::FoldingRangeParams>(params)?;
+                value(text(documents, &params.text_document).map(outline::folds))
+            }
             ask::CodeActionRequest::METHOD => {
                 let params = read::<lsp_types::CodeActionParams>(params)?;
                 value(actions::actions(documents, &params))
@@ -245,6 +257,9 @@ fn initialized() -> InitializeResult {
                 work_done_progress_options: lsp_types::WorkDoneProgressOptions::default(),
             })),
             document_formatting_provider: Some(OneOf::Left(true)),
+            document_symbol_provider: Some(OneOf::Left(true)),
+            workspace_symbol_provider: Some(OneOf::Left(true)),
+            folding_range_provider: Some(FoldingRangeProviderCapability::Simple(true)),
             code_action_provider: Some(CodeActionProviderCapability::Simple(true)),
             ..ServerCapabilities::default()
         },
@@ -260,6 +275,11 @@ fn place(documents: &Documents, at: &TextDocumentPositionParams) -> Option<(Stri
     let path = uri::path(&at.text_document.uri);
     let byte = position::byte(&documents.get(&path)?.text, at.position);
     Some((path, byte))
+}
+
+/// The open text of a document.
+fn text<'d>(documents: &'d Documents, document: &TextDocumentIdentifier) -> Option<&'d str> {
+    Some(&documents.get(&uri::path(&document.uri))?.text)
 }
 
 /// The usual layout, as one change; nothing for a text with mistakes.

@@ -1,18 +1,20 @@
 //! What is said of tests, for programs.
 
-use sage_dsl::SourceMap;
 use sage_dsl::testing::Test;
+use sage_dsl::{Compiled, SourceMap};
 use serde_json::{Value, json};
 
+use crate::diagnostics;
 use crate::testing::Outcome;
 
-/// A program that could not be tested.
-pub(super) fn of_mistakes(file: &str, errors: usize) -> Value {
+/// A program that could not be tested, and why: its findings are those of `check --format json`.
+pub(super) fn of_mistakes(file: &str, compiled: &Compiled) -> Value {
     json!({
         "file": file,
         "test": null,
         "outcome": "not tested",
-        "mistakes": errors,
+        "mistakes": compiled.diagnostics.iter().filter(|found| found.is_error()).count(),
+        "diagnostics": diagnostics::as_json(&compiled.diagnostics, &compiled.sources),
     })
 }
 

@@ -65,12 +65,14 @@ pub(crate) fn test(arguments: &TestArguments) -> anyhow::Result<Exit> {
     for path in &arguments.files {
         let file = path.display().to_string();
         let compiled = program::compile(path, &arguments.sets)?;
-        program::show(&compiled);
+        if !(as_json && compiled.failed()) {
+            program::show(&compiled);
+        }
         if compiled.failed() {
-            let errors = compiled.diagnostics.iter().filter(|found| found.is_error()).count();
             if as_json {
-                results.push(json::of_mistakes(&file, errors));
+                results.push(json::of_mistakes(&file, &compiled));
             } else {
+                let errors = compiled.diagnostics.iter().filter(|found| found.is_error()).count();
                 println!("{file}: not tested, it has {}", show::counted(errors, "mistake"));
             }
             wrong.push(file);

@@ -134,14 +134,14 @@ impl Report<'_> {
             exit_of(course, &summary, dead_rows, self.options().tasks)
         };
         let mut metrics = self.metrics(course, &summary, wall, exit)?;
-        let verdicts = objectives(self.plan(), &metrics);
-        if let Some(fields) = metrics.as_object_mut().filter(|_| !verdicts.is_empty()) {
-            fields.insert("slo".into(), serde_json::to_value(&verdicts)?);
-        }
         if let Some(fields) = metrics.as_object_mut() {
             fields.insert("dead_rows".into(), json!(dead_rows));
             let left_out: u64 = course.outcomes.iter().map(|outcome| outcome.left_out).sum();
             fields.insert("left_out".into(), json!(left_out));
+        }
+        let verdicts = objectives(self.plan(), &metrics);
+        if let Some(fields) = metrics.as_object_mut().filter(|_| !verdicts.is_empty()) {
+            fields.insert("slo".into(), serde_json::to_value(&verdicts)?);
         }
         write_json(self.out, "metrics.json", &metrics)?;
         let text = self.text(course, &summary, &metrics, &files, &verdicts);
