@@ -27,7 +27,7 @@ fn place_of(section: &str) -> PathBuf {
 fn is_there(test: &str, place: &Path) -> bool {
     let (path, name) = match test.split_once("::") {
         Some((path, name)) => (Some(path), Some(name)),
-        None if test.ends_with(".rs") => (Some(test), None),
+        None if Path::new(test).extension().is_some_and(|end| end == "rs") => (Some(test), None),
         None => (None, Some(test)),
     };
     let path = match path {

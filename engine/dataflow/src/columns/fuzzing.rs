@@ -13,6 +13,7 @@ const READS: usize = 200;
 /// A type that takes the columns of the seeds, and leaves some of them out.
 fn record(all: bool) -> RecordType {
     let field = |name: &str, ty| Field { name: name.into(), ty, default: None, key: false };
+    let or_none = |field| Field { default: Some(Value::List(Vec::new())), ..field };
     let optional = |ty| Type::Optional(Box::new(ty));
     let list = |ty| Type::List(Box::new(ty));
     let hue = EnumType { name: "Hue".into(), variants: vec!["red".into(), "blue".into()] };
@@ -28,11 +29,11 @@ fn record(all: bool) -> RecordType {
         fields.extend([
             field("x", optional(Type::Float)),
             field("flag", optional(Type::Bool)),
-            field("tags", list(optional(Type::String))),
+            or_none(field("tags", list(optional(Type::String)))),
             field("hue", optional(Type::Enum(hue))),
             field("at", optional(Type::Time)),
             field("vector", optional(Type::Vector(None))),
-            field("places", list(Type::Record(place))),
+            or_none(field("places", list(Type::Record(place)))),
             field("absent", optional(Type::Bytes)),
         ]);
     }
@@ -57,6 +58,7 @@ pub(crate) fn parquet_file(input: &[u8]) {
             bad_rows: BadRows::DeadLetter,
             changes: None,
             distinct: None,
+            watermark: None,
             line: 4,
         };
         let read = |rows: usize, most: usize| {
