@@ -51,6 +51,7 @@ fn source(path: &Path, record: &RecordType) -> SourcePlan {
         bad_rows: BadRows::DeadLetter,
         changes: None,
         distinct: None,
+        expand: None,
         watermark: None,
         line: 4,
     }
