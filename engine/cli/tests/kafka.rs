@@ -299,19 +299,23 @@ schedule { policy: fifo, slots: 4 }
         let brokers = Brokers::new();
         let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let run = |sage: Sage| sage.args("run f.sage --out out").go().exits(1);
-        let with = |from: &str, to: &str, sink: &str| {
+        let changed = |from: &str, to: &str, sink: &str| {
             let sage = brokers.sage("until: end", sink, "1ms", "");
             let path = sage.folder.path().join("f.sage");
             let program = std::fs::read_to_string(&path).unwrap();
             assert!(program.contains(from));
             std::fs::write(path, program.replacen(from, to, 1)).unwrap();
-            run(sage)
+            sage
         };
+        let with = |from: &str, to: &str, sink: &str| run(changed(from, to, sink));
         let began = Instant::now();
         let addresses = brokers.addresses.as_str();
         let away = with(addresses, &nobody.to_string(), FILE);
         away.says("source `orders` (line 3): no broker of").says("answers");
         assert!(began.elapsed() < Duration::from_secs(60));
+        // The check of a program asks nobody.
+        changed(addresses, &nobody.to_string(), TOPIC).args("check f.sage").go().exits(0);
+        changed(addresses, "localhost", TOPIC).args("check f.sage").go().exits(1);
         with(addresses, "localhost", FILE).says("`localhost` is no address of a broker");
         with("topic: \"orders\"", "topic: \"order\"", FILE)
             .says("there is no topic `order`; the brokers have `");

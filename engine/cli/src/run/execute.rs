@@ -27,7 +27,7 @@ use super::progress::{Display, expected};
 use super::report::{Folder, Report};
 use super::services::{JOURNAL, Kept, Places, Services};
 use super::work::Work;
-use super::{JobRun, RunResult, probe_all_but_indexes, programs, serving, web};
+use super::{JobRun, RunResult, probe_all_but_indexes, programs, reach, serving, web};
 use crate::exit::{usage, usage_of};
 
 /// What holds for all jobs of a run.
@@ -199,6 +199,7 @@ fn read(job: &JobRun) -> anyhow::Result<Vec<Corpus>> {
         )));
     }
     probe_all_but_indexes(&job.plan)?;
+    reach(&job.plan)?;
     if let Some(Arrivals::Trace { path }) = &job.options.arrivals {
         read_trace(Path::new(path)).map_err(usage_of)?;
     }

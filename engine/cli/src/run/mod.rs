@@ -124,6 +124,14 @@ pub(crate) fn probe_all_but_indexes(plan: &Plan) -> anyhow::Result<()> {
     probe_for_twin(plan)
 }
 
+/// Whether those outside answer who hold rows of `plan` or take them.
+fn reach(plan: &Plan) -> anyhow::Result<()> {
+    if let Some(source) = plan.source() {
+        sage_dataflow::sources::reach(source).map_err(usage)?;
+    }
+    sage_dataflow::sinks::reach(plan).map_err(usage)
+}
+
 /// The part of it that concerns who writes no rows, and reads documents by himself.
 pub(crate) fn probe_for_twin(plan: &Plan) -> anyhow::Result<()> {
     Templates::compile(&plan.templates).map_err(usage)?;

@@ -16,6 +16,11 @@ use super::{Delivery, SinkOptions, SourceOptions, Topic};
 /// How long a broker may take to answer before a run starts, and a request during one.
 pub(super) const ANSWER: Duration = Duration::from_secs(10);
 
+/// Whether the words for broker and topic can be meant; no broker is asked.
+pub(crate) fn check_address(brokers: &str, topic: &str) -> Result<(), String> {
+    config(brokers, topic).map(drop)
+}
+
 /// Connect to the topic of a source.
 pub(crate) fn connect_source(options: &SourceOptions) -> Result<Box<dyn Topic>, String> {
     Ok(Box::new(Consumer::connect(options)?))

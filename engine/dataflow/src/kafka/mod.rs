@@ -24,7 +24,7 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-pub(crate) use client::{check_sink, connect_sink, connect_source};
+pub(crate) use client::{check_address, check_sink, connect_sink, connect_source};
 pub(crate) use options::{SINK, SOURCE, SinkOptions, SourceOptions, Start, Until};
 
 /// The word in a program.

@@ -9,7 +9,7 @@ use sage_dsl::plan::SinkPlan;
 
 use super::{SinkEntry, Target, part_of, wrong};
 use crate::error::DataflowError;
-use crate::kafka::{Delivery, KIND, SINK, SinkOptions, check_sink, connect_sink};
+use crate::kafka::{Delivery, KIND, SINK, SinkOptions, check_address, check_sink, connect_sink};
 
 pub(super) static ENTRY: SinkEntry = SinkEntry {
     signature: Signature {
@@ -27,8 +27,14 @@ pub(super) static ENTRY: SinkEntry = SinkEntry {
     },
 };
 
-/// Say early whether rows can be delivered.
+/// Say early whether the words of the sink can be meant.
 pub(super) fn probe(plan: &SinkPlan) -> Result<(), DataflowError> {
+    let options = SinkOptions::of(plan).map_err(|message| wrong(plan, message))?;
+    check_address(&options.brokers, &options.topic).map_err(|message| wrong(plan, message))
+}
+
+/// Say early whether rows can be delivered.
+pub(super) fn reach(plan: &SinkPlan) -> Result<(), DataflowError> {
     let checked = SinkOptions::of(plan).and_then(|options| check_sink(&options));
     checked.map_err(|message| wrong(plan, message))
 }

@@ -124,7 +124,15 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
     probe_figures(plan, own_files, &taken)
 }
 
-/// The same for the files of `measure` blocks.
+/// Say before a run starts whether those answer to whom rows are delivered.
+pub fn reach(plan: &Plan) -> Result<(), DataflowError> {
+    plan.sinks
+        .iter()
+        .filter(|sink| sink.kind == kafka::ENTRY.signature.name)
+        .try_for_each(kafka::reach)
+}
+
+/// What [`probe`] is for sinks, for the files of `measure` blocks.
 fn probe_figures(
     plan: &Plan,
     own_files: &[&str],

@@ -15,7 +15,9 @@ use super::{BadRow, Batch, Kept, Source, SourceEntry, broken};
 use crate::commit::ledger::{self, Passed};
 use crate::error::DataflowError;
 use crate::kafka::reader::{Next, Reader, Trouble};
-use crate::kafka::{KIND, Message, SOURCE, SourceOptions, Topic, connect_source};
+use crate::kafka::{
+    KIND, Message, SOURCE, SourceOptions, Topic, check_address, connect_source,
+};
 
 pub(super) static ENTRY: SourceEntry = SourceEntry {
     signature: Signature {
@@ -47,6 +49,12 @@ enum State {
     Connected(Box<dyn Topic>),
     Reading(Box<Reader>),
     Ended,
+}
+
+/// Say early whether the words of the source can be meant; no broker is asked.
+pub(super) fn probe(plan: &SourcePlan) -> Result<(), DataflowError> {
+    let options = SourceOptions::of(plan);
+    check_address(&options.brokers, &options.topic).map_err(|message| broken(plan, message))
 }
 
 fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
