@@ -45,6 +45,8 @@ pub(crate) struct Restart {
     /// Tasks that were done before the loss and not yet committed, or in flight: they run again. As
     /// last reported, up to 0.2 s before.
     pub(crate) again: u64,
+    /// Requests that were lost with it. They do not run again.
+    pub(crate) requests: u64,
 }
 
 impl Restart {
@@ -58,6 +60,7 @@ impl Restart {
             "restart_s": self.took.as_secs_f64(),
             "workers": self.workers,
             "tasks_again": self.again,
+            "requests_lost": self.requests,
         })
     }
 }
@@ -152,6 +155,7 @@ mod tests {
             took: Duration::ZERO,
             workers: 2,
             again: 0,
+            requests: 0,
         }
     }
 
