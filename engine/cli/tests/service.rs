@@ -382,7 +382,7 @@ fn broken_off(arguments: &str, end: impl Fn(&Service)) -> Arc<tempfile::TempDir>
     wait_until(|| {
         let mut sage = Sage::new();
         sage.folder = Arc::clone(&folder);
-        sage.args("jobs show out --json").go().stdout.contains("\"tasks_in\": 4")
+        sage.args("jobs status out --json").go().stdout.contains("\"tasks_in\": 4")
     });
     end(&service);
     let (code, metrics, log) = service.end();
