@@ -391,13 +391,14 @@ fn broken_off(arguments: &str, end: impl Fn(&Service)) -> Arc<tempfile::TempDir>
     folder
 }
 
+fn twice(service: &Service) {
+    service.stop();
+    wait_until(|| service.said().contains("stopping"));
+    service.stop();
+}
+
 #[test]
 fn a_service_that_was_ended_at_once_goes_on_and_keeps_its_rows() {
-    let twice = |service: &Service| {
-        service.stop();
-        wait_until(|| service.said().contains("stopping"));
-        service.stop();
-    };
     for (arguments, end) in
         [("", &twice as &dyn Fn(&Service)), ("--drain 100ms", &|service: &Service| service.stop())]
     {
@@ -422,8 +423,7 @@ fn a_service_that_was_ended_at_once_goes_on_and_keeps_its_rows() {
 
 #[test]
 fn a_job_of_a_service_is_resumed_with_its_rows() {
-    let folder = broken_off("--drain 100ms", |service| service.stop());
-    // The command names no further end, so this one goes on until it is cancelled.
+    let folder = broken_off("", twice);
     let mut sage = Sage::new();
     sage.folder = Arc::clone(&folder);
     let mut child = Killed(sage.args("jobs resume out").start());

@@ -10,15 +10,19 @@ use sage_dsl::plan::Plan;
 use serde_json::Value;
 
 /// Put the run in `out` back to what it has committed. Of a service `came` requests had come, as far
-/// as was reported; how many of them were lost is told, too.
-pub(super) fn recover(plan: &Plan, out: &Path, came: u64) -> Result<(Commit, u64), DataflowError> {
+/// as was reported; how many of them were lost is told, too, and nothing of what is no service.
+pub(super) fn recover(
+    plan: &Plan,
+    out: &Path,
+    came: u64,
+) -> Result<(Commit, Option<u64>), DataflowError> {
     if !is_served(plan) {
-        return Ok((commit::recover(out)?, 0));
+        return Ok((commit::recover(out)?, None));
     }
     let committed = commit::read(out)?.outcomes.total();
     let whole = commit::recover_service(out, came)?;
     let lost = whole.outcomes.total().saturating_sub(committed);
-    Ok((whole, lost))
+    Ok((whole, Some(lost)))
 }
 
 /// The same when another command goes on with the run.

@@ -189,7 +189,7 @@ impl Work<'_> {
                         unanswered::recover(&self.job.plan, self.report.out, tasks_in)?;
                     self.earlier = earlier;
                     crew = Crew { generation: self.earlier.generation + 1, workers };
-                    let restart = Restart { requests, ..self.restart(&lost, crew, &course, now) };
+                    let restart = self.restart(&lost, crew, &course, now).with(requests);
                     let host = course.places.get(lost.worker).and_then(|place| place.host.clone());
                     let on = host.as_ref().map(|(_, name)| format!(" on {name}"));
                     self.display.say(&format!(
@@ -307,11 +307,6 @@ impl Work<'_> {
         let counts = course.progress.counts;
         let reported = counts.tasks_ok + counts.tasks_dead + counts.tasks_late;
         let in_flight: u64 = course.progress.in_flight.iter().sum();
-        let again = if is_served(&self.job.plan) {
-            0
-        } else {
-            reported.saturating_sub(self.earlier.outcomes.total()) + in_flight
-        };
         Restart {
             generation: crew.generation,
             worker: lost.worker,
@@ -320,8 +315,8 @@ impl Work<'_> {
             at: lost.at.min(now),
             took: Duration::ZERO,
             workers: crew.workers,
-            again,
-            requests: 0,
+            again: reported.saturating_sub(self.earlier.outcomes.total()) + in_flight,
+            requests: None,
         }
     }
 

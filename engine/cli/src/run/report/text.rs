@@ -45,10 +45,9 @@ impl Report<'_> {
             ));
         }
         for restart in &course.restarts {
-            let work = if is_served(self.plan()) {
-                format!("{} requests were lost with it", restart.requests)
-            } else {
-                format!("up to {} tasks run again", restart.again)
+            let work = match restart.requests {
+                Some(requests) => format!("{requests} requests were lost with it"),
+                None => format!("up to {} tasks run again", restart.again),
             };
             text.push_str(&format!(
                 "restart     worker {} was lost: {}; noticed {}, {} worker(s) ready after {:.2} s; {work}\n",
