@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::plan::{Argument, Expr, Node, Plan, RelationStep};
+use crate::plan::{Argument, BinaryOp, Expr, Function, Node, Plan, RelationStep, UnaryOp};
 
 /// Leaves out what no node uses.
 pub(crate) fn prune(plan: &mut Plan) {
@@ -89,6 +89,17 @@ fn keep<T>(items: &mut Vec<T>, used: &BTreeSet<usize>) -> BTreeMap<usize, usize>
 
 /// Visits every expression of a plan's nodes and its schedule.
 fn expressions(plan: &mut Plan, visit: &mut impl FnMut(&mut Expr)) {
+    record_expressions(plan, visit);
+    for node in &mut plan.nodes {
+        if let Node::Relate(relation) = node {
+            let steps = relation.steps.iter_mut().flat_map(RelationStep::expressions_mut);
+            steps.for_each(|expr| visit_mut(expr, visit));
+        }
+    }
+}
+
+/// Visits every expression over the columns of the record in flight.
+pub(crate) fn record_expressions(plan: &mut Plan, visit: &mut impl FnMut(&mut Expr)) {
     for node in &mut plan.nodes {
         match node {
             Node::Source(_) | Node::Schedule => {}
@@ -109,10 +120,7 @@ fn expressions(plan: &mut Plan, visit: &mut impl FnMut(&mut Expr)) {
                 }
             }
             Node::Relate(relation) => {
-                let steps = relation.steps.iter_mut().flat_map(RelationStep::expressions_mut);
-                for expr in relation.values.iter_mut().chain(steps) {
-                    visit_mut(expr, visit);
-                }
+                relation.values.iter_mut().for_each(|expr| visit_mut(expr, visit));
             }
         }
     }
@@ -184,4 +192,42 @@ pub(crate) fn columns_read(expr: &Expr) -> Vec<usize> {
         }
     });
     found.into_iter().collect()
+}
+
+/// Whether an expression has a value for every record. Sums may overflow, so none that computes with
+/// numbers is among them.
+pub(crate) fn cannot_fail(expr: &Expr) -> bool {
+    let mut safe = true;
+    visit_mut(&mut expr.clone(), &mut |part| safe &= is_safe(part));
+    safe
+}
+
+fn is_safe(expr: &Expr) -> bool {
+    use BinaryOp::{Add, Div, Mul, Rem, Sub};
+    match expr {
+        Expr::Unary(operator, _) => *operator == UnaryOp::Not,
+        Expr::Binary(operator, ..) => !matches!(operator, Add | Sub | Mul | Div | Rem),
+        Expr::Match(_, cases) => cases.iter().any(|(pattern, _)| pattern.is_none()),
+        Expr::Template(..) => false,
+        Expr::Call(function, _) => !matches!(
+            function,
+            Function::Abs
+                | Function::Round
+                | Function::Floor
+                | Function::Ceil
+                | Function::ToInt
+                | Function::ToFloat
+        ),
+        Expr::Literal(_)
+        | Expr::Column(_)
+        | Expr::Local(_)
+        | Expr::Field(..)
+        | Expr::FieldOfEach(..)
+        | Expr::Pick(..)
+        | Expr::At(..)
+        | Expr::If(..)
+        | Expr::Record(_)
+        | Expr::List(_)
+        | Expr::Let(..) => true,
+    }
 }

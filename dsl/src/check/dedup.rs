@@ -33,7 +33,12 @@ impl<'a> Checker<'a> {
         let keys = keys.into_iter().map(|key| key.expr).collect();
         let text = one_line(self.input.sources.text(dedup.span));
         if let Some(Node::Source(source)) = body.nodes.first_mut() {
-            source.distinct = Some(DistinctPlan { before: early.steps, keys, text });
+            let distinct = DistinctPlan { before: early.steps, keys, text };
+            let place = match &mut source.expand {
+                Some(expand) => &mut expand.distinct,
+                None => &mut source.distinct,
+            };
+            *place = Some(distinct);
         }
         true
     }
@@ -94,7 +99,8 @@ fn why_not(level: &Level, body: &Body) -> Option<&'static str> {
     let Some(Node::Source(source)) = body.nodes.first() else {
         return Some("here there is no source");
     };
-    if source.distinct.is_some() {
+    let place = source.expand.as_ref().map_or(&source.distinct, |expand| &expand.distinct);
+    if place.is_some() {
         return Some("this is the second `dedup`: give the first one all keys");
     }
     if body.feed.is_some() {

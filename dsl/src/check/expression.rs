@@ -127,7 +127,7 @@ impl Checker<'_> {
         if let Some(item) = self.enum_with(name) {
             return variant(name, &item);
         }
-        if !self.names.is_poisoned(name) {
+        if !self.names.is_poisoned(name) && !self.unit_of_rate(name, span) {
             self.unknown_name(name, span, scope, expected);
         }
         Typed::poison()

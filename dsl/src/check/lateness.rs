@@ -44,6 +44,6 @@ impl Checker<'_> {
         }
         let (before, at) = (early.steps, window.at.expr.clone());
         let text = one_line(self.input.sources.text(span));
-        source.watermark = Some(WatermarkPlan { before, at, lateness, text });
+        source.watermark = Some(Box::new(WatermarkPlan { before, at, lateness, text }));
     }
 }

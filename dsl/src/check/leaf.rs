@@ -100,6 +100,7 @@ impl<'a> Checker<'a> {
         Some(SourcePlan {
             changes,
             distinct: None,
+            expand: None,
             watermark: None,
             name: leaf.name.text.clone(),
             kind: signature.name.to_owned(),

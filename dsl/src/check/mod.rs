@@ -56,6 +56,7 @@ mod step;
 mod structured;
 mod test;
 mod typed;
+mod unit_apart;
 mod wanted;
 mod window;
 

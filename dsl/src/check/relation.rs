@@ -53,7 +53,7 @@ impl<'a> Checker<'a> {
             Step::Emit(emit) => return self.relation_emit(emit, level, body),
             Step::Group(group) => return self.group_step(group, level, body),
             Step::Dedup(dedup) => return self.dedup(dedup, level, body),
-            Step::FlatMap(name, list) => return self.flat_map(name, list, level, body),
+            Step::FlatMap(name, list) => return self.flat_map(name, (list, &[]), level, body),
             Step::Join(join) => return self.join_step(join, level, body),
             Step::From(name, _) => ("from", name.span),
             Step::Route(route) => ("route", route.span),

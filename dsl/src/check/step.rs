@@ -13,7 +13,7 @@ use crate::types::Value;
 
 impl<'a> Checker<'a> {
     pub(super) fn steps(&mut self, steps: &'a [Step], level: &mut Level, body: &mut Body) {
-        for step in steps {
+        for (at, step) in steps.iter().enumerate() {
             if body.left == 0 {
                 return;
             }
@@ -44,7 +44,10 @@ impl<'a> Checker<'a> {
                 Step::Carry(carry) => self.carry(carry, level, body),
                 Step::Group(group) => self.group_step(group, level, body),
                 Step::Dedup(dedup) => self.dedup(dedup, level, body),
-                Step::FlatMap(name, list) => self.flat_map(name, list, level, body),
+                Step::FlatMap(name, list) => {
+                    let rest = steps.get(at + 1..).unwrap_or_default();
+                    self.flat_map(name, (list, rest), level, body);
+                }
                 Step::Join(join) => self.join_step(join, level, body),
             }
             if body.relation.is_some() {

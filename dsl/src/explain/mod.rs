@@ -2,6 +2,7 @@
 
 mod endpoint;
 mod experiment;
+mod operators;
 mod relation;
 mod rewrites;
 mod stage;
@@ -11,7 +12,9 @@ use std::fmt::Write as _;
 
 use crate::catalog::StageClass;
 use crate::literal::{show, show_args, show_duration};
-use crate::plan::{EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SourcePlan, Turn, VectorPlan};
+use crate::plan::{
+    DistinctPlan, EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SourcePlan, Turn, VectorPlan,
+};
 
 use tree::Tree;
 
@@ -132,7 +135,7 @@ fn turns(node: &Node) -> &[Turn] {
 
 fn node_text(plan: &Plan, node: &Node, place: &str) -> String {
     match node {
-        Node::Source(source) => source_text(source),
+        Node::Source(source) => source_text(plan, source),
         Node::Filter(filter) => format!("where {}{place}", filter.text),
         Node::Stage(stage) => stage::text(plan, stage, place),
         Node::Schedule => schedule_text(plan),
@@ -141,15 +144,21 @@ fn node_text(plan: &Plan, node: &Node, place: &str) -> String {
     }
 }
 
-fn source_text(source: &SourcePlan) -> String {
+fn source_text(plan: &Plan, source: &SourcePlan) -> String {
     let mut args = source.args.clone();
     args.extend(source.fields.iter().cloned());
-    let distinct = source.distinct.as_ref();
-    let distinct = distinct.map_or_else(String::new, |it| format!(", {} as it is read", it.text));
+    let first = |distinct: &Option<DistinctPlan>| {
+        distinct.as_ref().map_or_else(String::new, |it| format!(", {} as it is read", it.text))
+    };
+    let distinct = first(&source.distinct);
+    let each = source.expand.as_ref().map_or_else(String::new, |expand| {
+        let dropped = without(plan, &expand.drops);
+        format!(", a record for each {}{dropped}{}", expand.text, first(&expand.distinct))
+    });
     let watermark = source.watermark.as_ref();
     let late = watermark.map_or_else(String::new, |it| format!(", late if {} behind", it.text));
     format!(
-        "source {}: {} from {}({}) (line {}){distinct}{late}",
+        "source {}: {} from {}({}) (line {}){distinct}{each}{late}",
         source.name,
         source.record.name,
         source.kind,
@@ -190,12 +199,17 @@ fn schedule_text(plan: &Plan) -> String {
         let _ = write!(text, " morsel={}", schedule.morsel);
     }
     text.push_str(", exchange: by decision of the scheduler");
-    let dropped = schedule.drops.iter().filter_map(|at| plan.columns.get(*at));
-    let dropped: Vec<&str> = dropped.map(|column| column.name.as_str()).collect();
-    if !dropped.is_empty() {
-        let _ = write!(text, ", without {}", dropped.join(", "));
+    if !schedule.drops.is_empty() {
+        let _ = write!(text, ",{}", without(plan, &schedule.drops));
     }
     text
+}
+
+/// Names of columns that are left behind.
+fn without(plan: &Plan, columns: &[usize]) -> String {
+    let names = columns.iter().filter_map(|at| plan.columns.get(*at));
+    let names: Vec<&str> = names.map(|column| column.name.as_str()).collect();
+    if names.is_empty() { String::new() } else { format!(" without {}", names.join(", ")) }
 }
 
 fn measure_text(measure: &MeasurePlan) -> String {

@@ -1,15 +1,18 @@
-//! What the rules of rewriting did to a plan, rule by rule.
+//! What the rules of rewriting did to a plan, rule by rule, and the operators that it becomes.
 
 use std::fmt::Write;
 
+use super::operators::operators;
 use super::{line, node_text};
 use crate::plan::Plan;
 use crate::rewrite;
 
-/// Each rule that changes the plan `written`, with the plan before it and behind it.
+/// Each rule that changes the plan `written`, with the plan before it and behind it; then the
+/// operators.
 pub fn explain_rewrites(written: &Plan) -> String {
     let mut out = String::new();
-    for step in rewrite::steps(written) {
+    let steps = rewrite::steps(written);
+    for step in &steps {
         let _ = writeln!(out, "rule \"{}\": {}", step.rule.name, step.rule.summary);
         for (word, plan) in [("before", &step.before), ("after", &step.after)] {
             line(&mut out, 0, word);
@@ -21,6 +24,9 @@ pub fn explain_rewrites(written: &Plan) -> String {
             }
         }
     }
+    let last = steps.last().map_or(written, |step| &step.after);
+    out.push_str("operators\n");
+    operators(last).iter().for_each(|operator| line(&mut out, 0, operator));
     out
 }
 

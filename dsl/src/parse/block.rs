@@ -62,8 +62,9 @@ impl Reader<'_> {
         let Some(end) = last.replace(span.end) else { return };
         let text = |from: u32, to: u32| self.text.get(from as usize..to as usize).unwrap_or("");
         let between = Span { start: end, end: span.start, ..span };
-        let told = self.silent(between);
-        if told || text(end, span.start).contains('\n') || text(0, end).ends_with(',') {
+        let ended = text(end, span.start).contains('\n') || text(0, end).ends_with(',');
+        // A sign of another language between them has been told.
+        if ended || self.silent(between) {
             return;
         }
         let at = Span { start: end, end, ..span };

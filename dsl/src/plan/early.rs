@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Expr;
+use crate::lower::columns_read;
 
 /// A step of the flow that can be foreseen while a record is read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,18 @@ pub enum EarlyStep {
     },
 }
 
+impl EarlyStep {
+    /// Columns that it reads.
+    pub(crate) fn reads(&self) -> Vec<usize> {
+        match self {
+            EarlyStep::Filter(predicate) => columns_read(predicate),
+            EarlyStep::Compute { value, when, .. } => {
+                when.iter().chain([value]).flat_map(columns_read).collect()
+            }
+        }
+    }
+}
+
 /// `dedup by key` where nothing in front of it calls or waits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DistinctPlan {
@@ -34,6 +47,26 @@ pub struct DistinctPlan {
     /// What records have in common of which one is kept.
     pub keys: Vec<Expr>,
     /// Source text, for explain.
+    pub text: String,
+}
+
+/// `flat_map name = list` where nothing in front of it calls or waits: each element is a record. It has
+/// all columns up to the element, so the steps in front of it are done, and are none of the flow's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExpandPlan {
+    /// What stands in front of it.
+    pub before: Vec<EarlyStep>,
+    /// The list.
+    pub list: Expr,
+    /// Position of the element.
+    pub column: usize,
+    /// Columns that nothing behind it reads; null in its records.
+    #[serde(default)]
+    pub drops: Vec<usize>,
+    /// Which elements are left out.
+    #[serde(default)]
+    pub distinct: Option<DistinctPlan>,
+    /// Name of the element, for people.
     pub text: String,
 }
 

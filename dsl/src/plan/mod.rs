@@ -11,6 +11,7 @@
 
 mod early;
 mod expression;
+mod given;
 mod index;
 mod measure;
 mod relation;
@@ -22,7 +23,7 @@ use crate::catalog::{EndpointUse, StageClass};
 use crate::experiment::Claim;
 use crate::types::{Field, RecordType, Type, Value};
 
-pub use early::{DistinctPlan, EarlyStep, WatermarkPlan};
+pub use early::{DistinctPlan, EarlyStep, ExpandPlan, WatermarkPlan};
 pub use expression::{BinaryOp, Expr, Function, UnaryOp};
 pub use index::{IndexPlan, SearchPlan, VectorPlan};
 pub use measure::{FigurePlan, MeasurePlan};
@@ -115,9 +116,12 @@ pub struct SourcePlan {
     /// Which records of a flow are left out while the source is read: all but the first with a key.
     #[serde(default)]
     pub distinct: Option<DistinctPlan>,
+    /// What becomes of a record: one for each element of a list.
+    #[serde(default)]
+    pub expand: Option<Box<ExpandPlan>>,
     /// Which records are too late for the windows of the flow.
     #[serde(default)]
-    pub watermark: Option<WatermarkPlan>,
+    pub watermark: Option<Box<WatermarkPlan>>,
     /// 1-based line of the declaration, for messages.
     pub line: u32,
 }

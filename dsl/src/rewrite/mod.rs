@@ -3,8 +3,10 @@
 //! Every rule leaves what comes out of a plan as it is; [`plain`] applies only those without which
 //! a plan cannot run, so that a test can compare the two.
 
+mod drop_of_elements;
 mod drop_unused;
 mod emit_last;
+mod gather_calls;
 mod narrow;
 mod place_schedule;
 mod push_filters;
@@ -29,8 +31,10 @@ pub const RULES: &[&Rule] = &[
     &emit_last::RULE,
     &push_filters::RULE,
     &share_calls::RULE,
+    &gather_calls::RULE,
     &place_schedule::RULE,
     &narrow::RULE,
+    &drop_of_elements::RULE,
     &drop_unused::RULE,
 ];
 

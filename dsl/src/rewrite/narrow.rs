@@ -21,9 +21,7 @@ fn apply(plan: &mut Plan) {
         return;
     };
     let (before, behind) = plan.nodes.split_at(at);
-    let schedule = &plan.schedule;
-    let given = [&schedule.priority, &schedule.fair, &schedule.due, &schedule.affinity];
-    let mut read: BTreeSet<usize> = given.into_iter().flatten().flat_map(columns_read).collect();
+    let mut read = read_by_schedule(plan);
     behind.iter().for_each(|node| read.extend(read_by(node)));
     let made = before.iter().filter_map(|node| match node {
         Node::Stage(stage) => Some(stage.column),
@@ -33,7 +31,15 @@ fn apply(plan: &mut Plan) {
     plan.schedule.drops = drops;
 }
 
-fn read_by(node: &Node) -> Vec<usize> {
+/// Columns that the `schedule` block reads.
+pub(super) fn read_by_schedule(plan: &Plan) -> BTreeSet<usize> {
+    let schedule = &plan.schedule;
+    let given = [&schedule.priority, &schedule.fair, &schedule.due, &schedule.affinity];
+    given.into_iter().flatten().flat_map(columns_read).collect()
+}
+
+/// Columns that a node reads.
+pub(super) fn read_by(node: &Node) -> Vec<usize> {
     match node {
         Node::Source(_) | Node::Schedule => Vec::new(),
         Node::Filter(filter) => columns_read(&filter.predicate),

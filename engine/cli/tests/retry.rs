@@ -54,6 +54,46 @@ fn only_what_failed_is_run_again_and_said_how_it_went() {
 }
 
 #[test]
+fn of_the_elements_of_a_record_only_those_that_failed_are_run_again() {
+    let program = r#"sage 1
+param bad: int = 2
+type Doc { id: string @key, text: string, note: string }
+source docs: Doc from csv("docs.csv")
+sink outs to jsonl("outs.jsonl")
+flow f {
+  from docs
+  stage loud = upper(.text)
+  stage first = slice(.text, 0, 3)
+  flat_map word = words(loud)
+  stage nap = sleep(1us)
+  stage x = 100 / (length(word) - bad)
+  emit { id: .id, first: first, word: word, x: x } into outs
+}"#;
+    let rows = "id,text,note\nd1,of a long word,n\nd2,,n\nd3,to be sure,n\n";
+    let first = Sage::new().file("f.sage", program).file("docs.csv", rows);
+    let folder = std::sync::Arc::clone(&first.folder);
+    first.args("run f.sage --workers 2 --out first").go().exits(3);
+    let metrics = std::fs::read_to_string(folder.path().join("first/metrics.json")).unwrap();
+    let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
+    assert_eq!((&metrics["tasks_in"], &metrics["tasks_dead"]), (&7.into(), &3.into()));
+    let again = |arguments: &str| {
+        let mut sage = Sage::new();
+        sage.folder = std::sync::Arc::clone(&folder);
+        sage.args(arguments).go()
+    };
+    again("retry first/dead_letters.jsonl").exits(3).says("0 of 3 failed records succeeded");
+    let done = again("retry first/retry-1 --program f.sage --set bad=3 --out o");
+    done.exits(0).says("3 of 3 failed records succeeded");
+    let text = std::fs::read_to_string(folder.path().join("o/outs.jsonl")).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    let line = |id: &str, first: &str, word: &str| {
+        format!(r#"{{"id":"{id}","first":"{first}","word":"{word}","x":-100}}"#)
+    };
+    assert_eq!(lines, [line("d1", "of ", "of"), line("d3", "to ", "be"), line("d3", "to ", "to")]);
+}
+
+#[test]
 fn what_is_no_runs_file_is_said() {
     let sage = |text: &str| Sage::new().file("dead.jsonl", text).args("retry dead.jsonl");
     sage("{}").go().exits(1).says("plan.json").says("--program FILE");

@@ -203,3 +203,38 @@ fn who_waits_for_a_server_does_not_hold_a_run_that_is_to_stop_and_is_asked_again
         assert_eq!(of_b, 1);
     }
 }
+
+#[test]
+fn trials_speak_to_the_hosts_that_are_named_and_to_no_others() {
+    let stub = Stub::start(|came, _| answer(200, &came.body));
+    let text = format!(
+        r#"sage 1
+type Row {{ id: string @key, text: string }}
+type Out {{ id: string @key, said: string }}
+source rows: Row from generate(count: 3, text: "row {{{{ n }}}}")
+sink outs: Out to csv("outs.csv")
+sink posted: Out to http_post("http://{0}/rows")
+flow says {{
+  from rows
+  stage said = http("http://{0}/say", .text)
+  emit Out {{ id: .id, said: said }} into outs
+  emit Out {{ id: .id, said: said }} into posted
+}}
+experiment once {{
+  jobs: [says], nodes: 1
+}}
+"#,
+        stub.address
+    );
+    let sage = Sage::new().file("says.sage", text);
+    let command = "experiment run says.sage --on sim --no-pictures --out out";
+    let add = format!("add --allow-http {}", stub.address);
+    again(&sage, command).go().exits(2).says(&add);
+    again(&sage, &format!("{command} --fresh --allow-http example.com")).go().exits(2).says(&add);
+    assert!(stub.came().is_empty());
+    let allowed = format!("{command} --fresh --allow-http {}", stub.address);
+    again(&sage, &allowed).go().exits(0);
+    let lines: Vec<String> = stub.came().into_iter().map(|came| came.line).collect();
+    assert_eq!(lines.iter().filter(|line| line.contains("/say")).count(), 3, "{lines:?}");
+    assert!(lines.iter().any(|line| line.contains("POST /rows")), "{lines:?}");
+}

@@ -82,7 +82,7 @@ fn sources_that_cannot_be_read_are_named_with_line_and_remedy() {
         Sage::new().file("f.sage", reads("csv(\"q.csv\")")).file("q.csv", "").args("run f.sage");
     refused(empty, &["q.csv", "empty"]);
     let checked = Sage::new().file("f.sage", reads("jsonl(\"none.jsonl\")")).args("check f.sage");
-    refused(checked, &["none.jsonl", "line 3"]);
+    refused(checked, &["S0512", "none.jsonl", "f.sage:3:29"]);
 }
 
 #[test]
@@ -121,14 +121,14 @@ fn sinks_stay_within_the_folder_of_the_run_and_apart() {
     let emit = "emit Q { id: .id } into a";
     refused(
         writes(r#"sink a: Q to jsonl("../x.jsonl")"#, emit),
-        &["line 4", "../x.jsonl", "within"],
+        &["S0510", "f.sage:4:20", "../x.jsonl", "within"],
     );
     refused(writes(r#"sink a: Q to jsonl("/tmp/x.jsonl")"#, emit), &["/tmp/x.jsonl", "within"]);
     refused(writes(r#"sink a: Q to csv("metrics.json")"#, emit), &["metrics.json", "another name"]);
     refused(writes(r#"sink a: Q to csv("parts/x")"#, emit), &["parts/x", "another name"]);
     let two = "sink a: Q to csv(\"x.csv\")\nsink b: Q to csv(\"x.csv\")";
     let emits = "emit Q { id: .id } into a\n  emit Q { id: .id } into b";
-    refused(writes(two, emits), &["sink `b`", "sink `a`", "x.csv"]);
+    refused(writes(two, emits), &["S0511", "sink b", "sink `a` writes `x.csv`"]);
 }
 
 #[test]

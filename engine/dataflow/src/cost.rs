@@ -35,7 +35,7 @@ impl CostModel {
         let mut model = CostModel { groups: Vec::new(), complete: true };
         let schedule = plan.nodes.iter().position(|node| matches!(node, Node::Schedule));
         let (before, behind) = plan.nodes.split_at(schedule.unwrap_or(0));
-        let available = plan.source().map_or(0, |source| source.record.fields.len())
+        let available = plan.given().map_or(0, |record| record.fields.len())
             + before.iter().filter(|node| matches!(node, Node::Stage(_))).count();
         // Columns of the group that is being filled; empty when the next stage begins another.
         let mut beside: Vec<usize> = Vec::new();

@@ -176,7 +176,7 @@ fn a_run_that_was_stopped_goes_on_with_the_same_late_records() {
         writeln!(rows, r#"{{"id":{n},"at":{},"kind":"k{}"}}"#, at(n), n % 3).unwrap();
     }
     let (_kept, path) = with_file("events.jsonl", &rows);
-    let program = of_events(&quoted(&path), "  stage time = .at\n  stage nap = sleep(5ms)");
+    let program = of_events(&quoted(&path), "  stage time = .at\n  stage nap = sleep(15ms)");
     let whole = Run::new(&program).workers(2).go();
     assert!(whole.summary.counts.tasks_late > 20);
     let mut folder = None;
@@ -197,4 +197,129 @@ fn a_run_that_was_stopped_goes_on_with_the_same_late_records() {
     assert_eq!(left.summary.counts, whole.summary.counts);
     assert_eq!(left.lines("counts.csv"), whole.lines("counts.csv"));
     assert_eq!(left.dead().len(), whole.dead().len());
+}
+
+/// Documents of some parts, of which some are equal, some documents have none, and some are dropped.
+fn documents() -> String {
+    let parts =
+        |n: u64| (0..draw(n, 5)).map(|i| format!("p{}", draw(n * 7 + i, 30))).collect::<Vec<_>>();
+    let row = |n: u64| {
+        format!("{{\"id\":\"d{n}\",\"text\":\"{}\",\"n\":{}}}\n", parts(n).join("|"), n % 6)
+    };
+    (0..120).map(row).collect()
+}
+
+fn of_parts(file: &str, steps: &str) -> String {
+    format!(
+        r#"sage 1
+type Doc {{ id: string @key, text: string, n: int }}
+endpoint llm {{ url: "http://127.0.0.1:9", model: "m" }}
+source docs: Doc from jsonl({file})
+sink rows to jsonl("rows.jsonl")
+sink counts to jsonl("counts.jsonl")
+flow f {{
+  from docs
+{steps}
+  emit {{ id: .id, part: part, said: said.text }} into rows
+  group by .id {{ n: count(), parts: collect(part) }}
+  emit into counts
+}}
+schedule {{ policy: random, slots: 4 }}"#
+    )
+}
+
+/// Rows of `rows.jsonl` and `counts.jsonl` by another way; `once`: each part only the first time.
+fn parts_of(once: bool) -> (Vec<String>, Vec<String>) {
+    let mut seen = BTreeSet::new();
+    let (mut rows, mut counts) = (Vec::new(), Vec::new());
+    for line in documents().lines() {
+        let doc: serde_json::Value = serde_json::from_str(line).unwrap();
+        let (id, text) = (doc["id"].as_str().unwrap(), doc["text"].as_str().unwrap());
+        if doc["n"] == 2 || text.is_empty() {
+            continue;
+        }
+        let mut parts: Vec<String> = text.split('|').map(str::to_uppercase).collect();
+        parts.retain(|part| !once || seen.insert(part.clone()));
+        for part in &parts {
+            rows.push(format!(r#"{{"id":"{id}","part":"{part}","said":"echo: {id} {part}"}}"#));
+        }
+        if !parts.is_empty() {
+            let shown = serde_json::to_string(&parts).unwrap();
+            counts.push(format!(r#"{{"id":"{id}","n":{},"parts":{shown}}}"#, parts.len()));
+        }
+    }
+    rows.sort();
+    counts.sort();
+    (rows, counts)
+}
+
+const PARTS: &str = r#"  where .n != 2 and .text != ""
+  stage loud = upper(.text)
+  flat_map part = split(loud, "|")"#;
+const SAID: &str = r#"  stage said = generate(.id + " " + part) on llm"#;
+
+#[test]
+fn each_element_of_a_list_is_a_record_that_may_call() {
+    let (_kept, path) = with_file("docs.jsonl", &documents());
+    for (between, once) in [("", false), ("  dedup by part", true)] {
+        let (rows, counts) = parts_of(once);
+        let program = of_parts(&quoted(&path), &format!("{PARTS}\n{between}\n{SAID}"));
+        for workers in [1, 3] {
+            let (left, asked) = asked(&program, workers);
+            assert_eq!((left.failure.as_deref(), asked), (None, rows.len()));
+            assert_eq!(left.lines("rows.jsonl"), rows, "{workers} workers");
+            assert_eq!(left.lines("counts.jsonl"), counts, "{workers} workers");
+            assert_eq!(left.summary.counts.tasks_in as usize, rows.len());
+        }
+    }
+}
+
+#[test]
+fn a_run_that_was_stopped_among_the_elements_of_a_record_goes_on() {
+    let (_kept, path) = with_file("docs.jsonl", &documents());
+    let program = of_parts(&quoted(&path), &format!("{PARTS}\n  stage nap = sleep(30ms)\n{SAID}"));
+    let (rows, counts) = parts_of(false);
+    let mut folder = None;
+    let mut stops = 0;
+    let left = loop {
+        let mut run = Run::new(&program).workers([3, 1, 2][stops % 3]);
+        run.endpoint = Arc::new(Scripted::echo());
+        run.folder = folder.take();
+        // Longer each time, so that it comes to an end on any machine.
+        run.stop_after = Some(Duration::from_millis(40 << stops));
+        let left = run.go();
+        if left.summary.counts.tasks_in as usize == rows.len() && left.given_back == 0 {
+            break left;
+        }
+        stops += 1;
+        folder = Some(left.folder);
+    };
+    assert!(stops > 0);
+    assert_eq!(left.lines("rows.jsonl"), rows);
+    assert_eq!(left.lines("counts.jsonl"), counts);
+}
+
+#[test]
+fn a_dead_letter_of_an_element_holds_what_it_needs_to_be_tried_again() {
+    let (_kept, path) = with_file("docs.jsonl", &documents());
+    let steps = format!("{PARTS}\n  stage failing = 1 / (length(part) - 2)\n{SAID}");
+    let left = asked(&of_parts(&quoted(&path), &steps), 2).0;
+    let (rows, _) = parts_of(false);
+    let short =
+        |row: &&String| row.contains(r#""part":"P"#) && row.split('"').nth(7).unwrap().len() == 2;
+    let failed = rows.iter().filter(short).count();
+    assert!(failed > 10, "{failed}");
+    let dead = left.dead();
+    assert_eq!((dead.len(), left.summary.counts.tasks_dead as usize), (failed, failed));
+    for letter in dead {
+        assert_eq!(letter["stage"], "failing");
+        let record = &letter["record"];
+        assert_eq!(record["part"].as_str().unwrap().len(), 2, "{letter}");
+        assert_eq!(record["id"], letter["key"]);
+        // What nobody reads of the document is not carried by its parts.
+        assert_eq!(
+            (&record["text"], &record["loud"]),
+            (&serde_json::Value::Null, &serde_json::Value::Null)
+        );
+    }
 }

@@ -281,6 +281,8 @@ pub(crate) fn retried_records(file: &Path, into: &Path) -> anyhow::Result<(usize
 
 /// Let the plan read `records` in place of its source.
 fn replace_source(plan: &mut Plan, records: &Path) -> anyhow::Result<()> {
+    // What a letter holds has been through what is decided while a source is read.
+    let given = plan.given();
     let source = plan.nodes.iter_mut().find_map(|node| match node {
         Node::Source(source) => Some(source),
         _ => None,
@@ -289,6 +291,10 @@ fn replace_source(plan: &mut Plan, records: &Path) -> anyhow::Result<()> {
     let path = records.to_str().ok_or_else(|| {
         usage(format!("the name of the folder `{}` is no UTF-8", records.display()))
     })?;
+    if let (Some(_), Some(given)) = (source.expand.take(), given) {
+        source.record = given;
+    }
+    (source.distinct, source.watermark) = (None, None);
     "jsonl".clone_into(&mut source.kind);
     source.args = vec![("path".to_owned(), Constant::String(path.to_owned()))];
     source.fields.clear();

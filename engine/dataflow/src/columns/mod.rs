@@ -9,6 +9,8 @@
 
 #[cfg(feature = "parquet")]
 mod column;
+#[cfg(feature = "parquet")]
+mod folder;
 #[cfg(all(any(test, feature = "fuzzing"), feature = "parquet"))]
 pub(crate) mod fuzzing;
 #[cfg(feature = "parquet")]

@@ -13,9 +13,11 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use sage_core::record::{Datum, Items, pack, pack_list, pack_record, pack_value, pack_vector};
-use sage_dsl::plan::SourcePlan;
+use sage_dsl::plan::{SourcePlan, lookup};
+use sage_dsl::types::Value;
 
 use super::column::Column;
+use super::folder;
 use super::meaning::convert;
 use super::shape::{Finder, Kind, Leaf, Member, Missing, Node};
 use crate::error::DataflowError;
@@ -39,8 +41,12 @@ struct Reader {
     number: u64,
 }
 
-/// Open the file of a plan.
+/// Open the file of a plan, or the folder of files.
 pub(crate) fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
+    let named = lookup(&plan.args, "path").and_then(Value::as_str).map(PathBuf::from);
+    if let Some(folder) = named.filter(|path| path.is_dir()) {
+        return folder::open(plan, &folder);
+    }
     let (path, file) = plain_file(plan)?;
     let shown = path.display();
     let file = guarded(|| SerializedFileReader::new(file))

@@ -51,6 +51,7 @@ fn source(path: &Path, record: &RecordType) -> SourcePlan {
         bad_rows: BadRows::DeadLetter,
         changes: None,
         distinct: None,
+        expand: None,
         watermark: None,
         line: 4,
     }
@@ -215,6 +216,49 @@ fn many_row_groups_are_read_one_after_the_other() {
     // A type with fewer fields reads fewer columns.
     let less = self::record(vec![field("tags", list(Type::String))]);
     assert_eq!(read(&path, &less, 7_777).0.len(), count as usize);
+}
+
+#[test]
+fn the_parts_of_a_folder_are_read_like_one_file() {
+    let record = record(vec![field("n", Type::Int)]);
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("rows");
+    let write = |name: &str, numbers: std::ops::Range<i64>| {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut rows = Rows::default();
+        numbers.for_each(|n| rows.push(|out| pack(out, Datum::Int(n))));
+        let beside = tempfile::tempdir().unwrap();
+        join(&sink(&record, "zstd"), &path, &parts(beside.path(), &rows, 1)).unwrap();
+    };
+    write("part-1.parquet", 40..55);
+    write("part-0.parquet", 0..20);
+    write("day=1/part-0.PARQUET", 30..40);
+    write("day=0/part-9.parquet", 20..30);
+    write("empty.parquet", 0..0);
+    write("_temporary/part-7.parquet", 900..999);
+    write(".part-8.parquet", 900..999);
+    fs::write(folder.join("_SUCCESS"), "").unwrap();
+    fs::write(folder.join("readme.txt"), "x").unwrap();
+    let wanted: Vec<i64> = (20..40).chain(0..20).chain(40..55).collect();
+    for size in [1, 7, 1000] {
+        let (rows, bad) = read(&folder, &record, size);
+        let numbers: Vec<i64> =
+            rows.iter().map(|row| Items::new(row).next().unwrap().as_int().unwrap()).collect();
+        assert_eq!((numbers, bad.len()), (wanted.clone(), 0));
+    }
+    let said = |plan: &SourcePlan| open(plan).map(drop).unwrap_err().to_string();
+    // The last of them is no such file, and nothing has begun.
+    fs::write(folder.join("part-2.parquet"), "PAR1 but no more").unwrap();
+    let error = said(&source(&folder, &record));
+    assert!(error.contains("part-2.parquet` is no Parquet file"), "{error}");
+    let none = said(&source(&folder.join("_temporary/none"), &record));
+    assert!(none.contains("cannot open"), "{none}");
+    let empty = tempfile::tempdir().unwrap();
+    assert!(said(&source(empty.path(), &record)).contains("no file that ends in .parquet"));
+    let mut again = source(&folder, &record);
+    again.args.push(("reread".into(), Value::Duration(5)));
+    assert!(said(&again).contains("`reread` is of one file"));
 }
 
 /// A file as other programs write it.

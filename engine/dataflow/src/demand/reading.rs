@@ -96,7 +96,8 @@ impl Reading {
 
 /// How many records a source says that it has.
 fn declared(plan: &SourcePlan) -> Option<u64> {
-    (plan.kind == "generate")
+    let as_declared = plan.distinct.is_none() && plan.expand.is_none() && plan.watermark.is_none();
+    (plan.kind == "generate" && as_declared)
         .then(|| lookup(&plan.args, "count").and_then(Value::as_int).unwrap_or(1000))
         .and_then(|count| u64::try_from(count).ok())
 }

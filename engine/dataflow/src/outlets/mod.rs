@@ -138,9 +138,8 @@ impl Outlets {
                 printed: 0,
             });
         }
-        let source_record = plan.source().map(|source| source.record.clone());
         let source_record =
-            source_record.ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
+            plan.given().ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
         let dead_results = dead_results(DEAD_LETTERS, generation, peer);
         let mut outlets = Outlets {
             sinks,

@@ -277,6 +277,7 @@ mod tests {
         let plan = SourcePlan {
             changes: None,
             distinct: None,
+            expand: None,
             watermark: None,
             name: "queries".into(),
             kind: "stdin".into(),

@@ -91,6 +91,6 @@ impl Source for Distinct {
     }
 
     fn left_out(&self) -> u64 {
-        self.left_out
+        self.inner.left_out() + self.left_out
     }
 }

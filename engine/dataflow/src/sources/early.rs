@@ -53,27 +53,36 @@ impl Early {
     /// Such a record is not the business of what comes early: the flow itself does with it what is to
     /// be done.
     pub(super) fn columns<'a>(&'a self, row: &'a [u8], arena: &'a Bump) -> Option<Vec<Datum<'a>>> {
+        self.passed(row, arena).ok().flatten()
+    }
+
+    /// The columns of a record behind the steps, `None` for one that they drop; or why it fails in them.
+    pub(super) fn passed<'a>(
+        &'a self,
+        row: &'a [u8],
+        arena: &'a Bump,
+    ) -> Result<Option<Vec<Datum<'a>>>, EvalError> {
         let mut columns: Vec<Datum<'a>> = Items::new(row).collect();
         for step in &self.steps {
             match step {
                 Step::Filter(predicate) => {
-                    let holds = self.value(predicate, &columns, arena).ok()?;
+                    let holds = self.value(predicate, &columns, arena)?;
                     if holds != Datum::Bool(true) {
-                        return None;
+                        return Ok(None);
                     }
                 }
                 Step::Compute { column, value, when } => {
                     columns.resize(*column, Datum::Null);
                     let runs = match when {
-                        Some(when) => self.value(when, &columns, arena).ok()? == Datum::Bool(true),
+                        Some(when) => self.value(when, &columns, arena)? == Datum::Bool(true),
                         None => true,
                     };
                     let value =
-                        if runs { self.value(value, &columns, arena).ok()? } else { Datum::Null };
+                        if runs { self.value(value, &columns, arena)? } else { Datum::Null };
                     columns.push(value);
                 }
             }
         }
-        Some(columns)
+        Ok(Some(columns))
     }
 }

@@ -155,6 +155,7 @@ pub fn csv_rows(input: &[u8]) {
         bad_rows: BadRows::DeadLetter,
         changes: None,
         distinct: None,
+        expand: None,
         watermark: None,
         line: 1,
     };

@@ -6,6 +6,7 @@
 
 mod distinct;
 mod early;
+mod expand;
 mod feed;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod fuzzing;
@@ -21,7 +22,7 @@ use roaring::RoaringTreemap;
 use sage_core::record::Rows;
 use sage_core::web::Web;
 use sage_dsl::catalog::Signature;
-use sage_dsl::plan::{SourcePlan, lookup};
+use sage_dsl::plan::{DistinctPlan, SourcePlan, lookup};
 use sage_dsl::types::Value;
 
 use crate::commit::Commit;
@@ -29,6 +30,7 @@ use crate::commit::ledger::Passed;
 use crate::error::DataflowError;
 
 use distinct::Distinct;
+use expand::Expand;
 use opened::Opened;
 use watermark::Watermark;
 
@@ -150,8 +152,17 @@ fn open_plain(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
     let entry = SOURCES.iter().find(|entry| entry.signature.name == plan.kind);
     let entry = entry.ok_or_else(|| broken(plan, format!("there is no source `{}`", plan.kind)))?;
     let source = (entry.open)(plan)?;
-    let source: Box<dyn Source> = match &plan.distinct {
-        Some(distinct) => Box::new(Distinct::new(source, plan, distinct)?),
+    let distinct = |source: Box<dyn Source>, distinct: Option<&DistinctPlan>| match distinct {
+        Some(distinct) => {
+            Ok::<Box<dyn Source>, DataflowError>(Box::new(Distinct::new(source, plan, distinct)?))
+        }
+        None => Ok(source),
+    };
+    let source = distinct(source, plan.distinct.as_ref())?;
+    let source = match &plan.expand {
+        Some(expand) => {
+            distinct(Box::new(Expand::new(source, plan, expand)?), expand.distinct.as_ref())?
+        }
         None => source,
     };
     match &plan.watermark {

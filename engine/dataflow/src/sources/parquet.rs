@@ -9,9 +9,9 @@ use crate::columns::{self, KIND};
 pub(super) static ENTRY: SourceEntry = SourceEntry {
     signature: Signature {
         name: KIND,
-        summary: "a Parquet file; columns are found by name (in programs built with `parquet`)",
+        summary: "a Parquet file, or a folder of them; columns are found by name (in programs built with `parquet`)",
         params: &[
-            Param { name: "path", kind: Kind::Path, default: None, doc: "the file" },
+            Param { name: "path", kind: Kind::Path, default: None, doc: "the file, or the folder whose parts are read in the order of their names" },
             REREAD,
             UNTIL_IDLE,
             ROUNDS,

@@ -91,7 +91,8 @@ async fn priorities_count_where_they_are_enabled() {
     while server.metric("num_requests_running").await != "1.0" {
         tokio::task::yield_now().await;
     }
-    let late = call(5, 10);
+    // Long enough to be under way still when the news of the urgent one is read.
+    let late = call(5, 400);
     while server.metric("num_requests_waiting").await != "1.0" {
         tokio::task::yield_now().await;
     }

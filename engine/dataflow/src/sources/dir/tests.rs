@@ -26,6 +26,7 @@ fn plan(folder: &Path, args: &[(&str, Value)], fields: Vec<Field>) -> SourcePlan
         bad_rows: BadRows::DeadLetter,
         changes: None,
         distinct: None,
+        expand: None,
         watermark: None,
         line: 3,
     }

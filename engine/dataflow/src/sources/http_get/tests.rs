@@ -77,6 +77,7 @@ fn plan(extra: &[(&str, Value)]) -> SourcePlan {
         bad_rows: BadRows::DeadLetter,
         changes: None,
         distinct: None,
+        expand: None,
         watermark: None,
         line: 3,
     }

@@ -117,7 +117,7 @@ pub(crate) fn change_log(input: &[u8]) {
     let mut log = Log::begin(out, 1, all).expect("nothing is there");
     let mut written: Vec<(Rows, Vec<BadRow>)> = Vec::new();
     for _ in 0..choices.below(6) {
-        let batches = (0..1 + choices.below(4)).map(|_| batch(&mut choices, written.len()));
+        let batches = (0..=choices.below(4)).map(|_| batch(&mut choices, written.len()));
         let batches: std::collections::VecDeque<Batch> = batches.collect();
         log.append(&batches).expect("it can be written");
         written.extend(batches.into_iter().map(|batch| (batch.rows, batch.bad)));
@@ -126,7 +126,7 @@ pub(crate) fn change_log(input: &[u8]) {
     let path = crate::commit::folder(out).join("changes.000001");
     let mut bytes = fs::read(&path).expect("a log");
     let ordered = choices.flag();
-    for _ in 0..1 + choices.below(3) {
+    for _ in 0..=choices.below(3) {
         if !ordered {
             harm(&mut bytes, &mut choices);
         } else if choices.flag() {
@@ -147,7 +147,7 @@ pub(crate) fn change_log(input: &[u8]) {
     });
     match again {
         Ok(again) if ordered => {
-            assert!(written.starts_with(&again), "it says what was not written")
+            assert!(written.starts_with(&again), "it says what was not written");
         }
         Ok(again) => assert!(again.iter().all(|batch| written.contains(batch))),
         Err(why) => assert!(why.to_string().contains("changes.00000"), "{why}"),

@@ -20,6 +20,7 @@ fn plan(kind: &str, path: &Path, args: &[(&str, Value)]) -> SourcePlan {
     let args = given.iter().chain(args).map(|(name, value)| ((*name).to_owned(), value.clone()));
     SourcePlan {
         distinct: None,
+        expand: None,
         watermark: None,
         name: "notes".into(),
         kind: kind.into(),
