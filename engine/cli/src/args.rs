@@ -91,6 +91,9 @@ pub(crate) enum Command {
     Calibrate(CalibrateArguments),
     /// Join a run as a worker
     Worker(WorkerArguments),
+    /// End the programs of a worker that is gone; workers start it for themselves
+    #[command(hide = true)]
+    ExecGuard,
 }
 
 /// Default of `--drain`.

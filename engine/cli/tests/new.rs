@@ -49,6 +49,8 @@ fn documents_of_ones_own_are_searched() {
         .unwrap();
     again(&sage, "new rag mine --docs").arg("my notes").go().exits(0);
     assert!(!sage.folder.path().join("mine/docs").exists(), "the sample is not needed");
+    let readme = std::fs::read_to_string(sage.folder.path().join("mine/README.md")).unwrap();
+    assert!(readme.contains("/my notes`") && !readme.contains("docs"), "{readme}");
     std::fs::write(
         sage.folder.path().join("mine/questions.csv"),
         "id,text\nq1,Where does the zebra graze?\n",
@@ -76,6 +78,9 @@ fn what_cannot_be_made_is_said() {
     let sage = Sage::new();
     again(&sage, "new llm --docs .").go().exits(1).says("--docs is for `new rag`");
     again(&sage, "new rag --docs nowhere").go().exits(1).says("cannot read the folder `nowhere`");
+    std::fs::create_dir(sage.folder.path().join("empty")).unwrap();
+    let made = again(&sage, "new rag early --docs empty").go().exits(0);
+    made.says("warning: nothing can be searched in `empty` yet");
     again(&sage, "new nothing").go().exits(1).says("rag");
     assert!(!sage.folder.path().join("rag").exists());
 }

@@ -1,6 +1,6 @@
 //! The pools: as many processes of a program as its stage allows, and lines that wait for one.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
@@ -12,16 +12,16 @@ use sage_core::endpoint::{
     Answer, Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass, ExecCommand,
     Generation, Request,
 };
-use tokio::sync::Semaphore;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::task::{JoinSet, LocalSet};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::ExecError;
-use crate::process::{Process, Trouble};
+use crate::guard::Guard;
+use crate::process::{Process, Trouble, in_a_line};
+use crate::starts::{MOST_STARTS, Starts, Verdict};
+use crate::{ExecError, Notice, Surroundings};
 
-/// Between two starts of a program that ends at once, growing from the first to the second.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 /// Processes have this long to end when their input is closed.
 const LEAVE: Duration = Duration::from_secs(2);
 
@@ -43,8 +43,8 @@ struct Job {
 }
 
 impl Programs {
-    /// Pools that are empty yet; programs do not see the environment variables in `hidden`.
-    pub fn new(others: Arc<dyn Endpoint>, hidden: Vec<String>) -> Result<Self, ExecError> {
+    /// Pools that are empty yet.
+    pub fn new(others: Arc<dyn Endpoint>, around: Surroundings) -> Result<Self, ExecError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -55,7 +55,7 @@ impl Programs {
             .name("exec".into())
             .spawn(move || {
                 let _ = started.send(());
-                LocalSet::new().block_on(&runtime, serve(inbox, hidden.into()));
+                LocalSet::new().block_on(&runtime, serve(inbox, around));
             })
             .map_err(ExecError::Start)?;
         start.recv().map_err(|_| ExecError::Start(io::Error::other("it ended at once")))?;
@@ -96,13 +96,18 @@ impl Drop for Programs {
 struct Pool {
     command: Arc<ExecCommand>,
     hidden: Rc<[String]>,
+    guard: Rc<RefCell<Guard>>,
+    notify: Arc<dyn Fn(Notice) + Send + Sync>,
     free: Semaphore,
     idle: RefCell<Vec<Process>>,
-    /// Ends in a row without an answer in between.
-    ends: Cell<u32>,
+    starts: RefCell<Starts>,
+    last_trouble: RefCell<String>,
 }
 
-async fn serve(mut inbox: UnboundedReceiver<Job>, hidden: Rc<[String]>) {
+async fn serve(mut inbox: UnboundedReceiver<Job>, around: Surroundings) {
+    let Surroundings { hidden, guard, notify } = around;
+    let hidden: Rc<[String]> = hidden.into();
+    let guard = Rc::new(RefCell::new(Guard::new(guard)));
     let mut pools: HashMap<Arc<ExecCommand>, Rc<Pool>> = HashMap::new();
     let mut calls = JoinSet::new();
     while let Some(job) = inbox.recv().await {
@@ -111,9 +116,12 @@ async fn serve(mut inbox: UnboundedReceiver<Job>, hidden: Rc<[String]>) {
             Rc::new(Pool {
                 command: Arc::clone(&job.command),
                 hidden: Rc::clone(&hidden),
+                guard: Rc::clone(&guard),
+                notify: Arc::clone(&notify),
                 free: Semaphore::new(job.command.processes.max(1)),
                 idle: RefCell::default(),
-                ends: Cell::new(0),
+                starts: RefCell::default(),
+                last_trouble: RefCell::default(),
             })
         });
         calls.spawn_local(call(Rc::clone(pool), job));
@@ -152,19 +160,37 @@ impl Pool {
         self.command.words.join(" ")
     }
 
+    fn failed(&self, class: ErrorClass, why: &str) -> CallError {
+        CallError::new(class, format!("`{}`: {why}", self.name()))
+    }
+
+    /// The right to have a process. Whoever asks again is behind all who wait.
+    async fn place(&self) -> Result<SemaphorePermit<'_>, CallError> {
+        let place = self.free.acquire().await;
+        place.map_err(|_| self.failed(ErrorClass::Cancelled, "the run is ending"))
+    }
+
     /// The answer to a line. Dropped in the middle, it takes the process with it.
     async fn answer(&self, line: &str, tries: &mut u32) -> Result<String, CallError> {
-        let failed = |class, why: &str| CallError::new(class, format!("`{}`: {why}", self.name()));
-        let place = self.free.acquire().await;
-        let _place = place.map_err(|_| failed(ErrorClass::Cancelled, "the run is ending"))?;
+        let mut place = self.place().await?;
         let mut left = self.command.retries;
+        // Not said before it is known whether the program can answer at all.
+        let mut failure = None;
         loop {
+            if self.starts.borrow().is_hopeless() {
+                let why =
+                    format!("no process of it has ever answered: {}", self.last_trouble.borrow());
+                return Err(self.failed(ErrorClass::Cancelled, &why));
+            }
+            if let Some(error) = failure.take_if(|_| self.starts.borrow().is_proven()) {
+                return Err(error);
+            }
             let idle = self.idle.borrow_mut().pop();
             let mut process = match idle {
                 Some(process) => process,
                 None => self.start().await.map_err(|error| {
                     *tries += 1;
-                    failed(ErrorClass::Rejected, &format!("it cannot be started: {error}"))
+                    self.failed(ErrorClass::Rejected, &format!("it cannot be started: {error}"))
                 })?,
             };
             let silent = Duration::from_nanos(self.command.timeout_ns);
@@ -172,37 +198,67 @@ impl Pool {
                 *tries += 1;
                 if left == 0 {
                     let why = format!("it did not answer within {silent:?}");
-                    return Err(failed(ErrorClass::Timeout, &why));
+                    return Err(self.failed(ErrorClass::Timeout, &why));
                 }
                 left -= 1;
                 continue;
             };
-            match asked {
+            let why = match asked {
                 Ok(text) => {
                     *tries += 1;
-                    self.ends.set(0);
+                    self.starts.borrow_mut().answered();
                     self.idle.borrow_mut().push(process);
                     return Ok(text);
                 }
                 // The next one is started after a pause, so this ends when time is up.
-                Err(Trouble::GoneBefore) => self.ends.set(self.ends.get() + 1),
+                Err(Trouble::GoneBefore(why)) => why,
                 Err(Trouble::Broken(why)) => {
                     *tries += 1;
-                    self.ends.set(self.ends.get() + 1);
-                    if left == 0 {
-                        return Err(failed(ErrorClass::Server, &why));
+                    match left.checked_sub(1) {
+                        Some(less) => left = less,
+                        None => failure = Some(self.failed(ErrorClass::Server, &why)),
                     }
-                    left -= 1;
+                    why
                 }
+            };
+            drop(process);
+            self.judge(&why);
+            if failure.is_some() {
+                // Perhaps the program fails at this line alone: others are first.
+                drop(place);
+                place = self.place().await?;
             }
         }
     }
 
-    async fn start(&self) -> io::Result<Process> {
-        if let Some(ends) = self.ends.get().checked_sub(1) {
-            let (first, longest) = PAUSE;
-            sleep(first.saturating_mul(1 << ends.min(16)).min(longest)).await;
+    /// A process ended without an answer: what that means for the program.
+    fn judge(&self, why: &str) {
+        let verdict = self.starts.borrow_mut().failed();
+        why.clone_into(&mut self.last_trouble.borrow_mut());
+        let (name, why) = (self.name(), in_a_line(why));
+        let proven = self.starts.borrow().is_proven();
+        match verdict {
+            Verdict::GoOn => {}
+            Verdict::Warn if proven => (self.notify)(Notice::Warning(format!(
+                "`{name}` failed several times in a row; the pauses before it is started again \
+                 grow: {why}"
+            ))),
+            Verdict::Warn => (self.notify)(Notice::Warning(format!(
+                "`{name}` has not answered yet, and is started again, {MOST_STARTS} times at most: \
+                 {why}"
+            ))),
+            Verdict::Hopeless => (self.notify)(Notice::Hopeless(format!(
+                "`{name}` was started {MOST_STARTS} times and has never answered: {why}. Its records \
+                 stay pending; mend it and give the same command again with --out"
+            ))),
         }
-        Process::start(&self.command, &self.hidden)
+    }
+
+    async fn start(&self) -> io::Result<Process> {
+        let pause = self.starts.borrow().pause();
+        if !pause.is_zero() {
+            sleep(pause).await;
+        }
+        Process::start(&self.command, &self.hidden, &self.guard)
     }
 }

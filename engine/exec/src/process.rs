@@ -18,6 +18,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
+use crate::guard::Guard;
+
 /// A longer answer is none.
 const LONGEST_LINE: usize = 16 << 20;
 /// What is kept of the standard error, for the message when it ends.
@@ -40,7 +42,7 @@ struct Line<'l> {
 #[derive(Debug)]
 pub(crate) enum Trouble {
     /// It ended before it was asked: nothing was lost.
-    GoneBefore,
+    GoneBefore(String),
     /// It ended, or broke the rules, with the question in its hands; how, in words.
     Broken(String),
 }
@@ -49,6 +51,7 @@ pub(crate) enum Trouble {
 pub(crate) struct Process {
     child: Child,
     group: Option<Pid>,
+    guard: Rc<RefCell<Guard>>,
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     last_words: Rc<RefCell<VecDeque<u8>>>,
@@ -59,7 +62,11 @@ pub(crate) struct Process {
 
 impl Process {
     /// Start it. `hidden` are environment variables that are none of its business.
-    pub(crate) fn start(command: &ExecCommand, hidden: &[String]) -> io::Result<Self> {
+    pub(crate) fn start(
+        command: &ExecCommand,
+        hidden: &[String],
+        guard: &Rc<RefCell<Guard>>,
+    ) -> io::Result<Self> {
         let (program, arguments) =
             command.words.split_first().ok_or_else(|| io::Error::other("no program is named"))?;
         let mut process = Command::new(program);
@@ -70,6 +77,8 @@ impl Process {
         // A group of its own: Ctrl-C at the terminal is for the run, which lets it finish.
         process.process_group(0).kill_on_drop(true);
         process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let unguarded = |error| io::Error::other(format!("nobody could end it for sure: {error}"));
+        guard.borrow_mut().ready().map_err(unguarded)?;
         let mut child = process.spawn()?;
         let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         let missing = || io::Error::other("it has no pipes");
@@ -79,7 +88,14 @@ impl Process {
         // Read all along, or it would have to wait when the pipe is full.
         tokio::task::spawn_local(keep_last_words(stderr, Rc::clone(&last_words)));
         let stdin = child.stdin.take();
-        Ok(Process { child, group, stdin, stdout, last_words, line: Vec::new(), id: 0 })
+        let guard = Rc::clone(guard);
+        let started =
+            Process { child, group, guard, stdin, stdout, last_words, line: Vec::new(), id: 0 };
+        if let Some(group) = group {
+            // If that fails it ends with what is dropped here.
+            started.guard.borrow_mut().add(group).map_err(unguarded)?;
+        }
+        Ok(started)
     }
 
     /// Ask for the answer to a JSON text, which is one, too. Whoever stops waiting must not ask it
@@ -87,13 +103,15 @@ impl Process {
     pub(crate) async fn ask(&mut self, question: &str) -> Result<String, Trouble> {
         match self.unasked().await {
             None => {}
-            Some(0) => return Err(Trouble::GoneBefore),
+            Some(0) => return Err(Trouble::GoneBefore(self.ending().await)),
             Some(_) => {
                 let what = "it printed something that it was not asked for";
                 return Err(Trouble::Broken(format!("{what}; {RULE}")));
             }
         }
-        let Some(stdin) = &mut self.stdin else { return Err(Trouble::GoneBefore) };
+        let Some(stdin) = &mut self.stdin else {
+            return Err(Trouble::GoneBefore("its input is closed".to_owned()));
+        };
         self.id += 1;
         let question = format!("{{\"id\":{},\"value\":{question}}}\n", self.id);
         let writing = async {
@@ -146,7 +164,7 @@ impl Process {
         let words = String::from_utf8_lossy(&words);
         match words.trim() {
             "" => status,
-            words => format!("{status}; its last words: {words}"),
+            words => format!("{status}{LAST_WORDS_ARE}{words}"),
         }
     }
 
@@ -164,7 +182,23 @@ impl Drop for Process {
         if let Some(group) = self.group.filter(|_| running) {
             let _ = kill_process_group(group, Signal::KILL);
         }
+        if let Some(group) = self.group {
+            self.guard.borrow_mut().remove(group);
+        }
     }
+}
+
+/// Between how it ended and what it said last.
+const LAST_WORDS_ARE: &str = "; its last words: ";
+
+/// Why there is no answer, with one line of what it said last.
+pub(crate) fn in_a_line(why: &str) -> String {
+    let (how, words) = why.split_once(LAST_WORDS_ARE).unwrap_or((why, ""));
+    let line = match words.lines().next_back() {
+        None => how.to_owned(),
+        Some(last) => format!("{how}{LAST_WORDS_ARE}{last}"),
+    };
+    line.chars().map(|it| if it.is_control() { ' ' } else { it }).take(2 * SHOWN).collect()
 }
 
 /// What every message about a line that is no answer ends with.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use sage_core::endpoint::{
     Answer, Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass, ExecCommand, Request,
 };
-use sage_exec::Programs;
+use sage_exec::{Notice, Programs, Surroundings};
 
 /// Everything that is no program.
 struct Nobody;
@@ -21,7 +21,14 @@ impl Endpoint for Nobody {
 }
 
 fn programs() -> Programs {
-    Programs::new(Arc::new(Nobody), vec!["SAGE_FLOW_SECRET".to_owned()]).unwrap()
+    told(|_| ())
+}
+
+/// Programs that somebody hears of.
+fn told(notify: impl Fn(Notice) + Send + Sync + 'static) -> Programs {
+    let hidden = vec!["SAGE_FLOW_SECRET".to_owned()];
+    let around = Surroundings { hidden, guard: None, notify: Arc::new(notify) };
+    Programs::new(Arc::new(Nobody), around).unwrap()
 }
 
 fn shell(script: &str, processes: usize, retries: u32) -> Arc<ExecCommand> {
@@ -103,7 +110,10 @@ fn a_process_that_ends_is_replaced_and_its_line_tried_again() {
 #[test]
 fn the_message_says_how_it_ended_and_what_it_said_last() {
     let programs = programs();
-    let command = shell("read -r line; echo 'no such table' >&2; exit 7", 1, 1);
+    // It can answer, or it would be taken for a wrong program.
+    let script = format!("[ \"$value\" = 1 ] && {{ echo 'no such table' >&2; exit 7; }}; {ANSWER}");
+    let command = shell(&each(&script), 1, 1);
+    submit(&programs, &command, "0", MINUTE).recv_timeout(MINUTE).unwrap().result.unwrap();
     let outcome = submit(&programs, &command, "1", MINUTE).recv_timeout(MINUTE).unwrap();
     assert_eq!(outcome.attempts, 2);
     let error = outcome.result.unwrap_err();
@@ -199,4 +209,46 @@ fn when_it_is_dropped_no_call_is_left_without_an_answer_and_no_process_stays() {
     assert!(stuck.recv_timeout(MINUTE).unwrap().result.is_err());
     assert!(began.elapsed() < MINUTE);
     assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+}
+
+#[test]
+fn a_program_that_never_answers_is_given_up_and_no_record_lost() {
+    let (say, heard) = mpsc::channel();
+    let programs = told(move |notice| drop(say.send(notice)));
+    let wrong = shell("echo 'what\nno such script' >&2; exit 2", 2, 0);
+    let answers: Vec<_> =
+        (0..20).map(|n| submit(&programs, &wrong, &n.to_string(), MINUTE)).collect();
+    for answer in answers {
+        let error = answer.recv_timeout(MINUTE).unwrap().result.unwrap_err();
+        assert_eq!(error.class, ErrorClass::Cancelled, "{}", error.message);
+    }
+    let heard: Vec<Notice> = heard.try_iter().collect();
+    match &heard[..] {
+        [Notice::Warning(warning), Notice::Hopeless(end), ..] => {
+            for (text, part) in
+                [(warning, "has not answered yet"), (end, "started 8 times and has never answered")]
+            {
+                assert!(
+                    text.contains(part) && text.contains("last words: no such script"),
+                    "{text}"
+                );
+            }
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn lines_that_a_program_fails_at_do_not_condemn_it_if_it_answers_others() {
+    let programs = programs();
+    let script = format!("[ \"$value\" -lt 3 ] && exit 4; {ANSWER}");
+    let picky = shell(&each(&script), 1, 1);
+    let answers: Vec<_> =
+        (0..6).map(|n| submit(&programs, &picky, &n.to_string(), MINUTE)).collect();
+    for (n, answer) in answers.into_iter().enumerate() {
+        match answer.recv_timeout(MINUTE).unwrap().result {
+            Ok(_) => assert!(n >= 3),
+            Err(error) => assert!(n < 3 && error.class == ErrorClass::Server, "{}", error.message),
+        }
+    }
 }

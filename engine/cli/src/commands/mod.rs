@@ -6,6 +6,7 @@ mod check;
 mod code_page;
 pub(crate) mod completions;
 mod doc;
+mod exec_guard;
 pub(crate) mod experiment;
 mod explain;
 mod fix;
@@ -60,6 +61,7 @@ pub(crate) fn execute(arguments: Arguments) -> anyhow::Result<Exit> {
         Command::Retry(arguments) => tracked(Kind::Retry, || retry::retry(arguments)),
         Command::Calibrate(arguments) => calibrate::calibrate(&arguments),
         Command::Worker(arguments) => worker::worker(&arguments),
+        Command::ExecGuard => exec_guard::exec_guard(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Following the workers of one job until they are done, one is lost, or the user has had enough.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
@@ -35,6 +35,8 @@ pub(crate) struct Course {
     /// Of workers of the sets before these.
     pub(crate) gone: Vec<Gone>,
     pub(crate) failure: Option<String>,
+    /// What workers have warned of, which all of them may.
+    pub(crate) warned: BTreeSet<String>,
     /// The worker that was lost first.
     pub(crate) lost: Option<Lost>,
     /// Whether that was before all were connected.
@@ -208,6 +210,12 @@ impl Follower<'_> {
                 self.display.update(&progress, self.slots);
                 self.watch.count(&progress.counts);
                 course.progress = progress;
+            }
+            Ok(Word::Warning(message)) => {
+                if !course.warned.contains(&message) {
+                    self.display.say(&format!("warning: {message}"));
+                    course.warned.insert(message);
+                }
             }
             Ok(Word::Failure(message)) => {
                 // What is in flight may still end; nothing new begins.

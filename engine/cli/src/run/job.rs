@@ -70,6 +70,8 @@ pub(crate) enum Word {
     Progress(Progress),
     /// What the process has used so far, every now and then.
     Usage(Usage),
+    /// Something that the user should know.
+    Warning(String),
     /// The run cannot end well.
     Failure(String),
     /// This worker is done.

@@ -4,7 +4,7 @@
 //! A pipeline is a text that people pass on. What it can do is bounded by the language, except for
 //! this, so it is the person at the command line who says that it may.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use sage_dsl::catalog::EndpointUse;
 use sage_dsl::plan::{Argument, Expr, Plan, StagePlan};
@@ -40,15 +40,16 @@ pub(super) fn check(plan: &Plan, allowed: bool, others: bool) -> anyhow::Result<
                  add --allow-exec if you trust it"
             )));
         }
-        let words = shell_words::split(command).unwrap_or_default();
-        let program = words.first().map_or("", String::as_str);
-        if !others && found(program).is_none() {
-            let remedy = if program.contains('/') {
-                "its path is relative to the folder the command is given in"
-            } else {
-                "it is in none of the folders of PATH"
-            };
-            return Err(usage(format!("{place}: there is no program `{program}`; {remedy}")));
+        let words = shell_words::split(command).map_err(|_| {
+            usage(format!("{place}: `{command}`: a quote is opened and never closed"))
+        })?;
+        let Some(program) = words.first().filter(|program| !program.is_empty()) else {
+            let message = "the command names no program, it is empty; write one such as \
+                           `python3 score.py`";
+            return Err(usage(format!("{place}: {message}")));
+        };
+        if !others && let Err(remedy) = startable(program) {
+            return Err(usage(format!("{place}: {remedy}")));
         }
     }
     Ok(())
@@ -68,15 +69,33 @@ pub(crate) fn foreseeable(plan: &Plan) -> anyhow::Result<()> {
     }
 }
 
-/// The file that a name of a program means.
-fn found(program: &str) -> Option<PathBuf> {
+/// Whether a name of a program means one that can be started; if not, what is wrong.
+fn startable(program: &str) -> Result<(), String> {
     let executable = |path: &Path| {
         use std::os::unix::fs::PermissionsExt;
         path.metadata().is_ok_and(|it| it.is_file() && it.permissions().mode() & 0o111 != 0)
     };
-    if program.contains('/') {
-        return Some(PathBuf::from(program)).filter(|path| executable(path));
+    if program.contains('/') || program == "." {
+        let path = Path::new(program);
+        return if executable(path) {
+            Ok(())
+        } else if path.is_dir() {
+            Err(format!("`{program}` is a folder and no program"))
+        } else if path.exists() {
+            Err(format!(
+                "`{program}` is not executable; `chmod +x {program}` makes it so, or name what \
+                 reads it, as in `python3 {program}`"
+            ))
+        } else {
+            Err(format!(
+                "there is no program `{program}`; its path is relative to the folder the command \
+                 is given in"
+            ))
+        };
     }
-    let folders = std::env::var_os("PATH")?;
-    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| executable(path))
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&folders).any(|folder| executable(&folder.join(program))) {
+        return Ok(());
+    }
+    Err(format!("there is no program `{program}`; it is in none of the folders of PATH"))
 }

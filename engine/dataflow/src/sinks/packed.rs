@@ -19,9 +19,10 @@ pub(super) enum Packed {
     Zstandard(Encoder<'static, BufWriter<File>>),
 }
 
-/// How a file of this name is packed: `gz`, `zst`.
-fn packing(name: &str) -> Option<&str> {
-    Path::new(name).extension()?.to_str().filter(|ending| ["gz", "zst"].contains(ending))
+/// How a file of this name, in letters of any size, is packed: `gz`, `zst`.
+fn packing(name: &str) -> Option<&'static str> {
+    let ending = Path::new(name).extension()?;
+    ["gz", "zst"].into_iter().find(|packed| ending.eq_ignore_ascii_case(packed))
 }
 
 /// Whether a file of this name is packed.

@@ -23,6 +23,9 @@ pub(super) enum Opened {
 const GZIP: &[u8] = &[0x1f, 0x8b];
 /// First bytes of a Zstandard frame.
 const ZSTANDARD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+/// Last three of the four first bytes of a frame that a decoder passes over, as `pzstd` puts it in
+/// front; the first byte is 0x50 to 0x5f.
+const SKIPPED: &[u8] = &[0x2a, 0x4d, 0x18];
 /// Memory that a Zstandard frame may ask for, as a power of two: that of `zstd --long`.
 const LARGEST_WINDOW: u32 = 27;
 
@@ -37,7 +40,7 @@ impl Opened {
         file.rewind()?;
         Ok(if start.starts_with(GZIP) {
             Opened::Gzip(Box::new(MultiGzDecoder::new(file)))
-        } else if start == ZSTANDARD {
+        } else if is_zstandard(&start) {
             let mut decoder = Decoder::new(file)?;
             decoder.window_log_max(LARGEST_WINDOW)?;
             Opened::Zstandard(Box::new(decoder))
@@ -45,6 +48,11 @@ impl Opened {
             Opened::Plain(file)
         })
     }
+}
+
+fn is_zstandard(start: &[u8]) -> bool {
+    let skipped = |(first, rest): (&u8, &[u8])| first & 0xf0 == 0x50 && rest == SKIPPED;
+    start == ZSTANDARD || start.split_first().is_some_and(skipped)
 }
 
 impl Read for Opened {
@@ -91,6 +99,14 @@ mod tests {
         assert_eq!(read(&text).unwrap(), text);
         assert_eq!(read(&[gzip(one), gzip(two)].concat()).unwrap(), text);
         assert_eq!(read(&[zstandard(one), zstandard(two)].concat()).unwrap(), text);
+        // What others put in between, or in front, is passed over.
+        let note = |first| [&[first][..], SKIPPED, &[3, 0, 0, 0], b"any"].concat();
+        for packed in [
+            [note(0x50), zstandard(&text)].concat(),
+            [note(0x5f), zstandard(one), note(0x53), zstandard(two)].concat(),
+        ] {
+            assert_eq!(read(&packed).unwrap(), text);
+        }
         for short in [&b""[..], b"\x1f", b"\x28\xb5", b"id\n"] {
             assert_eq!(read(short).unwrap(), short);
         }

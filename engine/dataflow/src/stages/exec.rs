@@ -30,8 +30,8 @@ pub(super) static ENTRY: StageEntry = StageEntry {
     spec: StageSpec {
         signature: Signature {
             name: "exec",
-            summary: "a program that answers lines of JSON; needs `--allow-exec`, and a type in front \
-                      of the `=` for anything but text",
+            summary: "a program that answers lines of JSON, of 16 MiB at most; needs `--allow-exec`, and \
+                      a type in front of the `=` for anything but text",
             params: &[
                 Param {
                     name: "command",
@@ -86,7 +86,7 @@ pub(super) fn command(stage: &StagePlan) -> Result<ExecCommand, DataflowError> {
     let words = shell_words::split(text)
         .map_err(|_| wrong(stage, format!("`{text}`: a quote is opened and never closed")))?;
     if words.first().is_none_or(String::is_empty) {
-        return Err(wrong(stage, "`command` names no program"));
+        return Err(wrong(stage, "`command` is empty; write one such as `python3 score.py`"));
     }
     Ok(ExecCommand {
         words,

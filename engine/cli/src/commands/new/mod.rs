@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use sage_dsl::types::Value;
 
 use crate::exit::{Exit, usage};
 use crate::program;
@@ -36,6 +37,11 @@ pub(crate) struct NewArguments {
 /// The line of `rag.sage` that says which folder is searched.
 const FOLDER_LINE: &str = "param folder: string = \"docs\"";
 
+/// What its README says of that.
+const README_FOLDER: &str = "passages of `docs`";
+const README_LINE: &str =
+    "For documents of your own change the line `param folder: string = \"docs\"`";
+
 pub(crate) fn new(arguments: &NewArguments) -> anyhow::Result<Exit> {
     let template = arguments.template;
     let name = template.to_possible_value().map_or(String::new(), |it| it.get_name().to_owned());
@@ -63,6 +69,10 @@ pub(crate) fn new(arguments: &NewArguments) -> anyhow::Result<Exit> {
             Some(docs) if file.name == "rag.sage" => {
                 file.text.replace(FOLDER_LINE, &format!("param folder: string = {}", quoted(docs)))
             }
+            Some(docs) if file.name == "README.md" => {
+                let own = file.text.replace(README_FOLDER, &format!("passages of `{docs}`"));
+                own.replace(README_LINE, "For other documents change the line `param folder: ...`")
+            }
             _ => file.text.to_owned(),
         };
         write(&folder.join(file.name), &text)?;
@@ -80,10 +90,18 @@ fn documents(folder: &Path) -> anyhow::Result<String> {
     if !absolute.is_dir() {
         return Err(usage(format!("`{shown}` is no folder; --docs wants one with Markdown files")));
     }
-    absolute
+    let named = absolute
         .to_str()
         .map(str::to_owned)
-        .ok_or_else(|| usage(format!("the path of `{shown}` is not UTF-8")))
+        .ok_or_else(|| usage(format!("the path of `{shown}` is not UTF-8")))?;
+    let read = sage_retrieval::documents::find("markdown").map(|markdown| {
+        let path = markdown.signature.params[0].name.to_owned();
+        (markdown.read)(&[(path, Value::String(named.clone()))])
+    });
+    if let Some(Err(error)) = read {
+        eprintln!("warning: nothing can be searched in `{shown}` yet: {error}");
+    }
+    Ok(named)
 }
 
 fn quoted(text: &str) -> String {

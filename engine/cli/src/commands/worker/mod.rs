@@ -2,6 +2,7 @@
 
 mod credentials;
 mod keeper;
+mod programs;
 mod service;
 mod work;
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use sage_cluster::{
-    ClusterError, Control, ControlMessage, EXIT_LOST, Join, Member, Refusal, Secret, Socket, Tls,
+    ClusterError, Control, ControlMessage, EXIT_LOST, Join, Member, Refusal, Socket, Tls,
     Transport, join as join_cluster,
 };
 use sage_core::endpoint::{Call, CallError, CallOutcome, Completion, Endpoint, ErrorClass};
@@ -19,7 +19,7 @@ use sage_llm::client::{Client, ClientConfig, EndpointTarget};
 use sage_retrieval::{LiveIndex, MappedIndex};
 
 use super::keeper::{JOINED, KEPT};
-use super::service;
+use super::{programs, service};
 use crate::exit::{Exit, usage_of};
 use crate::run::clocks::shifted;
 use crate::run::job::{Job, Order, Usage, Word};
@@ -151,8 +151,8 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
     let indexes = indexes.collect::<anyhow::Result<Vec<_>>>()?;
     let mut endpoint = endpoint(&job, member.index, tls)?;
     if runs_programs(&job.plan) {
-        let hidden = [Secret::VARIABLE, Tls::VARIABLE].map(str::to_owned).to_vec();
-        endpoint = Arc::new(Programs::new(endpoint, hidden)?);
+        let around = programs::around(&job, ToSupervisor(control.clone()), Arc::clone(&stop))?;
+        endpoint = Arc::new(Programs::new(endpoint, around)?);
     }
     endpoint = job.web.around(&job.plan, endpoint)?;
     if !is_served(&job.plan) && asked.set(Arc::clone(&endpoint)).is_ok() {
