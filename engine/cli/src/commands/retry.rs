@@ -5,6 +5,8 @@
 //! with another source: the records of the dead letters, one JSON object a line. Rows that never
 //! became records have nothing to be retried with; they are named.
 
+mod unserved;
+
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -164,6 +166,11 @@ fn retried(
         )));
     }
     replace_source(plan, &std::path::absolute(folder.join(source_name(number)))?)?;
+    if let Some(answers) = unserved::keep_answers(plan)
+        && !arguments.quiet
+    {
+        eprintln!("the clients of the service have gone: answers are written to `{answers}`");
+    }
     let out = arguments.out.clone().unwrap_or_else(|| folder.join(format!("retry-{number}")));
     let setup = json(&folder.join("setup.json")).unwrap_or_default();
     let run_arguments = run_arguments(arguments, &setup, name, out.clone());

@@ -52,8 +52,6 @@ pub(crate) struct Course {
     pub(crate) earlier: Outcomes,
     /// Records that were done before this command.
     pub(crate) resumed: u64,
-    /// Requests that broke off with a worker that was lost.
-    pub(crate) broken_off: u64,
     /// Losses after which the run went on.
     pub(crate) restarts: Vec<Restart>,
 }

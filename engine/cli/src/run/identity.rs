@@ -14,6 +14,7 @@ use anyhow::Context;
 use sage_core::text::fnv1a;
 use sage_dataflow::arrivals::task_size;
 use sage_dataflow::commit;
+use sage_dataflow::is_served;
 use sage_dataflow::sources::is_watched;
 use sage_dsl::experiment::Arrivals;
 use sage_dsl::plan::{Node, Plan, RelationPlan, lookup};
@@ -57,7 +58,9 @@ impl Identity {
         put("version of sage-flow".into(), json!(VERSION));
         put("--seed".into(), json!(options.seed));
         put("--tasks".into(), json!(options.tasks));
-        put("--limit".into(), json!(options.limit));
+        // Of a service it says when it ends, and no more.
+        let limit = options.limit.filter(|_| !is_served(plan));
+        put("--limit".into(), json!(limit));
         let rule = options.arrivals.as_ref();
         put("arrivals".into(), json!(rule.map(arrivals::shown)));
         put("records per task".into(), json!(task_size(plan, rule)));
@@ -155,6 +158,10 @@ fn nodes(plan: &Plan, put: &mut impl FnMut(String, Value)) -> anyhow::Result<()>
                 let mut source = source.clone();
                 // When it ends is no matter of what it gives.
                 source.args.retain(|(name, _)| !ENDS.contains(&name.as_str()));
+                if is_served(plan) {
+                    // Where it listens, for whom, and how much it takes at once.
+                    source.args.clear();
+                }
                 put(format!("source `{}`", source.name), said(&source)?);
             }
             Node::Stage(stage) => put(format!("stage `{}`", stage.name), said(stage)?),

@@ -45,9 +45,17 @@ pub(crate) struct Restart {
     /// Tasks that were done before the loss and not yet committed, or in flight: they run again. As
     /// last reported, up to 0.2 s before.
     pub(crate) again: u64,
+    /// Requests that were lost with it, of a service.
+    pub(crate) requests: Option<u64>,
 }
 
 impl Restart {
+    /// Of a service these requests were lost, and none runs again.
+    pub(crate) fn with(self, requests: Option<u64>) -> Self {
+        let again = if requests.is_some() { 0 } else { self.again };
+        Restart { again, requests, ..self }
+    }
+
     /// For `metrics.json`.
     pub(crate) fn to_json(&self) -> Value {
         json!({
@@ -58,6 +66,7 @@ impl Restart {
             "restart_s": self.took.as_secs_f64(),
             "workers": self.workers,
             "tasks_again": self.again,
+            "requests_lost": self.requests,
         })
     }
 }
@@ -152,6 +161,7 @@ mod tests {
             took: Duration::ZERO,
             workers: 2,
             again: 0,
+            requests: None,
         }
     }
 

@@ -37,6 +37,7 @@ pub(crate) mod services;
 pub(crate) mod serving;
 pub(crate) mod shared_folder;
 mod together;
+mod unanswered;
 mod vanished;
 pub(crate) mod web;
 mod work;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use sage_cluster::{Cluster, ClusterError, Lost};
 use sage_dataflow::arrivals::Schedule;
-use sage_dataflow::commit::{self, Commit};
+use sage_dataflow::commit::Commit;
 use sage_dataflow::{RunClock, RunSettings, is_served, seeded};
 use sage_dsl::plan::Plan;
 use sage_retrieval::documents::Corpus;
@@ -28,6 +28,7 @@ use super::report::{Folder, Report};
 use super::services::Access;
 use super::serving::Served;
 use super::shared_folder::{Mark, SharedFolder};
+use super::unanswered;
 use super::vanished;
 use super::web::Web;
 use super::{JobRun, RunResult};
@@ -152,8 +153,6 @@ impl Work<'_> {
         let mut avoid = BTreeSet::new();
         // Records that came in: of workers that never began nothing is heard.
         let mut tasks_in = 0;
-        // Requests cannot be asked again: those that a lost worker had stay without an answer.
-        let (served, mut broken_off) = (is_served(&self.job.plan), 0);
         let course = loop {
             let places = self.job.options.launch.places(crew.workers, &avoid)?;
             let mut course =
@@ -163,7 +162,7 @@ impl Work<'_> {
             course.earlier = self.earlier.outcomes;
             course.places = places;
             let counts = &mut course.progress.counts;
-            tasks_in = if served { counts.tasks_in } else { tasks_in.max(counts.tasks_in) };
+            tasks_in = tasks_in.max(counts.tasks_in);
             counts.tasks_in = tasks_in;
             let Some(lost) = course.lost.take() else { break course };
             if course.failure.is_some() {
@@ -186,11 +185,11 @@ impl Work<'_> {
                         worker: *worker,
                         usage: *usage,
                     }));
-                    self.earlier = commit::recover(self.report.out)?;
-                    let lost_here = tasks_in.saturating_sub(self.earlier.outcomes.total());
-                    broken_off += if served { lost_here } else { 0 };
+                    let (earlier, requests) =
+                        unanswered::recover(&self.job.plan, self.report.out, tasks_in)?;
+                    self.earlier = earlier;
                     crew = Crew { generation: self.earlier.generation + 1, workers };
-                    let restart = self.restart(&lost, crew, &course, now);
+                    let restart = self.restart(&lost, crew, &course, now).with(requests);
                     let host = course.places.get(lost.worker).and_then(|place| place.host.clone());
                     let on = host.as_ref().map(|(_, name)| format!(" on {name}"));
                     self.display.say(&format!(
@@ -208,7 +207,7 @@ impl Work<'_> {
         };
         self.display.finish();
         let generation = crew.generation;
-        let course = Course { generation, gone, began_ns, resumed, broken_off, restarts, ..course };
+        let course = Course { generation, gone, began_ns, resumed, restarts, ..course };
         // A job that begins later is not slower for it.
         let wall_ns = RunClock::host_ns().saturating_sub(self.origin_ns).saturating_sub(start_ns);
         let wall = Duration::from_nanos(wall_ns);
@@ -317,6 +316,7 @@ impl Work<'_> {
             took: Duration::ZERO,
             workers: crew.workers,
             again: reported.saturating_sub(self.earlier.outcomes.total()) + in_flight,
+            requests: None,
         }
     }
 

@@ -31,6 +31,7 @@ mod frame;
 pub(crate) mod fuzzing;
 mod layout;
 pub(crate) mod ledger;
+mod lost;
 mod manifest;
 mod recovery;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub(crate) use extent::{Grown, Growth};
 pub(crate) use layout::counts_of;
 pub use layout::{FOLDER, folder};
 pub(crate) use layout::{counts_name, dead_results, part_name};
+pub use lost::recover_service;
 pub(crate) use manifest::damaged;
 pub(crate) use recovery::earlier;
 pub use recovery::{begin, discard, read, recover};

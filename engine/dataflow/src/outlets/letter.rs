@@ -71,6 +71,24 @@ pub(super) fn of_row(place: &str, row: &str, why: &str, mask: &Mask) -> Vec<u8> 
     line
 }
 
+/// The line of a request that was lost with the process that had it, and its record with it.
+pub(crate) fn lost_letter(task: u64) -> Vec<u8> {
+    let place = format!("request {task}");
+    let letter = Letter {
+        task: Some(task),
+        stage: "source",
+        class: "lost",
+        attempts: 0,
+        status: None,
+        message: "a worker was lost, or the service was ended at once, before it was settled",
+        place: Some(&place),
+        row: None,
+    };
+    let mut line = json(&letter);
+    line.push(b'\n');
+    line
+}
+
 /// The line of a row of the steps over all records, with the columns that it had there.
 pub(super) fn of_result(place: &Place, failed: &Failed, mask: &Mask) -> Vec<u8> {
     let message = mask.hide(&failed.message);

@@ -15,6 +15,7 @@ use sage_dsl::types::RecordType;
 
 use self::contributions::{Contributions, MOST_BYTES};
 use self::counts::{Counts, MOST_DISTINCT};
+pub(crate) use self::letter::lost_letter;
 use crate::commit::{
     Commit, Committer, Content, Outcomes, Tracked, begin, dead_results, part_name,
 };

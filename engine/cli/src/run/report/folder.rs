@@ -20,6 +20,7 @@ use crate::run::execute::reads_stdin;
 use crate::run::facts::TRIAL;
 use crate::run::identity::Identity;
 use crate::run::services::JOURNAL;
+use crate::run::unanswered;
 
 /// Says how a run was started; by it a folder is known as a run's.
 pub(crate) const SETUP: &str = "setup.json";
@@ -122,7 +123,7 @@ fn unfinished(job: &JobRun, out: &Path, now: &Identity) -> anyhow::Result<Option
     }
     let changes = before.changes(now);
     if changes.is_empty() {
-        return Ok(Some(commit::recover(out).map_err(usage_of)?));
+        return Ok(Some(unanswered::recover_earlier(&job.plan, out).map_err(usage_of)?));
     }
     let changes: String = changes.iter().map(|change| format!("\n  {change}")).collect();
     Err(usage(format!(

@@ -100,13 +100,12 @@ impl Report<'_> {
         // What is committed is what there is; events may have been lost with a worker, or have told
         // of what was not committed any more.
         let commit = commit::read(self.out)?;
-        summary.counts.tasks_in += course.broken_off;
         summary.counts = committed(summary.counts, commit.outcomes);
         // A run that ended before its time goes on from its parts.
         let ended = whole && !course.interrupted && summary.counts.tasks_pending == 0;
-        // Requests are not asked a second time.
-        let served = is_served(self.plan()) && course.failure.is_none();
-        let finished = ended || served || reads_stdin(self.plan());
+        // Clients may ask for ever: a service is never done, and goes on when it is started again.
+        let service = is_served(self.plan());
+        let finished = ended && !service || reads_stdin(self.plan());
         let mut files = Vec::new();
         for (i, sink) in self.plan().sinks.iter().enumerate() {
             if let Some((name, joined)) = join_sink(self.out, sink, &commit, finished)? {
@@ -127,7 +126,7 @@ impl Report<'_> {
             }
         }
         let dead_rows = commit.dead_rows();
-        let exit = if served && summary.counts.tasks_pending == 0 {
+        let exit = if service && whole && summary.counts.tasks_pending == 0 {
             // It ends when it is told to, and each client knows what became of its request.
             Exit::Complete
         } else {

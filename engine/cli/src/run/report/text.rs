@@ -1,6 +1,7 @@
 //! `summary.txt`: the same in words, also shown at the end of a run.
 
 use sage_core::metrics::{Summary, summary_text};
+use sage_dataflow::is_served;
 use sage_lab::results::Verdict;
 use serde_json::Value;
 
@@ -23,7 +24,8 @@ impl Report<'_> {
             ("cluster", crew(course, self.options().workers, self.plan().schedule.slots)),
             ("scheduler", self.scheduler()),
         ];
-        if course.interrupted {
+        let orderly = is_served(self.plan()) && summary.counts.tasks_pending == 0;
+        if course.interrupted && !orderly {
             heading
                 .push(("note", "interrupted: the figures are of what was done until then".into()));
         }
@@ -43,14 +45,17 @@ impl Report<'_> {
             ));
         }
         for restart in &course.restarts {
+            let work = match restart.requests {
+                Some(requests) => format!("{requests} requests were lost with it"),
+                None => format!("up to {} tasks run again", restart.again),
+            };
             text.push_str(&format!(
-                "restart     worker {} was lost: {}; noticed {}, {} worker(s) ready after {:.2} s; up to {} tasks run again\n",
+                "restart     worker {} was lost: {}; noticed {}, {} worker(s) ready after {:.2} s; {work}\n",
                 restart.worker,
                 restart.cause,
                 noticed(restart.detection),
                 restart.workers,
                 restart.took.as_secs_f64(),
-                restart.again
             ));
         }
         let number = |name: &str| metrics.get(name).and_then(Value::as_f64);
