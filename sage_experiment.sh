@@ -21,6 +21,7 @@ Options are those of `sage-flow experiment run`; the usual ones:
   --endpoint URL    endpoint of a live run
   --strict          exit with 3 unless every claim holds
   --allow-exec      let flows run the programs that their exec stages name
+  --allow-http HOST let http stages and sources of flows ask that host
   --help            this text; all options: sage-flow experiment run --help
 
 Examples:
@@ -36,7 +37,7 @@ TEXT
 
 # Names may stand anywhere. What follows one of these options is its value and no name.
 takes_value=(--on --nodes --tasks --slots --concurrency --scheduler --endpoint --repeat --seed
-  --only --cores --profile --machine --out)
+  --only --cores --profile --machine --out --allow-http)
 names=(all)
 is_value=no
 for argument in "$@"; do

@@ -18,7 +18,9 @@ fn without_the_feature_it_is_said_how_to_build_it() {
             "{ROW}{declared}flow f {{\n  from rows\n  emit Row {{ id: .id }} into outs\n}}\n"
         );
         for command in ["check f.sage", "run f.sage --out out"] {
-            let done = support::Sage::new().file("f.sage", &program).args(command).go().exits(1);
+            // The file is there, so that only the feature is missing.
+            let sage = support::Sage::new().file("f.sage", &program).file("x.parquet", "");
+            let done = sage.args(command).go().exits(1);
             done.says(place).says("cargo build --release --features parquet");
         }
     }
