@@ -117,6 +117,22 @@ fn a_run_that_is_disturbed_sees_every_change_once() {
 }
 
 #[test]
+fn a_document_that_becomes_unreadable_keeps_its_version() {
+    for workers in [1, 2] {
+        let sage = sage(&format!("run f.sage --workers {workers} --out out"));
+        let child = sage.start();
+        wait_for_tasks(sage.folder.path(), 30);
+        fs::write(sage.folder.path().join("notes/3.txt"), b"\xff").unwrap();
+        remove(&sage, 20..25);
+        wait_for_tasks(sage.folder.path(), 35);
+        let done = sage.done(child.wait_with_output().unwrap()).exits(3);
+        assert_eq!(done.lines("counts.csv"), ["old,25", "text,notes"], "{workers} workers");
+        let letters = done.lines("dead_letters.jsonl");
+        assert!(letters.len() == 1 && letters[0].contains("not UTF-8"), "{letters:?}");
+    }
+}
+
+#[test]
 fn without_a_field_for_changes_nothing_is_started() {
     let program = PROGRAM.replace(" { changes: \"op\" }", "");
     let sage = sage("run f.sage --out out").file("f.sage", program);

@@ -29,6 +29,7 @@ pub mod schedule;
 pub mod secrets;
 pub mod service;
 pub mod text;
+pub mod unpack;
 pub mod upstream;
 pub mod vllm;
 pub mod web;

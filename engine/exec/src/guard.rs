@@ -120,7 +120,9 @@ mod tests {
         let mut guard = Guard::new(Some(command));
         guard.ready().unwrap();
         let group = |number| Pid::from_raw(number).unwrap();
-        [1 << 22, (1 << 22) + 1].map(|number| guard.add(group(number)).unwrap());
+        for number in [1 << 22, (1 << 22) + 1] {
+            guard.add(group(number)).unwrap();
+        }
         guard.remove(group(1 << 22));
         let lines = || std::fs::read_to_string(&heard).unwrap_or_default();
         let wait_for = |wanted: &str| {

@@ -162,7 +162,13 @@ impl<R: std::io::Read + Send> Source for Csv<R> {
                     }
                     text.extend_from_slice(cell);
                 }
-                batch.bad.push(BadRow::new(format!("{}:{line}", self.name), &text, reason));
+                // With another number of cells it is not known which is which.
+                let key = self.record.key().filter(|_| !open_quote && row.len() == self.columns);
+                let key = key.and_then(|at| {
+                    let mut key = Vec::new();
+                    fill_one(&mut key, fields.get(at)?, fills.get(at)?, row).ok().map(|()| key)
+                });
+                batch.bad.push(BadRow::new(format!("{}:{line}", self.name), &text, reason).of(key));
             }
         }
         Ok(true)

@@ -2,10 +2,10 @@
 
 use std::io::{BufRead, BufReader};
 
-use sage_core::record::{Datum, Items, RowReader};
+use sage_core::record::{Datum, Items, RowReader, json_row};
 use sage_dsl::catalog::{Kind, Param, Signature};
 use sage_dsl::plan::SourcePlan;
-use sage_dsl::types::RecordType;
+use sage_dsl::types::{Field, RecordType};
 
 use super::live::{REREAD, ROUNDS, UNTIL_IDLE};
 use super::{BadRow, Batch, Patient, Source, SourceEntry, file};
@@ -77,6 +77,14 @@ impl<R: BufRead> Jsonl<R> {
     }
 }
 
+/// The key of a row that is no record, if it is an object that has it.
+fn key_of(record: &RecordType, line: &[u8]) -> Option<Vec<u8>> {
+    let field = Field { default: None, ..record.fields.get(record.key()?)?.clone() };
+    let only = RecordType { name: record.name.clone(), fields: vec![field] };
+    let mut key = Vec::new();
+    json_row(&mut key, &only, line).ok().map(|()| key)
+}
+
 impl<R: BufRead + Patient + Send> Source for Jsonl<R> {
     fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError> {
         let record = self.record.clone();
@@ -113,7 +121,8 @@ impl<R: BufRead + Patient + Send> Source for Jsonl<R> {
                 Err(format!("the line is longer than {LONGEST_LINE} bytes"))
             };
             if let Err(reason) = result {
-                batch.bad.push(BadRow::new(format!("{}:{}", self.name, self.line), line, reason));
+                let bad = BadRow::new(format!("{}:{}", self.name, self.line), line, reason);
+                batch.bad.push(bad.of(key_of(&record, line)));
             }
         }
         Ok(true)

@@ -113,12 +113,20 @@ pub(crate) struct BadRow {
     pub(crate) text: String,
     /// What is wrong with it.
     pub(crate) reason: String,
+    /// Key of the record that it was or is to be, packed, if that can be told.
+    pub(crate) key: Option<Vec<u8>>,
 }
 
 impl BadRow {
     pub(crate) fn new(place: String, text: &[u8], reason: impl Into<String>) -> Self {
         let shown = &text[..text.len().min(4096)];
-        BadRow { place, text: String::from_utf8_lossy(shown).into_owned(), reason: reason.into() }
+        let text = String::from_utf8_lossy(shown).into_owned();
+        BadRow { place, text, reason: reason.into(), key: None }
+    }
+
+    /// The same, of the record with this key.
+    pub(crate) fn of(self, key: Option<Vec<u8>>) -> Self {
+        BadRow { key, ..self }
     }
 }
 

@@ -1,9 +1,11 @@
 //! `csv(path)`: a header with field names, then one document a row.
 
+use std::io::BufReader;
 use std::path::Path;
 use std::sync::Arc;
 
 use ::csv::{Reader, StringRecord};
+use sage_core::unpack::Unpacked;
 use sage_dsl::catalog::{Kind, Param, Signature};
 
 use super::{BadRow, Corpus, Document, DocumentSpec, Place, paths};
@@ -12,7 +14,7 @@ use crate::error::RetrievalError;
 pub(super) const SPEC: DocumentSpec = DocumentSpec {
     signature: Signature {
         name: "csv",
-        summary: "documents from the rows of a CSV file with a header",
+        summary: "documents from the rows of a CSV file with a header; a packed one is unpacked",
         params: &[Param { name: "path", kind: Kind::Path, default: None, doc: "the file" }],
         example: "csv(\"data/docs.csv\")",
         takes_fields: false,
@@ -22,7 +24,8 @@ pub(super) const SPEC: DocumentSpec = DocumentSpec {
 
 fn read(path: &Path) -> Result<Corpus, RetrievalError> {
     let file = std::fs::File::open(path).map_err(RetrievalError::io("open", path))?;
-    let mut reader = Reader::from_reader(file);
+    let unpacked = Unpacked::new(BufReader::new(file));
+    let mut reader = Reader::from_reader(unpacked.map_err(RetrievalError::io("read", path))?);
     let name: Arc<Path> = path.into();
     let mut corpus = Corpus::default();
     let header = match reader.headers() {

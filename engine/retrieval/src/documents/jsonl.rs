@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use sage_core::unpack::Unpacked;
 use sage_dsl::catalog::{Kind, Param, Signature};
 use serde_json::{Map, Value};
 
@@ -15,7 +16,7 @@ use crate::error::RetrievalError;
 pub(super) const SPEC: DocumentSpec = DocumentSpec {
     signature: Signature {
         name: "jsonl",
-        summary: "documents from a file with one JSON object a line",
+        summary: "documents from a file with one JSON object a line; a packed one is unpacked",
         params: &[Param { name: "path", kind: Kind::Path, default: None, doc: "the file" }],
         example: "jsonl(\"data/docs.jsonl\")",
         takes_fields: false,
@@ -25,7 +26,8 @@ pub(super) const SPEC: DocumentSpec = DocumentSpec {
 
 fn read(path: &Path) -> Result<Corpus, RetrievalError> {
     let file = File::open(path).map_err(RetrievalError::io("open", path))?;
-    let mut reader = BufReader::new(file);
+    let unpacked = Unpacked::new(BufReader::new(file));
+    let mut reader = BufReader::new(unpacked.map_err(RetrievalError::io("read", path))?);
     let (mut corpus, mut row) = (Corpus::default(), Vec::new());
     let name = path.into();
     for line in 1.. {
@@ -76,6 +78,12 @@ mod tests {
         assert_eq!(corpus.documents[0].field("n"), Some("3"));
         assert_eq!(corpus.documents[1].place.line, 5);
         assert_eq!(corpus.bad_rows.iter().map(|row| row.place.line).collect::<Vec<_>>(), [3, 4]);
+
+        // As packed by `pzstd`, which begins with a frame to be passed over.
+        let text = zstd::encode_all(&b"{\"id\":\"z\"}\n"[..], 1).unwrap();
+        let packed = [&b"\x50\x2a\x4d\x18\x04\0\0\0abcd"[..], &text].concat();
+        std::fs::write(&path, packed).unwrap();
+        assert_eq!(read(&path).unwrap().documents[0].field("id"), Some("z"));
 
         std::fs::write(&path, "nonsense\n").unwrap();
         let error = read(&path).unwrap_err().to_string();

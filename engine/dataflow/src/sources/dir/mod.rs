@@ -78,6 +78,7 @@ const FIELDS: &str = "path, name, title, text, format and size";
 
 struct Dir {
     fills: Vec<Fill>,
+    key: Option<usize>,
     files: std::vec::IntoIter<Found>,
     largest: u64,
 }
@@ -118,7 +119,7 @@ fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
         );
         return Err(broken(plan, message));
     }
-    Ok(Box::new(Dir { fills, files: walk.found.into_iter(), largest }))
+    Ok(Box::new(Dir { fills, key: plan.key, files: walk.found.into_iter(), largest }))
 }
 
 fn fill(plan: &SourcePlan, field: &Field) -> Result<Fill, DataflowError> {
@@ -176,7 +177,8 @@ impl Source for Dir {
                 Ok(document) => batch.rows.push(|out| self.pack(out, &found, &document)),
                 Err(reason) => {
                     let place = found.path.display().to_string();
-                    batch.bad.push(BadRow::new(place, found.name.as_bytes(), reason));
+                    let bad = BadRow::new(place, found.name.as_bytes(), reason);
+                    batch.bad.push(bad.of(self.key_of(&found)));
                 }
             }
         }
@@ -184,12 +186,29 @@ impl Source for Dir {
     }
 }
 
+fn own_name(found: &Found) -> &str {
+    found.name.rsplit('/').next().unwrap_or_default()
+}
+
 impl Dir {
+    /// The key of a document that cannot be read, if its name is all that is needed.
+    fn key_of(&self, found: &Found) -> Option<Vec<u8>> {
+        // Trouble may be of a folder, with all that is in it.
+        let fill = self.fills.get(self.key?).filter(|_| found.trouble.is_none())?;
+        let mut key = Vec::new();
+        match fill {
+            Fill::Path => pack(&mut key, Datum::Str(&found.name)),
+            Fill::Name => pack(&mut key, Datum::Str(own_name(found))),
+            _ => return None,
+        }
+        Some(key)
+    }
+
     fn pack(&self, out: &mut Vec<u8>, found: &Found, document: &Document) {
         for fill in &self.fills {
             let datum = match fill {
                 Fill::Path => Datum::Str(&found.name),
-                Fill::Name => Datum::Str(found.name.rsplit('/').next().unwrap_or_default()),
+                Fill::Name => Datum::Str(own_name(found)),
                 Fill::Title => Datum::Str(&document.title),
                 Fill::Text => Datum::Str(&document.text),
                 Fill::Format => Datum::Str(document.format.word()),

@@ -2,7 +2,7 @@
 //!
 //! Of each record only its key and a hash of the rest are kept. Nothing here reads a file or a clock.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sage_core::record::{
     Datum, Items, Rows, pack, pack_list, pack_record, pack_value, pack_vector,
 };
@@ -23,6 +23,8 @@ pub(super) struct Changes {
     op: usize,
     known: FxHashMap<Box<[u8]>, Known>,
     look: u64,
+    /// Of records that cannot be read in this look.
+    unread: FxHashSet<Box<[u8]>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -42,12 +44,28 @@ pub(super) struct Twice;
 
 impl Changes {
     pub(super) fn new(record: RecordType, key: usize, op: usize) -> Self {
-        Changes { record, key, op, known: FxHashMap::default(), look: 0 }
+        Changes {
+            record,
+            key,
+            op,
+            known: FxHashMap::default(),
+            look: 0,
+            unread: FxHashSet::default(),
+        }
     }
 
     /// A look begins.
     pub(super) fn begin(&mut self) {
         self.look += 1;
+        self.unread.clear();
+    }
+
+    /// The record with this key, packed, is there in this look, but cannot be read: what it was
+    /// before stays, unless it comes once more.
+    pub(super) fn keep(&mut self, key: &[u8]) {
+        let mut own = Vec::new();
+        pack(&mut own, Items::new(key).get(0));
+        self.unread.insert(own.into());
     }
 
     /// A record of this look; appended to `out` with its word if it is new or another one.
@@ -73,15 +91,21 @@ impl Changes {
         Ok(())
     }
 
-    /// The look is over, and has seen all there is: what it has not seen is gone.
-    pub(super) fn end(&mut self, mut gone: impl FnMut(&dyn Fn(&mut Rows))) {
+    /// The look is over, and has seen all there is: what it has not seen is gone. If some rows
+    /// could be any record, it may be among them and stays. Says how many records stay so.
+    pub(super) fn end(&mut self, unsure: bool, mut gone: impl FnMut(&dyn Fn(&mut Rows))) -> usize {
         let unseen = self.known.iter().filter(|(_, known)| known.look != self.look);
         let mut keys: Vec<Box<[u8]>> = unseen.map(|(key, _)| key.clone()).collect();
+        keys.retain(|key| !self.unread.contains(key));
+        if unsure {
+            return keys.len();
+        }
         keys.sort();
         for key in keys {
             self.known.remove(&key);
             gone(&|rows| rows.push(|out| self.deletion(&key, out)));
         }
+        0
     }
 
     /// A change that was told before.
@@ -204,6 +228,9 @@ mod tests {
             resumed in 0_usize..8,
             // Looks that do not see all.
             broken in prop::collection::vec(any::<bool>(), 8),
+            // Records that are there and cannot be read, and whether other rows could be any.
+            unread in prop::collection::vec(prop::collection::btree_set(0_u8..12, 0..4), 8),
+            unsure in prop::collection::vec(prop::bool::weighted(0.2), 8),
         ) {
             let mut changes = changes();
             let (mut reader, mut told) = (Reader::default(), Rows::default());
@@ -220,11 +247,20 @@ mod tests {
                     changes.see(&row(*id, *text), &mut rows).unwrap();
                     prop_assert_eq!(changes.see(&row(*id, *text), &mut rows), Err(Twice));
                 }
+                for id in &unread[number] {
+                    let mut key = Vec::new();
+                    pack(&mut key, Datum::Int(i64::from(*id)));
+                    changes.keep(&key);
+                }
                 if broken[number] {
                     there.extend(look);
                 } else {
-                    changes.end(|write| write(&mut rows));
-                    there = look;
+                    let gone = |id: &u8| !look.contains_key(id) && !unread[number].contains(id);
+                    let stay = there.keys().filter(|id| gone(id)).count();
+                    let held = changes.end(unsure[number], |write| write(&mut rows));
+                    prop_assert_eq!(held, if unsure[number] { stay } else { 0 });
+                    there.retain(|id, _| unsure[number] || !gone(id));
+                    there.extend(look);
                 }
                 reader.hear(&rows);
                 rows.iter().for_each(|row| told.push(|out| out.extend_from_slice(row)));

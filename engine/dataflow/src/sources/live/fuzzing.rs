@@ -75,7 +75,7 @@ pub(crate) fn change_feed(input: &[u8]) {
                 there.entry(key.clone()).or_insert_with(|| row.clone());
             }
         } else {
-            changes.end(|write| write(&mut rows));
+            changes.end(false, |write| write(&mut rows));
         }
         hear(&mut known, &rows);
         assert_eq!(known, there, "the changes do not tell what is in the file");

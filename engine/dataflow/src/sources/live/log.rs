@@ -201,6 +201,7 @@ pub(super) fn decoded(entry: &[u8]) -> VecDeque<Batch> {
             place: text(bad, 0),
             text: text(bad, 1),
             reason: text(bad, 2),
+            key: None,
         });
         batches.push_back(Batch { bad: bad.collect(), rows, ..Batch::default() });
     }

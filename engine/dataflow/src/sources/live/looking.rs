@@ -46,6 +46,10 @@ pub(super) struct Looking {
     /// Rows that could not be read in the last look, and in this one.
     bad_before: FxHashSet<u64>,
     bad_now: FxHashSet<u64>,
+    /// Of this look those of which nobody knows what records they are, wherever they stand; and
+    /// those that were there already when all records were seen, so they are none of them.
+    nameless: FxHashSet<u64>,
+    strange: FxHashSet<u64>,
     /// On the disk.
     ready: VecDeque<Batch>,
     ended: bool,
@@ -83,6 +87,8 @@ impl Looking {
             last_change: now,
             bad_before: FxHashSet::default(),
             bad_now: FxHashSet::default(),
+            nameless: FxHashSet::default(),
+            strange: FxHashSet::default(),
             ready: VecDeque::new(),
             ended: false,
         }
@@ -110,6 +116,7 @@ impl Looking {
         match open_plain(&self.plan) {
             Ok(source) => {
                 self.changes.begin();
+                self.nameless.clear();
                 self.look = Some(Look { source, stamp, rest: Batch::default() });
                 Ok(())
             }
@@ -148,7 +155,11 @@ impl Looking {
     ) -> Result<bool, DataflowError> {
         let mut batch = Batch::default();
         let read = look.source.read(&mut batch, ROWS);
-        for bad in batch.bad {
+        for mut bad in batch.bad {
+            match bad.key.take() {
+                Some(key) => self.changes.keep(&key),
+                None => drop(self.nameless.insert(fnv1a(bad.text.as_bytes()))),
+            }
             self.bad(bad, &mut look.rest);
             cut(&mut look.rest, rows, fresh);
         }
@@ -169,10 +180,14 @@ impl Looking {
                 let after = Stamp::of(&self.path).ok();
                 let still = after.is_some() && after == look.stamp;
                 if still {
-                    self.changes.end(|write| {
+                    let unsure = !self.nameless.is_subset(&self.strange);
+                    let held = self.changes.end(unsure, |write| {
                         write(&mut look.rest.rows);
                         cut(&mut look.rest, rows, fresh);
                     });
+                    if held == 0 {
+                        self.strange = std::mem::take(&mut self.nameless);
+                    }
                 }
                 let settled = after.is_some_and(|stamp| stamp.is_settled(now_ns()));
                 self.seen = after.filter(|_| still && settled);

@@ -200,6 +200,61 @@ fn a_file_is_read_again_and_what_is_wrong_with_it_for_a_while_is_told_once() {
 }
 
 #[test]
+fn what_becomes_unreadable_stays_what_it_was_until_it_is_gone() {
+    let (notes, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let at = |name: &str| notes.path().join(name);
+    let plan = plan("dir", notes.path(), &[often("watch")]);
+    for name in ["a.txt", "b.txt"] {
+        fs::write(at(name), "one").unwrap();
+    }
+    let mut run = Run::new(&plan, out.path(), 1, Needs::default());
+    assert_eq!(run.take(2), ["a.txt", "b.txt"].map(|name| row(name, "one", "insert")));
+    fs::write(at("a.txt"), b"\xff").unwrap();
+    fs::remove_file(at("b.txt")).unwrap();
+    assert_eq!(run.take(2), ["line 1 is not UTF-8".to_owned(), row("b.txt", "", "delete")]);
+    // Another process knows it, too.
+    drop(run.source);
+    let mut run = Run::new(&plan, out.path(), 2, Needs { tasks: 3, bad: 1 });
+    run.take(4);
+    assert!(run.is_quiet());
+    fs::write(at("a.txt"), "two").unwrap();
+    assert_eq!(run.take(1), [row("a.txt", "two", "update")]);
+    fs::write(at("a.txt"), b"\xff").unwrap();
+    assert_eq!(run.take(1), ["line 1 is not UTF-8"]);
+    fs::remove_file(at("a.txt")).unwrap();
+    assert_eq!(run.take(1), [row("a.txt", "", "delete")]);
+}
+
+#[test]
+fn a_row_that_could_be_any_record_keeps_what_is_missing() {
+    let (folder, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let path = folder.path().join("rows.jsonl");
+    let good = |path: &str| format!("{{\"path\":\"{path}\",\"text\":\"1\"}}");
+    let write = |lines: &[&str]| {
+        fs::write(path.with_extension("new"), lines.join("\n")).unwrap();
+        fs::rename(path.with_extension("new"), &path).unwrap();
+    };
+    let (a, b, c) = (good("a"), good("b"), good("c"));
+    write(&[&a, "strange", &b, &c]);
+    let plan = plan("jsonl", &path, &[often("reread")]);
+    let mut run = Run::new(&plan, out.path(), 1, Needs::default());
+    assert_eq!(run.take(4).len(), 4);
+    // Its key can be told. What was strange from the beginning is none of the records.
+    write(&[&a, "strange", "{\"path\":\"b\",\"text\":7}"]);
+    let mut told = run.take(2);
+    told.sort();
+    assert_eq!(told[1], row("c", "", "delete"));
+    assert!(told[0].contains("text"), "{told:?}");
+    // This may be `a` or `b`.
+    write(&["", "strange", "{\"pa"]);
+    assert!(run.take(1)[0].contains("JSON"));
+    assert!(run.is_quiet());
+    write(&["", "strange", &b]);
+    assert_eq!(run.take(1), [row("a", "", "delete")]);
+    assert!(run.is_quiet());
+}
+
+#[test]
 fn whoever_looks_once_sees_what_is_there() {
     let notes = tempfile::tempdir().unwrap();
     fs::write(notes.path().join("a.txt"), "one").unwrap();
