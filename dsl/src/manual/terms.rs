@@ -63,6 +63,11 @@ pub const TERMS: &[Word] = &[
         "`T?`: a value that may be null; `a ?? b` is `b` where `a` is null",
         "type Note { id: string @key, title: string? }\n\nfn title(of: string?) -> string = of ?? \"untitled\"",
     ),
+    word(
+        &["service"],
+        "a flow that reads its records from clients, over HTTP (`from http(...)`), and answers each one by the row that it emits (`to http_reply()`)",
+        "type Query { id: string @key, text: string }\ntype Answer { id: string, size: int }\nsource asked: Query from http(listen: \"127.0.0.1:8088\", at: \"/ask\")\nsink replies: Answer to http_reply()\nflow measure_texts {\n  from asked\n  emit Answer { id: .id, size: length(.text) } into replies\n}",
+    ),
     word(&["true", "false"], "the two values of a bool", "param verbose: bool = true"),
     word(
         &["env", "secret"],

@@ -457,6 +457,36 @@ fn a_limit_counts_over_all_commands_and_fresh_gives_up_what_was() {
 }
 
 #[test]
+fn clients_beyond_the_limit_are_told_so_while_the_last_one_is_answered() {
+    let service = Service::start("--workers 1 --limit 2 --set nap=4s");
+    let at = service.address;
+    let inside: Vec<Sent> = (0..2).map(|_| post(at, r#"{"text":"x"}"#).unwrap()).collect();
+    service.holds(2);
+    let late: Vec<Sent> = (0..3).map(|_| post(at, r#"{"text":"x"}"#).unwrap()).collect();
+    for sent in late {
+        let got = sent.answer().unwrap();
+        assert_eq!((got.status, got.class().as_str()), (503, "closed"), "{got:?}");
+    }
+    assert_eq!(get(at, "/health").unwrap().status, 503);
+    for sent in inside {
+        assert_eq!(sent.answer().unwrap().status, 200);
+    }
+    let (code, metrics, _) = service.end();
+    assert_eq!((code, counts(&metrics)), (Some(0), [2, 0, 0, 0]));
+}
+
+#[test]
+fn who_is_inside_when_the_time_is_up_is_told_so() {
+    let service = Service::start("--workers 1 --drain 500ms");
+    let inside = post(service.address, r#"{"text":"slow"}"#).unwrap();
+    service.holds(1);
+    service.stop();
+    let got = inside.answer().unwrap();
+    assert_eq!((got.status, got.class().as_str()), (503, "ended"), "{got:?}");
+    assert_eq!(service.end().0, Some(130));
+}
+
+#[test]
 fn failed_requests_are_retried_into_a_file() {
     let service = Service::start("--workers 1");
     let folder = Arc::clone(&service.sage.folder);
@@ -497,6 +527,7 @@ fn who_has_not_the_token_is_turned_away_and_no_worker_has_it_in_its_environment(
         assert_eq!(got.status, 401, "{got:?}");
         assert!(got.head.contains("www-authenticate: bearer"), "{got:?}");
     }
+    assert_eq!(with("Authorization: bearer open-sesame\r\n").unwrap().status, 200);
     assert_eq!(with("authorization: Bearer open-sesame\r\norigin: x\r\n").unwrap().status, 200);
     for index in 0..2 {
         let pid = worker(service.child.id(), index);

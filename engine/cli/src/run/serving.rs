@@ -4,6 +4,7 @@
 //! may ask is said by the person at the command line.
 
 use std::net::{TcpListener, ToSocketAddrs};
+use std::time::Duration;
 
 use sage_dataflow::stages::requests;
 use sage_dataflow::{Serving, serving, visits};
@@ -20,6 +21,8 @@ pub(crate) struct Served {
     pub(crate) listen: String,
     /// What clients have to bring.
     pub(crate) token: Option<String>,
+    /// When the run is to end, requests have this long.
+    pub(crate) drain: Duration,
 }
 
 fn serving_of(plan: &Plan) -> Option<Serving> {
@@ -32,7 +35,7 @@ impl Served {
         let Some(serving) = serving_of(plan) else { return Ok(None) };
         let token = serving.token_env.as_deref().map(secret).transpose()?;
         let listen = options.listen.clone().unwrap_or(serving.listen);
-        Ok(Some(Served { listen, token }))
+        Ok(Some(Served { listen, token, drain: options.drain }))
     }
 }
 

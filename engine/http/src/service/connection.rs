@@ -10,6 +10,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 use super::ServiceConfig;
 use super::desk::{Desk, Phase};
@@ -24,6 +25,9 @@ const STALL: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 32 << 10;
 /// Memory of the bodies that are being read, over all connections, in KiB.
 const ROOM_KIB: usize = 64 << 10;
+
+/// What is on the wire when the service ends has this long to be read, and is answered.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// What all connections share.
 pub(super) struct Door {
@@ -66,6 +70,11 @@ pub(super) async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, door: 
     tokio::select! {
         _ = connection.as_mut() => return,
         draining = phase.wait_for(|phase| *phase >= Phase::Draining) => drop(draining),
+    }
+    // A connection that has said nothing yet would be closed at once.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = sleep(MOMENT) => {}
     }
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;

@@ -24,6 +24,8 @@ pub(super) enum Phase {
     Starting,
     /// Requests are taken in.
     Open,
+    /// As many as may ever come have come; others are told so.
+    Sated,
     /// Those that are in are answered.
     Draining,
     /// Nobody answers any more.
@@ -93,7 +95,7 @@ impl Desk {
             state.phase = phase;
             self.phase.send_replace(phase);
         }
-        if phase >= Phase::Draining
+        if phase >= Phase::Sated
             && let Some(wake) = &state.wake
         {
             wake();
@@ -105,7 +107,7 @@ impl Desk {
         state.number = opening.first;
         state.left = opening.most.unwrap_or(u64::MAX);
         state.wake = Some(opening.wake);
-        let phase = if state.left == 0 { Phase::Draining } else { Phase::Open };
+        let phase = if state.left == 0 { Phase::Sated } else { Phase::Open };
         self.enter(&mut state, phase);
     }
 
@@ -127,6 +129,11 @@ impl Desk {
         self.state().admits()
     }
 
+    /// Number of the request that is taken in next.
+    pub(super) fn upcoming(&self) -> u64 {
+        self.state().number
+    }
+
     /// Take a request in; its number, and the answer to wait for.
     pub(super) fn admit(
         &self,
@@ -145,7 +152,7 @@ impl Desk {
             wake();
         }
         if state.left == 0 {
-            self.enter(&mut state, Phase::Draining);
+            self.enter(&mut state, Phase::Sated);
         }
         Ok((number, answer))
     }
@@ -154,7 +161,7 @@ impl Desk {
         let mut state = self.state();
         match state.queue.pop_front() {
             Some(asked) => Next::Request(asked),
-            None if state.phase >= Phase::Draining => Next::Ended,
+            None if state.phase >= Phase::Sated => Next::Ended,
             None => Next::Nothing,
         }
     }
@@ -242,10 +249,10 @@ mod tests {
     }
 
     #[test]
-    fn after_the_last_request_it_drains_and_those_who_wait_at_the_end_are_told() {
+    fn after_the_last_request_it_takes_no_more_and_those_who_wait_at_the_end_are_told() {
         let (desk, _) = opened(9, Some(1));
         let (_, mut answer) = desk.admit(vec![], Instant::now()).unwrap();
-        assert_eq!(desk.admits(), Err(Refused::Closed(Phase::Draining)));
+        assert_eq!(desk.admits(), Err(Refused::Closed(Phase::Sated)));
         desk.end();
         assert_eq!(answer.try_recv(), Err(oneshot::error::TryRecvError::Closed));
     }

@@ -42,7 +42,7 @@ fn record(key: Type) -> RecordType {
 pub fn service_body(input: &[u8]) {
     for key in [Type::String, Type::Int] {
         let record = record(key);
-        match row(input, &record) {
+        match row(input, &record, 0) {
             Ok(row) => {
                 let values = || Items::new(&row);
                 assert_eq!(values().len(), record.fields.len(), "another number of columns");
@@ -79,6 +79,7 @@ fn conversation(input: &[u8], piece: usize) -> Vec<String> {
             capacity: CAPACITY,
             max_body: MAX_BODY,
             deadline: PATIENCE,
+            drain: PATIENCE,
         };
         let door = Arc::new(Door::new(config, Arc::new(Desk::new(CAPACITY))));
         let woken = Arc::new(Notify::new());

@@ -15,6 +15,8 @@ use super::desk::{Desk, Phase};
 const MAX_CONNECTIONS: usize = 4_096;
 /// Pause after a failed accept: out of file descriptors, most likely, which does not end at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Who has connected when the service ends is found within this time.
+const LAST_LOOK: Duration = Duration::from_millis(20);
 /// Time for the last answers to leave when nobody makes further ones.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -25,7 +27,8 @@ pub(super) async fn serve(socket: TcpListener, config: ServiceConfig, desk: Arc<
         desk.close();
         return;
     };
-    let door = Arc::new(Door::new(config, desk));
+    let drain = config.drain;
+    let door = Arc::new(Door::new(config, Arc::clone(&desk)));
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -43,12 +46,20 @@ pub(super) async fn serve(socket: TcpListener, config: ServiceConfig, desk: Arc<
             }
         }
     }
+    // Those that wait to be let in are told that it ends, and not cut off.
+    while connections.len() < MAX_CONNECTIONS
+        && let Ok(Ok((stream, _))) = timeout(LAST_LOOK, socket.accept()).await
+    {
+        connections.spawn(speak(stream, Arc::clone(&door)));
+    }
     drop(socket);
     // Those that are in are answered for as long as anybody works on them.
     let left = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
         () = left => return,
         ended = phase.wait_for(|phase| *phase >= Phase::Ended) => drop(ended),
+        // Who still waits is told, before the process goes.
+        () = sleep(drain) => desk.end(),
     }
     let _ = timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
 }

@@ -44,6 +44,8 @@ pub struct ServiceConfig {
     pub max_body: usize,
     /// Longest time until the answer.
     pub deadline: Duration,
+    /// When it is to end, requests that are in are waited for so long.
+    pub drain: Duration,
 }
 
 /// The port of a predecessor that was just killed may be taken for a moment.

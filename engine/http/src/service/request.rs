@@ -1,7 +1,6 @@
 //! One request: who asks, what for, the record in its body, and the wait for what becomes of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -27,9 +26,6 @@ const DISCARDED: usize = 16 << 20;
 const DISCARDING: Duration = Duration::from_secs(5);
 /// Who sends nothing for so long waits for the answer.
 const PAUSE: Duration = Duration::from_millis(250);
-
-/// Numbers of records that came without a key.
-static KEYLESS: AtomicU64 = AtomicU64::new(1);
 
 /// Answer a request.
 pub(super) async fn handle(request: Request<Incoming>, door: &Arc<Door>) -> Response<Full<Bytes>> {
@@ -82,7 +78,8 @@ async fn answered(
     door.desk.admits().map_err(refused)?;
     let arrived = Instant::now();
     let body = whole(body, door).await?;
-    let row = row(&body, &door.config.record)
+    // All connections have one thread, so nobody comes in between the key and the admission.
+    let row = row(&body, &door.config.record, door.desk.upcoming())
         .map_err(|message| Problem::new(StatusCode::BAD_REQUEST, "bad_request", message))?;
     drop(body);
     let (number, answer) = door.desk.admit(row, Instant::now()).map_err(refused)?;
@@ -109,7 +106,9 @@ fn health(door: &Door) -> Response<Full<Bytes>> {
     let (status, word) = match phase {
         Phase::Open => (StatusCode::OK, "ok"),
         Phase::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
-        Phase::Draining | Phase::Ended => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        Phase::Sated | Phase::Draining | Phase::Ended => {
+            (StatusCode::SERVICE_UNAVAILABLE, "draining")
+        }
     };
     let body = json!({ "status": word, "requests": inside, "max_requests": capacity });
     super::answer::json(status, body.to_string().into_bytes())
@@ -126,13 +125,18 @@ fn permitted(headers: &HeaderMap, door: &Door) -> Result<(), Problem> {
         }
         return Ok(());
     };
-    let given =
-        headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    let given = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
     if given.is_some_and(|given| same(given, token.as_bytes())) {
         return Ok(());
     }
     let message = "bring the token of this service: `Authorization: Bearer TOKEN`";
     Err(Problem::new(StatusCode::UNAUTHORIZED, "unauthorized", message).challenge())
+}
+
+/// The token in a header. The name of the scheme may be written in any case.
+fn bearer(value: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
+    scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii_start())
 }
 
 /// Compared in a time that does not tell how much of it is right.
@@ -151,6 +155,9 @@ fn refused(why: Refused) -> Problem {
         Refused::Closed(phase) => {
             let message = match phase {
                 Phase::Starting => "the service is starting",
+                Phase::Sated => {
+                    "the service has taken as many requests as it was to take and is ending"
+                }
                 _ => "the service is ending and takes no further requests",
             };
             Problem::new(StatusCode::SERVICE_UNAVAILABLE, "closed", message).again(1)
@@ -191,16 +198,16 @@ async fn whole(body: &mut Incoming, door: &Door) -> Result<Bytes, Problem> {
     }
 }
 
-/// The record in a body. One that brings no key gets a number.
-pub(super) fn row(body: &[u8], record: &RecordType) -> Result<Vec<u8>, String> {
+/// The record in a body. One that brings no key gets that of its request, by number.
+pub(super) fn row(body: &[u8], record: &RecordType, number: u64) -> Result<Vec<u8>, String> {
     let mut numbered;
     let mut record = record;
     if let Some(key) = record.key() {
         let field = &record.fields[key];
-        let number = || KEYLESS.fetch_add(1, Ordering::Relaxed);
+        let number = number.saturating_add(1);
         let default = match (&field.ty, &field.default) {
-            (Type::String, None) => Some(Value::String(format!("request-{}", number()))),
-            (Type::Int, None) => Some(Value::Int(number() as i64)),
+            (Type::String, None) => Some(Value::String(format!("request-{number}"))),
+            (Type::Int, None) => Some(Value::Int(number as i64)),
             _ => None,
         };
         if default.is_some() {
@@ -233,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_body_is_a_record_or_a_message_that_names_the_field() {
-        let row = |text: &str| super::row(text.as_bytes(), &query());
+        let row = |text: &str| super::row(text.as_bytes(), &query(), 0);
         let packed = row(r#"{"id":"a","n":3,"more":[1]}"#).unwrap();
         let mut items = Items::new(&packed);
         assert_eq!((items.next(), items.next()), (Some(Datum::Str("a")), Some(Datum::Int(3))));
@@ -253,11 +260,21 @@ mod tests {
 
     #[test]
     fn a_record_without_a_key_gets_one_that_no_other_has() {
-        let key = || {
-            let row = row(br#"{"n":3}"#, &query()).unwrap();
+        let key = |number| {
+            let row = row(br#"{"n":3}"#, &query(), number).unwrap();
             Items::new(&row).next().unwrap().as_str().unwrap().to_owned()
         };
-        assert_ne!(key(), key());
+        assert_eq!((key(0), key(41)), ("request-1".to_owned(), "request-42".to_owned()));
+    }
+
+    #[test]
+    fn the_scheme_of_a_token_may_be_written_in_any_case() {
+        for value in ["Bearer x", "bearer x", "BEARER  x"] {
+            assert_eq!(bearer(value.as_bytes()), Some(b"x".as_slice()), "{value}");
+        }
+        for value in ["Bearer", "Bearerx", "Basic x", ""] {
+            assert_eq!(bearer(value.as_bytes()), None, "{value}");
+        }
     }
 
     #[test]

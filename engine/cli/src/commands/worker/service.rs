@@ -34,6 +34,7 @@ pub(super) fn start(
         capacity: serving.max_requests,
         max_body: serving.max_body,
         deadline: Duration::from_nanos(serving.deadline_ns),
+        drain: served.drain,
     })?;
     let url = format!("http://{}{}", server.address(), serving.path);
     Ok(Some(Arc::new(Announced { server, url, supervisor })))
