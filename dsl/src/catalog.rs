@@ -187,3 +187,15 @@ impl Param {
         self.default.is_some()
     }
 }
+
+/// Whether a file of this name, within the output folder of a run, would stand where a run keeps
+/// what is its own: its folders, its lock, and what `retry` writes beside its results.
+pub fn is_place_of_run(name: &str) -> bool {
+    let first = name.split('/').next().unwrap_or(name);
+    let of_retry = |number: &str| {
+        let number = number.strip_suffix(".jsonl").unwrap_or(number);
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    ["parts", "index", "journal", "commit", "commit.old", ".lock", "trial.json"].contains(&first)
+        || first.strip_prefix("retry-").is_some_and(of_retry)
+}

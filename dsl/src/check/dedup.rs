@@ -88,10 +88,25 @@ impl<'a> Checker<'a> {
 
 /// Why a step is over all records although the source might have done it.
 pub(super) fn why_of_all(step: &ast::Step, level: &Level, body: &Body) -> Option<&'static str> {
-    matches!(step, ast::Step::Dedup(_)).then(|| {
-        let prompt = "its key is made by a prompt, which a source does not have";
-        why_not(level, body).unwrap_or(prompt)
-    })
+    match step {
+        ast::Step::Dedup(_) => {
+            let prompt = "its key is made by a prompt, which a source does not have";
+            Some(why_not(level, body).unwrap_or(prompt))
+        }
+        ast::Step::FlatMap(..) => {
+            let Some(Node::Source(source)) = body.nodes.first() else { return None };
+            Some(if source.expand.is_some() {
+                "this is the second `flat_map`, and a source makes records of one list only: make \
+                 the second one in a flow of its own that reads this one's file"
+            } else if !Early::of(&body.nodes).whole {
+                "here a step before it calls or waits: move the `flat_map` up"
+            } else {
+                why_not(level, body)
+                    .unwrap_or("its list is made by a prompt, which a source does not have")
+            })
+        }
+        _ => None,
+    }
 }
 
 /// What keeps a `dedup` from being done while the source is read.

@@ -26,7 +26,8 @@ impl Early {
             match node {
                 Node::Source(_) => {}
                 Node::Filter(filter) if early.knows(&filter.predicate) => {
-                    early.steps.push(EarlyStep::Filter(filter.predicate.clone()));
+                    let (predicate, text) = (filter.predicate.clone(), filter.text.clone());
+                    early.steps.push(EarlyStep::Filter { predicate, text });
                 }
                 Node::Stage(stage) => {
                     if let Some(step) = early.computed(stage) {
@@ -57,6 +58,7 @@ impl Early {
             column: stage.column,
             value: value.clone(),
             when: stage.when.clone(),
+            text: stage.name.clone(),
         })
     }
 }

@@ -7,15 +7,12 @@
 use super::Checker;
 use super::names::Decl;
 use crate::ast::{Call, ExprKind};
-use crate::catalog::{Kind, Param, Signature};
+use crate::catalog::{Kind, Param, Signature, is_place_of_run};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::plan::lookup;
 use crate::span::Span;
 use crate::types::Value;
-
-/// Folders within a run's folder that the run itself uses.
-const OWN_FOLDERS: [&str; 4] = ["parts", "index", "commit", "commit.old"];
 
 /// A file or folder of data that a program reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +30,7 @@ struct Writer {
     name: String,
     what: String,
     span: Span,
+    is_measure: bool,
 }
 
 impl InputFile {
@@ -52,9 +50,10 @@ impl Checker<'_> {
         for (at, writer) in writers.iter().enumerate() {
             let name = &writer.name;
             let mut parts = name.split('/');
-            let plain =
-                !name.is_empty() && parts.clone().all(|part| !["", ".", ".."].contains(&part));
-            let own_folder = parts.next().is_some_and(|first| OWN_FOLDERS.contains(&first));
+            let plain = !name.is_empty() && parts.all(|part| !["", ".", ".."].contains(&part));
+            let of_run =
+                is_place_of_run(name) || self.input.catalog.own_files.contains(&name.as_str());
+            let packed = [".gz", ".zst"].iter().any(|end| name.to_lowercase().ends_with(end));
             if !plain {
                 let message = format!("`{name}` is no file within the output folder of a run");
                 let last = name.rsplit('/').find(|part| !["", ".", ".."].contains(part));
@@ -65,7 +64,13 @@ impl Checker<'_> {
                     ),
                     None => "give a plain file name".to_owned(),
                 }));
-            } else if own_folder || self.input.catalog.own_files.contains(&name.as_str()) {
+            } else if packed && writer.is_measure {
+                let message = "the figures of a `measure` block are not packed";
+                self.report(
+                    Diagnostic::error(codes::FILE_NAME, writer.span, message)
+                        .help("leave out the last ending, and pack the file after the run"),
+                );
+            } else if of_run {
                 let message = format!("a run itself writes `{name}`");
                 self.report(
                     Diagnostic::error(codes::FILE_NAME, writer.span, message)
@@ -89,14 +94,14 @@ impl Checker<'_> {
             let text = lookup(&values(name)?.args, "path").and_then(Value::as_str)?;
             let (name, what) = (text.to_owned(), format!("sink `{name}`"));
             let mut places = places_of_files(&leaf.call, self.input.catalog.sinks, true);
-            Some(Writer { name, what, span: places.pop()? })
+            Some(Writer { name, what, span: places.pop()?, is_measure: false })
         });
         let measures = self.names.measures.iter().filter_map(|(_, block)| {
             let mut places = places_of_files(&block.to, self.input.catalog.sinks, true);
             let span = places.pop()?;
             // A param may give it, too, but then it is looked at when it is used.
             let name = text_at(&block.to, span)?;
-            Some(Writer { name, what: "a `measure` block".to_owned(), span })
+            Some(Writer { name, what: "a `measure` block".to_owned(), span, is_measure: true })
         });
         sinks.chain(measures).collect()
     }

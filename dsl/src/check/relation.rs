@@ -100,7 +100,7 @@ impl<'a> Checker<'a> {
             let why = body.began.as_ref().and_then(|began| began.why);
             let help = match why {
                 Some(why) => format!(
-                    "a `dedup` in front of which nothing calls or waits is done while the source is \
+                    "a `{word}` in front of which nothing calls or waits is done while the source is \
                      read, and any stage may follow it; {why}. Or let the calls stand before it"
                 ),
                 None if plan.calls == EndpointUse::None => {

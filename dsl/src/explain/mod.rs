@@ -153,7 +153,9 @@ fn source_text(plan: &Plan, source: &SourcePlan) -> String {
     let distinct = first(&source.distinct);
     let each = source.expand.as_ref().map_or_else(String::new, |expand| {
         let dropped = without(plan, &expand.drops);
-        format!(", a record for each {}{dropped}{}", expand.text, first(&expand.distinct))
+        // These are done when a record is read, and are no operators of the flow any more.
+        let before: String = expand.before.iter().map(|it| format!(", {}", it.text())).collect();
+        format!("{before}, a record for each {}{dropped}{}", expand.text, first(&expand.distinct))
     });
     let watermark = source.watermark.as_ref();
     let late = watermark.map_or_else(String::new, |it| format!(", late if {} behind", it.text));

@@ -14,7 +14,12 @@ use crate::lower::columns_read;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum EarlyStep {
     /// What is not true here is left to the flow, which drops it.
-    Filter(Expr),
+    Filter {
+        /// The condition.
+        predicate: Expr,
+        /// Source text, for explain.
+        text: String,
+    },
     /// A column.
     Compute {
         /// Its position; columns before it that nobody computes are null.
@@ -23,14 +28,24 @@ pub enum EarlyStep {
         value: Expr,
         /// Where this is not true it is null.
         when: Option<Expr>,
+        /// Name of the step, for explain.
+        text: String,
     },
 }
 
 impl EarlyStep {
+    /// What it is, for people.
+    pub fn text(&self) -> String {
+        match self {
+            EarlyStep::Filter { text, .. } => format!("where {text}"),
+            EarlyStep::Compute { text, .. } => format!("stage {text}"),
+        }
+    }
+
     /// Columns that it reads.
     pub(crate) fn reads(&self) -> Vec<usize> {
         match self {
-            EarlyStep::Filter(predicate) => columns_read(predicate),
+            EarlyStep::Filter { predicate, .. } => columns_read(predicate),
             EarlyStep::Compute { value, when, .. } => {
                 when.iter().chain([value]).flat_map(columns_read).collect()
             }

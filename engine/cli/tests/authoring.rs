@@ -161,6 +161,16 @@ fn check_fix_leaves_what_is_not_for_a_tool_to_decide() {
 }
 
 #[test]
+fn check_fix_writes_nothing_behind_what_cannot_be_read() {
+    // The quotes of the prompt lack one, so its prose looks like a program.
+    let text =
+        MISSPELT.replacen("sage 1\n", "sage 1\nprompt p() \"\"Don't say 'no' && rest\"\"\"\n", 1);
+    let first = Sage::new().file("a.sage", &text).file("queries.csv", "id,text\n");
+    again(&first, "check a.sage --fix").go().exits(1).says("cannot be read");
+    assert_eq!(std::fs::read_to_string(first.folder.path().join("a.sage")).unwrap(), text);
+}
+
+#[test]
 fn check_writes_what_it_found_as_json() {
     let first = Sage::new().file("a.sage", MISSPELT);
     let done = again(&first, "check a.sage --format json").go().exits(1);

@@ -11,6 +11,9 @@ sink by_param: Row to csv(where_to)
 sink first: Row to csv("a.csv")
 sink second: Row to jsonl("a.csv")
 sink within: Row to csv("deep/a.csv")
+sink answers: Row to csv("journal")
+sink again: Row to jsonl("retry-2.jsonl")
+sink other: Row to jsonl("retry-two.jsonl")
 flow copy {
   from rows
   emit Row { id: .id, n: .n } into first
@@ -20,3 +23,4 @@ measure to csv("../g.csv") every 1s { latency }
 measure to csv("a.csv") every 1s { latency }
 measure to csv("plan.json") every 1s { latency }
 measure to stdout every 1s { latency }
+measure to csv("figures.csv.gz") every 1s { latency }

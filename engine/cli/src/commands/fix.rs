@@ -2,10 +2,14 @@
 //!
 //! A fix may uncover the next mistake, so it goes in rounds until nothing is left to do. Only the
 //! file that was named is written; what it imports belongs to others as well.
+//!
+//! Behind a place that cannot be read, such as a brace or a quote that is missing, all that follows
+//! may be something else than it seems to be: while there is one without a fix of its own, nothing
+//! is written.
 
 use std::path::Path;
 
-use sage_dsl::{Compiled, Edit, Span};
+use sage_dsl::{Compiled, Diagnostic, Edit, Span};
 
 use crate::program;
 
@@ -14,13 +18,17 @@ const MOST_ROUNDS: usize = 16;
 
 /// Makes all fixes of the program in `path`, and says how many.
 pub(super) fn fix(path: &Path, sets: &[String]) -> anyhow::Result<()> {
-    let mut made = 0;
+    let (mut made, mut left) = (0, None);
     for _ in 0..MOST_ROUNDS {
         let compiled = program::compile(path, sets)?;
         let (edits, count) = fixes(&compiled);
         let Some(source) = compiled.sources.files.first().filter(|_| count > 0) else {
             break;
         };
+        if let Some(span) = unreadable(&compiled) {
+            left = Some((count, compiled.sources.line_column(span).0));
+            break;
+        }
         made += count;
         program::replace(path, &patched(&source.text, &edits))?;
     }
@@ -28,7 +36,22 @@ pub(super) fn fix(path: &Path, sets: &[String]) -> anyhow::Result<()> {
         let plural = if made == 1 { "fix" } else { "fixes" };
         eprintln!("{}: made {made} {plural}", path.display());
     }
+    if let Some((count, line)) = left {
+        let what = if count == 1 { "a fix waits" } else { "fixes wait" };
+        eprintln!(
+            "{}: {what} for line {line}, which cannot be read: what comes behind it may be meant \
+             otherwise; mend it and give the command again",
+            path.display()
+        );
+    }
     Ok(())
+}
+
+/// A place of the main file that cannot be read, and that no fix mends.
+fn unreadable(compiled: &Compiled) -> Option<Span> {
+    let errors = compiled.diagnostics.iter().filter(|diagnostic| diagnostic.is_error());
+    let of_syntax = errors.filter(|error| error.code.starts_with("S01") && error.fix.is_none());
+    of_syntax.filter_map(Diagnostic::span).find(|span| span.file == 0)
 }
 
 /// Replacements of the main file that do not touch each other, by place, and how many fixes they
@@ -59,8 +82,11 @@ fn apart(a: Span, b: Span) -> bool {
 fn patched(text: &str, edits: &[Edit]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut done = 0;
+    // The mark of other systems stays in front.
+    let mark = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     for edit in edits {
         let (start, end) = (edit.span.start as usize, edit.span.end as usize);
+        let (start, end) = (start.max(mark), end.max(mark));
         out.push_str(text.get(done..start).unwrap_or(""));
         out.push_str(&edit.replacement);
         done = end;
@@ -85,6 +111,7 @@ mod tests {
         };
         let edits = [edit(0, 0, "sage 1\n"), edit(2, 3, "CC"), edit(4, 5, "")];
         assert_eq!(patched("abcdef", &edits), "sage 1\nabCCdf");
+        assert_eq!(patched("\u{feff}ab", &edits[..1]), "\u{feff}sage 1\nab");
     }
 
     #[test]

@@ -72,6 +72,12 @@ fn leaves(name: &str, before: &Value, after: &Value, found: &mut Vec<String>) {
         _ if short(before).is_some() && short(after).is_some() => {
             say(name, before, after, found);
         }
+        // What was written says more than what was made of it.
+        (Value::Object(earlier), Value::Object(now))
+            if earlier.get("text").zip(now.get("text")).is_some_and(|(b, a)| b != a) =>
+        {
+            leaves(name, &earlier["text"], &now["text"], found);
+        }
         (Value::Object(earlier), Value::Object(now)) if earlier.keys().eq(now.keys()) => {
             earlier.values().zip(now.values()).for_each(|(b, a)| leaves(name, b, a, found));
         }

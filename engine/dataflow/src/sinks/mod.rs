@@ -12,7 +12,7 @@ mod part;
 use std::path::{Component, Path};
 
 use sage_core::record::Datum;
-use sage_dsl::catalog::Signature;
+use sage_dsl::catalog::{Signature, is_place_of_run};
 use sage_dsl::plan::{Plan, SinkPlan, lookup};
 use sage_dsl::types::{RecordType, Value};
 
@@ -104,10 +104,7 @@ pub fn probe(plan: &Plan, own_files: &[&str]) -> Result<(), DataflowError> {
                 "`{name}` does not lie within the run's output folder; give a plain file name"
             ));
         }
-        let folder = path.components().next().is_some_and(|first| {
-            ["parts", "index", "commit", "commit.old"].iter().any(|own| first.as_os_str() == *own)
-        });
-        if folder || own_files.contains(&name.as_str()) {
+        if is_place_of_run(&name) || own_files.contains(&name.as_str()) {
             return wrong(format!("the run itself writes `{name}`; choose another name"));
         }
         if let Some((_, other)) = taken.iter().find(|(taken, _)| *taken == name) {
@@ -144,7 +141,7 @@ fn probe_figures(
         let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
         let message = if !plain || name.is_empty() || Path::new(name).components().count() > 1 {
             format!("`{name}` is no plain file name within the run's output folder")
-        } else if own_files.contains(&name) {
+        } else if is_place_of_run(name) || own_files.contains(&name) {
             format!("the run itself writes `{name}`; choose another name")
         } else if let Some((_, sink)) = sinks.iter().find(|(sink, _)| sink == name) {
             format!("sink `{}` (line {}) writes `{name}` too", sink.name, sink.line)

@@ -23,8 +23,8 @@ impl Early {
     pub(super) fn new(steps: &[EarlyStep]) -> Result<Self, DataflowError> {
         let compiled = |step: &EarlyStep| {
             Ok(match step {
-                EarlyStep::Filter(predicate) => Step::Filter(Self::compiled(predicate)?),
-                EarlyStep::Compute { column, value, when } => Step::Compute {
+                EarlyStep::Filter { predicate, .. } => Step::Filter(Self::compiled(predicate)?),
+                EarlyStep::Compute { column, value, when, .. } => Step::Compute {
                     column: *column,
                     value: Self::compiled(value)?,
                     when: when.as_ref().map(Self::compiled).transpose()?,
