@@ -58,6 +58,7 @@ pub(crate) fn parquet_file(input: &[u8]) {
             bad_rows: BadRows::DeadLetter,
             changes: None,
             distinct: None,
+            expand: None,
             watermark: None,
             line: 4,
         };
