@@ -61,12 +61,11 @@ impl Taken {
     fn take(&self, came: &Came) {
         let key = came.head["idempotency-key"].clone();
         let (order, bodies) = &mut *self.0.lock().unwrap();
-        match bodies.get(&key) {
-            Some(before) => assert_eq!(*before, came.body),
-            None => {
-                order.push(key.clone());
-                bodies.insert(key, came.body.clone());
-            }
+        if let Some(before) = bodies.get(&key) {
+            assert_eq!(*before, came.body);
+        } else {
+            order.push(key.clone());
+            bodies.insert(key, came.body.clone());
         }
     }
 
