@@ -168,6 +168,10 @@ impl Checker<'_> {
         }
         let mut diagnostic =
             Diagnostic::error(codes::UNKNOWN_NAME, span, format!("unknown name `{name}`"));
+        if let Some(meant) = super::foreign::constant(name) {
+            self.report(diagnostic.help(format!("write `{meant}`")).fix(span, meant));
+            return;
+        }
         let fields = &scope.columns[..scope.own];
         if fields.iter().any(|field| field.name == name) {
             diagnostic = diagnostic
@@ -241,10 +245,8 @@ impl Checker<'_> {
             return Typed::poison();
         } else {
             let names = || fields.iter().map(|column| column.name.as_str());
-            diagnostic = diagnostic.help(
-                did_you_mean(text, names())
-                    .unwrap_or_else(|| format!("its fields are {}", suggest::list(names()))),
-            );
+            diagnostic =
+                diagnostic.help(did_you_mean(text, names()).unwrap_or_else(|| fields_are(names())));
         }
         self.report(diagnostic);
         Typed::poison()
@@ -287,10 +289,11 @@ impl Checker<'_> {
 
     fn no_fields(&mut self, ty: &Type, name: &ast::Name) -> Typed {
         let message = format!("{ty} has no fields");
-        let help = match (ty, name.text.as_str()) {
+        let help = match (required(ty), name.text.as_str()) {
             (Type::String | Type::List(_), "length" | "len" | "count" | "size") => {
                 Some("write `length(x)`".to_owned())
             }
+            (Type::Time, _) => Some(super::foreign::PART_OF_TIME.replace(".at", "x")),
             (Type::String, "text") => Some("it is the text already; leave `.text` out".to_owned()),
             _ => None,
         };
@@ -303,8 +306,7 @@ impl Checker<'_> {
             return Some((at, field.ty.clone()));
         }
         let names = || record.fields.iter().map(|field| field.name.as_str());
-        let help = did_you_mean(&name.text, names())
-            .unwrap_or_else(|| format!("its fields are {}", suggest::list(names())));
+        let help = did_you_mean(&name.text, names()).unwrap_or_else(|| fields_are(names()));
         let message = format!("{} has no field `{}`", record.name, name.text);
         self.report(Diagnostic::error(codes::UNKNOWN_FIELD, name.span, message).help(help));
         None
@@ -375,6 +377,12 @@ impl Checker<'_> {
         let items = typed.into_iter().map(|value| value.expr).collect();
         self.node(span, Expr::List(items), Type::List(Box::new(item_type)), shape)
     }
+}
+
+/// Which fields there are.
+pub(super) fn fields_are<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let known = suggest::list(names);
+    if known.is_empty() { "it has no fields".to_owned() } else { format!("its fields are {known}") }
 }
 
 fn variant(name: &str, item: &EnumType) -> Typed {

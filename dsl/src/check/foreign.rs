@@ -110,6 +110,16 @@ impl Instead {
     }
 }
 
+/// What a constant of other languages is called here.
+pub(super) fn constant(name: &str) -> Option<&'static str> {
+    match name {
+        "none" | "undefined" | "nothing" | "missing" | "nan" => Some("null"),
+        "yes" | "on" | "YES" => Some("true"),
+        "no" | "off" | "NO" => Some("false"),
+        _ => None,
+    }
+}
+
 /// What to write in place of a call that other languages have.
 pub(crate) fn instead_of(name: &str) -> Option<Instead> {
     CALLS.iter().find(|(foreign, _)| foreign.contains(&name)).map(|(_, instead)| *instead)

@@ -16,6 +16,7 @@ pub(super) fn find(line: &str, rest: &str) -> Option<Form> {
         .or_else(|| otherwise(line, rest))
         .or_else(|| python_choice(line, rest))
         .or_else(|| function_value(line, rest))
+        .or_else(|| bare_argument(line, rest))
         .or_else(|| part_of(line, rest))
 }
 
@@ -185,6 +186,23 @@ fn function_value(line: &str, rest: &str) -> Option<Form> {
              each, and the steps behind it compute; a function has a name, `fn name(a: int) -> int = \
              a + 1`, and is called by it",
         )
+    })
+}
+
+/// `sum .n`, a call without brackets.
+fn bare_argument(line: &str, rest: &str) -> Option<Form> {
+    let name = last_word(line.trim_end());
+    let aggregate = crate::aggregates::find_aggregate(name).is_some();
+    let known = aggregate || crate::functions::find(name).is_some();
+    let argument = rest.strip_prefix('.').map(first_word).filter(|word| !word.is_empty())?;
+    let ends = rest[1 + argument.len()..].trim_start_matches(' ');
+    let ends = ends.is_empty() || ends.starts_with(['\n', ',', '}', ')']);
+    (known && line.ends_with(' ') && ends).then(|| {
+        let meant = format!("(.{argument})");
+        let message = format!("what `{name}` is of stands in brackets");
+        let form = unexpected(1 + argument.len(), message, format!("write `{name}{meant}`"));
+        let back = line.len() - line.trim_end().len();
+        form.replacing(back, 1 + argument.len(), meant)
     })
 }
 

@@ -101,7 +101,9 @@ impl Reader<'_> {
             self.report(Diagnostic::error(codes::UNEXPECTED, span, message).fix(span, ""));
             return;
         }
-        if self.unit_apart(span.start, text) {
+        if self.unit_apart(span.start, text)
+            || self.within_entry(span.start) && self.foreign_form(span.start)
+        {
             return;
         }
         let word = first_word(text);
@@ -120,7 +122,9 @@ impl Reader<'_> {
             && reserved_word(word).is_none_or(|_| !form.starts_with("an enum"))
         {
             Diagnostic::error(codes::UNEXPECTED, at, format!("`{word}` has no value")).help(form)
-        } else if let Some(key) = text.strip_prefix('.').filter(|key| first_word(key) == *key) {
+        } else if let Some(key) = text.strip_prefix('.').filter(|key| first_word(key) == *key)
+            && !self.within_entry(span.start)
+        {
             let meant = format!("{key}: {text}");
             Diagnostic::error(codes::UNEXPECTED, span, "an entry has a name and a value")
                 .help(format!("write `{meant}`"))
@@ -148,6 +152,12 @@ impl Reader<'_> {
             return;
         };
         self.report(diagnostic);
+    }
+
+    /// Whether something of an entry stands in front of `start` in its line.
+    fn within_entry(&self, start: u32) -> bool {
+        let before = self.text.get(..start as usize).unwrap_or("").trim_end_matches([' ', '\t']);
+        !before.ends_with(['{', ',', '\n'])
     }
 
     /// Reports where reading a construct stopped.
