@@ -111,6 +111,7 @@ pub(crate) const UNKNOWN_UNIT: &str = "S0123";
 pub(crate) const CHAINED: &str = "S0124";
 pub(crate) const MISPLACED: &str = "S0125";
 pub(crate) const NO_COMMA: &str = "S0126";
+pub(crate) const NOT_FILLED_IN: &str = "S0127";
 pub(crate) const UNKNOWN_NAME: &str = "S0201";
 pub(crate) const UNKNOWN_TYPE: &str = "S0202";
 pub(crate) const UNKNOWN_FIELD: &str = "S0203";

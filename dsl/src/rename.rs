@@ -31,6 +31,12 @@ pub(crate) fn complete(
         let Some(fix) = &mut found.fix else { continue };
         let Some(here) = mentions.iter().find(|mention| mention.span == fix.span) else { continue };
         if taken(&fix.replacement, &symbols[here.symbol], &symbols) {
+            let upper = fix.replacement.starts_with(|c: char| c.is_ascii_uppercase());
+            let case = if upper { "an upper-case" } else { "a lower-case" };
+            found.help = Some(format!(
+                "`{}` is taken already: choose another name that starts with {case} letter",
+                fix.replacement
+            ));
             found.fix = None;
             continue;
         }

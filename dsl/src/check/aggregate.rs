@@ -48,11 +48,21 @@ impl Checker<'_> {
         let ExprKind::Call(call) = &written.kind else {
             if !matches!(written.kind, ExprKind::Bad) {
                 let message = "an entry of a group is one aggregate";
-                let help = "compute with aggregates in a stage behind the group, as in \
-                            `stage share = to_float(.bad) / to_float(.n)`";
-                self.report(
-                    Diagnostic::error(codes::BAD_AGGREGATE, written.span, message).help(help),
-                );
+                let diagnostic = Diagnostic::error(codes::BAD_AGGREGATE, written.span, message);
+                let bare = match &written.kind {
+                    ExprKind::Name(name) => find_aggregate(name),
+                    _ => None,
+                };
+                self.report(match bare {
+                    Some(spec) if spec.name == "count" => {
+                        diagnostic.help("write `count()`").fix(written.span, "count()")
+                    }
+                    Some(spec) => diagnostic.help(format!("write `{}(.field)`", spec.name)),
+                    None => diagnostic.help(
+                        "compute with aggregates in a stage behind the group, as in \
+                         `stage share = to_float(.bad) / to_float(.n)`",
+                    ),
+                });
             }
             return None;
         };

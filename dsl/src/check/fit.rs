@@ -126,7 +126,15 @@ impl Checker<'_> {
                 Type::String,
                 Type::Int | Type::Float | Type::Bool | Type::Duration | Type::Rate | Type::Percent,
                 ExprKind::Literal(Value::String(s)),
-            ) => diagnostic.help(format!("write `{s}` without quotes")),
+            ) => {
+                let diagnostic = diagnostic.help(format!("write `{s}` without quotes"));
+                let constant = matches!(s.as_str(), "true" | "false");
+                if constant || crate::literal::number(s).is_ok() {
+                    diagnostic.fix(span, s.clone())
+                } else {
+                    diagnostic
+                }
+            }
             (Type::String, ty, kind) if matches!(required(ty), Type::Enum(_)) => {
                 match required(ty) {
                     Type::Enum(item) => text_for_enum(diagnostic, kind, (span, &text), item),
@@ -141,6 +149,19 @@ impl Checker<'_> {
                 Type::String,
                 _,
             ) => diagnostic.help(format!("write `to_string({text})`")),
+            (Type::Record(_), _, ExprKind::Record(None, block)) if !block.entries.is_empty() => {
+                let value =
+                    |entry: &ast::Entry| self.input.sources.text(entry.value.span).to_owned();
+                if let [entry] = block.entries.as_slice() {
+                    let value = value(entry);
+                    diagnostic.help(format!("write `{value}`")).fix(span, value)
+                } else {
+                    let named = block.entries.iter();
+                    let named = named.map(|entry| format!("{}: {}", entry.key.text, value(entry)));
+                    let named = named.collect::<Vec<_>>().join(", ");
+                    diagnostic.help(format!("values of a call stand without braces: `{named}`"))
+                }
+            }
             (Type::Record(record), _, _) => {
                 let fields = record.fields.iter().filter(|field| fits(&field.ty, to));
                 let known: Vec<String> =
@@ -283,7 +304,7 @@ fn missing_unit(typed: &Typed, to: &Type) -> Option<String> {
     })
 }
 
-fn sample(ty: &Type) -> &'static str {
+pub(super) fn sample(ty: &Type) -> &'static str {
     match ty {
         Type::String => "\"\"",
         Type::Float => "0.0",

@@ -151,11 +151,26 @@ impl<'a> Checker<'a> {
             matches!(decl, Decl::Fn(_) | Decl::Prompt(_)).then_some(*name)
         });
         let known = stages.chain(declared).chain(FUNCTIONS.iter().map(|spec| spec.name));
-        let help = super::foreign::instead_of(name)
-            .or_else(|| did_you_mean(name, known))
-            .unwrap_or_else(|| "`sage-flow list stages` shows what there is".to_owned());
         let message = format!("`{name}` is neither a stage nor a function");
-        self.report(Diagnostic::error(codes::UNKNOWN_CALL, span, message).help(help));
+        let diagnostic = Diagnostic::error(codes::UNKNOWN_CALL, span, message);
+        self.report(match super::foreign::instead_of(name).map(super::foreign::Instead::name) {
+            Some(Ok(meant)) => {
+                let spec = functions::find(meant);
+                let form = spec.map_or_else(String::new, |spec| format!(": {}", spec.signature));
+                let fits = spec.is_some_and(|spec| spec.takes.len() == call.args.len());
+                let diagnostic = diagnostic.help(format!("write `{meant}`{form}"));
+                if fits && meant != "slice" && meant != "hash" {
+                    diagnostic.fix(span, meant)
+                } else {
+                    diagnostic
+                }
+            }
+            Some(Err(help)) => diagnostic.help(help),
+            None => diagnostic.help(did_you_mean(name, known).unwrap_or_else(|| {
+                "`sage-flow list stages` shows the stages, `sage-flow list functions` the functions"
+                    .to_owned()
+            })),
+        });
     }
 
     fn user_call(&mut self, call: &ast::Call, def: &'a ast::FnDef, scope: &Scope<'_>) -> Typed {

@@ -17,6 +17,7 @@ mod declared;
 mod dedup;
 mod distribution;
 mod early;
+mod element;
 mod emit;
 mod endpoint;
 mod experiment;
@@ -29,6 +30,7 @@ mod flow;
 mod foreign;
 mod function;
 mod group;
+mod interpolation;
 mod join;
 mod lateness;
 mod leaf;
@@ -75,11 +77,11 @@ use crate::types::{Type, Value};
 use function::Body;
 
 pub use catalog::check_catalog;
-#[cfg(test)]
 pub(crate) use declared::BUILT_IN;
 #[cfg(test)]
 pub(crate) use endpoint::ENDPOINT_OPTIONS;
 pub use files::InputFile;
+pub(crate) use foreign::instead_of;
 #[cfg(test)]
 pub(crate) use leaf::INDEX_OPTIONS;
 pub use leaf::{SINK_OPTIONS, SOURCE_OPTIONS};

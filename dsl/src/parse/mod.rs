@@ -9,10 +9,17 @@ mod experiment;
 mod expression;
 mod flow;
 mod foreign;
+mod foreign_step;
+mod foreign_value;
+mod foreign_words;
+mod forms;
 mod item;
 mod measure;
+mod odd;
+mod odd_words;
 mod operator;
 mod recover;
+mod recover_step;
 mod relate;
 mod test;
 
@@ -161,11 +168,20 @@ impl Reader<'_> {
     }
 }
 
-/// `MyName` as `my_name`.
+/// `MyName` as `my_name`. Capitals side by side are one word: `LLM` is `llm`, `HTTPCall` is `http_call`.
 fn snake(name: &str) -> String {
+    let chars: Vec<char> = name.chars().collect();
     let mut out = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !out.is_empty() && !out.ends_with('_') {
+    for (at, c) in chars.iter().enumerate() {
+        let before = at.checked_sub(1).map(|at| chars[at]);
+        let begins = match before {
+            Some('_') | None => false,
+            Some(before) if before.is_ascii_uppercase() => {
+                chars.get(at + 1).is_some_and(char::is_ascii_lowercase)
+            }
+            Some(_) => true,
+        };
+        if c.is_ascii_uppercase() && begins {
             out.push('_');
         }
         out.push(c.to_ascii_lowercase());
@@ -182,4 +198,26 @@ fn camel(name: &str) -> String {
                 + chars.as_str()
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{camel, snake};
+
+    #[test]
+    fn capitals_side_by_side_are_one_word() {
+        for (upper, lower) in [
+            ("LLM", "llm"),
+            ("HTTPCall", "http_call"),
+            ("MyName", "my_name"),
+            ("myLLM", "my_llm"),
+            ("Out", "out"),
+            ("A_B", "a_b"),
+            ("topK", "top_k"),
+            ("Qwen2Model", "qwen2_model"),
+        ] {
+            assert_eq!(snake(upper), lower);
+        }
+        assert_eq!(camel("my_name"), "MyName");
+    }
 }

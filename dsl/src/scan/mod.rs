@@ -6,6 +6,10 @@
 //! comments become blanks. Its answer is text whose braces and quotes are balanced, or none.
 
 mod bracket;
+mod closing;
+mod foreign;
+
+pub(crate) use closing::closing;
 
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -120,6 +124,11 @@ impl Scanner<'_> {
             let at = self.at;
             let rest = &self.bytes[at..];
             match rest[0] {
+                b'/' if rest.starts_with(b"//") && self.is_address(at) => self.address(at),
+                b'/' if rest.starts_with(b"/*") => self.block_comment(at),
+                b'-' if rest.starts_with(b"--") && self.is_dash_comment(at) => {
+                    self.dash_comment(at);
+                }
                 b'/' if rest.starts_with(b"//") => {
                     let end = self.line_end(at);
                     self.blank(at, end);
@@ -127,7 +136,7 @@ impl Scanner<'_> {
                 }
                 b'"' if rest.starts_with(b"\"\"\"") => self.triple(at),
                 b'"' => self.string(at),
-                b'\'' => self.single_quote(at),
+                b'\'' | b'`' => self.single_quote(at),
                 0xE2 if is_curly(rest) => self.curly_quote(at),
                 b'#' => self.hash(at),
                 b';' => self.semicolon(at),
@@ -252,13 +261,17 @@ impl Scanner<'_> {
         let line = &self.bytes[at + 1..self.line_end(at)];
         let close = line
             .iter()
-            .position(|b| *b == b'\'')
+            .position(|b| *b == self.bytes[at])
             .filter(|n| !line[..*n].iter().any(|b| matches!(b, b'"' | b'\\')));
         let Some(n) = close else {
             let error = Diagnostic::error(
                 codes::SINGLE_QUOTES,
                 self.span(at, at + 1),
-                "a single quote has no meaning here",
+                if self.bytes[at] == b'`' {
+                    "a backtick has no meaning here"
+                } else {
+                    "a single quote has no meaning here"
+                },
             )
             .help("strings stand in double quotes: `\"text\"`");
             self.diagnostics.push(error);

@@ -254,14 +254,23 @@ impl<'a> Checker<'a> {
             return Some(name.clone());
         }
         let variable = if what == "api_key" { "SAGE_API_KEY" } else { "SAGE_TOKEN" };
-        self.report(
-            Diagnostic::error(
-                codes::KEY_IN_PROGRAM,
-                written.span,
-                "a key does not belong in a program",
-            )
-            .help(format!("name the variable that holds it: `{what}: env(\"{variable}\")`")),
-        );
+        // `"$NAME"` and `"${NAME}"` name a variable as a shell does.
+        let of_shell = match &written.kind {
+            ExprKind::Literal(Value::String(text)) => text.strip_prefix('$'),
+            _ => None,
+        };
+        let bare = |name: &'_ str| name.trim_start_matches('{').trim_end_matches('}').to_owned();
+        let of_shell = of_shell.map(bare).filter(|name| {
+            !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+        });
+        let named = of_shell.as_deref().unwrap_or(variable);
+        let message = "a key does not belong in a program";
+        let diagnostic = Diagnostic::error(codes::KEY_IN_PROGRAM, written.span, message)
+            .help(format!("name the variable that holds it: `{what}: env(\"{named}\")`"));
+        self.report(match &of_shell {
+            Some(name) => diagnostic.fix(written.span, format!("env(\"{name}\")")),
+            None => diagnostic,
+        });
         None
     }
 
