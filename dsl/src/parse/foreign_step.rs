@@ -54,13 +54,7 @@ fn having(line: &str, rest: &str) -> Option<Form> {
 /// `route { when ... }`.
 fn route_without_value(line: &str, rest: &str) -> Option<Form> {
     (line.trim() == "route" && rest.starts_with('{')).then(|| {
-        unexpected(
-            1,
-            "a `route` goes by a value, and none is given",
-            "write `route .kind { when a => { ... } else => { ... } }`; of conditions make a value \
-             first: `stage kind = if .n > 1 then \"many\" else \"few\"`, then `route kind { when \
-             \"many\" => { ... } else => { ... } }`",
-        )
+        unexpected(1, "a `route` goes by a value, and none is given", super::recover::ROUTE)
     })
 }
 

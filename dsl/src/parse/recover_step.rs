@@ -48,6 +48,21 @@ impl Reader<'_> {
         let rest = text[word.len()..].trim_start();
         let named = rest.starts_with('=') && !rest.starts_with("==")
             || rest.starts_with(':') && foreign_words::reads(&format!("stage {text}"));
+        if !word.is_empty() && named && self.carries(word, span.start) {
+            self.report(
+                Diagnostic::error(codes::UNEXPECTED, at, "a carried value is set by `carry`")
+                    .help(format!("write `carry {word} = ...`"))
+                    .fix(Span { end: span.start, ..span }, "carry "),
+            );
+            return;
+        }
+        if !word.is_empty() && rest.starts_with('.') && rest.contains('(') {
+            let message = format!("`{word}` has no methods");
+            let help =
+                format!("results leave a flow by `emit Type {{ ... }} into {word}`; {STEPS}");
+            self.report(Diagnostic::error(codes::UNEXPECTED, at, message).help(help));
+            return;
+        }
         if !word.is_empty() && named {
             self.report(
                 Diagnostic::error(codes::UNEXPECTED, at, "a value gets its name by `stage`")
@@ -72,6 +87,18 @@ impl Reader<'_> {
             Diagnostic::error(codes::UNEXPECTED, at, format!("`{first}` is unexpected here"))
                 .help(help),
         );
+    }
+
+    /// Whether a loop that is open at `start` carries `name`.
+    fn carries(&self, name: &str, start: u32) -> bool {
+        let before = self.text.get(..start as usize).unwrap_or("");
+        let Some((_, body)) = before.rsplit_once("loop ") else { return false };
+        let open = body.matches('{').count() > body.matches('}').count();
+        let declared = |(at, _): (usize, &str)| {
+            let rest = body[at + "carry".len()..].trim_start();
+            first_word(rest) == name
+        };
+        open && body.match_indices("carry ").any(declared)
     }
 
     /// Whether something stands in front of `start` in its line.
