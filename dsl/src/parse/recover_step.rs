@@ -120,6 +120,9 @@ impl Reader<'_> {
         let start = if piece[stop..].trim().is_empty() { 0 } else { stop + blanks };
         let first = shown(&piece[start..]);
         let from = span.start + start as u32;
+        if start > 0 && self.foreign_form(from) {
+            return;
+        }
         let at = Span { start: from, end: from + first.len() as u32, ..span };
         let word = first_word(line);
         let help = match form(word) {
