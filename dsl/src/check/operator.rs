@@ -156,11 +156,13 @@ impl Checker<'_> {
             (Type::String, ty, _) if reads_text(ty) => {
                 return self.text_beside(sign, (left, a), (right, b), (left, ty), span);
             }
-            (Type::Optional(_), _, _) => {
-                Some(format!("the left side may be null: write `({left_text} ?? ...)`"))
+            (Type::Optional(inner), _, _) => {
+                let other = super::fit::sample(inner);
+                Some(format!("the left side may be null: write `({left_text} ?? {other})`"))
             }
-            (_, Type::Optional(_), _) => {
-                Some(format!("the right side may be null: write `({right_text} ?? ...)`"))
+            (_, Type::Optional(inner), _) => {
+                let other = super::fit::sample(inner);
+                Some(format!("the right side may be null: write `({right_text} ?? {other})`"))
             }
             (a_ty, Type::List(item), BinaryOp::Contains) if fits(a_ty, item) => {
                 Some(format!("turned around: `{right_text} contains {left_text}`"))
@@ -221,9 +223,6 @@ fn is_sure(ty: &Type) -> bool {
 /// How a value is made a text to join.
 fn as_text(text: &str, ty: &Type) -> String {
     match ty {
-        Type::Optional(inner) if **inner == Type::Time => {
-            format!("to_string({text} ?? time(\"1970-01-01\"))")
-        }
         Type::Optional(inner) => format!("to_string({text} ?? {})", super::fit::sample(inner)),
         _ => format!("to_string({text})"),
     }

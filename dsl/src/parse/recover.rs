@@ -237,12 +237,20 @@ impl Reader<'_> {
     pub(super) fn silent(&self, span: Span) -> bool {
         self.diagnostics[..self.scanned]
             .iter()
+            // Comments are words of their own; what stands beside them can be read.
+            .filter(|earlier| earlier.code != codes::HASH_COMMENT)
             .any(|earlier| earlier.labels.iter().any(|label| label.span.overlaps(span)))
     }
 }
 
 /// What to say of a construct that ends too early.
 fn too_early(text: &str, what: &str, form: &str) -> (String, String) {
+    if what == "route" && text["route".len()..].trim_start().starts_with('{') {
+        let help = "write `route .kind { when a => { ... } else => { ... } }`; of conditions make a \
+                    value first: `stage kind = if .n > 1 then \"many\" else \"few\"`, then `route kind \
+                    { when \"many\" => { ... } else => { ... } }`";
+        return ("a `route` goes by a value, and none is given".to_owned(), help.to_owned());
+    }
     let last = text.lines().last().unwrap_or(text);
     if what == "emit" && !text.contains("into") {
         let rest = text["emit".len()..].trim();
@@ -281,7 +289,7 @@ const NAMED: &[&str] = &[
 ];
 
 /// A word that cannot be a name, if it is one.
-fn reserved_word(word: &str) -> Option<&str> {
+pub(super) fn reserved_word(word: &str) -> Option<&str> {
     Grammar::parse(Rule::reserved, word).is_ok_and(|it| it.as_str() == word).then_some(word)
 }
 

@@ -91,6 +91,12 @@ impl Reader<'_> {
         let stop = stop.min(piece.len());
         let blanks = piece[stop..].len() - piece[stop..].trim_start().len();
         let start = if piece[stop..].trim().is_empty() { 0 } else { stop + blanks };
+        // A word of the language behind an operator is what cannot be read.
+        let signs = |c: char| "<>=!+-*/% ".contains(c);
+        let operand = piece[start..].len() - piece[start..].trim_start_matches(signs).len();
+        let start = start
+            + super::recover::reserved_word(first_word(&piece[start + operand..]))
+                .map_or(0, |_| operand);
         let first = shown(&piece[start..]);
         let from = span.start + start as u32;
         let at = Span { start: from, end: from + first.len() as u32, ..span };
