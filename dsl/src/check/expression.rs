@@ -282,7 +282,7 @@ impl Checker<'_> {
                     self.node(span, Expr::FieldOfEach(Box::new(value.expr), at), ty, shape)
                 }
                 Type::Unknown => Typed::poison(),
-                _ => self.no_fields(&value.ty, name),
+                _ => self.no_fields(&value.ty, name, inner.span),
             },
             ty => match required(ty) {
                 Type::Record(record) => {
@@ -292,22 +292,29 @@ impl Checker<'_> {
                     let ty = if matches!(ty, Type::Optional(_)) { optional(found) } else { found };
                     self.node(span, Expr::Field(Box::new(value.expr), at), ty, shape)
                 }
-                _ => self.no_fields(ty, name),
+                _ => self.no_fields(ty, name, inner.span),
             },
         }
     }
 
-    fn no_fields(&mut self, ty: &Type, name: &ast::Name) -> Typed {
+    fn no_fields(&mut self, ty: &Type, name: &ast::Name, of: Span) -> Typed {
+        let text = self.input.sources.text(of).to_owned();
         let message = format!("{ty} has no fields");
         let help = match (required(ty), name.text.as_str()) {
             (Type::String | Type::List(_), "length" | "len" | "count" | "size") => {
-                Some("write `length(x)`".to_owned())
+                Some(format!("write `length({text})`"))
             }
-            (Type::Time, _) => Some(super::foreign::PART_OF_TIME.replace(".at", "x")),
+            (Type::Time, _) => Some(super::foreign::PART_OF_TIME.replace(".at", &text)),
             (Type::String, "text") => Some("it is the text already; leave `.text` out".to_owned()),
             _ => None,
         };
-        self.report(Diagnostic::error(codes::NO_FIELDS, name.span, message).maybe_help(help));
+        let length = help.as_ref().is_some_and(|help| help.starts_with("write `length("));
+        let diagnostic = Diagnostic::error(codes::NO_FIELDS, name.span, message).maybe_help(help);
+        self.report(if length && !matches!(ty, Type::Optional(_)) {
+            diagnostic.fix(of.to(name.span), format!("length({text})"))
+        } else {
+            diagnostic
+        });
         Typed::poison()
     }
 

@@ -134,10 +134,13 @@ impl Checker<'_> {
             ) => {
                 let diagnostic = diagnostic.help(format!("write `{s}` without quotes"));
                 let constant = matches!(s.as_str(), "true" | "false");
-                if constant || crate::literal::number(s).is_ok() {
-                    diagnostic.fix(span, s.clone())
-                } else {
-                    diagnostic
+                match crate::literal::number(s) {
+                    Ok(_) => diagnostic.fix(span, s.clone()),
+                    Err(_) if constant => diagnostic.fix(span, s.clone()),
+                    Err(crate::literal::LiteralError { fix: Some(fix), .. }) => {
+                        diagnostic.fix(span, fix)
+                    }
+                    Err(_) => diagnostic,
                 }
             }
             (Type::String, ty, kind) if matches!(required(ty), Type::Enum(_)) => {
@@ -315,6 +318,9 @@ pub(super) fn sample(ty: &Type) -> &'static str {
         Type::Float => "0.0",
         Type::Bool => "false",
         Type::List(_) => "[]",
-        _ => "0",
+        Type::Time => "time(\"1970-01-01\")",
+        Type::Duration => "0s",
+        Type::Int | Type::Tokens | Type::Size | Type::Rate | Type::Percent => "0",
+        _ => "...",
     }
 }

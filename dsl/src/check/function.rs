@@ -135,6 +135,14 @@ impl<'a> Checker<'a> {
             );
             return;
         }
+        let in_test = scope.place == Place::Outcome;
+        if in_test && (find_aggregate(name).is_some() || matches!(name, "all" | "any" | "every")) {
+            let message = format!("a test has no `{name}` of all rows");
+            let help = "it looks at single rows, `out[0].n == 1`, at their number, `out.count == 2`, and \
+                        at lists of values, `out.n == [1, 2]`; totals are made by a flow with a `group`";
+            self.report(Diagnostic::error(codes::UNKNOWN_CALL, span, message).help(help));
+            return;
+        }
         if let Some(aggregate) = find_aggregate(name) {
             let text = super::step::one_line(self.input.sources.text(call.span));
             let message = format!("`{name}` is an aggregate: it is of many records, not of one");

@@ -198,12 +198,18 @@ impl Checker<'_> {
             (Type::String, ty, _) if reads_text(ty) => {
                 return self.text_beside(sign, (left, a), (right, b), (left, ty), span);
             }
-            (Type::Optional(_), _, _) => {
-                Some(format!("the left side may be null: write `({left_text} ?? ...)`"))
+            (Type::Optional(inner), _, _) => {
+                let other = super::fit::sample(inner);
+                Some(format!("the left side may be null: write `({left_text} ?? {other})`"))
             }
-            (_, Type::Optional(_), _) => {
-                Some(format!("the right side may be null: write `({right_text} ?? ...)`"))
+            (_, Type::Optional(inner), _) => {
+                let other = super::fit::sample(inner);
+                Some(format!("the right side may be null: write `({right_text} ?? {other})`"))
             }
+            (Type::List(_), _, op) if compares(op) => Some(format!(
+                "`{left_text}` is a list: one of it is `{left_text}[0]`, their number \
+                 `length({left_text})`"
+            )),
             (a_ty, Type::List(item), BinaryOp::Contains) if fits(a_ty, item) => {
                 Some(format!("turned around: `{right_text} contains {left_text}`"))
             }
@@ -246,6 +252,11 @@ impl Checker<'_> {
     }
 }
 
+fn compares(op: BinaryOp) -> bool {
+    use BinaryOp::{Eq, Ge, Gt, Le, Lt, Ne};
+    matches!(op, Eq | Ne | Lt | Le | Gt | Ge)
+}
+
 /// Whether a text may stand for such a value elsewhere.
 fn reads_text(ty: &Type) -> bool {
     matches!(required(ty), Type::Time | Type::Enum(_))
@@ -263,9 +274,6 @@ fn is_sure(ty: &Type) -> bool {
 /// How a value is made a text to join.
 fn as_text(text: &str, ty: &Type) -> String {
     match ty {
-        Type::Optional(inner) if **inner == Type::Time => {
-            format!("to_string({text} ?? time(\"1970-01-01\"))")
-        }
         Type::Optional(inner) => format!("to_string({text} ?? {})", super::fit::sample(inner)),
         _ => format!("to_string({text})"),
     }

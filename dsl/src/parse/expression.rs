@@ -321,12 +321,13 @@ impl Reader<'_> {
         let mut parts = children(pair);
         let Some(value) = parts.next() else { return ExprKind::Bad };
         let value = Box::new(self.expression(value));
-        let (mut cases, mut broken) = (Vec::new(), false);
+        let (mut cases, mut broken, mut last) = (Vec::new(), false, None);
         for part in parts {
             if part.as_rule() == Rule::case {
+                self.apart(&mut last, &part);
                 self.cases(part, &mut cases);
             } else {
-                broken = true;
+                (broken, last) = (true, None);
                 self.bad_entry(&part, "a case is `value => result`, the last may be `_ => result`");
             }
         }

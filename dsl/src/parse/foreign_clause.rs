@@ -28,6 +28,8 @@ pub(super) fn find(line: &str, rest: &str) -> Option<Form> {
             "flat_map" => element_in(rest),
             "dedup" => key_behind_on(rest),
             "loop" => rounds(line, rest),
+            "sweep" => points(line, rest),
+            "measure" => interval(line, rest),
             "when" | "route" => several(line, rest),
             _ => None,
         })
@@ -315,6 +317,29 @@ fn key_behind_on(rest: &str) -> Option<Form> {
     (first_word(rest) == "on").then(|| {
         let help = "write `dedup by .key`";
         unexpected(2, "the key of a `dedup` stands behind `by`", help).replacing(0, 2, "by")
+    })
+}
+
+/// `sweep n: [1, 2]`, `sweep n in 1..5`.
+fn points(line: &str, rest: &str) -> Option<Form> {
+    if rest.starts_with("..") {
+        let help = "write each point: `sweep nodes in [1, 2, 4]`";
+        return Some(unexpected(2, "the points of a sweep are a list", help));
+    }
+    let one = line.split_whitespace().count() == 2;
+    (one && rest.starts_with([':', '='])).then(|| {
+        let help = "a sweep is `sweep nodes in [1, 4, 16]`";
+        let left = if line.ends_with(' ') { "" } else { " " };
+        let form = unexpected(1, "the points of a sweep stand behind `in`", help);
+        form.replacing(0, 1, format!("{left}in"))
+    })
+}
+
+/// `measure every 1s to csv("f.csv") { ... }`.
+fn interval(line: &str, rest: &str) -> Option<Form> {
+    (line.trim() == "measure" && first_word(rest) == "every").then(|| {
+        let help = "a measurement is `measure to csv(\"file.csv\") every 1s { latency }`";
+        unexpected(5, "the interval stands behind the sink", help)
     })
 }
 

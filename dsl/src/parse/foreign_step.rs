@@ -10,7 +10,6 @@ pub(super) fn find(line: &str, rest: &str) -> Option<Form> {
     let word = first_word(line.trim_start());
     match word {
         "group" | "dedup" => key_without_by(word, line, rest),
-        "route" => route_without_value(line, rest),
         "emit" => record_elsewhere(line, rest),
         "where" => block_of_where(rest),
         "stage" => endpoint_in_front(line, rest),
@@ -49,13 +48,6 @@ fn having(line: &str, rest: &str) -> Option<Form> {
     let help = "a condition on groups is a step of its own behind the group: `where .n > 1`";
     let form = unexpected(word.len(), format!("there is no `{word}`"), help);
     Some(form.replacing(back, word.len(), format!("\n{indent}where")))
-}
-
-/// `route { when ... }`.
-fn route_without_value(line: &str, rest: &str) -> Option<Form> {
-    (line.trim() == "route" && rest.starts_with('{')).then(|| {
-        unexpected(1, "a `route` goes by a value, and none is given", super::recover::ROUTE)
-    })
 }
 
 /// `emit into s { ... }`, `emit T(a: 1) into s`.

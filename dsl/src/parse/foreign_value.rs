@@ -12,10 +12,12 @@ pub(super) fn find(line: &str, rest: &str) -> Option<Form> {
     method(line, rest)
         .or_else(|| interpolation(line, rest))
         .or_else(|| variable(rest))
+        .or_else(|| host(line, rest))
         .or_else(|| braces(line, rest))
         .or_else(|| otherwise(line, rest))
         .or_else(|| function_value(line, rest))
         .or_else(|| bare_argument(line, rest))
+        .or_else(|| pipe(line, rest))
         .or_else(|| part_of(line, rest))
 }
 
@@ -130,6 +132,19 @@ fn variable(rest: &str) -> Option<Form> {
     Some(unexpected(length, "names have no `$`", help).replacing(0, length, meant))
 }
 
+/// `localhost:8000`.
+fn host(line: &str, rest: &str) -> Option<Form> {
+    let name = last_word(line);
+    let port = rest.strip_prefix(':')?;
+    let length = port.find(|c: char| !c.is_ascii_alphanumeric() && c != '/').unwrap_or(port.len());
+    if name != "localhost" || !port.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let meant = format!("\"http://{name}:{}\"", &port[..length]);
+    let form = unexpected(1, "an address is a text, in quotes", format!("write `{meant}`"));
+    Some(form.replacing(name.len(), length + 1, meant))
+}
+
 /// `if c { a } else { b }`, with braces for `then`.
 fn braces(line: &str, rest: &str) -> Option<Form> {
     let (_, condition) = line.rsplit_once(" if ").or_else(|| line.rsplit_once("(if "))?;
@@ -183,7 +198,8 @@ fn function_value(line: &str, rest: &str) -> Option<Form> {
     let arrow = (rest.starts_with("=>") || rest.starts_with("->") || rest.starts_with('>'))
         && line.contains(['(', ',']);
     let lambda = line.trim_end().ends_with("lambda");
-    (arrow || lambda).then(|| {
+    let declares = line.trim_start().starts_with("fn ") || line.contains("match ");
+    ((arrow || lambda) && !declares).then(|| {
         unexpected(
             1,
             "a function is not a value",
@@ -191,6 +207,20 @@ fn function_value(line: &str, rest: &str) -> Option<Form> {
              each, and the steps behind it compute; a function has a name, `fn name(a: int) -> int = \
              a + 1`, and is called by it",
         )
+    })
+}
+
+/// `|> where c`.
+fn pipe(line: &str, rest: &str) -> Option<Form> {
+    let sign = if rest.starts_with("|>") { 2 } else { usize::from(rest.starts_with("| ")) };
+    (sign > 0).then(|| {
+        let form = unexpected(
+            sign,
+            "steps are not joined by a sign",
+            "each stands on a line of its own, and goes on with what the one before gives",
+        );
+        let blanks = rest[sign..].len() - rest[sign..].trim_start_matches(' ').len();
+        if line.trim().is_empty() { form.replacing(0, sign + blanks, "") } else { form }
     })
 }
 

@@ -221,7 +221,10 @@ impl Reader<'_> {
         let rest = &text[word.len()..];
         let skipped =
             rest.trim_start().strip_prefix("mut ").map_or(0, |it| rest.len() - it.len() - 1);
-        let reads = |meant: &&str| reads(&format!("{meant}{}", &rest[skipped..]));
+        let reads = |meant: &&str| {
+            let meant = format!("{meant}{}", &rest[skipped..]);
+            reads(&meant) || reads(&meant.replacen(" = {", " {", 1))
+        };
         self.report(match meant.filter(reads) {
             Some(meant) => diagnostic.fix(Span { end: at.end + skipped as u32, ..at }, meant),
             None => diagnostic,

@@ -71,7 +71,9 @@ impl Reader<'_> {
         }
         let meant = format!("{family}.{}", before.name.text);
         let at = before.name.span.to(span);
-        figures.pop();
+        if let Some(last) = figures.last_mut() {
+            last.name.text.clone_from(&meant);
+        }
         self.report(
             Diagnostic::error(codes::UNEXPECTED, at, "a statistic stands behind its figure")
                 .help(format!("write `{meant}`"))

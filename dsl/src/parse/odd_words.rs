@@ -151,7 +151,8 @@ impl Reader<'_> {
         let start = text.len() - text[word.len()..].trim_start().len();
         let at = Span { start: span.start + start as u32, ..span };
         let at = Span { end: at.start + value.len().max(1) as u32, ..at };
-        if word == "when" && value.contains(['<', '>', '.', '(']) {
+        let steps = head.split_once("=>").map(|(_, steps)| steps).unwrap_or_default();
+        if word == "when" && steps.trim().is_empty() && value.contains(['<', '>', '.', '(']) {
             let help = format!(
                 "make a value first, and go by that: `stage kind = if {} then \"a\" else \"b\"`, then \
                  `route kind {{ when \"a\" => {{ ... }} else => {{ ... }} }}`",
@@ -165,7 +166,6 @@ impl Reader<'_> {
             self.report(Diagnostic::error(codes::UNEXPECTED, at, message).help(help));
             return true;
         }
-        let Some((_, steps)) = head.split_once("=>") else { return false };
         if steps.trim().is_empty() {
             return false;
         }

@@ -79,6 +79,17 @@ impl Reader<'_> {
         {
             return;
         }
+        let rest = text[word.len()..].trim_start();
+        if !word.is_empty() && rest.starts_with("=>") {
+            let at = Span { end: span.start + word.len() as u32, ..span };
+            let message = "an arm of a route begins with `when`";
+            let help = format!("write `when {word} => {{ ... }}`");
+            let start = Span { end: span.start, ..span };
+            self.report(
+                Diagnostic::error(codes::UNEXPECTED, at, message).help(help).fix(start, "when "),
+            );
+            return;
+        }
         let first = shown(text);
         let at = Span { end: span.start + first.len() as u32, ..span };
         let message = format!("`{first}` does not start an arm of the route");
@@ -250,6 +261,8 @@ impl Reader<'_> {
     pub(super) fn silent(&self, span: Span) -> bool {
         self.diagnostics[..self.scanned]
             .iter()
+            // Comments are words of their own; what stands beside them can be read.
+            .filter(|earlier| earlier.code != codes::HASH_COMMENT)
             .any(|earlier| earlier.labels.iter().any(|label| label.span.overlaps(span)))
     }
 }
@@ -302,7 +315,7 @@ const NAMED: &[&str] = &[
 ];
 
 /// A word that cannot be a name, if it is one.
-fn reserved_word(word: &str) -> Option<&str> {
+pub(super) fn reserved_word(word: &str) -> Option<&str> {
     Grammar::parse(Rule::reserved, word).is_ok_and(|it| it.as_str() == word).then_some(word)
 }
 

@@ -107,6 +107,14 @@ impl Reader<'_> {
         !before.rsplit('\n').next().unwrap_or("").trim().is_empty()
     }
 
+    /// Whether the rest of a line is a known form of another language, at its start or at its second
+    /// word; then it has been reported.
+    pub(super) fn rest_is_foreign(&mut self, text: &str, span: Span) -> bool {
+        let second = first_word(text).len();
+        let blanks = text[second..].len() - text[second..].trim_start().len();
+        self.foreign_form(span.start) || self.foreign_form(span.start + (second + blanks) as u32)
+    }
+
     /// What stands behind a step in its line and does not belong to it.
     fn rest_of_line(&mut self, text: &str, span: Span) {
         let before = self.text.get(..span.start as usize).unwrap_or("");
@@ -118,6 +126,12 @@ impl Reader<'_> {
         let stop = stop.min(piece.len());
         let blanks = piece[stop..].len() - piece[stop..].trim_start().len();
         let start = if piece[stop..].trim().is_empty() { 0 } else { stop + blanks };
+        // A word of the language behind an operator is what cannot be read.
+        let signs = |c: char| "<>=!+-*/% ".contains(c);
+        let operand = piece[start..].len() - piece[start..].trim_start_matches(signs).len();
+        let start = start
+            + super::recover::reserved_word(first_word(&piece[start + operand..]))
+                .map_or(0, |_| operand);
         let first = shown(&piece[start..]);
         let from = span.start + start as u32;
         if start > 0 && self.foreign_form(from) {

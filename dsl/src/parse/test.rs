@@ -48,6 +48,11 @@ impl Reader<'_> {
         }
         let span = self.trimmed(pair);
         let at = Span { end: span.start + word.len() as u32, ..span };
+        let within = self.within_line(span.start);
+        let signed = matches!(word, "is" | "not" | "as" | "if" | "on");
+        if within && signed && self.rest_is_foreign(text, span) {
+            return;
+        }
         let expects =
             ["assert", "check", "should", "verify", "ensure", "then", "expects", "require"];
         let gives = ["input", "inputs", "when", "with", "records", "data"];

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
+use sage_dsl::Diagnostic;
 use sage_dsl::experiment::Experiment;
 use sage_dsl::plan::Plan;
-use sage_dsl::Diagnostic;
 use sage_lab::results::Outcome;
 use sage_lab::trial::{Overrides, expand};
 use serde_json::{Value, json};

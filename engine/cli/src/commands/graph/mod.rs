@@ -11,6 +11,7 @@
 mod beside;
 mod curve;
 mod dot;
+mod early;
 mod labels;
 mod layout;
 mod loops;

@@ -137,6 +137,7 @@ impl Draft<'_> {
                 let lines = vec![source.name.clone(), format!("source {}", source.kind)];
                 let shape = self.shape(Kind::Source, lines, &[]);
                 self.barrier(shape, &[]);
+                self.early(source);
             }
             Node::Filter(filter) => self.filter(filter),
             Node::Schedule => {
@@ -146,14 +147,20 @@ impl Draft<'_> {
                     format!("{} slots, queue {}", schedule.slots, schedule.queue),
                     "exchange to the workers".to_owned(),
                 ];
-                let shape = self.shape(Kind::Schedule, lines, &[]);
-                self.after_all(shape, &[], "");
-                self.barrier(shape, &[]);
+                self.next(Kind::Schedule, lines);
             }
             Node::Stage(stage) => self.stage(stage),
             Node::Emit(emit) => self.emit(emit),
             Node::Relate(relation) => relation.steps.iter().for_each(|step| self.relation(step)),
         }
+    }
+
+    /// A shape that all that follows depends on.
+    pub(super) fn next(&mut self, kind: Kind, lines: Vec<String>) -> usize {
+        let shape = self.shape(kind, lines, &[]);
+        self.after_all(shape, &[], "");
+        self.barrier(shape, &[]);
+        shape
     }
 
     fn filter(&mut self, filter: &FilterPlan) {
@@ -199,9 +206,7 @@ impl Draft<'_> {
                 (Kind::Group, std::iter::once(group.text.clone()).chain(shown.take(4)).collect())
             }
         };
-        let shape = self.shape(kind, lines, &[]);
-        self.after_all(shape, &[], "");
-        self.barrier(shape, &[]);
+        self.next(kind, lines);
     }
 
     fn sink(&mut self, at: usize) -> usize {
