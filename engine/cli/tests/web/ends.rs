@@ -474,7 +474,7 @@ fn a_run_that_is_stopped_waits_for_no_server_and_keeps_what_was_not_delivered() 
     wait_until(|| stub.came().len() > 4);
     send("-INT", child.id());
     let done = sage.done(child.wait_with_output().unwrap()).exits(130);
-    done.says("not delivered: the same command delivers them");
+    let done = done.says("not delivered: the same command delivers them");
     // Nobody waited until the server gave up, to try once more.
     assert_eq!(stub.came().len(), 5);
     let delivered = done.stderr.lines().find(|line| line.ends_with(&url)).unwrap();
