@@ -298,11 +298,11 @@ fn programs_in_the_documentation_are_right() {
             fs::write(folder.path().join(name), &block.text).expect("written");
             let output = sage_flow(&["check", name], folder.path(), "");
             // What needs a feature is right as far as this build can tell.
-            let said = said(&output);
-            let mut errors = said.lines().filter(|line| line.starts_with("error"));
+            let checked = said(&output);
+            let mut errors = checked.lines().filter(|line| line.starts_with("error"));
             let lacks = |line: &str| line.contains("this sage-flow was built without");
             if !output.status.success() && !errors.all(lacks) {
-                problems.push(format!("{place}: {said}"));
+                problems.push(format!("{place}: {checked}"));
             }
             if block.text.contains("\ntest \"") {
                 tested += 1;
