@@ -12,7 +12,7 @@ use crate::check::{Checker, Place, Scope};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::lower;
-use crate::plan::{Argument, DistinctPlan, EarlyStep, Expr, Function, Node, Plan, StagePlan};
+use crate::plan::{Argument, EarlyStep, Expr, Function, Node, Plan, SourcePlan, StagePlan};
 use crate::suggest::{self, did_you_mean};
 use crate::testing::Failing;
 use crate::types::{Field, RecordType, Type, Value};
@@ -260,22 +260,23 @@ fn put(plan: &mut Plan, column: usize, mocked: Mocked) {
         match node {
             Node::Stage(stage) if stage.column == column => replace(stage, value.clone()),
             Node::Source(source) => {
-                let distinct =
-                    |it: &'_ mut Option<DistinctPlan>| it.as_mut().map(|it| &mut it.before);
-                let expand = source.expand.as_deref_mut();
-                let lists = [distinct(&mut source.distinct)].into_iter();
-                let lists =
-                    lists.chain(expand.into_iter().flat_map(|expand| {
-                        [distinct(&mut expand.distinct), Some(&mut expand.before)]
-                    }));
-                let late = source.watermark.as_deref_mut().map(|it| &mut it.before);
-                for step in lists.chain([late]).flatten().flatten() {
-                    foresee(step, column, &value);
-                }
+                foreseen(source).into_iter().for_each(|step| foresee(step, column, &value));
             }
             _ => {}
         }
     }
+}
+
+/// All steps that a source does while it is read.
+fn foreseen(source: &mut SourcePlan) -> Vec<&mut EarlyStep> {
+    let mut steps: Vec<&mut EarlyStep> = Vec::new();
+    steps.extend(source.distinct.iter_mut().flat_map(|it| &mut it.before));
+    steps.extend(source.watermark.iter_mut().flat_map(|it| &mut it.before));
+    if let Some(expand) = source.expand.as_deref_mut() {
+        steps.extend(&mut expand.before);
+        steps.extend(expand.distinct.iter_mut().flat_map(|it| &mut it.before));
+    }
+    steps
 }
 
 fn foresee(step: &mut EarlyStep, column: usize, mocked: &Expr) {
