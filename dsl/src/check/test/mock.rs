@@ -282,7 +282,10 @@ fn foreseen(source: &mut SourcePlan) -> Vec<&mut EarlyStep> {
 fn foresee(step: &mut EarlyStep, column: usize, mocked: &Expr) {
     match step {
         EarlyStep::Compute { column: own, value, .. } if *own == column => value.clone_from(mocked),
-        EarlyStep::Stage(stage) if stage.column == column => replace(stage, mocked.clone()),
+        EarlyStep::Stage(stage) if stage.column == column => {
+            let (when, text) = (stage.when.clone(), stage.name.clone());
+            *step = EarlyStep::Compute { column, value: mocked.clone(), when, text };
+        }
         _ => {}
     }
 }
