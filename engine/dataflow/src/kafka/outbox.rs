@@ -3,7 +3,8 @@
 //! A row is written to a part file first, as for any other sink, and committed with its task. Only
 //! then it is delivered, by a thread beside the one that commits, and when the brokers have it the
 //! position is noted. So no row is lost, and none is seen that is not committed. What was delivered
-//! and not noted when a worker dies is delivered once more: the rows of one commit at most.
+//! and not noted when a worker dies is delivered once more: the piece that was under way, so the rows
+//! of one commit, or up to 4 MiB of those that others left.
 //!
 //! ```text
 //! commit/sent-NAME.0000030001    how far parts/NAME.0000030001 was delivered

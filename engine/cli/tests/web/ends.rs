@@ -3,18 +3,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
 
-mod support;
-
-#[path = "support/stub.rs"]
-mod stub;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use crate::stub::{Came, Stub, answer, with};
+use crate::support::{Done, Draw, Sage, again, send, wait_until, worker, workers_of};
 use serde_json::Value;
-use stub::{Came, Stub, answer, with};
-use support::{Done, Draw, Sage, again, send, wait_until, worker, workers_of};
 
 const ROWS: usize = 120;
 const PAGE: usize = 10;

@@ -1,0 +1,13 @@
+//! What runs read besides one file, once or as it changes: folders, documents, indexes, changes.
+//!
+//! They are one program, since they wait more than they compute.
+
+mod filters;
+mod folder_source;
+mod folders;
+mod groups;
+mod kept_indexes;
+mod live;
+#[path = "../support/mod.rs"]
+mod support;
+mod watch;
