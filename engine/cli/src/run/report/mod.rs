@@ -131,16 +131,18 @@ impl Report<'_> {
             }
         }
         let dead_rows = commit.dead_rows();
+        let left_out: u64 = course.outcomes.iter().map(|outcome| outcome.left_out).sum();
         let exit = if service && whole && summary.counts.tasks_pending == 0 {
             // It ends when it is told to, and each client knows what became of its request.
             Exit::Complete
         } else {
-            exit_of(course, &summary, dead_rows, self.options().tasks)
+            let missing = |asked| summary.counts.tasks_in + left_out < asked;
+            let short = self.options().tasks.is_some_and(missing);
+            exit_of(course, &summary, dead_rows, short)
         };
         let mut metrics = self.metrics(course, &summary, wall, exit)?;
         if let Some(fields) = metrics.as_object_mut() {
             fields.insert("dead_rows".into(), json!(dead_rows));
-            let left_out: u64 = course.outcomes.iter().map(|outcome| outcome.left_out).sum();
             fields.insert("left_out".into(), json!(left_out));
         }
         let verdicts = objectives(self.plan(), &metrics);
@@ -243,14 +245,13 @@ fn committed(counts: Counts, outcomes: Outcomes) -> Counts {
     }
 }
 
-fn exit_of(course: &Course, summary: &Summary, dead_rows: u64, asked: Option<u64>) -> Exit {
+fn exit_of(course: &Course, summary: &Summary, dead_rows: u64, short: bool) -> Exit {
     let counts = &summary.counts;
     if course.interrupted {
         Exit::Interrupted
     } else if course.failure.is_some() {
         Exit::Failed
-    } else if counts.tasks_dead + counts.tasks_late + counts.tasks_pending + dead_rows > 0
-        || asked.is_some_and(|asked| counts.tasks_in < asked)
+    } else if counts.tasks_dead + counts.tasks_late + counts.tasks_pending + dead_rows > 0 || short
     {
         Exit::Incomplete
     } else {
