@@ -18,8 +18,9 @@ impl Draft<'_> {
                     self.next(Kind::Filter, vec!["where".to_owned(), text.clone()]);
                 }
                 EarlyStep::Compute { column, text, .. } => {
-                    let (name, value) = text.split_once(" = ").unwrap_or((text, ""));
-                    let shape = self.next(Kind::Cheap, vec![name.to_owned(), value.to_owned()]);
+                    let ty = self.plan.columns.get(*column);
+                    let ty = ty.map_or(String::new(), |column| format!("map: {}", column.ty));
+                    let shape = self.next(Kind::Cheap, vec![text.clone(), ty]);
                     self.columns.insert(*column, shape);
                 }
             }
