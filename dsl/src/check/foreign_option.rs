@@ -67,7 +67,7 @@ const OPTIONS: &[(&[&str], &str, Instead)] = &[
         "`schedule`",
         Other("how many workers there are is said by `sage-flow run ... --workers 4`"),
     ),
-    (&["concurrency", "threads", "max_in_flight"], "`schedule`", Same("slots")),
+    (&["threads", "max_in_flight"], "`schedule`", Same("slots")),
     (
         &["limit", "head", "max_rows", "top"],
         "a source",

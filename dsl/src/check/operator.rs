@@ -224,10 +224,12 @@ impl Checker<'_> {
                 let other = super::fit::sample(inner);
                 Some(format!("the right side may be null: write `({right_text} ?? {other})`"))
             }
-            (Type::List(_), _, op) if compares(op) => Some(format!(
-                "`{left_text}` is a list: one of it is `{left_text}[0]`, their number \
+            (Type::List(_), _, op) if compares(op) && !matches!(left.kind, ExprKind::List(_)) => {
+                Some(format!(
+                    "`{left_text}` is a list: one of it is `{left_text}[0]`, their number \
                  `length({left_text})`"
-            )),
+                ))
+            }
             (a_ty, Type::List(item), BinaryOp::Contains) if fits(a_ty, item) => {
                 Some(format!("turned around: `{right_text} contains {left_text}`"))
             }
