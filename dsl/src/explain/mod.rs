@@ -6,6 +6,7 @@ mod operators;
 mod relation;
 mod rewrites;
 mod stage;
+mod touches;
 mod tree;
 
 use std::fmt::Write as _;
@@ -18,6 +19,7 @@ use tree::Tree;
 
 pub use experiment::explain_experiment;
 pub use rewrites::explain_rewrites;
+pub use touches::explain_touches;
 
 /// Nodes behind the scheduling operator, in groups. Neighbouring stages that wait for something
 /// outside and do not read each other share a group: they run side by side. All others stand alone.
