@@ -53,7 +53,8 @@ fn score(a: &str, b: &str) -> f64 {
     let within = short.len() >= 4 && long.split('_').any(|part| part == short)
         || short.len() >= 5 && long.starts_with(short);
     let slip = strsim::damerau_levenshtein(a, b) == 1;
-    if edits < 0.5 || edits <= 0.6 && !within && !slip {
+    let alike = within || slip || similar > 0.88;
+    if edits < 0.5 || edits < 0.599 && !alike {
         return 0.0;
     }
     similar.max(edits + 0.1)

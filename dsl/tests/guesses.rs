@@ -151,7 +151,7 @@ fn values() {
         ),
         ("", "stage v = this.n + 1", "S0201", "a dot alone", "stage v = .n + 1"),
         ("", "stage v = revs.n + 1", "S0201", "a dot alone", "stage v = .n + 1"),
-        ("", "stage v = nothing", "S0201", "fields are `.id`, `.text`", ""),
+        ("", "stage v = frobs", "S0201", "fields are `.id`, `.text`", ""),
     ]);
 }
 

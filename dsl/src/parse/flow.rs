@@ -290,7 +290,10 @@ fn cut_short(step: &mut Step) {
 fn poison(pair: &Pair<'_, Rule>, flow: &mut ast::Flow) {
     for line in pair.as_str().lines() {
         let words = ["stage", "carry", "flat_map", "let", "var", "const", "val", "map"];
-        flow.poisoned.extend(super::recover::declared_name(line.trim(), &words));
+        // Arms may stand in one line.
+        for part in line.split(['{', '}']) {
+            flow.poisoned.extend(super::recover::declared_name(part.trim(), &words));
+        }
         let first = super::recover::first_word(line.trim());
         // Another name of a source or import.
         if first == "as" {
