@@ -118,7 +118,8 @@ fn unfinished(job: &JobRun, out: &Path, now: &Identity) -> anyhow::Result<Option
     }
     let Some(before) = Identity::read(out)? else { return Ok(None) };
     let done = commit::read(out).map_err(usage_of)?.outcomes.total();
-    if done == 0 && !sources::has_begun(out) {
+    let requests = commit::requests(out).map_err(usage_of)?;
+    if done == 0 && requests == 0 && !sources::has_begun(out) {
         return Ok(None);
     }
     let changes = before.changes(now);

@@ -33,7 +33,7 @@ pub(crate) use self::metrics::SCHEMA;
 use self::metrics::partial;
 
 /// Where rows of a sink go that answers requests.
-const ANSWERS: &str = "answers to clients";
+const ANSWERS: &str = "answers to clients, gone ones too";
 
 /// Arrivals of a run that was not told how: each record arrives when there is room for it.
 const AS_TAKEN: &str = "as_taken";
