@@ -61,7 +61,7 @@ source rows: Row from generate(count: 1)
 sink outs: Row to jsonl("outs.jsonl")
 flow f {
   from rows
-  stage near = retrieve(docs, .id, k: 1)
+  stage near = search(docs, .id, k: 1)
   emit Row { id: .id } into outs
 }
 "#;
@@ -105,5 +105,61 @@ fn a_command_that_reads_before_it_begins_can_be_stopped() {
         send(signal, child.id());
         let done = sage.done(child.wait_with_output().unwrap());
         done.exits(130).says("interrupted before the run began");
+    }
+}
+
+#[test]
+fn a_folder_within_that_of_a_run_may_be_no_link() {
+    let text = program("generate(count: 3)", "").replace("outs.jsonl", "sub/outs.jsonl");
+    let sage = Sage::new().file("p.sage", text);
+    let folder = sage.folder.path();
+    again(&sage, "run p.sage --workers 1 --out out").go().exits(0);
+    std::fs::create_dir(folder.join("elsewhere")).unwrap();
+    std::fs::remove_dir_all(folder.join("out/sub")).unwrap();
+    std::os::unix::fs::symlink(folder.join("elsewhere"), folder.join("out/sub")).unwrap();
+    let done = again(&sage, "run p.sage --workers 1 --out out").go().exits(1);
+    done.says("is a link, and the rows of `sub/outs.jsonl` would be written elsewhere");
+    assert_eq!(std::fs::read_dir(folder.join("elsewhere")).unwrap().count(), 0);
+}
+
+#[test]
+fn keys_are_warned_of_and_hidden_in_reports() {
+    let text = r#"sage 1
+param secret: string = env("MY_TOKEN", "")
+param team: string = env("MY_TEAM", "none")
+type Row { id: string @key }
+source rows: Row from generate(count: 2)
+sink outs: Row to jsonl("outs.jsonl")
+flow f {
+  from rows
+  where .id != secret and .id != team
+  emit Row { id: .id } into outs
+}
+"#;
+    let sage = Sage::new().file("p.sage", text).env("MY_TOKEN", "open-sesame");
+    let sage = sage.env("MY_TEAM", "search").args("run p.sage --workers 1 --out out");
+    let done =
+        sage.go().exits(0).says("S0502").says("what `MY_TOKEN` holds is written into the plan");
+    assert!(!done.stderr.contains("MY_TEAM"), "{}", done.stderr);
+    let params = |name: &str| {
+        let text: serde_json::Value = serde_json::from_str(&done.read(name)).unwrap();
+        text["params"].to_string()
+    };
+    for name in ["setup.json", "plan.json"] {
+        let params = params(name);
+        assert!(params.contains("***") && params.contains("search"), "{params}");
+        assert!(!params.contains("open-sesame"), "{params}");
+    }
+    for (options, name) in [
+        ("\"http://h:1/?a=1&api_key=x\"", "api_key"),
+        ("\"http://h:1/\", header: \"X-Api-Key: x\"", "X-Api-Key"),
+    ] {
+        let text = program(&format!("http_get({options})"), "");
+        let done = Sage::new().file("p.sage", text).args("check p.sage").go();
+        let all = done.stdout + &done.stderr;
+        assert!(
+            all.contains("S0502") && all.contains(&format!("`{name}` looks like a key")),
+            "{all}"
+        );
     }
 }

@@ -20,8 +20,8 @@ const CONNECT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(4);
 /// Most redirects of a request.
 const REDIRECTS: usize = 5;
-/// Longest wait that a server may ask for.
-const MOST_AGAIN: Duration = Duration::from_secs(600);
+/// Longest wait that a server may ask for; how long is waited, others bound.
+const MOST_AGAIN: Duration = Duration::from_secs(86_400);
 /// Bytes that are read of an answer that nobody wants, so that its connection can be used again.
 const UNREAD: usize = 64 << 10;
 /// Characters of a refusal's body that are shown.

@@ -22,10 +22,10 @@ use serde_json::Value;
 use crate::args::{DRAIN, RunArguments};
 use crate::exit::{Exit, usage};
 use crate::program;
-use crate::run::{self, JobRun};
 use crate::run::launch::LaunchArguments;
 use crate::run::links::LinkArguments;
 use crate::run::loss::OnLoss;
+use crate::run::{self, JobRun};
 
 use self::chosen::Chosen;
 

@@ -310,13 +310,14 @@ fn check_streams(
         )));
     }
     // Nor is what a trial makes meant for others.
-    let elsewhere = |sink: &&mut SinkPlan| ["stdout", "kafka", "http_post"].contains(&sink.kind.as_str());
+    let elsewhere =
+        |sink: &&mut SinkPlan| ["stdout", "kafka", "http_post"].contains(&sink.kind.as_str());
     for sink in plan.sinks.iter_mut().filter(elsewhere) {
         let (name, kind) = (&sink.name, &sink.kind);
         if kind != "stdout" && told.as_mut().is_some_and(|told| told.insert(name.clone())) {
             eprintln!(
-                "note: sink {name} ({kind}) sends nothing in an experiment; each trial writes its rows to \
-                 `{name}.jsonl` in a folder of its own"
+                "note: sink {name} ({kind}) sends nothing in an experiment; a trial writes its rows to a \
+                 file, which is removed with its other rows"
             );
         }
         "jsonl".clone_into(&mut sink.kind);

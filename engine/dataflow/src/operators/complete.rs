@@ -286,7 +286,10 @@ fn emit_all<'a>(
     }
     let answers = if context.served {
         let outlets = context.outlets.borrow();
-        let replies = emits.iter().zip(&wanted).filter(|(emit, wanted)| **wanted && outlets.is_reply(emit.sink));
+        let replies = emits
+            .iter()
+            .zip(&wanted)
+            .filter(|(emit, wanted)| **wanted && outlets.is_reply(emit.sink));
         replies.count()
     } else {
         0

@@ -52,8 +52,7 @@ pub(super) fn unfinished(folder: &Path, out: Option<&Path>, records: &Path) -> V
             let number = |path: &Path| {
                 path.file_name()?.to_str()?.strip_prefix("retry-")?.parse::<u32>().ok()
             };
-            let mut numbers: Vec<u32> =
-                entries.filter_map(|entry| number(&entry.path())).collect();
+            let mut numbers: Vec<u32> = entries.filter_map(|entry| number(&entry.path())).collect();
             numbers.sort_unstable_by(|a, b| b.cmp(a));
             numbers.into_iter().map(|number| folder.join(format!("retry-{number}"))).collect()
         }
