@@ -13,3 +13,4 @@ mod service;
 mod stub;
 #[path = "../support/mod.rs"]
 mod support;
+mod totals;

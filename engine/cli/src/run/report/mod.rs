@@ -110,8 +110,13 @@ impl Report<'_> {
         for (i, sink) in self.plan().sinks.iter().enumerate() {
             if let Some((name, joined)) = join_sink(self.out, sink, &commit, finished)? {
                 files.push((self.out.join(name).display().to_string(), joined.rows));
-            } else if let Some((place, rows)) = published(sink, &commit) {
-                files.push((place, rows));
+            } else if let Some(sent) = published(self.out, sink, &commit)? {
+                if sent.kept > 0 {
+                    let then = if finished { "lost" } else { "the same command delivers them" };
+                    let place = format!("{}, not delivered: {then}", self.out.display());
+                    files.push((place, sent.kept));
+                }
+                files.push((sent.place, sent.delivered));
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
                 let printed = sink.kind == "stdout";
