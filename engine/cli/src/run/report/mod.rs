@@ -31,9 +31,10 @@ use self::folder::cut_half_line;
 pub(crate) use self::folder::{Folder, LOCK, OWN_FILES, SETUP, new_folder};
 pub(crate) use self::metrics::SCHEMA;
 use self::metrics::partial;
+pub(crate) use self::text::left_out;
 
 /// Where rows of a sink go that answers requests.
-const ANSWERS: &str = "answers to clients";
+const ANSWERS: &str = "answers to clients, gone ones too";
 
 /// Arrivals of a run that was not told how: each record arrives when there is room for it.
 const AS_TAKEN: &str = "as_taken";
