@@ -35,6 +35,7 @@ mod function;
 mod group;
 mod interpolation;
 mod join;
+mod keys;
 mod lateness;
 mod leaf;
 mod matching;
