@@ -93,6 +93,7 @@ impl Checker<'_> {
             self.mismatch(written, &typed, to);
             return Typed::poison();
         }
+        self.warn_of_remainder(written, &typed, to);
         convert(typed, to)
     }
 

@@ -44,6 +44,7 @@ mod option;
 mod param;
 mod passages;
 mod prompt;
+mod quantity;
 mod range;
 mod record;
 mod relation;

@@ -154,6 +154,7 @@ impl Checker<'_> {
         if !good {
             return broken;
         }
+        self.pieces(call, &args);
         let ty = match (spec.result)(&types) {
             Ok(ty) => ty,
             // What it is has been said where it is wrong.

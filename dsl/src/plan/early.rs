@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Expr;
+use super::{Expr, SourcePlan, StagePlan};
 use crate::lower::columns_read;
 
 /// A step of the flow that can be foreseen while a record is read.
@@ -31,6 +31,8 @@ pub enum EarlyStep {
         /// Name of the step, for explain.
         text: String,
     },
+    /// A column that a stage makes, which asks nobody and no index.
+    Stage(Box<StagePlan>),
 }
 
 impl EarlyStep {
@@ -39,6 +41,7 @@ impl EarlyStep {
         match self {
             EarlyStep::Filter { text, .. } => format!("where {text}"),
             EarlyStep::Compute { text, .. } => format!("stage {text}"),
+            EarlyStep::Stage(stage) => format!("stage {} by {}", stage.name, stage.kind),
         }
     }
 
@@ -49,7 +52,31 @@ impl EarlyStep {
             EarlyStep::Compute { value, when, .. } => {
                 when.iter().chain([value]).flat_map(columns_read).collect()
             }
+            EarlyStep::Stage(stage) => stage.reads.clone(),
         }
+    }
+}
+
+impl SourcePlan {
+    /// What is done while it is read, for people, in its order; `without` is said of the elements of a
+    /// list.
+    pub fn as_read(&self, without: &str) -> Vec<String> {
+        let dedup = |it: &DistinctPlan| format!("{} as it is read", it.text);
+        let mut lines = Vec::new();
+        match &self.expand {
+            None => lines.extend(self.distinct.as_ref().map(dedup)),
+            Some(expand) => {
+                // These are done when a record is read, and are no operators of the flow any more.
+                lines.extend(expand.before.iter().map(EarlyStep::text));
+                if let Some(distinct) = &self.distinct {
+                    lines.insert(distinct.before.len().min(lines.len()), dedup(distinct));
+                }
+                lines.push(format!("a record for each {}{without}", expand.text));
+                lines.extend(expand.distinct.as_ref().map(dedup));
+            }
+        }
+        lines.extend(self.watermark.iter().map(|it| format!("late if {} behind", it.text)));
+        lines
     }
 }
 

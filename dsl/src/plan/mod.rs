@@ -33,8 +33,8 @@ pub use relation::{
 };
 pub use turn::Turn;
 
-/// A checked program for one flow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A checked program for one flow. The default does nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Name of the flow, also the default name of a run.
     pub name: String,
@@ -310,7 +310,7 @@ pub struct Template {
 }
 
 /// The `schedule` block.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SchedulePlan {
     /// Registry name of the policy.
     pub policy: String,

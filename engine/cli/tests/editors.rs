@@ -65,3 +65,12 @@ fn the_extension_refers_to_its_files_and_starts_the_verb() {
     let script = std::fs::read_to_string(root().join("editors/vscode/extension.js")).expect("js");
     assert!(script.contains("args: [\"lsp\"]"));
 }
+
+#[test]
+fn a_packed_extension_brings_what_it_needs() {
+    let manifest = json("package.json");
+    assert!(manifest["dependencies"].as_object().is_some_and(|needed| !needed.is_empty()));
+    let left_out = std::fs::read_to_string(root().join("editors/vscode/.vscodeignore"));
+    let left_out = left_out.expect(".vscodeignore");
+    assert!(!left_out.contains("node_modules"), "its client of the protocol would be missing");
+}

@@ -247,13 +247,14 @@ schedule { policy: fifo, slots: 4 }
         wait_until(|| workers.iter().all(|worker| ended(*worker)));
         let done = again(&sage, "run f.sage --workers 2 --out out").go().exits(0);
         assert_eq!(done.metrics()["tasks_ok"], 300);
-        let mut values: Vec<String> = brokers.answers().into_iter().map(|(_, v)| v).collect();
-        let all = values.len();
-        values.sort();
-        values.dedup();
-        assert_eq!(values, rows(0..300));
-        // Each kill repeats at most what a worker had not noted yet.
-        assert!(all < 400, "{all} messages");
+        let times = brokers.answers().into_iter().fold(BTreeMap::new(), |mut times, (_, value)| {
+            *times.entry(value).or_insert(0_usize) += 1;
+            times
+        });
+        // Each of the two kills may repeat a row once, and how many rows depends on the machine.
+        let more: Vec<_> = times.iter().filter(|(_, times)| **times > 3).collect();
+        assert!(more.is_empty(), "{more:?}");
+        assert_eq!(times.into_keys().collect::<Vec<_>>(), rows(0..300));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{Course, JobCourse, Servers, TwinJob, TwinRun, Worked, losses};
 use crate::exit::Exit;
 use crate::run::VERSION;
-use crate::run::report::{SCHEMA, host, objectives, scheduler, shown, write_json};
+use crate::run::report::{SCHEMA, host, left_out, objectives, scheduler, shown, write_json};
 
 /// The word for where the figures come from.
 pub(crate) const BACKEND: &str = "twin";
@@ -167,9 +167,10 @@ fn report(
             }
         }
     }
-    let exit = exit_of(job, summary);
     let plan = &job.plan;
     let known = worked.jobs.get(at);
+    let kept_back = known.map_or(0, |job| job.left_out);
+    let exit = exit_of(job, summary, kept_back);
     let servers = known.map_or(&[][..], |job| &job.servers);
     let mut head = Map::new();
     head.insert("schema".into(), json!(SCHEMA));
@@ -206,6 +207,7 @@ fn report(
     head.insert("workers_cpu_s".into(), json!(seconds(nodes)));
     head.insert("rss_peak_mb".into(), Value::Null);
     head.insert("supervisor_rss_peak_mb".into(), Value::Null);
+    head.insert("left_out".into(), json!(kept_back));
     head.insert("violations".into(), json!(outcome.violations));
     head.insert("speeds".into(), json!(run.cluster.speeds));
     head.insert("failures".into(), losses::figures(run, course, at));
@@ -251,9 +253,9 @@ fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
 }
 
-fn exit_of(job: &TwinJob, summary: &Summary) -> Exit {
+fn exit_of(job: &TwinJob, summary: &Summary, left_out: u64) -> Exit {
     let counts = &summary.counts;
-    let missing = job.tasks.is_some_and(|asked| counts.tasks_in < asked);
+    let missing = job.tasks.is_some_and(|asked| counts.tasks_in + left_out < asked);
     if missing || counts.tasks_dead + counts.tasks_late + counts.tasks_pending > 0 {
         Exit::Incomplete
     } else {
@@ -295,7 +297,7 @@ fn text(
             endpoint["max_in_flight"]
         ));
     }
-    text + notes
+    text + &left_out(metrics) + notes
 }
 
 /// The objectives of the program, one a line.

@@ -56,6 +56,8 @@ struct Shared {
     work: Condvar,
     /// What was noted has been taken.
     room: Condvar,
+    /// What was taken is committed.
+    settled: Condvar,
 }
 
 /// What was noted and not taken yet.
@@ -68,6 +70,8 @@ struct Noted {
     /// Of all files.
     bytes: usize,
     closed: bool,
+    /// What was taken is not committed yet.
+    writing: bool,
     /// The thread has given up.
     broken: bool,
     failure: Option<DataflowError>,
@@ -147,6 +151,12 @@ impl Committer {
         Ok(())
     }
 
+    /// Wait until what was noted is committed, or never will be.
+    pub(crate) fn wait(&self) {
+        let open = |noted: &mut Noted| (noted.writing || !noted.is_empty()) && !noted.broken;
+        drop(self.shared.settled.wait_while(self.shared.lock(), open));
+    }
+
     /// Commit what was noted and end.
     pub(crate) fn close(mut self) -> Result<(), DataflowError> {
         self.end();
@@ -187,25 +197,30 @@ fn run(shared: &Shared, mut manifest: Manifest, mut files: Vec<Tracked>) {
                 }
                 return;
             }
-            let taken = Noted { closed: noted.closed, ..Noted::default() };
+            let taken = Noted { closed: noted.closed, writing: true, ..Noted::default() };
             std::mem::replace(&mut *noted, taken)
         };
         shared.room.notify_one();
-        if let Err(error) = commit(&mut manifest, &mut files, noted) {
+        let committed = commit(&mut manifest, &mut files, noted);
+        shared.lock().writing = false;
+        shared.settled.notify_one();
+        if let Err(error) = committed.and_then(|grown| hand_on(&mut files, grown)) {
             let mut noted = shared.lock();
             noted.broken = true;
             noted.failure = Some(error);
             shared.room.notify_one();
+            shared.settled.notify_one();
             return;
         }
     }
 }
 
+/// Returns what is to be delivered, with the number of its file.
 fn commit(
     manifest: &mut Manifest,
     files: &mut [Tracked],
     noted: Noted,
-) -> Result<(), DataflowError> {
+) -> Result<Vec<(usize, Vec<u8>)>, DataflowError> {
     let mut deliveries = Vec::new();
     let mut commit = Commit {
         outcomes: noted.outcomes,
@@ -226,6 +241,10 @@ fn commit(
         }
     }
     manifest.append(commit)?;
+    Ok(deliveries)
+}
+
+fn hand_on(files: &mut [Tracked], deliveries: Vec<(usize, Vec<u8>)>) -> Result<(), DataflowError> {
     for (number, bytes) in deliveries {
         if let Some(outbox) = files.get_mut(number).and_then(|file| file.outbox.as_mut()) {
             outbox.take(bytes)?;

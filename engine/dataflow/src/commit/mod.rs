@@ -11,7 +11,8 @@
 //! commit/000003-0001.log       manifest of worker 1 in generation 3; appended
 //! commit/000003-0001.base      what was at the head of that manifest before it grew too long
 //! commit/offsets.000003        what was read of a topic, in which order
-//! commit/counts-0.0000030001   rows of a counting sink, from which its totals are rebuilt
+//! commit/counts-0.0000030001   rows of a counting sink, from which its totals are rebuilt; or what a
+//!                              sink that sends rows on was given of the steps over all records
 //! parts/NAME.0000030001        rows of a sink, or dead letters
 //! parts/NAME.00000300010       dead letters of the steps over all records
 //! ```

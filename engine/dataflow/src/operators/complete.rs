@@ -153,6 +153,7 @@ pub(crate) fn complete<'s>(
                 let mut session = count_output.session(&capability);
                 session.give_iterator(context.outlets.borrow_mut().take_counts());
                 if let Some(feed) = &context.feed {
+                    context.outlets.borrow_mut().secure();
                     feed.close();
                 }
             }

@@ -3,11 +3,14 @@
 
 mod contributions;
 mod counts;
+mod delivery;
 mod letter;
 mod noted;
+mod told;
 
 use std::path::Path;
 
+use rustc_hash::FxHashMap;
 use sage_core::record::{Datum, Items, pack};
 use sage_core::secrets::Mask;
 use sage_dsl::plan::Plan;
@@ -16,14 +19,12 @@ use sage_dsl::types::RecordType;
 use self::contributions::{Contributions, MOST_BYTES};
 use self::counts::{Counts, MOST_DISTINCT};
 pub(crate) use self::letter::lost_letter;
-use crate::commit::{
-    Commit, Committer, Content, Outcomes, Tracked, begin, dead_results, part_name,
-};
+use self::told::Told;
+use crate::commit::{Commit, Committer, Content, Outcomes, begin, dead_results, part_name};
 use crate::error::DataflowError;
-use crate::kafka::outbox::{self, Outbox, Sender};
 use crate::outside::Outside;
-use crate::relation::{Failed, Packed, Place};
-use crate::sinks::{Part, SinkEntry, Target, connect, entry};
+use crate::relation::{Failed, Packed, Place, writer_of};
+use crate::sinks::{Part, SinkEntry, Target, entry};
 use crate::task::{Counted, Dead};
 
 /// Name of the dead-letter file in a run's output folder.
@@ -41,6 +42,8 @@ struct Outlet {
     replies: bool,
     /// Of a counting sink.
     counts: Option<Counts>,
+    /// What it was given, if its rows are sent on and computed anew by each generation.
+    told: Option<Told>,
     buffer: Vec<u8>,
     /// Rows in the buffer.
     buffered: u64,
@@ -104,6 +107,7 @@ impl Outlets {
             let entry = entry(sink).ok_or_else(|| {
                 DataflowError::Plan(format!("line {}: there is no sink `{}`", sink.line, sink.kind))
             })?;
+            let mut told = None;
             let (part, counts) = match (entry.target)(sink) {
                 Target::File(name) | Target::Columns(name) if computed.contains(&number) => {
                     (Some(part(&name, Content::Totals)?), None)
@@ -119,9 +123,12 @@ impl Outlets {
                     (Some(part(&name, Content::Totals)?), Some(counts))
                 }
                 Target::Published(name) => {
-                    let computed = computed.contains(&number);
-                    let content = if computed { Content::Totals } else { Content::Rows };
-                    (Some(part(&name, content)?), None)
+                    if computed.contains(&number) {
+                        let peers = writer.peers.max(1) as u64;
+                        let mine = |row: &[u8]| writer_of(sink, number, row) % peers == peer as u64;
+                        told = Some(Told::create(out, number, writer, earlier, mine)?);
+                    }
+                    (Some(part(&name, Content::Rows)?), None)
                 }
                 Target::Printed | Target::Replied => (None, None),
             };
@@ -133,6 +140,7 @@ impl Outlets {
                 record: sink.record.clone(),
                 part,
                 counts,
+                told,
                 buffer: Vec::new(),
                 buffered: 0,
                 printed: 0,
@@ -156,7 +164,7 @@ impl Outlets {
         };
         let mut tracked =
             outlets.parts().map(|part| part.tracked()).collect::<Result<Vec<_>, _>>()?;
-        deliver(plan, out, writer, (earlier, outside), &mut tracked)?;
+        delivery::start(plan, out, writer, (earlier, outside), &mut tracked)?;
         outlets.committer = Some(Committer::start(out, generation, peer, tracked)?);
         Ok(outlets)
     }
@@ -238,6 +246,29 @@ impl Outlets {
         }
         let values: Vec<Datum<'_>> = Items::new(row).collect();
         (0..count).for_each(|_| self.write(sink, &values));
+    }
+
+    /// What earlier generations gave to a sink that sends it on, taken out.
+    pub(crate) fn take_told(&mut self, sink: usize) -> FxHashMap<Packed, isize> {
+        let told = self.sinks.get_mut(sink).and_then(|outlet| outlet.told.as_mut());
+        told.map(Told::take).unwrap_or_default()
+    }
+
+    /// A row of the steps over all records goes to a sink, or what went there does not hold any more.
+    pub(crate) fn tell(&mut self, sink: usize, row: &[u8], count: isize) {
+        if let Some(told) = self.sinks.get_mut(sink).and_then(|outlet| outlet.told.as_mut()) {
+            told.note(row, count);
+        }
+    }
+
+    /// Before rows of the steps over all records may leave: wait until what they are computed of is
+    /// committed on this worker.
+    pub(crate) fn secure(&mut self) {
+        if let Some(committer) = &self.committer
+            && self.sinks.iter().any(|outlet| outlet.told.is_some())
+        {
+            committer.wait();
+        }
     }
 
     /// Lines gathered for sinks that only the first worker may write.
@@ -331,32 +362,10 @@ impl Outlets {
     }
 }
 
-/// Let what is committed of some files be delivered, too.
-fn deliver(
-    plan: &Plan,
-    out: &Path,
-    writer: Writer,
-    (earlier, outside): (&Commit, &Outside),
-    tracked: &mut [Tracked],
-) -> Result<(), DataflowError> {
-    for sink in &plan.sinks {
-        let Some(Target::Published(name)) = entry(sink).map(|entry| (entry.target)(sink)) else {
-            continue;
-        };
-        let part = part_name(&name, writer.generation, writer.peer);
-        let left = if writer.peer == 0 { outbox::left(&name, earlier) } else { Vec::new() };
-        if let Some(file) = tracked.iter_mut().find(|file| file.name == part) {
-            let sender =
-                Sender { name: sink.name.clone(), line: sink.line, out: out.to_owned(), part };
-            file.outbox = Some(Outbox::start(connect(sink, outside)?, sender, left)?);
-        }
-    }
-    Ok(())
-}
-
 impl Outlet {
     fn parts(&mut self) -> impl Iterator<Item = &mut Part> {
-        self.part.iter_mut().chain(self.counts.as_mut().map(Counts::log))
+        let counts = self.counts.as_mut().map(Counts::log);
+        self.part.iter_mut().chain(counts).chain(self.told.as_mut().map(Told::log))
     }
 
     fn spill(&mut self) {

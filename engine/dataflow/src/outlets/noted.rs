@@ -47,9 +47,7 @@ impl Noted {
         let mut entry = Vec::new();
         fresh.drain().inspect(move |(row, count)| {
             entry.clear();
-            entry.extend_from_slice(&count.to_le_bytes());
-            entry.extend_from_slice(&(row.len() as u32).to_le_bytes());
-            entry.extend_from_slice(row);
+            append(&mut entry, row, *count);
             log.write(&entry, 1);
         })
     }
@@ -67,8 +65,29 @@ fn earlier_rows(
     earlier: &Commit,
 ) -> Result<Rows, DataflowError> {
     let mut all = Rows::default();
+    read(
+        out,
+        sink,
+        earlier,
+        |at| at % peers.max(1) == peer,
+        |row, count| {
+            *all.entry(row.into()).or_default() += count;
+        },
+    )?;
+    Ok(all)
+}
+
+/// Read what earlier generations wrote down for a sink, of those files that `which` chooses by their
+/// number.
+pub(super) fn read(
+    out: &Path,
+    sink: usize,
+    earlier: &Commit,
+    which: impl Fn(usize) -> bool,
+    mut each: impl FnMut(&[u8], u64),
+) -> Result<(), DataflowError> {
     let files = earlier.files.iter().filter(|(name, _)| counts_of(sink, name));
-    for (_, (name, extent)) in files.enumerate().filter(|(at, _)| at % peers.max(1) == peer) {
+    for (_, (name, extent)) in files.enumerate().filter(|(at, _)| which(*at)) {
         let path = out.join(name);
         let bytes = fs::read(&path).map_err(|reason| DataflowError::File {
             action: "read",
@@ -77,19 +96,26 @@ fn earlier_rows(
         })?;
         bytes
             .get(..extent.length as usize)
-            .and_then(|bytes| load(bytes, &mut all))
+            .and_then(|bytes| load(bytes, &mut each))
             .ok_or_else(|| damaged(&path, "its rows cannot be read".into()))?;
     }
-    Ok(all)
+    Ok(())
 }
 
-/// Add up what [`Noted::settle`] wrote.
-fn load(mut bytes: &[u8], into: &mut Rows) -> Option<()> {
+/// An entry of such a file.
+pub(super) fn append(bytes: &mut Vec<u8>, row: &[u8], count: u64) {
+    bytes.extend_from_slice(&count.to_le_bytes());
+    bytes.extend_from_slice(&(row.len() as u32).to_le_bytes());
+    bytes.extend_from_slice(row);
+}
+
+/// Each entry that [`append`] wrote.
+fn load(mut bytes: &[u8], mut each: impl FnMut(&[u8], u64)) -> Option<()> {
     while !bytes.is_empty() {
         let (count, rest) = bytes.split_first_chunk::<8>()?;
         let (length, rest) = rest.split_first_chunk::<4>()?;
         let (row, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        *into.entry(row.into()).or_default() += u64::from_le_bytes(*count);
+        each(row, u64::from_le_bytes(*count));
         bytes = rest;
     }
     Some(())
@@ -101,12 +127,17 @@ mod tests {
 
     #[test]
     fn what_was_not_written_down_is_not_read() {
-        assert!(load(&[1; 13], &mut Rows::default()).is_none());
-        let mut rows = Rows::default();
-        let mut entry = 3_u64.to_le_bytes().to_vec();
-        entry.extend_from_slice(&1_u32.to_le_bytes());
-        entry.push(b'a');
-        load(&[entry.as_slice(), &entry].concat(), &mut rows).unwrap();
-        assert_eq!(rows[b"a".as_slice()], 6);
+        assert!(load(&[1; 13], |_, _| ()).is_none());
+        let mut bytes = Vec::new();
+        append(&mut bytes, b"a", 3);
+        append(&mut bytes, b"a", 3);
+        let mut all = 0;
+        load(&bytes, |row, count| {
+            assert_eq!(row, b"a");
+            all += count;
+        })
+        .unwrap();
+        assert_eq!(all, 6);
+        assert!(load(&bytes[..bytes.len() - 1], |_, _| ()).is_none());
     }
 }

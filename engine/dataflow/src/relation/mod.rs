@@ -4,7 +4,8 @@
 //! Differential brings rows of one key to one worker and keeps the results up to date; they are
 //! written when the frontier says that nothing can change them. After a loss or in a run that goes
 //! on the contributions that were committed are fed again, and everything is computed anew: so the
-//! results have no commits of their own (`Content::Totals`).
+//! results have no commits of their own (`Content::Totals`). Those for a sink that sends them on do, and
+//! only what differs from them is written.
 //!
 //! Not in the dataflow of the tasks: there time stands still until the last task has ended.
 
@@ -36,6 +37,7 @@ pub(crate) use failed::{Failed, Place};
 pub(crate) use feed::Feed;
 pub(crate) use packed::Packed;
 use steps::{Changing, Round, Steps};
+pub(crate) use write::writer_of;
 
 /// From one round of changes to the next.
 pub(crate) const ROUND: Duration = Duration::from_secs(1);

@@ -9,6 +9,7 @@ use differential_dataflow::{ExchangeData, VecCollection};
 use rustc_hash::FxHashMap;
 use sage_core::record::{Datum, pack};
 use sage_core::text::fnv1a;
+use sage_dsl::plan::SinkPlan;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
 
@@ -17,11 +18,21 @@ use super::packed::Packed;
 use super::steps::{Changing, Round};
 use crate::context::Context;
 
+/// The round in which the first contributions come (see [`super::feed`]).
+const FIRST: Round = 1;
+
+/// The worker that writes a row of the steps, by its number modulo that of the workers: as [`home`]
+/// says, and all changes of a sink one, but not all sinks the first, which has the source and the
+/// scheduler besides.
+pub(crate) fn writer_of(plan: &SinkPlan, sink: usize, row: &[u8]) -> u64 {
+    if plan.changes { sink as u64 + 1 } else { home(row, false) }
+}
+
 /// The worker that writes a row that is left. What comes of a row and what takes it back may be on two
 /// workers (in a left join they are), so equal rows meet on one; only the first writes to the standard
 /// output.
-fn home(row: &Packed, printed: bool) -> u64 {
-    if printed { 0 } else { fnv1a(&row.0) }
+fn home(row: &[u8], printed: bool) -> u64 {
+    if printed { 0 } else { fnv1a(row) }
 }
 
 /// Write every change of `rows`, with 1 or -1 in a last column: a round at a time, what goes first,
@@ -33,10 +44,15 @@ fn home(row: &Packed, printed: bool) -> u64 {
 pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Context>) {
     let context = Rc::clone(context);
     let printed = context.outlets.borrow().is_printed(sink);
-    // Not all on the first worker, which has the source and the scheduler besides.
-    let writer = if printed { 0 } else { sink as u64 + 1 };
+    let plan = context.plan.sinks.get(sink).filter(|_| !printed);
+    let writer = plan.map_or(0, |plan| writer_of(plan, sink, &[]));
     let place = Exchange::new(move |_: &(Packed, Round, isize)| writer);
     let mut rounds: BTreeMap<Round, FxHashMap<Packed, isize>> = BTreeMap::new();
+    // The first round has all that was committed before; what of that was told is not told again.
+    let told = context.outlets.borrow_mut().take_told(sink);
+    if !told.is_empty() {
+        rounds.insert(FIRST, told.into_iter().map(|(row, count)| (row, -count)).collect());
+    }
     rows.inner.sink(place, "write changes", move |(input, frontier)| {
         input.for_each(|_, changes| {
             for (row, round, count) in changes.drain(..) {
@@ -54,6 +70,7 @@ pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Contex
                 continue;
             }
             for (count, row) in changes {
+                context.outlets.borrow_mut().tell(sink, &row.0, count);
                 let mut row = row.0.to_vec();
                 pack(&mut row, Datum::Int(count.signum() as i64));
                 let times = count.unsigned_abs() as u64;
@@ -74,10 +91,13 @@ pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Contex
 /// Write what is left of `rows` at the end.
 pub(super) fn write_final(rows: Changing<'_>, sink: usize, context: &Rc<Context>) {
     let printed = context.outlets.borrow().is_printed(sink);
-    let home = move |row: &Packed| home(row, printed);
-    at_end(rows, home, context, move |rows, context| {
+    let home = move |row: &Packed| home(&row.0, printed);
+    let told = context.outlets.borrow_mut().take_told(sink);
+    at_end(rows, told, home, context, move |rows, context| {
         for (row, count) in rows {
-            context.outlets.borrow_mut().write_result(sink, &row.0, count);
+            let mut outlets = context.outlets.borrow_mut();
+            outlets.tell(sink, &row.0, count);
+            outlets.write_result(sink, &row.0, u64::try_from(count).unwrap_or(0));
         }
         if printed {
             context.print_results();
@@ -87,8 +107,8 @@ pub(super) fn write_final(rows: Changing<'_>, sink: usize, context: &Rc<Context>
 
 /// Bury what has failed and not been taken back at the end.
 pub(super) fn write_failed(rows: FailedRows<'_>, places: Vec<Place>, context: &Rc<Context>) {
-    let home = |failed: &Failed| home(&failed.row, false);
-    at_end(rows, home, context, move |rows, context| {
+    let home = |failed: &Failed| home(&failed.row.0, false);
+    at_end(rows, FxHashMap::default(), home, context, move |rows, context| {
         for (failed, count) in rows {
             let Some(place) = places.get(failed.place as usize) else { continue };
             (0..count).for_each(|_| context.outlets.borrow_mut().bury_result(place, &failed));
@@ -96,17 +116,19 @@ pub(super) fn write_failed(rows: FailedRows<'_>, places: Vec<Place>, context: &R
     });
 }
 
-/// Equal rows meet on the worker that `home` says; there `write` is given what is left at the end, in
-/// order, so that the same rows give the same file.
+/// Equal rows meet on the worker that `home` says; there `write` is given what is left at the end, less
+/// what it was given before, in order, so that the same rows give the same file.
 fn at_end<D: ExchangeData + Hash>(
     rows: VecCollection<'_, Round, D, isize>,
+    before: FxHashMap<D, isize>,
     home: impl Fn(&D) -> u64 + 'static,
     context: &Rc<Context>,
-    write: impl Fn(Vec<(D, u64)>, &Context) + 'static,
+    write: impl Fn(Vec<(D, isize)>, &Context) + 'static,
 ) {
     let context = Rc::clone(context);
     let place = Exchange::new(move |(row, ..): &(D, Round, isize)| home(row));
-    let mut state: FxHashMap<D, isize> = FxHashMap::default();
+    let mut state: FxHashMap<D, isize> =
+        before.into_iter().map(|(row, count)| (row, -count)).collect();
     rows.inner.sink(place, "write", move |(input, frontier)| {
         input.for_each(|_, changes| {
             for (row, _, count) in changes.drain(..) {
@@ -114,8 +136,8 @@ fn at_end<D: ExchangeData + Hash>(
             }
         });
         if frontier.is_empty() && !state.is_empty() {
-            let left = state.drain().map(|(row, count)| (row, u64::try_from(count).unwrap_or(0)));
-            let mut rows: Vec<(D, u64)> = left.filter(|(_, count)| *count > 0).collect();
+            let mut rows: Vec<(D, isize)> =
+                state.drain().filter(|(_, count)| *count != 0).collect();
             rows.sort_unstable();
             if context.failure.borrow().is_none() {
                 write(rows, &context);

@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use support::{Done, Sage};
+use crate::support::{Done, Sage};
 
 const PROGRAM: &str = r#"sage 1
 enum Format { html, md, txt }

@@ -3,12 +3,10 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
-use support::{Sage, again, send, wait_until};
+use crate::support::{Sage, again, send, wait_until};
 
 fn program(max_tokens: u32, timeout: &str) -> String {
     format!(
@@ -143,7 +141,7 @@ fn the_second_interrupt_does_not_wait_for_calls_and_the_first_says_that_it_does(
         let slow = program(400, "60s").replace("@50", "@0.01");
         fs::write(first.folder.path().join("f.sage"), slow).unwrap();
         let child = again(&first, &format!("{COMMAND} {options}")).start();
-        let jobs = first.folder.path().join(support::STATE).join("jobs");
+        let jobs = first.folder.path().join(crate::support::STATE).join("jobs");
         wait_until(|| {
             let records = fs::read_dir(&jobs).into_iter().flatten().flatten();
             let mut texts = records.filter_map(|record| fs::read_to_string(record.path()).ok());

@@ -3,13 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::Child;
 
-use support::{Sage, again, ended, send, wait_until, worker, workers_of};
+use crate::support::{Sage, again, ended, send, wait_until, worker, workers_of};
 
 const PROGRAM: &str = r#"sage 1
 enum Op { insert, update, delete }

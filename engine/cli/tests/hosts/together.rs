@@ -3,14 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::{Done, SLEEPY, Sage, ended, send, wait_until, workers_of};
 use sage_core::arrivals::Times;
 use sage_dsl::experiment::Arrivals;
 use serde_json::Value;
-use support::{Done, SLEEPY, Sage, ended, send, wait_until, workers_of};
 
 /// A flow of that name that asks the simulated endpoint for each of its tasks.
 fn asking(flow: &str, tasks: u64, endpoint: &str) -> String {

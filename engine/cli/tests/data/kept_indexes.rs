@@ -2,12 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
 
-mod support;
-
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 
-use support::{STATE, Sage};
+use crate::support::{STATE, Sage};
 
 const PROGRAM: &str = r#"
 sage 1

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
 
-mod support;
-
-use support::Sage;
+use crate::support::Sage;
 
 const PROGRAM: &str = r#"
 sage 1

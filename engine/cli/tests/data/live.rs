@@ -2,14 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
 
-mod support;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Stdio;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use support::Sage;
+use crate::support::Sage;
 
 const PROGRAM: &str = r#"
 sage 1

@@ -4,15 +4,13 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod support;
-
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Child;
 
+use crate::support::{Done, STATE, Sage, ended, send, wait_until};
 use saphyr::{LoadableYamlNode, Yaml};
-use support::{Done, STATE, Sage, ended, send, wait_until};
 
 const TASKS: usize = 240;
 

@@ -2,19 +2,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
 
-mod support;
-
-#[path = "support/client.rs"]
-mod client;
-
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
-use client::{Sent, ask, get, post, raw, text};
+use crate::client::{Sent, ask, get, post, raw, text};
+use crate::support::{Sage, ended, send, wait_until, worker};
 use serde_json::Value;
-use support::{Sage, ended, send, wait_until, worker};
 
 const PROGRAM: &str = r#"sage 1
 param nap: duration = 1ms

@@ -8,14 +8,12 @@
 )]
 #![cfg(target_os = "linux")]
 
-mod support;
-
 use std::fs::{self, File};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{SLEEPY, Sage, ended, send, wait_until, workers_of};
+use crate::support::{SLEEPY, Sage, ended, send, wait_until, workers_of};
 
 const TASKS: usize = 4000;
 

@@ -3,17 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
 
-mod support;
-
-#[path = "support/stub.rs"]
-mod stub;
-
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use stub::{Stub, answer, with};
-use support::{Sage, again, send, wait_until};
+use crate::stub::{Stub, answer, with};
+use crate::support::{Sage, again, send, wait_until};
 
 const TOKEN: &str = "open:sesame/7+x";
 /// The same in base64, and in an address.

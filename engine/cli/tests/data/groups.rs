@@ -3,11 +3,9 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-mod support;
-
 use std::collections::BTreeMap;
 
-use support::{Done, Draw, Sage, send, wait_until, worker};
+use crate::support::{Done, Draw, Sage, send, wait_until, worker};
 
 const TASKS: usize = 300;
 

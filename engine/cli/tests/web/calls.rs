@@ -3,16 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
 
-mod support;
-
-#[path = "support/stub.rs"]
-mod stub;
-
 use std::collections::BTreeSet;
 
+use crate::stub::{Stub, answer, with};
+use crate::support::{Done, Sage};
 use serde_json::Value;
-use stub::{Stub, answer, with};
-use support::{Done, Sage};
 
 fn program(ty: &str, call: &str, options: &str) -> String {
     format!(
