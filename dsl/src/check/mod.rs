@@ -64,6 +64,7 @@ mod structured;
 mod test;
 mod typed;
 mod unit_apart;
+mod unknown_call;
 mod wanted;
 mod window;
 

@@ -91,7 +91,7 @@ fn sql_choice(line: &str, rest: &str) -> Option<Form> {
     let end = lower.find(" end")?;
     let one = lower.matches("when ").count() == 1 && lower.matches(" else ").count() == 1;
     let (yes, no) = (lower.find(" then ")?, lower.find(" else ")?);
-    if !one || !(yes < no && no < end) {
+    if !(one && yes < no && no < end) {
         return None;
     }
     let meant = format!(
@@ -296,9 +296,9 @@ fn endpoint_behind(line: &str, rest: &str) -> Option<Form> {
 fn body_of_prompt(rest: &str) -> Option<Form> {
     let help = "a prompt is `prompt name(a: string) -> string \"\"\"text with {{ a }}\"\"\"`; what \
                 other tools call the system prompt is the beginning of the text";
-    if rest.starts_with('=') {
+    if let Some(text) = rest.strip_prefix('=') {
         let form = unexpected(1, "the text of a prompt follows without a sign", help);
-        let blanks = rest[1..].len() - rest[1..].trim_start_matches(' ').len();
+        let blanks = text.len() - text.trim_start_matches(' ').len();
         return Some(form.replacing(0, 1 + blanks, ""));
     }
     rest.starts_with('{').then(|| unexpected(1, "a prompt is one text, without braces", help))

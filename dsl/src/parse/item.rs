@@ -182,6 +182,11 @@ impl Reader<'_> {
                         def.variants.push(self.value_name(&name, "a variant"));
                     }
                 }
+                Rule::variant => {
+                    let message = "an enum may have 1000 variants";
+                    self.report(Diagnostic::error(codes::TOO_LARGE, def.name.span, message));
+                    break;
+                }
                 _ => {
                     self.bad_entry(
                         &part,

@@ -60,7 +60,7 @@ impl Reader<'_> {
     }
 
     /// `p99(latency)`, which is read as a figure `p99` and a piece behind it; whether it is.
-    fn called_figure(&mut self, part: &Pair<'_, Rule>, figures: &mut Vec<ast::Figure>) -> bool {
+    fn called_figure(&mut self, part: &Pair<'_, Rule>, figures: &mut [ast::Figure]) -> bool {
         let span = self.trimmed(part);
         let text = part.as_str().trim_end();
         let inner = text.strip_prefix('(').and_then(|it| it.strip_suffix(')')).map(str::trim);

@@ -38,6 +38,9 @@ use crate::span::Span;
 #[grammar = "grammar.pest"]
 struct Grammar;
 
+/// Findings after which the reader seeks no words for more; fewer are shown.
+const ENOUGH: usize = 400;
+
 /// Turns the pairs of one file into its tree.
 struct Reader<'a> {
     file: u32,
@@ -46,6 +49,8 @@ struct Reader<'a> {
     diagnostics: Vec<Diagnostic>,
     /// Number of findings of the scanner, which come first in `diagnostics`.
     scanned: usize,
+    /// Whether one of them is an error.
+    failed: bool,
 }
 
 /// Parses one file. Broken pieces are reported and left out.
@@ -58,8 +63,13 @@ pub(crate) fn file(file: u32, text: &str) -> (ast::File, Vec<Diagnostic>) {
         return (tree, scanned.diagnostics);
     };
     let count = scanned.diagnostics.len();
-    let mut reader =
-        Reader { file, text: &clean, diagnostics: scanned.diagnostics, scanned: count };
+    let mut reader = Reader {
+        file,
+        text: &clean,
+        failed: count > 0,
+        diagnostics: scanned.diagnostics,
+        scanned: count,
+    };
     reader.file(&mut tree);
     if count > 0 {
         recover::poison_blanked(text, &clean, &mut tree);
@@ -74,7 +84,8 @@ pub(crate) fn expression(file: u32, text: &str) -> Option<ast::Expr> {
         return None;
     }
     let clean = scanned.text?;
-    let mut reader = Reader { file, text: &clean, diagnostics: Vec::new(), scanned: 0 };
+    let mut reader =
+        Reader { file, text: &clean, diagnostics: Vec::new(), scanned: 0, failed: false };
     let pair = Grammar::parse(Rule::only_expr, &clean).ok()?.next()?;
     let expression = reader.expression(children(pair).next()?);
     reader.diagnostics.is_empty().then_some(expression)
@@ -125,8 +136,18 @@ impl Reader<'_> {
         Span { end: span.start + pair.as_str().trim_end().len() as u32, ..span }
     }
 
+    /// Says what was found, as long as anybody would read it. That there is an error is never lost.
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        let first_error = diagnostic.is_error() && !self.failed;
+        self.failed |= diagnostic.is_error();
+        if first_error || self.diagnostics.len() < ENOUGH {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Whether enough has been said; finding words for more would only take time.
+    fn full(&self) -> bool {
+        self.failed && self.diagnostics.len() >= ENOUGH
     }
 
     fn word(&self, pair: &Pair<'_, Rule>) -> ast::Name {

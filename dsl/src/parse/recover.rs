@@ -259,6 +259,9 @@ impl Reader<'_> {
 
     /// Whether the scanner has already said what is wrong with a piece.
     pub(super) fn silent(&self, span: Span) -> bool {
+        if self.full() {
+            return true;
+        }
         self.diagnostics[..self.scanned]
             .iter()
             // Comments are words of their own; what stands beside them can be read.

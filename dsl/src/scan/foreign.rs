@@ -29,7 +29,7 @@ impl Scanner<'_> {
         } else {
             error
         };
-        self.diagnostics.push(error);
+        self.report(error);
         self.blank(at, end);
         self.at = end;
     }
@@ -50,7 +50,7 @@ impl Scanner<'_> {
         )
         .help("comments start with `//`")
         .fix(self.span(at, at + 2), "//");
-        self.diagnostics.push(error);
+        self.report(error);
         let end = self.line_end(at);
         self.blank(at, end);
         self.at = end;
@@ -84,14 +84,14 @@ impl Scanner<'_> {
         )
         .help(format!("write `\"{text}\"`"))
         .fix(self.span(start, end), format!("\"{text}\""));
-        self.diagnostics.push(error);
-        let room = start > 0 && self.out[start - 1] == b' ';
-        let behind = self.out.get(end).is_some_and(|byte| matches!(byte, b' ' | b'\n' | b','));
-        if room && behind {
+        self.report(error);
+        let room = start > 0 && self.out[start - 1] == b' ' && self.out[end - 1].is_ascii();
+        if room {
             self.out[start - 1] = b'"';
-            self.out[end] = b'"';
+            // Its last letter makes room for the other one.
+            self.out[end - 1] = b'"';
             // Comments and brackets within it are none.
-            self.at = end + 1;
+            self.at = end;
         } else {
             self.blank(start, end);
             self.at = end;

@@ -48,6 +48,9 @@ const STEP_WORDS: &[&str] = &[
     "group", "join", "expect", "given", "mock", "fault", "sweep", "claim",
 ];
 
+/// Findings after which no more are kept; fewer are shown.
+const ENOUGH: usize = 300;
+
 /// What the scanner made of a file.
 #[derive(Debug)]
 pub(crate) struct Scanned {
@@ -105,6 +108,13 @@ pub(crate) fn scan(file: u32, text: &str) -> Scanned {
 impl Scanner<'_> {
     fn span(&self, start: usize, end: usize) -> Span {
         Span { file: self.file, start: start as u32, end: end as u32 }
+    }
+
+    /// Says what was found, as long as anybody would read it.
+    fn report(&mut self, error: Diagnostic) {
+        if self.diagnostics.len() < ENOUGH {
+            self.diagnostics.push(error);
+        }
     }
 
     fn blank(&mut self, start: usize, end: usize) {
@@ -205,7 +215,7 @@ impl Scanner<'_> {
         let message = format!("nested more than {MAX_DEPTH} levels deep");
         let error = Diagnostic::error(codes::TOO_DEEP, self.span(at, at + 1), message)
             .help("give an inner part a name of its own by a `stage` or a `fn`");
-        self.diagnostics.push(error);
+        self.report(error);
     }
 
     fn triple(&mut self, at: usize) {
@@ -218,7 +228,7 @@ impl Scanner<'_> {
             Diagnostic::error(codes::OPEN_TRIPLE, self.span(at, at + 3), "text is never closed")
                 .label("opened here")
                 .help("end the text by `\"\"\"`");
-        self.diagnostics.push(error);
+        self.report(error);
         self.quote_open = true;
         self.blank(at, self.bytes.len());
         self.at = self.bytes.len();
@@ -243,7 +253,7 @@ impl Scanner<'_> {
                 .help(
                     "close it by `\"` on the same line; text of several lines stands in `\"\"\"`",
                 );
-        self.diagnostics.push(error);
+        self.report(error);
         self.quote_open = true;
         // The line end becomes the missing quote. A lone backslash before it would escape it.
         if end < self.bytes.len() {
@@ -274,7 +284,7 @@ impl Scanner<'_> {
                 },
             )
             .help("strings stand in double quotes: `\"text\"`");
-            self.diagnostics.push(error);
+            self.report(error);
             self.blank(at, at + 1);
             self.at = at + 1;
             return;
@@ -288,7 +298,7 @@ impl Scanner<'_> {
         )
         .help(format!("write `\"{inner}\"`"))
         .fix(self.span(at, end), format!("\"{inner}\""));
-        self.diagnostics.push(error);
+        self.report(error);
         self.out[at] = b'"';
         self.out[end - 1] = b'"';
         self.at = end;
@@ -315,7 +325,7 @@ impl Scanner<'_> {
         } else {
             self.blank(at, end);
         }
-        self.diagnostics.push(error);
+        self.report(error);
         self.at = end;
     }
 
@@ -327,7 +337,7 @@ impl Scanner<'_> {
         )
         .help("comments start with `//`")
         .fix(self.span(at, at + 1), "//");
-        self.diagnostics.push(error);
+        self.report(error);
         let end = self.line_end(at);
         self.blank(at, end);
         self.at = end;
@@ -338,7 +348,7 @@ impl Scanner<'_> {
             Diagnostic::error(codes::SEMICOLON, self.span(at, at + 1), "`;` has no meaning here")
                 .help("the end of the line ends a step; between entries stands `,` or a new line")
                 .fix(self.span(at, at + 1), "");
-        self.diagnostics.push(error);
+        self.report(error);
         self.blank(at, at + 1);
         self.pending = 0;
         self.at = at + 1;

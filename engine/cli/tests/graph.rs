@@ -84,23 +84,3 @@ fn words_of_a_program_cannot_break_out_of_a_picture() {
     let mermaid = again(&sage, "graph a.sage --format mermaid").go().exits(0).stdout;
     assert!(!mermaid.contains("<script>"), "{mermaid}");
 }
-
-#[test]
-fn what_stands_in_front_of_an_early_flat_map_is_drawn_in_its_order() {
-    let text = "sage 1\ntype Doc { id: string @key, text: string, title: string, n: int }\nsource docs: Doc \
-                from jsonl(\"docs.jsonl\")\nsink out to csv(\"out.csv\")\nendpoint llm { url: \
-                \"sim:a100/qwen2.5-7b\" }\nflow f {\n  from docs\n  where .n > 0\n  stage short = \
-                slice(.title, 0, 80)\n  dedup by .text\n  flat_map part = split(.text, \"|\")\n  dedup by \
-                lower(part)\n  stage answer = generate(short + part) on llm\n  emit { id: .id, text: \
-                answer.text } into out\n}\n";
-    let sage = Sage::new().file("early.sage", text);
-    let drawn =
-        |format: &str| again(&sage, "graph early.sage --format").arg(format).go().exits(0).stdout;
-    for format in ["dot", "mermaid", "svg"] {
-        insta::assert_snapshot!(format!("early_{format}"), drawn(format));
-    }
-    let dot = drawn("dot");
-    let parts = ["docs", "dedup by .text", "where", "short", "flat_map", "lower(part)", "answer"];
-    let places: Vec<usize> = parts.iter().map(|part| dot.find(part).unwrap()).collect();
-    assert!(places.is_sorted(), "{places:?}\n{dot}");
-}

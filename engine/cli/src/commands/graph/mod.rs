@@ -11,7 +11,6 @@
 mod beside;
 mod curve;
 mod dot;
-mod early;
 mod labels;
 mod layout;
 mod loops;

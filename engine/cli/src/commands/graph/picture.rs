@@ -138,7 +138,6 @@ impl Draft<'_> {
                 lines.extend(source.as_read(""));
                 let shape = self.shape(Kind::Source, lines, &[]);
                 self.barrier(shape, &[]);
-                self.early(source);
             }
             Node::Filter(filter) => self.filter(filter),
             Node::Schedule => {
@@ -148,20 +147,14 @@ impl Draft<'_> {
                     format!("{} slots, queue {}", schedule.slots, schedule.queue),
                     "exchange to the workers".to_owned(),
                 ];
-                self.next(Kind::Schedule, lines);
+                let shape = self.shape(Kind::Schedule, lines, &[]);
+                self.after_all(shape, &[], "");
+                self.barrier(shape, &[]);
             }
             Node::Stage(stage) => self.stage(stage),
             Node::Emit(emit) => self.emit(emit),
             Node::Relate(relation) => relation.steps.iter().for_each(|step| self.relation(step)),
         }
-    }
-
-    /// A shape that all that follows depends on.
-    pub(super) fn next(&mut self, kind: Kind, lines: Vec<String>) -> usize {
-        let shape = self.shape(kind, lines, &[]);
-        self.after_all(shape, &[], "");
-        self.barrier(shape, &[]);
-        shape
     }
 
     fn filter(&mut self, filter: &FilterPlan) {
@@ -207,7 +200,9 @@ impl Draft<'_> {
                 (Kind::Group, std::iter::once(group.text.clone()).chain(shown.take(4)).collect())
             }
         };
-        self.next(kind, lines);
+        let shape = self.shape(kind, lines, &[]);
+        self.after_all(shape, &[], "");
+        self.barrier(shape, &[]);
     }
 
     fn sink(&mut self, at: usize) -> usize {
