@@ -149,17 +149,19 @@ fn check_names_all_data_that_is_not_there_at_once() {
     }
     assert_eq!(done.stderr.matches("error[").count(), 2, "{}", done.stderr);
     let ran = again(&first, "run a.sage --out out").go().exits(1);
-    assert!(ran.stderr.starts_with(&done.stderr), "{}\n{}", ran.stderr, done.stderr);
+    for part in ["S0512", "cannot open `rows.csv`", "a.sage:3:27", "cannot open `more.jsonl`"] {
+        assert!(ran.stderr.contains(part), "`{part}` is not in\n{}", ran.stderr);
+    }
     assert!(ran.stderr.contains("`a.sage` has 2 mistakes"), "{}", ran.stderr);
 }
 
 #[test]
 fn data_in_another_case_is_known_and_mended() {
-    let text = "sage 1\ntype Row { id: string @key }\nsource rows: Row from csv(\"data/Rows.csv\")\n\
+    let text = "sage 1\ntype Row { id: string @key }\nsource rows: Row from csv(\"Rows.csv\")\n\
                 sink out: Row to csv(\"out.csv\")\nflow f {\n  from rows\n  emit Row { id: .id } into \
                 out\n}\n";
-    let first = Sage::new().file("a.sage", text).file("data/rows.csv", "id\n1\n");
-    again(&first, "run a.sage --out out").go().exits(1).says("write `\"data/rows.csv\"`");
+    let first = Sage::new().file("a.sage", text).file("rows.csv", "id\n1\n");
+    again(&first, "run a.sage --out out").go().exits(1).says("write `\"rows.csv\"`");
     again(&first, "check a.sage --fix").go().exits(0);
     let mended = std::fs::read_to_string(first.folder.path().join("a.sage")).unwrap();
     assert_eq!(mended, text.replace("Rows.csv", "rows.csv"));
