@@ -54,6 +54,7 @@ mod slo;
 mod stage;
 mod step;
 mod structured;
+mod template;
 mod test;
 mod typed;
 mod unit_apart;
@@ -84,9 +85,9 @@ pub use files::InputFile;
 pub(crate) use leaf::INDEX_OPTIONS;
 pub use leaf::{SINK_OPTIONS, SOURCE_OPTIONS};
 pub(crate) use names::Names;
-pub(crate) use prompt::variables as template_variables;
 #[cfg(test)]
 pub(crate) use schedule::SCHEDULE_OPTIONS;
+pub(crate) use template::variables as template_variables;
 #[cfg(test)]
 pub(crate) use test::fault_names;
 

@@ -2,7 +2,7 @@
 
 use super::argument::{Given, default_expr};
 use super::endpoint::EndpointRef;
-use super::fit::fits;
+use super::fit::{fits, nullable};
 use super::names::Decl;
 use super::typed::Typed;
 use super::{Checker, Scope};
@@ -64,12 +64,14 @@ impl Checker<'_> {
         if typed.is_poison() {
             return Checked { ty: Type::Unknown, plan: None };
         }
+        // Of a null by itself only that is known: it may be null.
+        let ty = if typed.is_null() { nullable(typed.ty) } else { typed.ty };
         let reads = lower::columns_read(&typed.expr);
         let plan = StagePlan {
             name: stage.name.text.clone(),
             kind: "map".to_owned(),
             column,
-            ty: typed.ty.clone(),
+            ty: ty.clone(),
             args: vec![("value".to_owned(), Argument::Expr(typed.expr))],
             endpoint: None,
             options,
@@ -81,7 +83,7 @@ impl Checker<'_> {
             calls: EndpointUse::None,
             line: self.line(stage.span),
         };
-        Checked { ty: typed.ty, plan: Some(plan) }
+        Checked { ty, plan: Some(plan) }
     }
 
     fn stage_call(

@@ -101,6 +101,10 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("where_behind_emit", "into answers\n", "into answers\n  where .priority > 1\n"),
     ("for_loop", "  where length", "  for q in questions\n  where length"),
     ("file_that_is_not_there", "csv(\"questions.csv\")", "csv(\"question.csv\")"),
+    ("table_with_tabs", "csv(\"questions.csv\")", "tsv(\"questions.csv\")"),
+    ("parameter_not_used", "  {{ context }}\n", ""),
+    ("model_not_served", "-7b\", con", "-7b\", model: \"Qwen/Qwen2.5-32B-Instruct\", con"),
+    ("null_for_a_number", "tokens: answer.tokens", "tokens: null"),
     ("stage_that_cannot_be", "rerank(hits, .text, keep: 2)", "context(.text)"),
 ];
 
@@ -111,9 +115,9 @@ fn folder() -> Sage {
         .file("docs.jsonl", "{\"id\": \"d1\", \"title\": \"Who\", \"text\": \"Tasks.\"}\n")
 }
 
-/// Without its edition a program runs, with a warning.
+/// Without its edition a program runs, with a warning, and with a parameter too many.
 fn code_of(name: &str) -> i32 {
-    i32::from(name != "edition_forgotten")
+    i32::from(!["edition_forgotten", "parameter_not_used"].contains(&name))
 }
 
 fn wrong(from: &str, to: &str) -> String {

@@ -27,6 +27,7 @@ fn plans(steps: &str) -> (Plan, Plan) {
         sinks: sage_dataflow::sinks::SIGNATURES,
         policies: sage_core::policies::signatures(),
         profiles: &["a100/qwen2.5-7b"],
+        models: &[],
         columns: &[],
         own_files: &[],
     };

@@ -12,7 +12,7 @@ use crate::check::{Checker, Place, Scope};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::lower;
-use crate::plan::{Argument, Expr, Function, Node, Plan, StagePlan};
+use crate::plan::{Argument, EarlyStep, Expr, Function, Node, Plan, SourcePlan, StagePlan};
 use crate::suggest::{self, did_you_mean};
 use crate::testing::Failing;
 use crate::types::{Field, RecordType, Type, Value};
@@ -49,7 +49,7 @@ fn is_called(name: &str, wanted: &str) -> bool {
 }
 
 /// What is mocked of one column.
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Mocked {
     whole: Option<Typed>,
     fields: BTreeMap<usize, Typed>,
@@ -77,11 +77,12 @@ impl Checker<'_> {
         }
         for node in &mut plan.nodes {
             if let Node::Stage(stage) = node
-                && let Some(mocked) = mocked.remove(&stage.column)
+                && let Some(mocked) = mocked.get(&stage.column)
             {
-                replace(stage, mocked);
+                replace(stage, mocked.clone());
             }
         }
+        replace_early(plan, &mocked);
         failing
     }
 
@@ -163,8 +164,23 @@ impl Checker<'_> {
         into: &mut Mocked,
     ) {
         let own = plan.source().map_or(0, |source| source.record.fields.len());
-        let scope =
-            Scope { columns: &plan.columns[..own], own, place: Place::Record, ..Scope::constant() };
+        // An element is there before any stage behind it.
+        let element = plan.source().and_then(|source| source.expand.as_ref()).map(|it| it.column);
+        let there = match element {
+            Some(element) if column > element => element + 1,
+            Some(element) if column == element => {
+                let message =
+                    format!("`{}` is an element of a list, and no stage", mock.target.text);
+                let help = "it follows from the record: give one with that list";
+                self.report(
+                    Diagnostic::error(codes::BAD_MOCK, mock.target.span, message).help(help),
+                );
+                return;
+            }
+            _ => own,
+        };
+        let columns = &plan.columns[..there];
+        let scope = Scope { columns, own, place: Place::Record, ..Scope::constant() };
         let ty = &plan.columns[column].ty;
         let span = mock.target.span;
         let twice = || {
@@ -258,6 +274,26 @@ fn replace(stage: &mut StagePlan, mocked: Mocked) {
     stage.reads = reads;
     stage.class = StageClass::Cheap;
     stage.calls = EndpointUse::None;
+}
+
+/// The same for the copies of a stage that are computed while the source is read.
+fn replace_early(plan: &mut Plan, mocked: &BTreeMap<usize, Mocked>) {
+    let Some(Node::Source(source)) = plan.nodes.first_mut() else { return };
+    let SourcePlan { expand, distinct, watermark, .. } = source;
+    let mut steps: Vec<&mut EarlyStep> = Vec::new();
+    if let Some(expand) = expand {
+        steps.extend(&mut expand.before);
+        steps.extend(expand.distinct.iter_mut().flat_map(|it| &mut it.before));
+    }
+    steps.extend(distinct.iter_mut().flat_map(|it| &mut it.before));
+    steps.extend(watermark.iter_mut().flat_map(|it| &mut it.before));
+    for step in steps {
+        if let EarlyStep::Compute { column, value, .. } = step
+            && let Some(Mocked { whole: Some(whole), .. }) = mocked.get(column)
+        {
+            *value = whole.expr.clone();
+        }
+    }
 }
 
 /// The record with these fields. What a generated text counts follows from the text.
