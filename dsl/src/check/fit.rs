@@ -91,7 +91,8 @@ impl Checker<'_> {
 
     /// Makes a checked expression fit `to`, or reports why it does not.
     pub(crate) fn coerce(&mut self, written: &ast::Expr, typed: Typed, to: &Type) -> Typed {
-        let null = typed.is_null() && !matches!(to, Type::Optional(_) | Type::Unknown);
+        let null = matches!(written.kind, ExprKind::Literal(Value::Null))
+            && !matches!(to, Type::Optional(_) | Type::Unknown);
         if null || !fits(&typed.ty, to) {
             if let Some(narrowed) = narrowed(&typed, to) {
                 return narrowed;

@@ -65,7 +65,8 @@ impl Checker<'_> {
             return Checked { ty: Type::Unknown, plan: None };
         }
         // Of a null by itself only that is known: it may be null.
-        let ty = if typed.is_null() { nullable(typed.ty) } else { typed.ty };
+        let null = matches!(stage.value.kind, ExprKind::Literal(Value::Null));
+        let ty = if null { nullable(typed.ty) } else { typed.ty };
         let reads = lower::columns_read(&typed.expr);
         let plan = StagePlan {
             name: stage.name.text.clone(),

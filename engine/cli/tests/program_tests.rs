@@ -490,7 +490,7 @@ sink out to jsonl("out.jsonl")
 flow f {
   from hits
   group by .text { n: sum(.n) }
-  stage share = 6 / n
+  stage share = 6 / .n
   emit { text: .text, share: share } into out
 }
 test "a row fails" {

@@ -112,10 +112,8 @@ impl Checker<'_> {
                 continue;
             }
             let message = format!("profile `{profile}` does not serve `{}`", plan.model);
-            let known = suggest::list(models.clone());
-            let close = did_you_mean(&plan.model, models);
-            let help = close
-                .unwrap_or_else(|| format!("it serves {known}; without `model` it is `{own}`"));
+            let known = suggest::list(models);
+            let help = format!("it serves {known}; without `model` it is `{own}`");
             let span = entry.value.span;
             self.report(Diagnostic::error(codes::NOT_SERVED, span, message).help(help));
             return;

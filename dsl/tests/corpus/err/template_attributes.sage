@@ -11,6 +11,5 @@ prompt digest(note: Note, text: string, count: int, loud: bool) """
 """
 flow f {
   from notes
-  stage answer = generate(digest(., .title, 3, true)) on llm
-  emit { id: answer.text } into out
+  emit { id: .id } into out
 }
