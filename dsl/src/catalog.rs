@@ -159,7 +159,8 @@ pub enum StageClass {
 pub struct Cost {
     /// Fixed part, microseconds.
     pub fixed_us: f64,
-    /// Parameter whose value scales the rest, and microseconds per unit of it.
+    /// Parameter whose value scales the rest, and microseconds per unit of it; of a text that is a
+    /// byte.
     pub per_unit: Option<(&'static str, f64)>,
 }
 

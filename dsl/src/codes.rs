@@ -144,6 +144,7 @@ pub(crate) const DIVISION_BY_ZERO: &str = "S0314";
 pub(crate) const BAD_ATTRIBUTE: &str = "S0315";
 pub(crate) const ANSWER_TYPE: &str = "S0316";
 pub(crate) const BAD_TIME: &str = "S0317";
+pub(crate) const DROPPED_REMAINDER: &str = "S0318";
 pub(crate) const NO_SOURCE: &str = "S0401";
 pub(crate) const NO_EMIT: &str = "S0402";
 pub(crate) const ENDPOINT_NEEDED: &str = "S0403";

@@ -65,6 +65,13 @@ fn arithmetic() {
         ("-.n", "int"),
         ("twice(.n) + factor", "int"),
         (".x * 10%", "float"),
+        (".n * 10%", "float"),
+        ("50% / 2", "float"),
+        (".d * 1.5", "duration"),
+        ("10% * .d", "duration"),
+        (".d / 2.5", "duration"),
+        ("1s * 1.5", "duration"),
+        ("1MiB / 0.5", "size"),
     ]);
     bad(&[
         (".s + .n", "S0302"),

@@ -7,6 +7,7 @@ use super::relation::NUMBERS;
 use super::step::one_line;
 use super::typed::Typed;
 use crate::ast;
+use crate::catalog::Catalog;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::lower::columns_read;
@@ -16,10 +17,10 @@ impl<'a> Checker<'a> {
     /// Where nothing in front of it calls or waits, it is known while the source is read which record is
     /// the first, and the others are never worked on. Says whether that is so.
     fn dedup_of_source(&mut self, dedup: &'a ast::Dedup, level: &Level, body: &mut Body) -> bool {
-        if body.relation.is_some() || why_not(level, body).is_some() {
+        if body.relation.is_some() || why_not(level, body, self.input.catalog).is_some() {
             return false;
         }
-        let early = Early::of(&body.nodes);
+        let early = Early::of(&body.nodes, self.input.catalog);
         let before = self.diagnostics.len();
         let Some(keys) = self.keys_of_dedup(dedup, body) else { return true };
         if keys.iter().any(|key| !early.knows(&key.expr)) {
@@ -87,21 +88,26 @@ impl<'a> Checker<'a> {
 }
 
 /// Why a step is over all records although the source might have done it.
-pub(super) fn why_of_all(step: &ast::Step, level: &Level, body: &Body) -> Option<&'static str> {
+pub(super) fn why_of_all(
+    step: &ast::Step,
+    level: &Level,
+    body: &Body,
+    catalog: &Catalog,
+) -> Option<&'static str> {
     match step {
         ast::Step::Dedup(_) => {
             let prompt = "its key is made by a prompt, which a source does not have";
-            Some(why_not(level, body).unwrap_or(prompt))
+            Some(why_not(level, body, catalog).unwrap_or(prompt))
         }
         ast::Step::FlatMap(..) => {
             let Some(Node::Source(source)) = body.nodes.first() else { return None };
             Some(if source.expand.is_some() {
                 "this is the second `flat_map`, and a source makes records of one list only: make \
                  the second one in a flow of its own that reads this one's file"
-            } else if !Early::of(&body.nodes).whole {
+            } else if !Early::of(&body.nodes, catalog).whole {
                 "here a step before it calls or waits: move the `flat_map` up"
             } else {
-                why_not(level, body)
+                why_not(level, body, catalog)
                     .unwrap_or("its list is made by a prompt, which a source does not have")
             })
         }
@@ -110,7 +116,7 @@ pub(super) fn why_of_all(step: &ast::Step, level: &Level, body: &Body) -> Option
 }
 
 /// What keeps a `dedup` from being done while the source is read.
-fn why_not(level: &Level, body: &Body) -> Option<&'static str> {
+fn why_not(level: &Level, body: &Body, catalog: &Catalog) -> Option<&'static str> {
     let Some(Node::Source(source)) = body.nodes.first() else {
         return Some("here there is no source");
     };
@@ -127,6 +133,6 @@ fn why_not(level: &Level, body: &Body) -> Option<&'static str> {
     if !READ_IN_ORDER.contains(&source.kind.as_str()) {
         return Some("this source is no file that is read in order");
     }
-    let early = Early::of(&body.nodes);
+    let early = Early::of(&body.nodes, catalog);
     (!early.whole).then_some("here a step before it calls or waits: move the `dedup` up")
 }

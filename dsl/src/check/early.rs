@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::catalog::{Catalog, EndpointUse, Kind, StageClass};
 use crate::lower::{columns_read, visit_mut};
 use crate::plan::{Argument, EarlyStep, Expr, Node, StagePlan};
 
@@ -20,7 +21,7 @@ pub(super) struct Early {
 }
 
 impl Early {
-    pub(super) fn of(nodes: &[Node]) -> Early {
+    pub(super) fn of(nodes: &[Node], catalog: &Catalog) -> Early {
         let mut early = Early { whole: true, ..Early::default() };
         for node in nodes {
             match node {
@@ -30,7 +31,7 @@ impl Early {
                     early.steps.push(EarlyStep::Filter { predicate, text });
                 }
                 Node::Stage(stage) => {
-                    if let Some(step) = early.computed(stage) {
+                    if let Some(step) = early.computed(stage, catalog) {
                         early.steps.push(step);
                     } else {
                         early.unknown.insert(stage.column);
@@ -50,17 +51,34 @@ impl Early {
         !has_prompt(expr) && columns_read(expr).iter().all(|column| !self.unknown.contains(column))
     }
 
-    fn computed(&self, stage: &StagePlan) -> Option<EarlyStep> {
-        let [(_, Argument::Expr(value))] = stage.args.as_slice() else { return None };
-        let known = stage.kind == "map" && self.knows(value);
-        let known = known && stage.when.as_ref().is_none_or(|when| self.knows(when));
-        known.then(|| EarlyStep::Compute {
-            column: stage.column,
-            value: value.clone(),
-            when: stage.when.clone(),
-            text: stage.name.clone(),
-        })
+    fn computed(&self, stage: &StagePlan, catalog: &Catalog) -> Option<EarlyStep> {
+        let known =
+            |argument: &Argument| matches!(argument, Argument::Expr(expr) if self.knows(expr));
+        let all = stage.args.iter().all(|(_, argument)| known(argument));
+        if !all || !stage.when.as_ref().is_none_or(|when| self.knows(when)) {
+            return None;
+        }
+        match stage.args.as_slice() {
+            [(_, Argument::Expr(value))] if stage.kind == "map" => Some(EarlyStep::Compute {
+                column: stage.column,
+                value: value.clone(),
+                when: stage.when.clone(),
+                text: stage.name.clone(),
+            }),
+            _ => only_computes(stage, catalog).then(|| EarlyStep::Stage(Box::new(stage.clone()))),
+        }
     }
+}
+
+/// Whether a stage makes a column of its arguments alone, and does so quickly. Documents come from an
+/// index, which a source does not have, and `filter` drops records.
+fn only_computes(stage: &StagePlan, catalog: &Catalog) -> bool {
+    let Some(spec) = catalog.stage(&stage.kind) else { return false };
+    let of_index = |kind| matches!(kind, Kind::Index | Kind::Hits | Kind::Documents);
+    stage.class == StageClass::Cheap
+        && stage.calls == EndpointUse::None
+        && stage.kind != "filter"
+        && !spec.signature.params.iter().any(|param| of_index(param.kind))
 }
 
 /// Whether a value is made by a template, which a source does not have.

@@ -101,6 +101,7 @@ impl Checker<'_> {
             self.mismatch(written, &Typed { ty, ..typed }, to);
             return Typed::poison();
         }
+        self.warn_of_remainder(written, &typed, to);
         convert(typed, to)
     }
 

@@ -42,7 +42,7 @@ impl<'a> Checker<'a> {
         let Some(Node::Source(source)) = body.nodes.first() else { return false };
         let first = body.relation.is_none() && body.feed.is_none() && level.emitted.is_none();
         let read_once_in_order = READ_IN_ORDER.contains(&source.kind.as_str());
-        let early = Early::of(&body.nodes);
+        let early = Early::of(&body.nodes, self.input.catalog);
         if !first || !early.whole || !read_once_in_order || source.expand.is_some() {
             return false;
         }

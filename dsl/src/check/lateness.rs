@@ -13,7 +13,7 @@ impl Checker<'_> {
     /// Let the source say which records are too late for `window`, if it has a bound.
     pub(super) fn lateness(&mut self, window: &Window, body: &mut Body) {
         let Some((lateness, span)) = window.lateness else { return };
-        let early = Early::of(&body.nodes);
+        let early = Early::of(&body.nodes, self.input.catalog);
         let Some(Node::Source(source)) = body.nodes.first_mut() else { return };
         let wrong = if body.relation.is_some() {
             Some((

@@ -42,6 +42,7 @@ mod option;
 mod param;
 mod passages;
 mod prompt;
+mod quantity;
 mod range;
 mod record;
 mod relation;
@@ -280,6 +281,7 @@ impl<'a> Checker<'a> {
             flows.iter().filter_map(|(file, flow)| self.flow(*file, flow)).collect();
         self.columns_of_changes();
         let params = self.param_values();
+        let imported = self.imported();
         let whole: Vec<Plan> = drafts
             .into_iter()
             .map(|draft| Plan {
@@ -300,6 +302,7 @@ impl<'a> Checker<'a> {
                     .collect(),
                 columns: draft.columns,
                 params: params.clone(),
+                imported: imported.clone(),
             })
             .collect();
         // What is to be said of a flow that is none has been said.
@@ -324,6 +327,17 @@ impl<'a> Checker<'a> {
     /// Whether an error was found, here or by the parser.
     fn failed(&self) -> bool {
         self.input.incomplete || self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// Names that other files declare, and those files.
+    fn imported(&self) -> BTreeMap<String, String> {
+        let elsewhere = self.names.values.iter().filter(|(_, (span, _))| span.file != 0);
+        let named = elsewhere.map(|(name, (span, _))| {
+            let path = self.input.sources.path(*span);
+            let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+            ((*name).to_owned(), file.to_owned())
+        });
+        named.collect()
     }
 
     fn line(&self, span: Span) -> u32 {

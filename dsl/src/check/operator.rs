@@ -2,7 +2,7 @@
 
 use super::fit::{convert, fits, required, text_for_enum, text_for_time, unify};
 use super::typed::Typed;
-use super::{Checker, Scope};
+use super::{Checker, Scope, quantity};
 use crate::ast::{self, ExprKind};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -67,8 +67,19 @@ impl Checker<'_> {
             self.bad_operands(op, (left, &a), (right, &b), span);
             return Typed::poison();
         };
+        match quantity::meant(op, &a.ty, &b.ty) {
+            Some(quantity::Meant::Ratio) => {
+                return self.combine(op, quantity::real(a), quantity::real(b), ty, span);
+            }
+            Some(quantity::Meant::Scaled) => return self.scaled(op, (a, b), ty, span),
+            None => {}
+        }
         let (a, b) = match side {
-            Some(side) => (convert(a, &side), convert(b, &side)),
+            Some(side) => {
+                self.warn_of_remainder(left, &a, &side);
+                self.warn_of_remainder(right, &b, &side);
+                (convert(a, &side), convert(b, &side))
+            }
             None => (a, b),
         };
         self.combine(op, a, b, ty, span)
@@ -106,7 +117,14 @@ impl Checker<'_> {
         (a, b)
     }
 
-    fn combine(&mut self, op: BinaryOp, a: Typed, b: Typed, ty: Type, span: Span) -> Typed {
+    pub(super) fn combine(
+        &mut self,
+        op: BinaryOp,
+        a: Typed,
+        b: Typed,
+        ty: Type,
+        span: Span,
+    ) -> Typed {
         if a.is_poison() || b.is_poison() {
             return Typed::poison();
         }
@@ -250,7 +268,7 @@ fn result(op: BinaryOp, a: &Type, b: &Type) -> Option<(Type, Option<Type>)> {
         Mul => match (a, b) {
             (Type::Duration | Type::Size | Type::Rate, n) if number(n) => Some((a.clone(), None)),
             (n, Type::Duration | Type::Size | Type::Rate) if number(n) => Some((b.clone(), None)),
-            _ if number(a) && number(b) => arithmetic(a, b),
+            _ if number(a) && number(b) => share_of(a, b).or_else(|| arithmetic(a, b)),
             _ if unknown(a, b) => Some((Type::Unknown, None)),
             _ => None,
         },
@@ -259,7 +277,7 @@ fn result(op: BinaryOp, a: &Type, b: &Type) -> Option<(Type, Option<Type>)> {
             (Type::Duration, Type::Duration) | (Type::Size, Type::Size) => {
                 Some((Type::Float, None))
             }
-            _ if number(a) && number(b) => arithmetic(a, b),
+            _ if number(a) && number(b) => share_of(a, b).or_else(|| arithmetic(a, b)),
             _ if unknown(a, b) => Some((Type::Unknown, None)),
             _ => None,
         },
@@ -282,6 +300,13 @@ fn contains(list: &Type, item: &Type) -> bool {
         Type::List(element) => unify(element, item).is_some(),
         _ => false,
     }
+}
+
+/// A percentage and a whole number are real numbers together.
+fn share_of(a: &Type, b: &Type) -> Option<(Type, Option<Type>)> {
+    let whole = |ty: &Type| matches!(ty, Type::Int | Type::Tokens);
+    let both = (*a == Type::Percent && whole(b)) || (whole(a) && *b == Type::Percent);
+    both.then_some((Type::Float, Some(Type::Float)))
 }
 
 fn arithmetic(a: &Type, b: &Type) -> Option<(Type, Option<Type>)> {

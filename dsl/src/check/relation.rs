@@ -101,7 +101,8 @@ impl<'a> Checker<'a> {
             let help = match why {
                 Some(why) => format!(
                     "a `{word}` in front of which nothing calls or waits is done while the source is \
-                     read, and any stage may follow it; {why}. Or let the calls stand before it"
+                     read, and any stage may follow it; {why}. Or let this flow end with an `emit` into a \
+                     file, and make the calls in a flow that reads it"
                 ),
                 None if plan.calls == EndpointUse::None => {
                     format!("{FOLLOW}; stages that work or wait stand before the `{word}`")
@@ -172,7 +173,8 @@ impl Body {
             columns.push(Column { name: ".key".to_owned(), ty });
             columns.push(Column { name: ".present".to_owned(), ty: Type::Bool });
             values.extend([Expr::Column(key), present]);
-            let latest = LatestPlan { key: at, present: at + 1, order: at + 2 };
+            let conditions = self.conditions.clone();
+            let latest = LatestPlan { key: at, present: at + 1, order: at + 2, conditions };
             steps.push(RelationStep::Latest(latest));
         }
         for value in &values {

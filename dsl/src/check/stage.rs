@@ -1,9 +1,12 @@
 //! One stage: a call of the catalog with its endpoint and options, or a plain expression.
 
+use std::collections::BTreeMap;
+
 use super::argument::{Given, default_expr};
 use super::endpoint::EndpointRef;
 use super::fit::{fits, nullable};
 use super::names::Decl;
+use super::step::one_line;
 use super::typed::Typed;
 use super::{Checker, Scope};
 use crate::ast::{self, ExprKind};
@@ -74,6 +77,10 @@ impl Checker<'_> {
             column,
             ty: ty.clone(),
             args: vec![("value".to_owned(), Argument::Expr(typed.expr))],
+            texts: BTreeMap::from([(
+                "value".to_owned(),
+                one_line(self.input.sources.text(stage.value.span)),
+            )]),
             endpoint: None,
             options,
             reads,
@@ -113,7 +120,7 @@ impl Checker<'_> {
             return broken;
         };
         let (mut types, mut unclear) = (Vec::new(), false);
-        let mut args = Vec::new();
+        let (mut args, mut texts) = (Vec::new(), BTreeMap::new());
         let mut sends = None;
         let mut good = true;
         for (param, given) in spec.signature.params.iter().zip(found) {
@@ -150,6 +157,10 @@ impl Checker<'_> {
                     }
                 },
             };
+            if let Some(expr) = written.filter(|_| present) {
+                let text = one_line(self.input.sources.text(expr.span));
+                texts.insert(param.name.to_owned(), text);
+            }
             unclear |= present && ty == Type::Unknown;
             types.push(if present { ty } else { Type::Unknown });
             args.push((param.name.to_owned(), argument));
@@ -157,6 +168,7 @@ impl Checker<'_> {
         if !good {
             return broken;
         }
+        self.pieces(call, &args);
         let ty = match (spec.result)(&types) {
             Ok(ty) => ty,
             // What it is has been said where it is wrong.
@@ -191,6 +203,7 @@ impl Checker<'_> {
             column,
             ty: ty.clone(),
             args,
+            texts,
             endpoint,
             options,
             reads,

@@ -23,7 +23,7 @@ impl<'a> Checker<'a> {
                 self.relation_step(step, level, body);
                 continue;
             }
-            let why = super::dedup::why_of_all(step, level, body);
+            let why = super::dedup::why_of_all(step, level, body, self.input.catalog);
             match step {
                 Step::From(name, _) if !level.turns.is_empty() => {
                     let message = "`from` is the first step of a flow";
@@ -81,6 +81,7 @@ impl<'a> Checker<'a> {
                 let guard = and(level.guard.as_ref(), typed);
                 if self.bounded(written.span, guard.shape) {
                     level.guard = Some(guard);
+                    body.conditions.push(one_line(self.input.sources.text(written.span)));
                 }
             }
             return;

@@ -160,4 +160,14 @@ pub(super) const TYPES: &[Code] = &[
         "param since: time = time(\"2026-02-30\")",
         "param since: time = time(\"2026-02-28\")",
     ),
+    page(
+        "S0318",
+        "the remainder is dropped",
+        "Between two ints `/` gives an int: `1 / 3` is 0. It is a warning where such a quotient is \
+         then used as a float, since a share was probably meant; `to_float` on one side makes it \
+         one. Where whole numbers are meant, give the quotient a stage of type int.",
+        Within::Steps,
+        "stage share: float = .priority / 3",
+        "stage share: float = to_float(.priority) / 3",
+    ),
 ];

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Expr;
+use super::{Expr, StagePlan};
 use crate::lower::columns_read;
 
 /// A step of the flow that can be foreseen while a record is read.
@@ -31,6 +31,8 @@ pub enum EarlyStep {
         /// Name of the step, for explain.
         text: String,
     },
+    /// A column that a stage makes, which asks nobody and no index.
+    Stage(Box<StagePlan>),
 }
 
 impl EarlyStep {
@@ -39,6 +41,7 @@ impl EarlyStep {
         match self {
             EarlyStep::Filter { text, .. } => format!("where {text}"),
             EarlyStep::Compute { text, .. } => format!("stage {text}"),
+            EarlyStep::Stage(stage) => format!("stage {} by {}", stage.name, stage.kind),
         }
     }
 
@@ -49,6 +52,7 @@ impl EarlyStep {
             EarlyStep::Compute { value, when, .. } => {
                 when.iter().chain([value]).flat_map(columns_read).collect()
             }
+            EarlyStep::Stage(stage) => stage.reads.clone(),
         }
     }
 }

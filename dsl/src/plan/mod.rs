@@ -33,8 +33,8 @@ pub use relation::{
 };
 pub use turn::Turn;
 
-/// A checked program for one flow.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// A checked program for one flow. The default does nothing.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Name of the flow, also the default name of a run.
     pub name: String,
@@ -62,6 +62,9 @@ pub struct Plan {
     pub columns: Vec<Column>,
     /// Values of all `param`s after `--set`, for reports.
     pub params: Vec<(String, Value)>,
+    /// What is declared in another file than the flow's, and the name of that file, for explain.
+    #[serde(skip)]
+    pub imported: std::collections::BTreeMap<String, String>,
 }
 
 /// One column of the record in flight.
@@ -161,6 +164,9 @@ pub struct StagePlan {
     pub ty: Type,
     /// Arguments in the order of the signature's parameters, defaults filled in.
     pub args: Vec<(String, Argument)>,
+    /// Source text of arguments, by name, for explain.
+    #[serde(skip)]
+    pub texts: std::collections::BTreeMap<String, String>,
     /// Position in `Plan::endpoints` for stages that call one.
     pub endpoint: Option<usize>,
     /// Options by name, defaults filled in.
@@ -310,7 +316,7 @@ pub struct Template {
 }
 
 /// The `schedule` block.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SchedulePlan {
     /// Registry name of the policy.
     pub policy: String,

@@ -83,6 +83,9 @@ pub struct LatestPlan {
     pub present: usize,
     /// Position of the number of the task; that of the record stands behind it.
     pub order: usize,
+    /// What a version has to meet besides, as it is written, for explain.
+    #[serde(default)]
+    pub conditions: Vec<String>,
 }
 
 /// `join source on key == source.field`.

@@ -131,6 +131,22 @@ static STAGES: &[&StageSpec] = &[
         cost: FREE,
     },
     &StageSpec {
+        signature: signature(
+            "chunk",
+            &[
+                param("text", Kind::String, None),
+                param("by", Kind::Word(&["paragraphs", "sentences", "tokens"]), Some("paragraphs")),
+                param("size", Kind::Tokens, Some("200 tokens")),
+                param("overlap", Kind::Tokens, Some("0 tokens")),
+            ],
+        ),
+        options: &[],
+        result: |_| Ok(Type::List(Box::new(Type::String))),
+        calls: EndpointUse::None,
+        class: StageClass::Cheap,
+        cost: FREE,
+    },
+    &StageSpec {
         signature: signature("generate", &[param("prompt", Kind::String, None)]),
         options: &[
             param("max_tokens", Kind::Int, Some("256")),

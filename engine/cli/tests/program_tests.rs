@@ -368,6 +368,47 @@ fn what_dedup_leaves_out_is_counted() {
 }
 
 #[test]
+fn mocks_reach_what_is_done_while_the_source_is_read() {
+    let program = r#"sage 1
+type Doc { id: string @key, text: string }
+endpoint llm { url: "sim:a100/qwen2.5-7b" }
+source docs: Doc from csv("docs.csv")
+sink rows to csv("rows.csv")
+flow f {
+  from docs
+  stage kind = lower(.text)
+  dedup by kind
+  stage parts = chunk(.text, size: 1)
+  flat_map part = parts
+  stage answer = generate(part) on llm
+  emit { id: .id, part: part, text: answer.text } into rows
+}
+test "pieces" {
+  given [Doc { id: "a", text: "one two" }, Doc { id: "b", text: "ONE TWO" }]
+  mock answer.text = .id + part
+  expect left_out == 1 and rows.text == ["aone", "atwo"]
+}
+test "mocked" {
+  given [Doc { id: "a", text: "one two" }, Doc { id: "b", text: "ONE TWO" }]
+  mock kind = .id
+  mock parts = [.id, .text]
+  mock answer.text = part
+  expect left_out == 0 and rows.text == ["a", "one two", "b", "ONE TWO"]
+}
+"#;
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("docs.csv"), "id,text\n").unwrap();
+    let path = written(folder.path(), program);
+    let output = sage_flow(&["--json"], &[path]);
+    let results = json(&output);
+    assert!(output.status.success(), "{results:#?}");
+    let wrong = program.replace("mock parts = [.id, .text]", "mock part = .id");
+    let output = sage_flow(&[], &[written(folder.path(), &wrong)]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("`part` is an element of a list, and no stage"), "{said}");
+}
+
+#[test]
 fn a_run_that_cannot_be_made_is_a_failed_test() {
     let (folder, path) = program("test \"a\" { given 1 of queries  expect answers.count == 1 }\n");
     std::fs::remove_file(folder.path().join("queries.csv")).unwrap();

@@ -173,6 +173,62 @@ fn the_same_command_goes_on_after_the_supervisor_was_killed() {
 }
 
 #[test]
+fn figures_go_on_in_time_after_losses_and_in_a_run_that_goes_on() {
+    let program = r#"sage 1
+type Task { id: int @key }
+source tasks: Task from generate(count: 300)
+sink rows to csv("rows.csv")
+flow f {
+  from tasks
+  stage nap = sleep(25ms)
+  emit { id: .id } into rows
+}
+schedule { policy: fifo, slots: 4 }
+measure to csv("figures.csv") every 100ms { tasks_ok, throughput }
+measure to jsonl("figures.jsonl") every 100ms { tasks_ok }
+"#;
+    let command = "run f.sage --workers 2 --out out";
+    let sage = Sage::new().file("f.sage", program).args(command);
+    let mut child = sage.start();
+    wait_for_tasks(sage.folder.path(), 100);
+    let workers = workers_of(child.id());
+    send("-KILL", child.id());
+    child.wait().unwrap();
+    wait_until(|| workers.iter().all(|worker| ended(*worker)));
+    let before = std::fs::read_to_string(sage.folder.path().join("out/figures.csv")).unwrap();
+    // Once more by the same command, which loses a worker.
+    let child = again(&sage, command).start();
+    wait_for_tasks(sage.folder.path(), 200);
+    let lost = worker(child.id(), 1);
+    send("-KILL", lost);
+    let done = finish(&sage, child, &[lost]).exits(0);
+    let text = done.read("figures.csv");
+    let whole = before.rfind('\n').map_or(0, |end| end + 1);
+    assert!(whole > 100 && text.starts_with(&before[..whole]), "{before}\n\n{text}");
+    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let number = |cell: &str| cell.parse::<f64>().unwrap();
+    let (mut last_s, mut sum) = (0.0, 0.0);
+    for pair in rows.chunks(2) {
+        assert_eq!((pair[0][1], pair[1][1], pair[0][0]), ("tasks_ok", "throughput", pair[1][0]));
+        let (at_s, ok) = (number(pair[0][0]), number(pair[0][5]));
+        assert!(at_s > last_s, "{text}");
+        // A rate is one of the time since the rows before.
+        if ok > 0.0 {
+            assert!(ok / number(pair[1][5]) <= at_s - last_s + 1e-6, "{pair:?}\n{text}");
+        }
+        (last_s, sum) = (at_s, sum + ok);
+    }
+    // What was done and not committed is counted again, what was in no row yet is not counted.
+    assert!(sum > 200.0 && sum < 400.0, "{text}");
+    let lines = done.read("figures.jsonl");
+    let at = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["at_s"].as_f64();
+    assert!(
+        lines.lines().count() > 5 && lines.lines().is_sorted_by(|a, b| at(a) < at(b)),
+        "{lines}"
+    );
+}
+
+#[test]
 fn an_interrupted_or_failed_run_goes_on_and_another_one_is_refused() {
     let whole = undisturbed();
     let command = "run f.sage --workers 2 --out out --on-loss fail";

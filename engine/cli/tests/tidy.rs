@@ -283,7 +283,7 @@ fn unpack(blocks: &[Block], folder: &Path) {
 #[test]
 fn programs_in_the_documentation_are_right() {
     let mut problems = Vec::new();
-    let mut programs = 0;
+    let (mut programs, mut tested) = (0, 0);
     for page in pages() {
         let blocks = blocks(&read(&page));
         let folder = tempfile::tempdir().expect("a folder");
@@ -298,16 +298,23 @@ fn programs_in_the_documentation_are_right() {
             fs::write(folder.path().join(name), &block.text).expect("written");
             let output = sage_flow(&["check", name], folder.path(), "");
             // What needs a feature is right as far as this build can tell.
-            let said = said(&output);
-            let mut errors = said.lines().filter(|line| line.starts_with("error"));
+            let checked = said(&output);
+            let mut errors = checked.lines().filter(|line| line.starts_with("error"));
             let lacks = |line: &str| line.contains("this sage-flow was built without");
             if !output.status.success() && !errors.all(lacks) {
-                problems.push(format!("{place}: {said}"));
+                problems.push(format!("{place}: {checked}"));
+            }
+            if block.text.contains("\ntest \"") {
+                tested += 1;
+                let output = sage_flow(&["test", name], folder.path(), "");
+                if !output.status.success() {
+                    problems.push(format!("{place}: {}", said(&output)));
+                }
             }
         }
     }
     no_problems(&problems);
-    assert!(programs > 1, "no programs found");
+    assert!(programs > 1 && tested > 1, "{programs} programs found, {tested} with tests");
 }
 
 #[test]

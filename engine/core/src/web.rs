@@ -78,6 +78,15 @@ pub struct WebAnswer {
     pub next: Option<String>,
 }
 
+/// A request of a source or a sink that came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// Why; of the class `Cancelled` if the run was to stop meanwhile.
+    pub error: CallError,
+    /// Whether nobody can have done what was asked: each try was refused, or reached nobody.
+    pub untaken: bool,
+}
+
 /// Makes the requests of sources and sinks, to hosts that are allowed.
 pub trait Web: Send + Sync + fmt::Debug {
     /// Requests like this one; an error says why none of them can be made.
@@ -95,5 +104,5 @@ pub trait Asking: Send {
         body: Option<String>,
         identity: &str,
         patience: Duration,
-    ) -> Result<WebAnswer, CallError>;
+    ) -> Result<WebAnswer, Unanswered>;
 }

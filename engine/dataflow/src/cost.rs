@@ -129,7 +129,7 @@ impl CostModel {
             }
             let scaled = stage.term.as_ref().map_or(0.0, |(program, ns_per_unit)| {
                 let value = program.evaluate(columns, templates, arena).ok();
-                value.and_then(Datum::as_float).unwrap_or(0.0) * ns_per_unit
+                value.map_or(0.0, units) * ns_per_unit
             });
             (stage.fixed_ns + scaled).max(0.0)
         };
@@ -151,6 +151,14 @@ impl CostModel {
     ) -> Option<u64> {
         let declared = self.complete.then(|| self.declared(columns, templates, arena));
         declared.map(|declared| declared.all_ns.clamp(0.0, 1e15) as u64)
+    }
+}
+
+/// How many units of cost a value is: a number itself, and a text its bytes.
+pub(crate) fn units(value: Datum<'_>) -> f64 {
+    match value {
+        Datum::Str(text) => text.len() as f64,
+        other => other.as_float().unwrap_or(0.0),
     }
 }
 

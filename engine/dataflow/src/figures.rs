@@ -23,29 +23,38 @@ pub struct Figures(Vec<Stream>);
 struct Stream {
     sampler: Sampler,
     csv: bool,
+    /// What is added to the times of this generation, so that they go on from the rows before.
+    offset_s: f64,
     path: PathBuf,
     /// `None` for the standard output.
     file: Option<BufWriter<File>>,
 }
 
 impl Figures {
-    /// Files within the folder `out` of a run on so many nodes; `again` if the run goes on and its
-    /// rows follow those that are there.
+    /// Files within the folder `out` of a run on so many nodes; `again` is the time if the run goes on
+    /// and its rows follow those that are there.
     pub fn create(
         plan: &Plan,
         out: &Path,
         nodes: usize,
-        again: bool,
+        again: Option<u64>,
     ) -> Result<Figures, DataflowError> {
         let stages: Vec<String> = plan.stages().map(|stage| stage.name.clone()).collect();
         let stream = |measure: &MeasurePlan| {
             let sampler = Sampler::new(measure, nodes, &stages);
             let csv = measure.kind == "csv";
             let path = measure.file().map_or_else(|| "standard output".into(), |it| out.join(it));
-            let mut stream = Stream { sampler, csv, path, file: None };
+            let mut stream = Stream { sampler, csv, offset_s: 0.0, path, file: None };
+            if let Some(now_ns) = again {
+                stream.sampler.begin(now_ns);
+            }
             if measure.file().is_some() {
-                let opened = open(&stream.path, csv, again);
-                stream.file = Some(opened.map_err(|reason| stream.failed("create", reason))?);
+                let opened = open(&stream.path, csv, again.is_some());
+                let (file, last_s) = opened.map_err(|reason| stream.failed("create", reason))?;
+                stream.file = Some(file);
+                // The clock of another command begins anew; that of this one has gone on.
+                let now_s = again.unwrap_or(0) as f64 / 1e9;
+                stream.offset_s = (last_s - now_s).max(0.0);
             }
             Ok(stream)
         };
@@ -82,7 +91,8 @@ impl Figures {
 
 impl Stream {
     fn write(&mut self, now_ns: u64, recorder: &Recorder) -> Result<(), DataflowError> {
-        let samples = self.sampler.take(now_ns, recorder);
+        let mut samples = self.sampler.take(now_ns, recorder);
+        samples.iter_mut().for_each(|sample| sample.at_s += self.offset_s);
         let mut text = String::new();
         for sample in &samples {
             text.push_str(&if self.csv { sample.to_csv() } else { Sample::to_json(sample) });
@@ -102,7 +112,8 @@ impl Stream {
     }
 }
 
-fn open(path: &Path, csv: bool, again: bool) -> std::io::Result<BufWriter<File>> {
+/// The file, and when its last row was written, seconds since the run began.
+fn open(path: &Path, csv: bool, again: bool) -> std::io::Result<(BufWriter<File>, f64)> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
@@ -112,7 +123,7 @@ fn open(path: &Path, csv: bool, again: bool) -> std::io::Result<BufWriter<File>>
         let whole = old.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
         file.set_len(whole as u64)?;
         if whole > 0 {
-            return Ok(BufWriter::new(file));
+            return Ok((BufWriter::new(file), last_s(&old[..whole], csv)));
         }
     }
     let mut file = BufWriter::new(File::create(path)?);
@@ -120,5 +131,18 @@ fn open(path: &Path, csv: bool, again: bool) -> std::io::Result<BufWriter<File>>
         writeln!(file, "{SAMPLE_HEADER}")?;
     }
     file.flush()?;
-    Ok(file)
+    Ok((file, 0.0))
+}
+
+/// The time of the last row.
+fn last_s(rows: &[u8], csv: bool) -> f64 {
+    let line = rows.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = String::from_utf8_lossy(line);
+    let at_s = if csv {
+        line.split(',').next().and_then(|cell| cell.parse().ok())
+    } else {
+        let row: Option<serde_json::Value> = serde_json::from_str(&line).ok();
+        row.and_then(|row| row["at_s"].as_f64())
+    };
+    at_s.filter(|at_s: &f64| at_s.is_finite()).unwrap_or(0.0)
 }

@@ -2,9 +2,11 @@
 //! sources and sinks, and what is not to be shown. With what programs say of such servers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sage_core::secrets::Mask;
-use sage_core::web::Web;
+use sage_core::web::{HttpCall, HttpMethod, Web};
+use sage_dsl::catalog::{Kind, Param};
 use sage_dsl::plan::{Plan, lookup};
 use sage_dsl::types::Value;
 
@@ -18,6 +20,59 @@ pub struct Outside {
     pub mask: Mask,
     /// Makes the requests of sources and sinks; `None` where none are to be made.
     pub web: Option<Arc<dyn Web>>,
+}
+
+/// What whoever speaks to a server may add to the head of its requests.
+pub(crate) const HEADER: Param = Param {
+    name: "header",
+    kind: Kind::String,
+    default: Some("\"\""),
+    doc: "a further header field: `\"Name: value\"`",
+};
+/// What it proves itself by.
+pub(crate) const TOKEN: Param = Param {
+    name: "token",
+    kind: Kind::Secret,
+    default: Some("null"),
+    doc: "what is sent as `Authorization: Bearer`: `env(\"NAME\")`",
+};
+
+/// The time of a try, with words for what ends it.
+pub(crate) const fn timeout(doc: &'static str) -> Param {
+    Param { name: "timeout", kind: Kind::Duration, default: Some("30s"), doc }
+}
+
+/// How long sources and sinks try, with words for what.
+pub(crate) const fn patience(doc: &'static str) -> Param {
+    Param { name: "patience", kind: Kind::Duration, default: Some("60s"), doc }
+}
+
+/// What a source or a sink says by these words: its requests, and their patience.
+pub(crate) fn requested(
+    args: &[(String, Value)],
+    method: HttpMethod,
+    max_answer: usize,
+) -> Result<(HttpCall, Duration), String> {
+    let text = |name: &str| lookup(args, name).and_then(Value::as_str);
+    let duration = |name: &str, seconds: u64| {
+        let given = lookup(args, name).and_then(Value::as_duration_ns);
+        given.and_then(|ns| u64::try_from(ns).ok()).unwrap_or(seconds * 1_000_000_000)
+    };
+    let timeout_ns = duration("timeout", 30);
+    if timeout_ns == 0 {
+        return Err("`timeout` must be above 0".to_owned());
+    }
+    let call = HttpCall {
+        url: text("url").unwrap_or_default().to_owned(),
+        method,
+        headers: header(text("header").unwrap_or_default())?,
+        token_env: text("token").map(str::to_owned),
+        retries: 0,
+        timeout_ns,
+        max_answer,
+        concurrency: 1,
+    };
+    Ok((call, Duration::from_nanos(duration("patience", 60))))
 }
 
 /// A header field as a program writes it; none for an empty text.

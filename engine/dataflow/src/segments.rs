@@ -118,6 +118,8 @@ fn cheap_us(plan: &Plan) -> Option<f64> {
 
 /// Documents of an index that is not open yet.
 const USUAL_DOCUMENTS: f64 = 1_000.0;
+/// Bytes of a text that nobody has read yet.
+const USUAL_BYTES: f64 = 4_000.0;
 
 /// Cost of a cheap stage, or `None` for one that is worth a task of its own.
 fn stage_cost_us(stage: &StagePlan) -> Option<f64> {
@@ -125,9 +127,10 @@ fn stage_cost_us(stage: &StagePlan) -> Option<f64> {
     let entry = STAGES.iter().find(|entry| entry.spec.signature.name == stage.kind)?;
     let local_embed = stage.calls == EndpointUse::Embed && stage.endpoint.is_none();
     let cost = &entry.spec.cost;
-    let documents = match cost.per_unit {
+    let usual = match cost.per_unit {
         Some(("index", us_per_document)) => us_per_document * USUAL_DOCUMENTS,
+        Some(("text", us_per_byte)) => us_per_byte * USUAL_BYTES,
         _ => 0.0,
     };
-    (local_embed || stage.class == StageClass::Cheap).then_some(cost.fixed_us + documents)
+    (local_embed || stage.class == StageClass::Cheap).then_some(cost.fixed_us + usual)
 }

@@ -351,7 +351,8 @@ fn measurements(
         (0..nodes).map(|node| u64::from(settings.slots_of(node, &context.plan))).sum();
     config.prices = prices(&context.plan);
     config.deadline_ns = context.plan.schedule.deadline_ns.and_then(|ns| u64::try_from(ns).ok());
-    let figures = Figures::create(&context.plan, &settings.out, nodes, settings.generation > 1)?;
+    let again = (settings.generation > 1).then(|| context.clock.now_ns());
+    let figures = Figures::create(&context.plan, &settings.out, nodes, again)?;
     let made = Measurements::create(&settings.out, config, figures, earlier)?;
     Ok(Rc::new(RefCell::new(made)))
 }

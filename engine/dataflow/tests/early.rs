@@ -10,7 +10,10 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Left, Run, Scripted, quoted, with_file};
+use common::{Left, Run, Scripted, plan, quoted, with_file};
+use sage_core::endpoint::{Answer, Generation};
+use sage_core::text::{Units, pieces};
+use sage_dataflow::demand::{Demands, Extent, Interpreter};
 
 const ROWS: u64 = 400;
 
@@ -299,6 +302,64 @@ fn a_run_that_was_stopped_among_the_elements_of_a_record_goes_on() {
     assert_eq!(left.lines("counts.jsonl"), counts);
 }
 
+/// Texts of some paragraphs of some sentences.
+fn articles() -> String {
+    let sentence = |n: u64| {
+        let words: Vec<String> =
+            (0..=draw(n, 9)).map(|i| format!("w{}", draw(n + i, 50))).collect();
+        format!("The {}.", words.join(" "))
+    };
+    let text = |n: u64| {
+        let sentences = (0..draw(n, 12)).map(|i| {
+            let between = if draw(n + i, 4) == 0 { "\\n\\n" } else { " " };
+            sentence(100 * n + i) + between
+        });
+        sentences.collect::<String>()
+    };
+    let row = |n: u64| format!("{{\"id\":\"d{n}\",\"text\":\"{}\",\"n\":{}}}\n", text(n), n % 6);
+    (0..60).map(row).collect()
+}
+
+#[test]
+fn pieces_of_a_text_are_records_that_may_call() {
+    let (_kept, path) = with_file("docs.jsonl", &articles());
+    for (by, units) in [
+        ("", Units::Paragraphs),
+        (", by: sentences", Units::Sentences),
+        (", by: tokens", Units::Words),
+    ] {
+        // A size that is computed, and an arm without pieces.
+        let steps = format!(
+            "  where .n != 2\n  route .n {{\n    when 1 => {{ stage parts: [string] = [] }}\n    \
+             else => {{ stage parts = chunk(.text{by}, size: 20 + .n, overlap: 6) }}\n  }}\n  \
+             flat_map part = parts\n{SAID}"
+        );
+        let (mut rows, mut most) = (Vec::new(), 0);
+        for line in articles().lines() {
+            let doc: serde_json::Value = serde_json::from_str(line).unwrap();
+            let (id, text) = (doc["id"].as_str().unwrap(), doc["text"].as_str().unwrap());
+            let n = doc["n"].as_u64().unwrap();
+            if n == 1 || n == 2 {
+                continue;
+            }
+            let places = pieces(text, units, 20 + n, 6);
+            most = most.max(places.len());
+            for place in places {
+                let part = &text[place];
+                let row = serde_json::json!({"id": id, "part": part, "said": format!("echo: {id} {part}")});
+                rows.push(row.to_string());
+            }
+        }
+        rows.sort();
+        assert!(most > 3, "{most}");
+        for workers in [1, 3] {
+            let (left, asked) = asked(&of_parts(&quoted(&path), &steps), workers);
+            assert_eq!((left.failure.as_deref(), asked), (None, rows.len()));
+            assert_eq!(left.lines("rows.jsonl"), rows, "{workers} workers");
+        }
+    }
+}
+
 #[test]
 fn a_dead_letter_of_an_element_holds_what_it_needs_to_be_tried_again() {
     let (_kept, path) = with_file("docs.jsonl", &documents());
@@ -321,5 +382,94 @@ fn a_dead_letter_of_an_element_holds_what_it_needs_to_be_tried_again() {
             (&record["text"], &record["loud"]),
             (&serde_json::Value::Null, &serde_json::Value::Null)
         );
+    }
+}
+
+#[test]
+fn a_record_that_fails_before_its_flat_map_is_a_bad_row_with_its_place() {
+    let (_kept, path) = with_file("docs.jsonl", &documents());
+    let steps = format!("  stage share = 12 / (.n - 3)\n  dedup by .id\n{PARTS}\n{SAID}");
+    let program = of_parts(&quoted(&path), &steps);
+    let cells = |line: &str| {
+        let doc: serde_json::Value = serde_json::from_str(line).unwrap();
+        format!("{},{},{}\n", doc["id"].as_str().unwrap(), doc["text"].as_str().unwrap(), doc["n"])
+    };
+    let table: String = documents().lines().map(cells).collect();
+    let (_kept, csv) = with_file("docs.csv", &format!("id,text,n\n{table}"));
+    let of_table =
+        program.replace(&format!("jsonl({}", quoted(&path)), &format!("csv({}", quoted(&csv)));
+    for (program, path, header) in [(&program, &path, 0), (&of_table, &csv, 1)] {
+        let left = asked(program, 2).0;
+        let mut places: Vec<String> = Vec::new();
+        for letter in left.dead() {
+            places.push(letter["place"].as_str().unwrap().to_owned());
+            assert!(
+                letter["message"].as_str().unwrap().contains("before its `flat_map`"),
+                "{letter}"
+            );
+        }
+        places.sort();
+        let failing = (0..120).filter(|n| n % 6 == 3);
+        let mut lines: Vec<String> =
+            failing.map(|n| format!("{}:{}", path.display(), n + 1 + header)).collect();
+        lines.sort();
+        assert_eq!(places, lines);
+    }
+}
+
+/// What the twin sees of a plan.
+fn foreseen(program: &str, tasks: u64) -> Demands<()> {
+    let plan = plan(program);
+    let morsel = sage_dataflow::morsel(&plan);
+    let extent = Extent { tasks: Some(tasks), limit: None, morsel, distinct: 1000 };
+    let said = || Generation { text: "said".into(), ..Generation::default() };
+    let interpreter = Interpreter::new(&plan, &[]).unwrap();
+    interpreter.demands(extent, &mut |_| Ok((Answer::Generated(vec![said()]), ()))).unwrap()
+}
+
+#[test]
+fn a_source_that_is_read_again_has_its_first_records_again_and_counts_the_others_once() {
+    let row = |n: u64| format!("{{\"id\":{n},\"text\":\"t{}\",\"n\":{}}}\n", n % 5, n % 2);
+    let rows: String = (0..10).map(row).collect();
+    let (_kept, path) = with_file("rows.jsonl", &rows);
+    let said = "  stage said = generate(.text) on llm";
+    let program = program(&quoted(&path), &format!("  dedup by .text\n{said}"));
+    // As many as there are, fewer, and more, which are the first ones again.
+    for (tasks, records, left_out) in [(10, 5, 5), (7, 5, 2), (23, 18, 5)] {
+        for workers in [1, 3] {
+            let mut run = Run::new(&program).workers(workers);
+            run.tasks = Some(tasks);
+            let left = run.go();
+            assert_eq!((left.failure.as_deref(), left.left_out), (None, left_out), "{tasks}");
+            assert_eq!(left.summary.counts.tasks_in, records, "{tasks}");
+            let mut texts = BTreeMap::<String, u64>::new();
+            for line in left.lines("firsts.csv").iter().filter(|line| *line != "id,said") {
+                *texts.entry(line.split_once(',').unwrap().1.to_owned()).or_default() += 1;
+            }
+            let expected =
+                |n: u64| (format!("echo: t{n}"), records / 5 + u64::from(n < records % 5));
+            assert_eq!(texts, (0..5).map(expected).collect(), "{tasks}");
+        }
+        let foreseen = foreseen(&program, tasks);
+        assert_eq!((foreseen.records, foreseen.left_out), (records, left_out), "{tasks}");
+    }
+}
+
+#[test]
+fn what_is_dropped_before_a_flat_map_is_foreseen_as_it_happens() {
+    let (_kept, path) = with_file("docs.jsonl", &documents());
+    let program = of_parts(&quoted(&path), &format!("{PARTS}\n  dedup by part\n{SAID}"));
+    for tasks in [10, 60, 500] {
+        let mut run = Run::new(&program).workers(2);
+        run.tasks = Some(tasks);
+        let left = run.go();
+        let foreseen = foreseen(&program, tasks);
+        let counts = left.summary.counts;
+        assert_eq!(
+            (foreseen.records, foreseen.left_out),
+            (counts.tasks_in, left.left_out),
+            "{tasks}"
+        );
+        assert!(left.left_out > 0);
     }
 }

@@ -20,6 +20,22 @@ use sage_dsl::rewrite;
 
 /// The flow with these steps: as it is rewritten, and as it is written.
 fn plans(steps: &str) -> (Plan, Plan) {
+    let (plan, written) = compiled(&format!(
+        "sage 1\n\
+         type Item {{ id: string @key, n: int, text: string }}\n\
+         type Row {{ id: string, value: int, text: string }}\n\
+         endpoint llm {{ url: \"http://127.0.0.1:9\", model: \"m\" }}\n\
+         endpoint idle {{ url: \"http://127.0.0.1:9\", model: \"m\" }}\n\
+         source items: Item from generate(count: 30, n: 7, text: \"item {{{{ n }}}}\")\n\
+         sink rows: Row to jsonl(\"rows.jsonl\")\n\
+         sink others: Row to jsonl(\"others.jsonl\")\n\
+         flow f {{\n  from items\n{steps}}}\n"
+    ));
+    (plan, rewrite::plain(written))
+}
+
+/// The plan that runs, and the one that no rule has seen.
+fn compiled(text: &str) -> (Plan, Plan) {
     let catalog = Catalog {
         stages: sage_dataflow::stages::SPECS,
         sources: sage_dataflow::sources::SIGNATURES,
@@ -31,20 +47,9 @@ fn plans(steps: &str) -> (Plan, Plan) {
         columns: &[],
         own_files: &[],
     };
-    let text = format!(
-        "sage 1\n\
-         type Item {{ id: string @key, n: int, text: string }}\n\
-         type Row {{ id: string, value: int, text: string }}\n\
-         endpoint llm {{ url: \"http://127.0.0.1:9\", model: \"m\" }}\n\
-         endpoint idle {{ url: \"http://127.0.0.1:9\", model: \"m\" }}\n\
-         source items: Item from generate(count: 30, n: 7, text: \"item {{{{ n }}}}\")\n\
-         sink rows: Row to jsonl(\"rows.jsonl\")\n\
-         sink others: Row to jsonl(\"others.jsonl\")\n\
-         flow f {{\n  from items\n{steps}}}\n"
-    );
     let mut compiled = sage_dsl::compile(sage_dsl::Request {
         path: "test.sage",
-        text: &text,
+        text,
         overrides: &[],
         env: &|_| None,
         load: &|path| Err(format!("no file {path}")),
@@ -52,7 +57,7 @@ fn plans(steps: &str) -> (Plan, Plan) {
     });
     let errors: Vec<_> = compiled.diagnostics.iter().filter(|found| found.is_error()).collect();
     assert!(errors.is_empty(), "{text}\n{errors:#?}");
-    (compiled.plans.pop().unwrap(), rewrite::plain(compiled.written.pop().unwrap()))
+    (compiled.plans.pop().unwrap(), compiled.written.pop().unwrap())
 }
 
 /// Nothing happens outside: the endpoint answers at once.
@@ -249,4 +254,134 @@ fn calls_with_an_expression_between_them_are_open_at_once() {
     assert_eq!(rows, wanted);
     // Two waits in place of three.
     assert!(short_s < 0.7 * long_s, "{short_s} s, {long_s} s");
+}
+
+/// A flow whose records are the elements of a list, made of numbers: what stands in front of the
+/// `flat_map`, which list it is of, what follows, and what all of these read.
+fn elements(
+    before: &[(u8, usize, i64)],
+    list: u8,
+    behind: &[(u8, usize, i64)],
+    last: usize,
+) -> String {
+    let mut text = String::new();
+    // Values that are numbers, those of the record first.
+    let mut values: Vec<String> =
+        ["length(.text)", "length(.title)", "abs(fnv1a(.id) % 11)"].map(str::to_owned).to_vec();
+    let pick = |values: &[String], at: usize| values[at % values.len()].clone();
+    for (number, (kind, at, k)) in before.iter().enumerate() {
+        let value = pick(&values, *at);
+        match kind % 4 {
+            0 => text.push_str(&format!("  where {value} % 4 != {}\n", k % 4)),
+            1 => {
+                text.push_str(&format!(
+                    "  stage c{number} = chunk(.text, by: tokens, size: 1 + {value} % 5)\n"
+                ));
+                values.push(format!("length(c{number})"));
+            }
+            _ => {
+                text.push_str(&format!("  stage b{number} = {value} + {k}\n"));
+                values.push(format!("b{number}"));
+            }
+        }
+    }
+    let parts =
+        ["split(.text, \"|\")", "words(.text + \" \" + .title)", "split(.title + \"|x\", \" \")"];
+    text.push_str(&format!("  flat_map part = {}\n", parts[usize::from(list) % parts.len()]));
+    if list.is_multiple_of(2) {
+        text.push_str(&format!("  dedup by part, {} % 2\n", pick(&values, last / 3)));
+    }
+    values.extend(["length(part)".to_owned(), "abs(fnv1a(part) % 7)".to_owned()]);
+    text.push_str("  stage asked = generate(part) on llm\n");
+    for (number, (kind, at, k)) in behind.iter().enumerate() {
+        let value = pick(&values, *at);
+        match kind % 4 {
+            0 => text.push_str(&format!("  where {value} % 4 != {}\n", k % 4)),
+            1 => text.push_str(&format!("  stage s{number} = 12 / ({value} % 4)\n")),
+            2 => text.push_str(&format!("  stage s{number} = length(words(to_string({value})))\n")),
+            _ => text.push_str(&format!("  stage s{number} = {value} + {k}\n")),
+        }
+        if kind % 4 != 0 {
+            values.push(format!("s{number}"));
+        }
+    }
+    let texts = ["part", "asked.text", ".title", "\"\""];
+    let (value, said) = (pick(&values, last), texts[last % texts.len()]);
+    text.push_str(&format!("  emit {{ id: .id, value: {value}, said: {said} }} into rows\n"));
+    let schedule = match last % 3 {
+        0 => format!(
+            "schedule {{ policy: priority, slots: 2, priority: {} }}\n",
+            pick(&values[..3], last / 5)
+        ),
+        _ => String::new(),
+    };
+    format!(
+        "sage 1\n\
+         type Doc {{ id: string @key, text: string, title: string }}\n\
+         endpoint llm {{ url: \"http://127.0.0.1:9\", model: \"m\" }}\n\
+         source docs: Doc from generate(count: 20, text: \"a {{{{ n }}}}|b|c {{{{ n }}}}|b\", title: \"no {{{{ n }}}}\")\n\
+         sink rows to jsonl(\"rows.jsonl\")\n\
+         flow f {{\n  from docs\n{text}}}\n{schedule}"
+    )
+}
+
+/// Before and after the rule that leaves columns behind in the source, and which these are; the other
+/// rules have done their part, which may be that fewer records fail.
+fn leaving(text: &str) -> Option<(Plan, Plan, Vec<String>)> {
+    let mut steps = rewrite::steps(&compiled(text).1).into_iter();
+    let step = steps.find(|step| step.rule.name == "drop what elements have in common")?;
+    let expand = step.after.source().and_then(|source| source.expand.as_ref()).unwrap();
+    let names = expand.drops.iter().map(|at| step.after.columns[*at].name.clone()).collect();
+    Some((step.before, step.after, names))
+}
+
+/// The same lines, where dead letters have no such columns.
+fn without(lines: Vec<String>, columns: &[String]) -> Vec<String> {
+    let stripped = |line: String| {
+        let Some(letter) = line.strip_prefix("dead: ") else { return line };
+        let mut letter: serde_json::Value = serde_json::from_str(letter).unwrap();
+        let record = letter["record"].as_object_mut().unwrap();
+        columns.iter().for_each(|column| drop(record.remove(column)));
+        format!("dead: {letter}")
+    };
+    let mut lines: Vec<String> = lines.into_iter().map(stripped).collect();
+    lines.sort();
+    lines
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 60,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn elements_that_carry_only_what_is_read_give_the_same_rows(
+        before in prop::collection::vec((any::<u8>(), 0..100_usize, 0..12_i64), 0..4),
+        list in any::<u8>(),
+        behind in prop::collection::vec((any::<u8>(), 0..100_usize, 0..12_i64), 0..5),
+        last in 0..100_usize,
+    ) {
+        let text = elements(&before, list, &behind, last);
+        let Some((before, after, columns)) = leaving(&text) else { return Ok(()) };
+        let ((rows, calls), (wanted, wanted_calls)) = (outcome(after), outcome(before));
+        prop_assert_eq!(calls, wanted_calls, "{}", text);
+        prop_assert_eq!(without(rows, &columns), without(wanted, &columns), "{}", text);
+    }
+}
+
+#[test]
+fn an_element_leaves_behind_what_nobody_reads() {
+    // A stage that fails for some, so that there are dead letters.
+    let text = elements(&[(2, 0, 3), (2, 3, 1), (1, 4, 0)], 0, &[(1, 6, 0)], 8);
+    let (before, after, columns) = leaving(&text).unwrap();
+    assert!(
+        columns.contains(&"text".to_owned()) && columns.contains(&"b0".to_owned()),
+        "{columns:?}"
+    );
+    let (rows, wanted) = (outcome(after).0, outcome(before).0);
+    assert!(rows.iter().any(|line| line.starts_with("dead")), "{text}\n{rows:#?}");
+    assert!(rows.iter().any(|line| line.starts_with("rows")) && rows != wanted, "{text}");
+    assert_eq!(without(rows, &columns), without(wanted, &columns));
 }

@@ -7,19 +7,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LINK, RETRY_AFTER};
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::Policy;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use sage_core::endpoint::{CallError, ErrorClass};
 use sage_core::web::{HttpCall, WebAnswer};
-
-use crate::allowed::Allowed;
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// An idle connection is closed after this.
 const IDLE: Duration = Duration::from_secs(4);
-/// Most redirects of a request.
-const REDIRECTS: usize = 5;
 /// Longest wait that a server may ask for.
 const MOST_AGAIN: Duration = Duration::from_secs(600);
 /// Bytes that are read of an answer that nobody wants, so that its connection can be used again.
@@ -41,25 +37,15 @@ impl Failed {
     }
 }
 
-/// A client for requests to `url`; `moves` if redirects are followed, which only reading may be.
-pub(crate) fn client(url: &Url, allowed: &Allowed, moves: bool) -> reqwest::Result<Client> {
-    let allowed = allowed.clone();
-    let follow = move |attempt: Attempt<'_>| {
-        if attempt.previous().len() > REDIRECTS {
-            attempt.error("it redirects again and again")
-        } else if allowed.permits(attempt.url()) {
-            attempt.follow()
-        } else {
-            let name = Allowed::name_of(attempt.url());
-            attempt.error(format!("it redirects to `{name}`, which --allow-http does not name"))
-        }
-    };
+/// A client for requests to `url`; `moves` if redirects are to be followed, which only reading may be,
+/// by [`read`](crate::reading::read).
+pub(crate) fn client(url: &Url, moves: bool) -> reqwest::Result<Client> {
     let mut builder = Client::builder()
         .user_agent(concat!("sage-flow/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(CONNECT)
         .pool_idle_timeout(IDLE)
         .tcp_nodelay(true)
-        .redirect(if moves { Policy::custom(follow) } else { Policy::none() })
+        .redirect(Policy::none())
         // Retries have one owner, and it is not the transport.
         .retry(reqwest::retry::never());
     if is_loopback(url) {
@@ -83,7 +69,7 @@ fn is_loopback(url: &Url) -> bool {
         || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// A request with what a program adds to its head; the token only for whom it is meant.
+/// A request with what a program adds to its head, for whom that is meant only.
 pub(crate) fn dressed(
     mut request: RequestBuilder,
     call: &HttpCall,
@@ -92,7 +78,7 @@ pub(crate) fn dressed(
 ) -> Result<RequestBuilder, CallError> {
     let wrong = |why: String| CallError::new(ErrorClass::Rejected, why);
     request = request.timeout(Duration::from_nanos(call.timeout_ns));
-    for (name, value) in &call.headers {
+    for (name, value) in call.headers.iter().filter(|_| trusted) {
         let name = HeaderName::from_bytes(name.as_bytes());
         let name = name.map_err(|error| wrong(error.to_string()))?;
         request = request.header(name, value);
@@ -113,7 +99,19 @@ pub(crate) async fn once(
     request: RequestBuilder,
     most: Option<usize>,
 ) -> Result<WebAnswer, Failed> {
-    let mut response = request.send().await.map_err(|error| of_transport(&error))?;
+    answer(send(request).await?, most).await
+}
+
+/// Send a request; its answer begins.
+pub(crate) async fn send(request: RequestBuilder) -> Result<Response, Failed> {
+    request.send().await.map_err(|error| of_transport(&error))
+}
+
+/// The whole of an answer that has begun.
+pub(crate) async fn answer(
+    mut response: Response,
+    most: Option<usize>,
+) -> Result<WebAnswer, Failed> {
     let status = response.status();
     let again = again(response.headers());
     let (url, next) = (response.url().to_string(), next(response.headers(), response.url()));

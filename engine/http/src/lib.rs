@@ -12,11 +12,13 @@ mod direct;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod reading;
 mod service;
 
 pub use allowed::{Allowed, address};
 pub use calls::Calls;
 pub use direct::Direct;
+pub use reqwest::Url;
 pub use service::{Server, ServiceConfig};
 
 /// What can go wrong as a whole; what goes wrong with one request is its answer.

@@ -49,7 +49,7 @@ fn is_called(name: &str, wanted: &str) -> bool {
 }
 
 /// What is mocked of one column.
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct Mocked {
     whole: Option<Typed>,
     fields: BTreeMap<usize, Typed>,
@@ -75,14 +75,9 @@ impl Checker<'_> {
                 self.mock(plan, mock, (column, target.field.as_deref()), entry);
             }
         }
-        for node in &mut plan.nodes {
-            if let Node::Stage(stage) = node
-                && let Some(mocked) = mocked.get(&stage.column)
-            {
-                replace(stage, mocked.clone());
-            }
+        for (column, mocked) in mocked {
+            put(plan, column, mocked);
         }
-        replace_early(plan, &mocked);
         failing
     }
 
@@ -164,25 +159,19 @@ impl Checker<'_> {
         into: &mut Mocked,
     ) {
         let own = plan.source().map_or(0, |source| source.record.fields.len());
-        // An element is there before any stage behind it.
+        let span = mock.target.span;
         let element = plan.source().and_then(|source| source.expand.as_ref()).map(|it| it.column);
-        let there = match element {
-            Some(element) if column > element => element + 1,
-            Some(element) if column == element => {
-                let message =
-                    format!("`{}` is an element of a list, and no stage", mock.target.text);
-                let help = "it follows from the record: give one with that list";
-                self.report(
-                    Diagnostic::error(codes::BAD_MOCK, mock.target.span, message).help(help),
-                );
-                return;
-            }
-            _ => own,
-        };
-        let columns = &plan.columns[..there];
+        if element == Some(column) {
+            let message = format!("`{}` is an element of a list, and no stage", mock.target.text);
+            let help = "give records that have it, or mock the stage that makes the list";
+            self.report(Diagnostic::error(codes::BAD_MOCK, span, message).help(help));
+            return;
+        }
+        // Of what a source makes records of, the element is a part.
+        let sees = element.filter(|element| column > *element).map_or(own, |element| element + 1);
+        let columns = &plan.columns[..sees];
         let scope = Scope { columns, own, place: Place::Record, ..Scope::constant() };
         let ty = &plan.columns[column].ty;
-        let span = mock.target.span;
         let twice = || {
             let message = format!("`{}` is mocked already", mock.target.text);
             Diagnostic::error(codes::BAD_MOCK, span, message)
@@ -258,17 +247,57 @@ fn empty(ty: &Type) -> Option<Value> {
     })
 }
 
-/// Makes a stage the expression that it is mocked by.
-fn replace(stage: &mut StagePlan, mocked: Mocked) {
+/// Puts a mock wherever its column is made: in the flow, and where it is foreseen while the source is
+/// read.
+fn put(plan: &mut Plan, column: usize, mocked: Mocked) {
+    let generates =
+        plan.stages().any(|stage| stage.column == column && stage.calls == EndpointUse::Generate);
     let value = match mocked.whole {
         Some(whole) => whole.expr,
-        None => fields(stage, mocked.fields),
+        None => fields(&plan.columns[column].ty, generates, mocked.fields),
     };
+    for node in &mut plan.nodes {
+        match node {
+            Node::Stage(stage) if stage.column == column => replace(stage, value.clone()),
+            Node::Source(source) => {
+                foreseen(source).into_iter().for_each(|step| foresee(step, column, &value));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// All steps that a source does while it is read.
+fn foreseen(source: &mut SourcePlan) -> Vec<&mut EarlyStep> {
+    let mut steps: Vec<&mut EarlyStep> = Vec::new();
+    steps.extend(source.distinct.iter_mut().flat_map(|it| &mut it.before));
+    steps.extend(source.watermark.iter_mut().flat_map(|it| &mut it.before));
+    if let Some(expand) = source.expand.as_deref_mut() {
+        steps.extend(&mut expand.before);
+        steps.extend(expand.distinct.iter_mut().flat_map(|it| &mut it.before));
+    }
+    steps
+}
+
+fn foresee(step: &mut EarlyStep, column: usize, mocked: &Expr) {
+    match step {
+        EarlyStep::Compute { column: own, value, .. } if *own == column => value.clone_from(mocked),
+        EarlyStep::Stage(stage) if stage.column == column => {
+            let (when, text) = (stage.when.clone(), stage.name.clone());
+            *step = EarlyStep::Compute { column, value: mocked.clone(), when, text };
+        }
+        _ => {}
+    }
+}
+
+/// Makes a stage the expression that it is mocked by.
+fn replace(stage: &mut StagePlan, value: Expr) {
     let mut reads = lower::columns_read(&value);
     let guard = stage.when.as_ref().map(lower::columns_read).unwrap_or_default();
     reads.extend(guard.into_iter().filter(|column| !reads.contains(column)).collect::<Vec<_>>());
     "map".clone_into(&mut stage.kind);
     stage.args = vec![("value".to_owned(), Argument::Expr(value))];
+    stage.texts.clear();
     stage.endpoint = None;
     stage.options = Vec::new();
     stage.reads = reads;
@@ -276,35 +305,13 @@ fn replace(stage: &mut StagePlan, mocked: Mocked) {
     stage.calls = EndpointUse::None;
 }
 
-/// The same for the copies of a stage that are computed while the source is read.
-fn replace_early(plan: &mut Plan, mocked: &BTreeMap<usize, Mocked>) {
-    let Some(Node::Source(source)) = plan.nodes.first_mut() else { return };
-    let SourcePlan { expand, distinct, watermark, .. } = source;
-    let mut steps: Vec<&mut EarlyStep> = Vec::new();
-    if let Some(expand) = expand {
-        steps.extend(&mut expand.before);
-        steps.extend(expand.distinct.iter_mut().flat_map(|it| &mut it.before));
-    }
-    steps.extend(distinct.iter_mut().flat_map(|it| &mut it.before));
-    steps.extend(watermark.iter_mut().flat_map(|it| &mut it.before));
-    for step in steps {
-        if let EarlyStep::Compute { column, value, .. } = step
-            && let Some(Mocked { whole: Some(whole), .. }) = mocked.get(column)
-        {
-            *value = whole.expr.clone();
-        }
-    }
-}
-
 /// The record with these fields. What a generated text counts follows from the text.
-fn fields(stage: &StagePlan, mut given: BTreeMap<usize, Typed>) -> Expr {
-    let Type::Record(record) = super::super::fit::required(&stage.ty) else {
+fn fields(ty: &Type, generates: bool, mut given: BTreeMap<usize, Typed>) -> Expr {
+    let Type::Record(record) = super::super::fit::required(ty) else {
         return Expr::Literal(Value::Null);
     };
     let text = record.field("text").and_then(|(at, _)| given.get(&at)).map(|it| it.expr.clone());
-    if stage.calls == EndpointUse::Generate
-        && let (Some(text), Some((tokens, field))) = (text, record.field("tokens"))
-    {
+    if generates && let (Some(text), Some((tokens, field))) = (text, record.field("tokens")) {
         let expr = Expr::Call(Function::CountTokens, vec![text]);
         let ty = field.ty.clone();
         given.entry(tokens).or_insert(Typed { expr, ty, shape: Shape::default() });

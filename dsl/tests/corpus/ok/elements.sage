@@ -17,6 +17,15 @@ flow elements {
   group by part { n: count() }
   emit into counts
 }
+flow pieces {
+  from docs
+  stage parts = chunk(.text, by: sentences, size: 100 + .n, overlap: 30)
+  where length(parts) > 1
+  dedup by parts
+  flat_map part = parts
+  stage answer = generate(.title + part) on llm
+  emit { id: .id, text: answer.text } into out
+}
 flow routed {
   from docs
   flat_map part = split(.text, "|")

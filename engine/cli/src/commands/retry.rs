@@ -101,6 +101,10 @@ struct Letters {
     rows: Vec<String>,
 }
 
+/// Of a plan with steps over all records.
+const OF_THESE: &str = "            its `group`, `join` and `dedup` are over these records alone: add their \
+                        rows to those of the run, or run all of it again\n";
+
 /// Rows named on the screen; the file has them all.
 const SHOWN: usize = 10;
 /// Retries beside one file.
@@ -181,7 +185,10 @@ fn retried(
     let exit = run::supervise(plan.clone(), &options)?;
     let exit =
         if exit == Exit::Complete && !letters.rows.is_empty() { Exit::Incomplete } else { exit };
-    let line = outcome_line(&out, letters);
+    let mut line = outcome_line(&out, letters);
+    if plan.relation().is_some() {
+        line.push_str(OF_THESE);
+    }
     if !arguments.quiet && !arguments.json {
         eprint!("{line}");
     }

@@ -2,8 +2,8 @@
 //! told by comparing the two, part by part.
 //!
 //! Only what the rows depend on counts. Where and how they are made (workers, slots, policy, limits
-//! and rates of endpoints, batches and timeouts of calls, objectives) may change from one attempt to
-//! the next.
+//! and rates of endpoints, batches and timeouts of calls and deliveries, objectives) may change from one
+//! attempt to the next.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -35,6 +35,12 @@ const OF_CALLS: [&str; 5] = ["batch", "batch_tokens", "lane", "linger", "timeout
 
 /// Arguments of a source that say when it ends.
 const ENDS: [&str; 2] = ["rounds", "until_idle"];
+
+/// Arguments of a source that say how it asks a server, and what it bears.
+const OF_READING: [&str; 5] = ["max_page", "pages", "patience", "timeout", "token"];
+
+/// Arguments of a sink that say how rows are delivered.
+const OF_DELIVERY: [&str; 6] = ["batch", "header", "max_body", "patience", "timeout", "token"];
 
 /// The parts of a run, by their names for people.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,7 +74,9 @@ impl Identity {
         put("name of the flow".into(), json!(plan.name));
         nodes(plan, &mut put)?;
         for sink in &plan.sinks {
-            put(format!("sink `{}`", sink.name), said(sink)?);
+            let mut sink = sink.clone();
+            sink.args.retain(|(name, _)| !OF_DELIVERY.contains(&name.as_str()));
+            put(format!("sink `{}`", sink.name), said(&sink)?);
         }
         for template in &plan.templates {
             put(format!("prompt `{}`", template.name), said(template)?);
@@ -157,7 +165,8 @@ fn nodes(plan: &Plan, put: &mut impl FnMut(String, Value)) -> anyhow::Result<()>
             Node::Source(source) => {
                 let mut source = source.clone();
                 // When it ends is no matter of what it gives.
-                source.args.retain(|(name, _)| !ENDS.contains(&name.as_str()));
+                let how = |name: &str| ENDS.contains(&name) || OF_READING.contains(&name);
+                source.args.retain(|(name, _)| !how(name));
                 if is_served(plan) {
                     // Where it listens, for whom, and how much it takes at once.
                     source.args.clear();

@@ -122,6 +122,7 @@ pub(crate) fn probe(plan: &Plan) -> anyhow::Result<Vec<Corpus>> {
 
 pub(crate) fn probe_all_but_indexes(plan: &Plan) -> anyhow::Result<()> {
     sage_dataflow::sinks::probe(plan, &report::OWN_FILES).map_err(usage)?;
+    web::probe(plan)?;
     probe_for_twin(plan)
 }
 

@@ -6,15 +6,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use sage_core::endpoint::Endpoint;
 use sage_core::web::Web as WebTrait;
 use sage_dataflow::stages::requests;
 use sage_dataflow::{Visit, visits};
-use sage_dsl::plan::Plan;
-use sage_http::{Allowed, Calls, Direct, address};
+use sage_dsl::plan::{Plan, StagePlan};
+use sage_http::{Allowed, Calls, Direct, Url, address};
 use serde::{Deserialize, Serialize};
 
+use super::execute::reads_stdin;
 use super::options::Options;
 use super::serving::secret;
 use crate::exit::usage;
@@ -57,11 +59,18 @@ impl Web {
     }
 
     /// What makes the requests of the plan's source and sinks, if they make any.
-    pub(crate) fn direct(&self, plan: &Plan) -> anyhow::Result<Option<Arc<dyn WebTrait>>> {
+    /// `stop` is raised when the run is to stop.
+    pub(crate) fn direct(
+        &self,
+        plan: &Plan,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<Option<Arc<dyn WebTrait>>> {
         if visits(plan).next().is_none() {
             return Ok(None);
         }
-        Ok(Some(Arc::new(Direct::new(parsed(&self.allowed)?, self.secrets.clone()))))
+        // What a pipe gave cannot be delivered by a run that goes on, as there is none.
+        let stop = if reads_stdin(plan) { Arc::default() } else { Arc::clone(stop) };
+        Ok(Some(Arc::new(Direct::new(parsed(&self.allowed)?, self.secrets.clone(), stop))))
     }
 }
 
@@ -71,12 +80,29 @@ fn parsed(allowed: &[String]) -> anyhow::Result<Allowed> {
     })
 }
 
+/// An address of a program.
+fn addressed(place: &str, text: &str) -> anyhow::Result<Url> {
+    address(text).map_err(|why| usage(format!("{place}: {why}")))
+}
+
+/// Refuse what is no address, whoever may be spoken to.
+pub(super) fn probe(plan: &Plan) -> anyhow::Result<()> {
+    for (stage, text, _) in requests(plan) {
+        addressed(&place_of(stage), text)?;
+    }
+    visits(plan).try_for_each(|visit| addressed(&visit.place, visit.url).map(drop))
+}
+
+fn place_of(stage: &StagePlan) -> String {
+    format!("stage `{}` (line {})", stage.name, stage.line)
+}
+
 /// Refuse a plan that speaks to hosts that were not named, before anything starts.
 pub(super) fn check(plan: &Plan, options: &Options) -> anyhow::Result<()> {
     let allowed = parsed(&options.allow_http)?;
     for (stage, text, _) in requests(plan) {
-        let place = format!("stage `{}` (line {})", stage.name, stage.line);
-        let url = address(text).map_err(|why| usage(format!("{place}: {why}")))?;
+        let place = place_of(stage);
+        let url = addressed(&place, text)?;
         if !allowed.permits(&url) {
             return Err(usage(format!(
                 "{place} sends records to `{text}`, and what it answers becomes part of them; add \
@@ -86,7 +112,7 @@ pub(super) fn check(plan: &Plan, options: &Options) -> anyhow::Result<()> {
         }
     }
     for Visit { place, url: text, does, .. } in visits(plan) {
-        let url = address(text).map_err(|why| usage(format!("{place}: {why}")))?;
+        let url = addressed(&place, text)?;
         if !allowed.permits(&url) {
             return Err(usage(format!(
                 "{place} {does} `{text}`; add --allow-http {} if you trust it",

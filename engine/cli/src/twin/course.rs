@@ -94,7 +94,7 @@ impl Listener {
         }
         // Without a folder there is no place for them.
         let figures = folder
-            .map(|folder| Figures::create(&without_output(plan), folder, job.workers, false))
+            .map(|folder| Figures::create(&without_output(plan), folder, job.workers, None))
             .transpose()
             .map_err(usage_of)?
             .unwrap_or_default();

@@ -42,6 +42,8 @@ pub(crate) struct WorkedJob {
     pub(crate) unreadable: u64,
     /// Records that come too late for their window.
     pub(crate) late: u64,
+    /// Records that the source leaves out.
+    pub(crate) left_out: u64,
     /// For people: records that fail, and why.
     pub(crate) notes: Vec<String>,
 }
@@ -132,8 +134,9 @@ impl Workshop {
             share: job.share,
         };
         let notes = notes(plan, &looked);
-        let (unreadable, late) = (looked.demands.unreadable, looked.demands.late);
-        Ok((model, WorkedJob { servers, endpoints, unreadable, late, notes }))
+        let demands = &looked.demands;
+        let (unreadable, late, left_out) = (demands.unreadable, demands.late, demands.left_out);
+        Ok((model, WorkedJob { servers, endpoints, unreadable, late, left_out, notes }))
     }
 }
 

@@ -167,9 +167,10 @@ fn report(
             }
         }
     }
-    let exit = exit_of(job, summary);
     let plan = &job.plan;
     let known = worked.jobs.get(at);
+    let left_out = known.map_or(0, |job| job.left_out);
+    let exit = exit_of(job, summary, left_out);
     let servers = known.map_or(&[][..], |job| &job.servers);
     let mut head = Map::new();
     head.insert("schema".into(), json!(SCHEMA));
@@ -206,6 +207,7 @@ fn report(
     head.insert("workers_cpu_s".into(), json!(seconds(nodes)));
     head.insert("rss_peak_mb".into(), Value::Null);
     head.insert("supervisor_rss_peak_mb".into(), Value::Null);
+    head.insert("left_out".into(), json!(left_out));
     head.insert("violations".into(), json!(outcome.violations));
     head.insert("speeds".into(), json!(run.cluster.speeds));
     head.insert("failures".into(), losses::figures(run, course, at));
@@ -251,9 +253,9 @@ fn seconds(ns: u64) -> f64 {
     ns as f64 / 1e9
 }
 
-fn exit_of(job: &TwinJob, summary: &Summary) -> Exit {
+fn exit_of(job: &TwinJob, summary: &Summary, left_out: u64) -> Exit {
     let counts = &summary.counts;
-    let missing = job.tasks.is_some_and(|asked| counts.tasks_in < asked);
+    let missing = job.tasks.is_some_and(|asked| counts.tasks_in + left_out < asked);
     if missing || counts.tasks_dead + counts.tasks_late + counts.tasks_pending > 0 {
         Exit::Incomplete
     } else {

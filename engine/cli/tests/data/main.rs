@@ -8,6 +8,7 @@ mod folders;
 mod groups;
 mod kept_indexes;
 mod live;
+mod numbers;
 #[path = "../support/mod.rs"]
 mod support;
 mod watch;

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use crate::stub::{Came, Stub, answer, with};
 use crate::support::{Done, Draw, Sage, again, send, wait_until, worker, workers_of};
@@ -65,6 +66,7 @@ fn pages_are_followed_by_a_field_or_by_the_head_and_other_formats_are_read_too()
         let (path, csv) = (came.line.split(' ').nth(1).unwrap(), "id,said\n7,1\n8,x\n9,3\n");
         match path {
             "/lines" => answer(200, "{\"id\": 1, \"said\": 1}\n{\"id\": 2}\n"),
+            "/mark" => answer(200, "\u{feff}[{\"id\": 5, \"said\": 1}]"),
             "/csv" => with(200, "link: </csv2>; rel=next\r\n", csv),
             "/csv2" => answer(200, "id,said\n10,4\n"),
             _ => page(came, before, path.starts_with("/link")),
@@ -92,6 +94,7 @@ fn pages_are_followed_by_a_field_or_by_the_head_and_other_formats_are_read_too()
     assert_eq!(ids(&lines), [1]);
     let letter = lines.read("dead_letters.jsonl");
     assert!(letter.contains(&format!("http://{host}/lines:2")), "{letter}");
+    assert_eq!(ids(&run(&format!("\"http://{host}/mark\""), 0)), [5]);
     let csv = run(&format!("\"http://{host}/csv\", format: csv"), 3);
     assert_eq!(ids(&csv), [7, 9, 10]);
     // What was limited is not asked for.
@@ -117,7 +120,7 @@ fn what_a_server_does_wrong_is_told_and_a_run_goes_on_when_it_is_mended() {
         "/long" => answer(200, &"[1,".repeat(9_000)),
         "/html" => answer(200, "<html>"),
         "/no" => answer(403, "who are you, open-sesame?"),
-        _ if came.line.contains("page=3") && count.fetch_add(1, Ordering::SeqCst) < 2 => {
+        _ if came.line.contains("page=3") && count.fetch_add(1, Ordering::SeqCst) < 3 => {
             answer(503, "later")
         }
         _ => page(came, before, false),
@@ -362,4 +365,157 @@ fn whoever_is_killed_all_rows_arrive_and_a_batch_that_came_twice_says_so() {
         let done = again(&sage, &command).env("STUB_TOKEN", "open-sesame").go().exits(0);
         assert_eq!(taken.ids(), all(), "seed {seed}\n{}", done.stderr);
     }
+}
+
+#[test]
+fn what_is_no_address_is_told_by_the_check_as_by_the_run() {
+    for (url, said) in [
+        ("localhost:9000/x", "is no address"),
+        ("ftp://h/x", "write `http://HOST:PORT/PATH`"),
+        ("http://user:pw@h/", "a key does not belong in an address"),
+    ] {
+        let read = Sage::new().file("p.sage", reading(&format!("{url:?}"), "1us"));
+        let call = reading("\"http://h/\"", "1us")
+            .replace("stage nap = sleep(1us)", &format!("stage got = http({url:?}, .id)"));
+        let call = Sage::new().file("p.sage", call);
+        let post = posting(url, "timeout: 1s");
+        for (sage, line) in [
+            (read, "source `items` (line 3)"),
+            (post, "sink `posted` (line 4)"),
+            (call, "(line 7)"),
+        ] {
+            again(&sage, "check p.sage").go().exits(1).says(line).says(said);
+            again(&sage, "run p.sage --out out --allow-http h")
+                .env("STUB_TOKEN", "t")
+                .go()
+                .exits(1)
+                .says(said);
+        }
+    }
+}
+
+#[test]
+fn who_adds_to_the_head_adds_it_for_the_server_that_the_program_names() {
+    let other = Stub::start(|came, before| match came.line.split(' ').nth(1).unwrap() {
+        "/text" => answer(200, "\"there\""),
+        _ => page(came, before, false),
+    });
+    let elsewhere = other.address;
+    let stub = Stub::start(move |came, _| {
+        let path = came.line.split(' ').nth(1).unwrap();
+        match path {
+            "/near" => with(302, "location: /far\r\n", ""),
+            "/far" => with(307, &format!("location: http://{elsewhere}/list?page=11\r\n"), ""),
+            "/around" => with(301, "location: /around\r\n", ""),
+            _ => with(308, &format!("location: http://{elsewhere}/text\r\n"), ""),
+        }
+    });
+    let host = stub.address;
+    let run = |text: String, code| {
+        let sage = Sage::new().file("p.sage", text).env("STUB_TOKEN", "open-it");
+        let allowed = format!("--allow-http {host} --allow-http {elsewhere}");
+        sage.args(&format!("run p.sage --out out --workers 1 {allowed}")).go().exits(code)
+    };
+    let head = "token: env(\"STUB_TOKEN\"), header: \"X-Key: mine\"";
+    let get = format!("\"http://{host}/near\", rows: \"data.items\", {head}");
+    assert_eq!(ids(&run(reading(&get, "1us"), 0)).len(), PAGE);
+    let get = format!("\"http://{host}/around\", timeout: 5s");
+    run(reading(&get, "1us"), 2).says("it redirects again and again");
+    let call = reading("\"http://h/\"", "1us")
+        .replace("http_get(\"http://h/\")", "generate(count: 1)")
+        .replace(
+            "stage nap = sleep(1us)",
+            &format!("stage got = http(\"http://{host}/call\") {{ method: get, {head} }}"),
+        );
+    run(call, 0);
+    for (stub, has) in [(&stub, true), (&other, false)] {
+        let paths = stub.came();
+        assert!(paths.len() >= 2);
+        for came in paths.iter().filter(|came| !came.line.contains("/around")) {
+            assert_eq!(came.head.contains_key("authorization"), has, "{came:?}");
+            assert_eq!(came.head.contains_key("x-key"), has, "{came:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_is_tried_until_the_patience_is_over() {
+    let times: Arc<Mutex<Vec<Instant>>> = Arc::default();
+    let there = Arc::clone(&times);
+    let stub = Stub::start(move |_, _| {
+        there.lock().unwrap().push(Instant::now());
+        answer(503, "")
+    });
+    let host = stub.address;
+    let text = reading(&format!("\"http://{host}/\", patience: 3s"), "1us");
+    let sage = Sage::new().file("p.sage", text);
+    let done = sage.args(&format!("run p.sage --out out --allow-http {host}")).go().exits(2);
+    done.says("`patience` is 3 s");
+    let times = times.lock().unwrap();
+    let tried = times.last().unwrap().duration_since(times[0]);
+    assert!(tried >= Duration::from_millis(2_800), "{tried:?}");
+}
+
+#[test]
+fn a_run_that_is_stopped_waits_for_no_server_and_keeps_what_was_not_delivered() {
+    let silent = Arc::new(AtomicUsize::new(4));
+    let taken: Arc<Taken> = Arc::default();
+    let (there, now) = (Arc::clone(&taken), Arc::clone(&silent));
+    let stub = Stub::start(move |came, before| {
+        there.take(came);
+        if before >= now.load(Ordering::SeqCst) { "SILENT".to_owned() } else { answer(200, "") }
+    });
+    let url = format!("http://{}/", stub.address);
+    let sage = posting(&url, "timeout: 10min, patience: 10min");
+    let command =
+        format!("run p.sage --out out --workers 1 --drain 10min --allow-http {}", stub.address);
+    let sage = sage.args(&command);
+    let child = sage.start();
+    wait_until(|| stub.came().len() > 4);
+    send("-INT", child.id());
+    let done = sage.done(child.wait_with_output().unwrap()).exits(130);
+    let done = done.says("not delivered: the same command delivers them");
+    // Nobody waited until the server gave up, to try once more.
+    assert_eq!(stub.came().len(), 5);
+    let delivered = done.stderr.lines().find(|line| line.ends_with(&url)).unwrap();
+    let rows: usize = delivered.split_whitespace().nth(1).unwrap().parse().unwrap();
+    assert!((4..=28).contains(&rows), "{delivered}");
+    silent.store(usize::MAX, Ordering::SeqCst);
+    let done = again(&sage, &command).env("STUB_TOKEN", "open-sesame").go().exits(0);
+    done.says(&format!("{ROWS} rows in {url}"));
+    assert_eq!(taken.ids(), all());
+}
+
+#[test]
+fn a_batch_that_was_too_large_is_cut_anew() {
+    let most = Arc::new(AtomicUsize::new(usize::MAX));
+    let taken: Arc<Taken> = Arc::default();
+    let (there, now) = (Arc::clone(&taken), Arc::clone(&most));
+    let stub = Stub::start(move |came, before| {
+        let rows: Vec<Value> = serde_json::from_str(&came.body).unwrap();
+        match now.load(Ordering::SeqCst) {
+            most if rows.len() > most => answer(413, ""),
+            // It is not said that it has come, and it has not.
+            usize::MAX if before == 3 => "SILENT".to_owned(),
+            _ => {
+                there.take(came);
+                answer(200, "")
+            }
+        }
+    });
+    let url = format!("http://{}/", stub.address);
+    let sage = posting(&url, "timeout: 1s, patience: 1ms");
+    let command = format!("run p.sage --out out --workers 1 --allow-http {}", stub.address);
+    let sage = sage.args(&command);
+    let go = || again(&sage, &command).env("STUB_TOKEN", "open-sesame").go();
+    go().exits(2).says("no whole answer in time");
+    most.store(3, Ordering::SeqCst);
+    for _ in 0..2 {
+        go().exits(2).says("HTTP 413; a lower `batch`");
+    }
+    let path = sage.folder.path().join("p.sage");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replace("batch: 7", "batch: 3")).unwrap();
+    go().exits(0).says(&format!("{ROWS} rows in {url}"));
+    assert_eq!(taken.ids(), all());
 }

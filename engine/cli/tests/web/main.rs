@@ -12,3 +12,4 @@ mod service;
 mod stub;
 #[path = "../support/mod.rs"]
 mod support;
+mod totals;

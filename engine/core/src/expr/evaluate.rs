@@ -20,6 +20,9 @@ pub enum EvalError {
     /// A result outside 64 bits.
     #[error("integer overflow in `{0}`")]
     Overflow(&'static str),
+    /// A result that no float can hold.
+    #[error("the result of `{0}` is too large for a float")]
+    TooLarge(&'static str),
     /// A value of a kind the operation does not take; the checker rules it out for checked plans,
     /// null is the usual cause.
     #[error("`{operation}` cannot use {found}")]
@@ -372,7 +375,14 @@ fn arithmetic<'a>(
             int(a, b).map(Datum::Int).ok_or(EvalError::Overflow(operation))
         }
         _ => match (left.as_float(), right.as_float()) {
-            (Some(a), Some(b)) => Ok(Datum::Float(float(a, b))),
+            // JSON has no word for what is not finite; a null would hide it.
+            (Some(a), Some(b)) => match float(a, b) {
+                result if result.is_finite() || !a.is_finite() || !b.is_finite() => {
+                    Ok(Datum::Float(result))
+                }
+                _ if b == 0.0 && operation == "/" => Err(EvalError::DivisionByZero),
+                _ => Err(EvalError::TooLarge(operation)),
+            },
             (None, _) => Err(kind_error(operation, left)),
             (_, None) => Err(kind_error(operation, right)),
         },

@@ -79,6 +79,11 @@ mod tests {
         check(&bin(BinaryOp::Add, lit(i64::MAX), lit(1)), "integer overflow in `+`");
         check(&bin(BinaryOp::Add, lit(1), Expr::Literal(Value::Float(0.5))), "1.5");
         check(&bin(BinaryOp::Add, lit(1), Expr::Column(2)), "`+` cannot use null");
+        let float = |x| Expr::Literal(Value::Float(x));
+        check(&bin(BinaryOp::Div, float(1.0), float(0.0)), "division by zero");
+        check(&bin(BinaryOp::Div, float(0.0), lit(0)), "division by zero");
+        let large = bin(BinaryOp::Mul, float(1e300), float(1e300));
+        check(&large, "the result of `*` is too large for a float");
         check(&Expr::Unary(UnaryOp::Neg, Box::new(Expr::Column(1))), "-7");
     }
 

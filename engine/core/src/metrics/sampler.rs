@@ -104,6 +104,11 @@ impl Sampler {
         }
     }
 
+    /// The first interval begins now: of a run that goes on, what was before is in other rows.
+    pub fn begin(&mut self, now_ns: u64) {
+        self.last_ns = now_ns;
+    }
+
     /// Take in an event, and the row that the recorder made of it.
     pub fn observe(&mut self, event: &Event, row: Option<&TaskRow>) {
         let Some(kind) = event.kind() else { return };

@@ -1,4 +1,5 @@
-//! Text as numbers: words, stable hashes, token counts, hashed vectors, lexical similarity.
+//! Text as numbers: words, stable hashes, token counts, hashed vectors, lexical similarity; and texts cut into
+//! pieces.
 //!
 //! The dataflow (stages `embed`, `rerank`, `context`, the built-in functions), the index and the
 //! simulator must agree on what a word and a token are, so the answer is given once, here.
@@ -6,17 +7,21 @@
 //! same text gives the same numbers on every worker and every machine.
 
 mod entity;
+mod fence;
 mod hash;
 mod html;
 mod overlap;
+mod piece;
 mod stop;
 mod token;
 mod vector;
 mod word;
 
+pub use fence::Fence;
 pub use hash::{fnv1a, fnv1a_more};
 pub use html::{Page, page};
 pub use overlap::{overlap_score, rerank_score};
+pub use piece::{Units, pieces};
 pub use stop::is_stop_word;
 pub use token::count_tokens;
 pub(crate) use token::{Run, run_of};

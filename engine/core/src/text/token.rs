@@ -8,7 +8,7 @@
 //! on every machine; what an endpoint really charged comes from its `usage`.
 
 /// First code point of the scripts that are counted by character.
-const IDEOGRAPHS: char = '\u{2e80}';
+pub(crate) const IDEOGRAPHS: char = '\u{2e80}';
 
 /// What the characters of a run have in common.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -23,6 +23,8 @@ struct Parts {
     plan: SourcePlan,
     files: std::vec::IntoIter<PathBuf>,
     current: Option<Box<dyn Source>>,
+    /// Whether that one has ended.
+    ended: bool,
 }
 
 /// Open the parts in a folder.
@@ -45,7 +47,12 @@ pub(super) fn open(plan: &SourcePlan, folder: &Path) -> Result<Box<dyn Source>, 
     for file in &files {
         reader::open(&part(plan, file))?;
     }
-    Ok(Box::new(Parts { plan: plan.clone(), files: files.into_iter(), current: None }))
+    Ok(Box::new(Parts {
+        plan: plan.clone(),
+        files: files.into_iter(),
+        current: None,
+        ended: false,
+    }))
 }
 
 /// The same source with one file.
@@ -78,17 +85,20 @@ fn list(folder: &Path, deep: usize, files: &mut Vec<PathBuf>) -> io::Result<()> 
 impl Source for Parts {
     fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError> {
         loop {
-            let Some(current) = &mut self.current else {
+            let Some(current) = self.current.as_mut().filter(|_| !self.ended) else {
                 let Some(file) = self.files.next() else { return Ok(false) };
                 self.current = Some(reader::open(&part(&self.plan, &file))?);
+                self.ended = false;
                 continue;
             };
-            if !current.read(batch, rows)? {
-                self.current = None;
-            }
+            self.ended = !current.read(batch, rows)?;
             if !batch.rows.is_empty() || !batch.bad.is_empty() {
                 return Ok(true);
             }
         }
+    }
+
+    fn place(&self) -> Option<String> {
+        self.current.as_ref().and_then(|current| current.place())
     }
 }

@@ -106,9 +106,17 @@ impl Source for Reader {
             reason: std::io::Error::other(format!("behind row {}: {why}", self.number)),
         })
     }
+
+    fn place(&self) -> Option<String> {
+        Some(self.row_place())
+    }
 }
 
 impl Reader {
+    fn row_place(&self) -> String {
+        format!("{}, row {}", self.path.display(), self.number)
+    }
+
     fn some(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, ParquetError> {
         while self.left == 0 {
             if self.next_group == self.file.num_row_groups() {
@@ -158,8 +166,7 @@ impl Reader {
             let mut text = String::new();
             let mut row = Row { columns: columns.as_mut_slice(), trouble: None };
             let shown = row.show_members(fields, &mut text);
-            let place = format!("{}, row {}", self.path.display(), self.number);
-            batch.bad.push(BadRow::new(place, text.as_bytes(), reason));
+            batch.bad.push(BadRow::new(self.row_place(), text.as_bytes(), reason));
             if shown.is_none() {
                 return Err(ParquetError::General("a column ends before the others".into()));
             }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use sage_core::distribution::{Distribution, Drawn};
 use sage_core::expr::{CompileError, Program};
 use sage_core::index::Index;
-use sage_core::record::Datum;
 use sage_dsl::catalog::StageClass;
 use sage_dsl::plan::{Argument, Expr, StagePlan};
 use sage_dsl::types::Value;
 
 use super::Work;
+use crate::cost::units;
 use crate::seeds;
 use crate::stages::{Row, STAGES};
 
@@ -74,10 +74,7 @@ impl StageCost {
     pub(super) fn work<C>(&self, row: Row<'_, '_>) -> Work<C> {
         let scaled = match &self.units {
             Units::None => 0.0,
-            Units::Computed(program, ns) => {
-                let units = row.get(program).ok().and_then(Datum::as_float);
-                units.unwrap_or(0.0).max(0.0) * ns
-            }
+            Units::Computed(program, ns) => row.get(program).map_or(0.0, units).max(0.0) * ns,
             Units::Drawn(drawn) => return Work::Drawn(Arc::clone(drawn)),
         };
         Work::Cpu((self.fixed_ns + scaled).clamp(0.0, 1e15) as u64)

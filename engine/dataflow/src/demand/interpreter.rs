@@ -100,8 +100,8 @@ impl Interpreter {
             demands.push(self.record(&row, task, answer, &arena));
             arena.reset();
         }
-        let Reading { records, unreadable, late, .. } = reading;
-        Ok(Demands { records, unreadable, late, demands })
+        let Reading { records, unreadable, late, left_out, .. } = reading;
+        Ok(Demands { records, unreadable, late, left_out, demands })
     }
 
     fn record<C>(

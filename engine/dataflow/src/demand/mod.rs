@@ -111,6 +111,8 @@ pub struct Demands<C> {
     pub unreadable: u64,
     /// Records that come too late for their window.
     pub late: u64,
+    /// Records that the source leaves out.
+    pub left_out: u64,
     /// Record `n` is like `demands[n % demands.len()]`.
     pub demands: Vec<Demand<C>>,
 }

@@ -24,6 +24,8 @@ pub(super) struct Reading {
     pub(super) unreadable: u64,
     /// Records that come too late for their window.
     pub(super) late: u64,
+    /// Records that the source leaves out.
+    pub(super) left_out: u64,
 }
 
 impl Reading {
@@ -39,6 +41,7 @@ impl Reading {
             records: 0,
             unreadable: 0,
             late: 0,
+            left_out: 0,
         };
         let mut source = open(plan)?;
         let (mut given, mut more) = (0, true);
@@ -54,6 +57,8 @@ impl Reading {
             let mut batch = Batch::default();
             more = source.read(&mut batch, want)?;
             given += (batch.bad.len() + batch.rows.len() + batch.late.len()) as u64;
+            given += source.left_out() - reading.left_out;
+            reading.left_out = source.left_out();
             reading.unreadable += batch.bad.len() as u64;
             reading.late += batch.late.len() as u64;
             reading.records += batch.rows.len() as u64;
@@ -66,8 +71,10 @@ impl Reading {
         }
         let can_be_read_again = !is_live(plan) && reading.records > 0;
         if extent.tasks.is_some() && can_be_read_again {
-            // Bad rows count in the first round; so do late ones here, which costs them nothing.
-            reading.records = most.saturating_sub(reading.unreadable + reading.late);
+            // Bad rows and those left out count in the first round; so do late ones here, which costs
+            // them nothing.
+            let others = reading.unreadable + reading.late + reading.left_out;
+            reading.records = most.saturating_sub(others);
         }
         reading.records = reading.records.min(most);
         Ok(reading)

@@ -3,6 +3,7 @@
 //! ```text
 //! id 8c1f...9.       what names the pieces of this part, and of no other one; the first line
 //! 300+512.           the piece from 300 to 512 is sent now
+//! 300-512.           it was refused, so it has not come: another one may go in its place
 //! 512                all up to here is delivered; the largest counts
 //! ```
 //!
@@ -32,18 +33,23 @@ pub(super) struct Mark {
 impl Mark {
     /// Of a part file of the run in `out`; `named` if its pieces are to have names.
     pub(super) fn open(out: &Path, part: &str, named: bool) -> Result<Self, DataflowError> {
-        let part = part.rsplit('/').next().unwrap_or(part);
-        let path = folder(out).join(format!("sent-{part}"));
+        let path = path(out, part);
         let failed = |reason| DataflowError::File { action: "open", path: path.clone(), reason };
         let file = File::options().append(true).create(true).open(&path).map_err(failed)?;
         let text = fs::read_to_string(&path).map_err(failed)?;
         // Less than was delivered is delivered again.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let at = whole.lines().filter_map(|line| line.parse().ok()).max().unwrap_or(0);
+        let at = furthest(whole);
         let stopped = || whole.lines().filter_map(|line| line.strip_suffix('.'));
-        let pieces = stopped().filter_map(|line| line.split_once('+'));
-        let from_here = pieces.filter(|(from, _)| from.parse() == Ok(at));
-        let promised = from_here.filter_map(|(_, to)| to.parse().ok()).next_back();
+        let mut promised = None;
+        for line in stopped() {
+            let from_here = |(from, _): &(&str, &str)| from.parse() == Ok(at);
+            if let Some((_, to)) = line.split_once('+').filter(from_here) {
+                promised = to.parse().ok();
+            } else if line.split_once('-').is_some_and(|piece| from_here(&piece)) {
+                promised = None;
+            }
+        }
         let id = stopped().find_map(|line| line.strip_prefix("id ")).unwrap_or_default();
         let id = id.to_owned();
         let mut mark = Mark { path, file, at, promised: promised.filter(|to| *to > at), id };
@@ -78,6 +84,12 @@ impl Mark {
         self.sync()
     }
 
+    /// The piece from here to `to` was refused.
+    pub(super) fn withdraw(&mut self, to: u64) -> Result<(), DataflowError> {
+        self.promised = None;
+        self.write(&format!("{}-{to}.\n", self.at))
+    }
+
     /// All up to `at` is delivered.
     pub(super) fn set(&mut self, at: u64) -> Result<(), DataflowError> {
         (self.at, self.promised) = (at, None);
@@ -98,6 +110,21 @@ impl Mark {
             reason,
         })
     }
+}
+
+fn path(out: &Path, part: &str) -> PathBuf {
+    let part = part.rsplit('/').next().unwrap_or(part);
+    folder(out).join(format!("sent-{part}"))
+}
+
+fn furthest(lines: &str) -> u64 {
+    lines.lines().filter_map(|line| line.parse().ok()).max().unwrap_or(0)
+}
+
+/// How much of a part file of the run in `out` is delivered, in bytes.
+pub(crate) fn delivered(out: &Path, part: &str) -> u64 {
+    let text = fs::read_to_string(path(out, part)).unwrap_or_default();
+    furthest(text.rsplit_once('\n').map_or("", |(whole, _)| whole))
 }
 
 /// A word that no other part has, of this run or another.
@@ -139,6 +166,14 @@ mod tests {
             let again = open();
             assert!(again.at() >= at, "{length}");
         }
+        // What was refused is not promised any more, until it is again.
+        fs::write(&path, &text).unwrap();
+        let mut mark = open();
+        mark.withdraw(1234).unwrap();
+        assert_eq!((open().at(), open().promised()), (300, None));
+        mark.promise(600).unwrap();
+        assert_eq!(open().promised(), Some(600));
+        assert_eq!(delivered(out, "parts/x.0000010000"), 300);
         assert_ne!(Mark::open(out, "parts/x.0000010001", true).unwrap().name(1), open().name(1));
     }
 }

@@ -12,7 +12,7 @@ mod client;
 mod client;
 #[cfg(feature = "kafka")]
 mod consumer;
-mod mark;
+pub(crate) mod mark;
 mod options;
 pub(crate) mod outbox;
 #[cfg(feature = "kafka")]
@@ -78,5 +78,24 @@ pub(crate) trait Delivery: Send {
     }
 
     /// Deliver the lines; returns when the brokers, or the server, have them all.
-    fn deliver(&mut self, lines: &[u8], name: &str) -> Result<(), String>;
+    fn deliver(&mut self, lines: &[u8], name: &str) -> Result<(), Undelivered>;
+}
+
+/// Why rows were not delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Undelivered {
+    /// They were too many at once, so they have not come, however often they were sent.
+    TooLarge(String),
+    /// They were refused each time that they were sent now, so none of these times they have come.
+    Refused(String),
+    /// Perhaps they have come.
+    Failed(String),
+    /// The run is to stop; perhaps they have come.
+    Stopped,
+}
+
+impl From<String> for Undelivered {
+    fn from(message: String) -> Self {
+        Undelivered::Failed(message)
+    }
 }

@@ -11,7 +11,8 @@
 //! ```
 //!
 //! For a server that is to know a piece again it is also noted, before a piece is sent, from where to
-//! where it goes; it is sent again as it was, under the same name.
+//! where it goes; it is sent again as it was, under the same name. One that is known not to have come is
+//! cut anew.
 //!
 //! What workers that are gone left undelivered, the first worker of the next generation delivers.
 
@@ -21,8 +22,8 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::Delivery;
 use super::mark::Mark;
+use super::{Delivery, Undelivered};
 use crate::commit::{Commit, Content};
 use crate::error::DataflowError;
 use crate::sinks::PARTS;
@@ -116,18 +117,57 @@ fn run(
         line: sender.line,
         message: format!("{message}; its rows are kept, and the same command delivers the rest"),
     };
+    let sent = all(delivery.as_mut(), sender, left, take);
+    match sent {
+        Err(Unsent::Refused(message)) => Err(failed(message)),
+        Err(Unsent::Unnoted(error)) => Err(error),
+        // The rows are kept, and that is no failure.
+        Err(Unsent::Stopped) | Ok(()) => Ok(()),
+    }
+}
+
+/// What kept rows from being delivered.
+enum Unsent {
+    Refused(String),
+    Unnoted(DataflowError),
+    Stopped,
+}
+
+impl From<DataflowError> for Unsent {
+    fn from(error: DataflowError) -> Self {
+        Unsent::Unnoted(error)
+    }
+}
+
+fn all(
+    delivery: &mut dyn Delivery,
+    sender: &Sender,
+    left: Vec<(String, u64)>,
+    take: &Receiver<Vec<u8>>,
+) -> Result<(), Unsent> {
     for (part, to) in left {
         let mut mark = Mark::open(&sender.out, &part, delivery.is_named())?;
         if let Some(promised) = mark.promised().filter(|promised| *promised <= to) {
             // Perhaps it has come: it is the same once more.
             let again = Rest { part: part.clone(), from: mark.at(), to: promised };
             let lines = exactly(&sender.out, &again)?;
-            delivery.deliver(&lines, &mark.name(promised)).map_err(failed)?;
-            mark.set(promised)?;
+            match delivery.deliver(&lines, &mark.name(promised)) {
+                Err(Undelivered::TooLarge(message)) => {
+                    mark.withdraw(promised)?;
+                    if delivery.piece(&lines) >= lines.len() {
+                        return Err(Unsent::Refused(message));
+                    }
+                }
+                Err(Undelivered::Refused(message) | Undelivered::Failed(message)) => {
+                    return Err(Unsent::Refused(message));
+                }
+                Err(Undelivered::Stopped) => return Err(Unsent::Stopped),
+                Ok(()) => mark.set(promised)?,
+            }
         }
         let mut rest = Rest { part, from: mark.at(), to };
         while let Some(lines) = piece(&sender.out, &mut rest)? {
-            send(delivery.as_mut(), &mut mark, &lines).map_err(|error| error.named(failed))?;
+            send(delivery, &mut mark, &lines)?;
         }
     }
     let mut mark: Option<Mark> = None;
@@ -136,24 +176,9 @@ fn run(
             Some(mark) => mark,
             none => none.insert(Mark::open(&sender.out, &sender.part, delivery.is_named())?),
         };
-        send(delivery.as_mut(), mark, &lines).map_err(|error| error.named(failed))?;
+        send(delivery, mark, &lines)?;
     }
     Ok(())
-}
-
-/// What kept rows from being delivered.
-enum Unsent {
-    Refused(String),
-    Unnoted(DataflowError),
-}
-
-impl Unsent {
-    fn named(self, failed: impl Fn(String) -> DataflowError) -> DataflowError {
-        match self {
-            Unsent::Refused(message) => failed(message),
-            Unsent::Unnoted(error) => error,
-        }
-    }
 }
 
 /// Deliver lines piece by piece, and note how far it came.
@@ -163,10 +188,19 @@ fn send(delivery: &mut dyn Delivery, mark: &mut Mark, lines: &[u8]) -> Result<()
         let (now, later) = rest.split_at(delivery.piece(rest).clamp(1, rest.len()));
         let to = mark.at() + now.len() as u64;
         if delivery.is_named() {
-            mark.promise(to).map_err(Unsent::Unnoted)?;
+            mark.promise(to)?;
         }
-        delivery.deliver(now, &mark.name(to)).map_err(Unsent::Refused)?;
-        mark.set(to).map_err(Unsent::Unnoted)?;
+        match delivery.deliver(now, &mark.name(to)) {
+            Err(Undelivered::TooLarge(message) | Undelivered::Refused(message)) => {
+                if delivery.is_named() {
+                    mark.withdraw(to)?;
+                }
+                return Err(Unsent::Refused(message));
+            }
+            Err(Undelivered::Failed(message)) => return Err(Unsent::Refused(message)),
+            Err(Undelivered::Stopped) => return Err(Unsent::Stopped),
+            Ok(()) => mark.set(to)?,
+        }
         rest = later;
     }
     Ok(())

@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _,
 use serde_json::{Map, Value};
 
 use super::client::{config, partitions, words};
-use super::{Delivery, SinkOptions};
+use super::{Delivery, SinkOptions, Undelivered};
 
 /// Longest message that is tried; brokers take 1 MiB unless told otherwise.
 const LONGEST: &str = "67108864";
@@ -117,7 +117,7 @@ impl Producer {
 }
 
 impl Delivery for Producer {
-    fn deliver(&mut self, lines: &[u8], _name: &str) -> Result<(), String> {
+    fn deliver(&mut self, lines: &[u8], _name: &str) -> Result<(), Undelivered> {
         let began = Instant::now();
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let key = self.options.key.as_deref().and_then(|field| key_of(line, field));
@@ -127,8 +127,8 @@ impl Delivery for Producer {
         let flushed = self.client.flush(self.options.patience + GRACE);
         let failure = self.failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         match (failure, flushed) {
-            (Some((error, bytes)), _) => Err(self.explain(&error, bytes)),
-            (None, Err(error)) => Err(self.explain(&error, 0)),
+            (Some((error, bytes)), _) => Err(self.explain(&error, bytes).into()),
+            (None, Err(error)) => Err(self.explain(&error, 0).into()),
             (None, Ok(())) => Ok(()),
         }
     }

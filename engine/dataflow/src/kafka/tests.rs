@@ -305,14 +305,14 @@ struct Brokers {
 }
 
 impl Delivery for Brokers {
-    fn deliver(&mut self, lines: &[u8], _name: &str) -> Result<(), String> {
+    fn deliver(&mut self, lines: &[u8], _name: &str) -> Result<(), Undelivered> {
         let good = self.left.lock().unwrap().pop_front().unwrap_or(true);
         let text = String::from_utf8(lines.to_vec()).unwrap();
         let lines: Vec<String> = text.lines().map(str::to_owned).collect();
         // Some of the rows may have come all the same.
         let taken = if good { lines.len() } else { lines.len() / 2 };
         self.rows.lock().unwrap().extend(lines.into_iter().take(taken));
-        if good { Ok(()) } else { Err("the brokers are away".into()) }
+        if good { Ok(()) } else { Err(Undelivered::Failed("the brokers are away".into())) }
     }
 }
 

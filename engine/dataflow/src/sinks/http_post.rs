@@ -7,22 +7,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sage_core::endpoint::ErrorClass;
 use sage_core::record::write_json_object;
-use sage_core::web::{Asking, HttpCall, HttpMethod};
+use sage_core::web::{Asking, HttpCall, HttpMethod, Unanswered};
 use sage_dsl::catalog::{Kind, Param, Signature};
 use sage_dsl::plan::{SinkPlan, lookup};
 use sage_dsl::types::Value;
 
 use super::{SinkEntry, Target, part_of, wrong};
 use crate::error::DataflowError;
-use crate::kafka::Delivery;
-use crate::outside::{Outside, header, most_bytes};
+use crate::kafka::{Delivery, Undelivered};
+use crate::outside::{HEADER, Outside, TOKEN, most_bytes, patience, requested, timeout};
 
 pub(crate) const KIND: &str = "http_post";
 /// Most rows of a batch that may be asked for.
 const MOST_ROWS: i64 = 100_000;
 /// Largest body that may be asked for.
 const MOST_BODY: usize = 64 << 20;
+/// The status of a body that is larger than a server takes.
+const TOO_LARGE: u16 = 413;
 
 pub(super) static ENTRY: SinkEntry = SinkEntry {
     signature: Signature {
@@ -43,30 +46,12 @@ pub(super) static ENTRY: SinkEntry = SinkEntry {
                 default: Some("1MiB"),
                 doc: "largest request, up to 64MiB; a longer row goes alone",
             },
-            Param {
-                name: "header",
-                kind: Kind::String,
-                default: Some("\"\""),
-                doc: "a further header field: `\"Name: value\"`",
-            },
-            Param {
-                name: "token",
-                kind: Kind::Secret,
-                default: Some("null"),
-                doc: "what is sent as `Authorization: Bearer`: `env(\"NAME\")`",
-            },
-            Param {
-                name: "timeout",
-                kind: Kind::Duration,
-                default: Some("30s"),
-                doc: "longest time of a try",
-            },
-            Param {
-                name: "patience",
-                kind: Kind::Duration,
-                default: Some("60s"),
-                doc: "how long a batch is sent again after failures that may pass, before the run ends",
-            },
+            HEADER,
+            TOKEN,
+            timeout("longest time of a try"),
+            patience(
+                "how long a batch is sent again after failures that may pass, before the run ends",
+            ),
         ],
         example: "sink scores: Score to http_post(\"http://localhost:9000/scores\", batch: 50)",
         takes_fields: false,
@@ -90,31 +75,14 @@ struct Options {
 impl Options {
     fn of(plan: &SinkPlan) -> Result<Self, String> {
         let value = |name: &str| lookup(&plan.args, name);
-        let text = |name: &str| value(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let duration = |name: &str, seconds: u64| {
-            let given = value(name).and_then(Value::as_duration_ns);
-            given.and_then(|ns| u64::try_from(ns).ok()).unwrap_or(seconds * 1_000_000_000)
-        };
-        let timeout_ns = duration("timeout", 30);
-        if timeout_ns == 0 {
-            return Err("`timeout` must be above 0".to_owned());
-        }
         let rows = value("batch").and_then(Value::as_int).and_then(|n| usize::try_from(n).ok());
+        // What is answered is not kept.
+        let (call, patience) = requested(&plan.args, HttpMethod::Post, 0)?;
         Ok(Options {
-            call: HttpCall {
-                url: text("url"),
-                method: HttpMethod::Post,
-                headers: header(&text("header"))?,
-                token_env: value("token").and_then(Value::as_str).map(str::to_owned),
-                retries: 0,
-                timeout_ns,
-                // What is answered is not kept.
-                max_answer: 0,
-                concurrency: 1,
-            },
+            call,
             rows: rows.unwrap_or(100).max(1),
             bytes: most_bytes(value("max_body"), "max_body", 1 << 20, MOST_BODY)?,
-            patience: Duration::from_nanos(duration("patience", 60)),
+            patience,
         })
     }
 }
@@ -158,10 +126,18 @@ impl Delivery for Post {
         true
     }
 
-    fn deliver(&mut self, lines: &[u8], name: &str) -> Result<(), String> {
+    fn deliver(&mut self, lines: &[u8], name: &str) -> Result<(), Undelivered> {
         let Options { call, patience, .. } = &self.options;
         let asked = self.asking.ask(&call.url, Some(body(lines)), name, *patience);
-        asked.map(drop).map_err(|error| error.message)
+        asked.map(drop).map_err(|Unanswered { error, untaken }| match error.class {
+            ErrorClass::Cancelled => Undelivered::Stopped,
+            _ if error.status == Some(TOO_LARGE) => Undelivered::TooLarge(format!(
+                "{}; a lower `batch` or `max_body` makes smaller requests",
+                error.message
+            )),
+            _ if untaken => Undelivered::Refused(error.message),
+            _ => Undelivered::Failed(error.message),
+        })
     }
 }
 

@@ -8,6 +8,7 @@
 
 mod packed;
 mod part;
+mod published;
 
 use std::path::{Component, Path};
 
@@ -26,6 +27,7 @@ pub(crate) use http_post::KIND as HTTP_POST;
 pub(crate) use part::Part;
 pub(crate) use part::PartOf;
 pub use part::{JoinReport, PARTS, join_parts, parts_folder};
+pub use published::{Published, published};
 
 /// A sink the engine can write.
 #[derive(Debug)]
@@ -201,18 +203,6 @@ pub(crate) fn connect(
         http_post::KIND => http_post::connect(plan, outside),
         _ => kafka::connect(plan),
     }
-}
-
-/// Where the rows of a sink are delivered to, and how many of them are committed; `None` for a file
-/// or the standard output.
-pub fn published(plan: &SinkPlan, commit: &Commit) -> Option<(String, u64)> {
-    let place = match http_post::url(plan) {
-        Some(url) => url,
-        None => format!("topic {}", kafka::topic(plan)?),
-    };
-    let part = |name: &str| name.starts_with(&format!("{PARTS}/{}.", part_of(plan)));
-    let parts = commit.files.iter().filter(|(name, _)| part(name));
-    Some((place, parts.map(|(_, extent)| extent.rows).sum()))
 }
 
 /// Name of the part files of a sink that is published.

@@ -152,9 +152,6 @@ impl<R: std::io::Read + Send> Source for Csv<R> {
                 fields.iter().zip(fills).try_for_each(|(field, fill)| fill_one(out, field, fill, row))
             });
             if let Err(reason) = packed {
-                let line = self.row.position().map_or(0, csv::Position::line);
-                // The parser takes the second half of a line's end for the beginning of the next.
-                let line = line + u64::from(self.reader.get_ref().feed == Some(self.header_end));
                 let mut text = Vec::new();
                 for (i, cell) in self.row.iter().enumerate() {
                     if i > 0 {
@@ -168,14 +165,26 @@ impl<R: std::io::Read + Send> Source for Csv<R> {
                     let mut key = Vec::new();
                     fill_one(&mut key, fields.get(at)?, fills.get(at)?, row).ok().map(|()| key)
                 });
-                batch.bad.push(BadRow::new(format!("{}:{line}", self.name), &text, reason).of(key));
+                batch.bad.push(BadRow::new(self.row_place(), &text, reason).of(key));
             }
         }
         Ok(true)
     }
+
+    fn place(&self) -> Option<String> {
+        Some(self.row_place())
+    }
 }
 
 impl<R: std::io::Read> Csv<R> {
+    /// File and line of the row just read.
+    fn row_place(&self) -> String {
+        let line = self.row.position().map_or(0, csv::Position::line);
+        // The parser takes the second half of a line's end for the beginning of the next.
+        let line = line + u64::from(self.reader.get_ref().feed == Some(self.header_end));
+        format!("{}:{line}", self.name)
+    }
+
     /// Whether the row just read is the last one and ends only because the file does. The parser
     /// reads quotes leniently, and such a row has swallowed all lines behind its quote.
     fn ends_within_quotes(&self) -> bool {

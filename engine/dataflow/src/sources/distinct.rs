@@ -7,7 +7,7 @@
 use bumpalo::Bump;
 use rustc_hash::FxHashSet;
 use sage_core::expr::{EvalError, Program};
-use sage_core::record::pack;
+use sage_core::record::{Items, pack, write_json_object};
 use sage_dsl::plan::{DistinctPlan, SourcePlan};
 
 use super::early::Early;
@@ -66,9 +66,12 @@ impl Source for Distinct {
                 Ok::<(), EvalError>(())
             });
             if let Err(error) = keyed {
-                let place = format!("source `{}`", self.plan.name);
+                let place = self.inner.place().filter(|_| all.rows.len() == 1);
+                let place = place.unwrap_or_else(|| format!("source `{}`", self.plan.name));
                 let reason = format!("the key of `dedup` cannot be computed: {error}");
-                batch.bad.push(BadRow::new(place, b"", reason));
+                let mut text = Vec::new();
+                write_json_object(&mut text, &self.plan.record, Items::new(row));
+                batch.bad.push(BadRow::new(place, &text, reason));
                 continue;
             }
             if self.seen.contains(key.as_slice()) {
@@ -88,6 +91,10 @@ impl Source for Distinct {
             batch.rows.push(|out| out.extend_from_slice(row));
         }
         Ok(more)
+    }
+
+    fn place(&self) -> Option<String> {
+        self.inner.place()
     }
 
     fn left_out(&self) -> u64 {

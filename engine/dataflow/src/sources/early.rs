@@ -6,6 +6,7 @@ use sage_core::record::{Datum, Items};
 use sage_dsl::plan::{EarlyStep, Expr};
 
 use crate::error::DataflowError;
+use crate::stages::{LocalStage, Row, alone};
 
 /// The steps, ready to be run.
 pub(super) struct Early {
@@ -16,7 +17,12 @@ pub(super) struct Early {
 
 enum Step {
     Filter(Program),
-    Compute { column: usize, value: Program, when: Option<Program> },
+    Compute { column: usize, value: Value, when: Option<Program> },
+}
+
+enum Value {
+    Expr(Program),
+    Stage(Box<dyn LocalStage>),
 }
 
 impl Early {
@@ -26,8 +32,13 @@ impl Early {
                 EarlyStep::Filter { predicate, .. } => Step::Filter(Self::compiled(predicate)?),
                 EarlyStep::Compute { column, value, when, .. } => Step::Compute {
                     column: *column,
-                    value: Self::compiled(value)?,
+                    value: Value::Expr(Self::compiled(value)?),
                     when: when.as_ref().map(Self::compiled).transpose()?,
+                },
+                EarlyStep::Stage(stage) => Step::Compute {
+                    column: stage.column,
+                    value: Value::Stage(alone(stage)?),
+                    when: stage.when.as_ref().map(Self::compiled).transpose()?,
                 },
             })
         };
@@ -77,8 +88,20 @@ impl Early {
                         Some(when) => self.value(when, &columns, arena)? == Datum::Bool(true),
                         None => true,
                     };
-                    let value =
-                        if runs { self.value(value, &columns, arena)? } else { Datum::Null };
+                    let value = match value {
+                        _ if !runs => Datum::Null,
+                        Value::Expr(value) => self.value(value, &columns, arena)?,
+                        Value::Stage(stage) => {
+                            let templates = &self.templates;
+                            let mut out = Vec::new();
+                            stage.apply(
+                                Row { columns: &columns, templates, arena, task: 0 },
+                                &mut out,
+                            )?;
+                            let packed: &'a [u8] = arena.alloc_slice_copy(&out);
+                            Items::new(packed).get(0)
+                        }
+                    };
                     columns.push(value);
                 }
             }

@@ -78,10 +78,12 @@ impl Expand {
                 Ok(true) => {}
                 Ok(false) => self.left_out += 1,
                 Err(error) => {
-                    let place = format!("source `{}`, before its `flat_map`", self.plan.name);
+                    let place = self.inner.place();
+                    let place = place.unwrap_or_else(|| format!("source `{}`", self.plan.name));
                     let mut text = Vec::new();
                     write_json_object(&mut text, &self.plan.record, Items::new(row));
-                    batch.bad.push(BadRow::new(place, &text, error.to_string()));
+                    let reason = format!("before its `flat_map`: {error}");
+                    batch.bad.push(BadRow::new(place, &text, reason));
                 }
             }
         }
@@ -99,6 +101,10 @@ impl Source for Expand {
             }
         }
         Ok(self.more || !self.rows.is_empty())
+    }
+
+    fn place(&self) -> Option<String> {
+        self.inner.place()
     }
 
     fn left_out(&self) -> u64 {

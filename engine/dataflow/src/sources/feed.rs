@@ -28,7 +28,8 @@ pub(crate) struct FeedSettings {
     pub(crate) generation: u32,
     /// Rows per task.
     pub(crate) morsel: usize,
-    /// Exactly so many records: cut when the source is longer, read again when it is shorter.
+    /// Exactly so many records, unreadable ones and those that are left out once included: cut when the
+    /// source is longer, read again when it is shorter.
     pub(crate) tasks: Option<u64>,
     /// At most so many records.
     pub(crate) limit: Option<u64>,
@@ -178,7 +179,7 @@ fn read_once(
     given: &mut u64,
     hand: &mut Hand,
 ) -> Result<Result<(), Gone>, DataflowError> {
-    let mut more = true;
+    let (mut more, mut left_out) = (true, 0);
     while more && *given < most {
         let want = (settings.morsel as u64).min(most - *given) as usize;
         let mut batch = Batch::default();
@@ -187,7 +188,12 @@ fn read_once(
         hand.number += batch.passed.tasks;
         hand.skipped += batch.passed.records;
         hand.buried = hand.buried.saturating_sub(batch.passed.bad);
+        // Rows that are no records count once, and so do those that are left out: a source that has as
+        // many rows as are asked for is not read again because of them.
         if round == 0 {
+            let so_far = source.left_out();
+            *given += so_far - left_out;
+            left_out = so_far;
             for bad in batch.bad {
                 *given += 1;
                 if hand.buried > 0 {

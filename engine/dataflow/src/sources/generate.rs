@@ -97,6 +97,10 @@ impl Source for Generate {
         }
         Ok(true)
     }
+
+    fn place(&self) -> Option<String> {
+        Some(format!("record {} of `generate`", self.next - 1))
+    }
 }
 
 #[cfg(test)]

@@ -127,4 +127,8 @@ impl<R: BufRead + Patient + Send> Source for Jsonl<R> {
         }
         Ok(true)
     }
+
+    fn place(&self) -> Option<String> {
+        Some(format!("{}:{}", self.name, self.line))
+    }
 }

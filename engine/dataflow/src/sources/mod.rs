@@ -66,6 +66,11 @@ pub(crate) trait Source: Send {
     /// Append up to `rows` rows to `batch`; `false` when there are no more.
     fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError>;
 
+    /// Where the record that was read last stands, for people; a file and its line.
+    fn place(&self) -> Option<String> {
+        None
+    }
+
     /// Records so far that were left out, because one like them had come before.
     fn left_out(&self) -> u64 {
         0

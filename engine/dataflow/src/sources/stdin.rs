@@ -59,6 +59,10 @@ impl Source for Late {
         }
         self.csv.as_mut().map_or(Ok(false), |csv| csv.read(batch, rows))
     }
+
+    fn place(&self) -> Option<String> {
+        self.csv.as_ref().and_then(Source::place)
+    }
 }
 
 struct Lines<R> {
@@ -104,5 +108,9 @@ impl<R: std::io::BufRead + Patient + Send> Source for Lines<R> {
             });
         }
         Ok(true)
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(format!("standard input:{}", self.read))
     }
 }

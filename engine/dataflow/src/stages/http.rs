@@ -15,7 +15,7 @@ use sage_dsl::types::{Type, Value};
 use super::options::{calling, count, wrong};
 use super::{Ask, Build, CallStage, Stage, StageEntry, Structured};
 use crate::error::DataflowError;
-use crate::outside::{header, most_bytes};
+use crate::outside::{HEADER, TOKEN, header, most_bytes, timeout};
 
 /// Most requests of a stage at once on one worker.
 const MOST_AT_ONCE: i64 = 256;
@@ -58,24 +58,9 @@ pub(super) static ENTRY: StageEntry = StageEntry {
                 default: Some("post"),
                 doc: "what is done; redirects are followed for `get` only, and within the allowed hosts",
             },
-            Param {
-                name: "header",
-                kind: Kind::String,
-                default: Some("\"\""),
-                doc: "a further header field: `\"Name: value\"`",
-            },
-            Param {
-                name: "token",
-                kind: Kind::Secret,
-                default: Some("null"),
-                doc: "what is sent as `Authorization: Bearer`: `env(\"NAME\")`",
-            },
-            Param {
-                name: "timeout",
-                kind: Kind::Duration,
-                default: Some("30s"),
-                doc: "longest time of a try, until the whole answer is there",
-            },
+            HEADER,
+            TOKEN,
+            timeout("longest time of a try, until the whole answer is there"),
             Param {
                 name: "retries",
                 kind: Kind::Count(0, MOST_RETRIES),

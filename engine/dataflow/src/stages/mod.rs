@@ -33,7 +33,7 @@ pub struct StageEntry {
 crate::registry! {
     /// Every stage. A new stage is one file and one word here.
     pub STAGES: StageEntry, SPECS: StageSpec = spec,
-    [burn, context, embed, exec, filter, generate, hash_chain, http, map, rerank, retrieve, search, sleep]
+    [burn, chunk, context, embed, exec, filter, generate, hash_chain, http, map, rerank, retrieve, search, sleep]
 }
 
 pub use embed::HASHED_DIMENSIONS;
@@ -91,7 +91,7 @@ impl<'a> Row<'_, 'a> {
 }
 
 /// A stage that computes its column on the spot.
-pub(crate) trait LocalStage {
+pub(crate) trait LocalStage: Send {
     /// Append the column's value to `out`.
     fn apply(&self, row: Row<'_, '_>, out: &mut Vec<u8>) -> Result<(), EvalError>;
 
@@ -273,6 +273,18 @@ pub fn probe(plan: &Plan) -> Result<(), DataflowError> {
         }
     }
     Ok(())
+}
+
+/// Make what runs for a stage that needs nothing of its plan but itself, as the ones are that only
+/// compute and ask no index.
+pub(crate) fn alone(stage: &StagePlan) -> Result<Box<dyn LocalStage>, DataflowError> {
+    match build(&Plan::default(), stage, &[])? {
+        Stage::Local(run) => Ok(run),
+        _ => Err(DataflowError::Plan(format!(
+            "stage `{}` (line {}) cannot be run while the source is read",
+            stage.name, stage.line
+        ))),
+    }
 }
 
 /// Make what runs for `stage`.

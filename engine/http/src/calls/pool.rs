@@ -11,7 +11,7 @@ use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use sage_core::endpoint::{Answer, CallError, CallOutcome, ErrorClass, Generation};
 use sage_core::retry::{Disposition, Failure, RetryBudget, RetryPolicy};
-use sage_core::web::{HttpCall, HttpMethod};
+use sage_core::web::{HttpCall, HttpMethod, WebAnswer};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::{Job, Shared};
 use crate::allowed::address;
 use crate::client::{Failed, client, dressed, once};
+use crate::reading::{Reader, read};
 
 /// Bounds of the wait before a further try.
 const BACKOFF: (u64, u64) = (200_000_000, 10_000_000_000);
@@ -41,7 +42,7 @@ impl Pool {
             if !shared.allowed.permits(&url) {
                 return Err("--allow-http does not name its host".to_owned());
             }
-            let client = client(&url, &shared.allowed, call.method == HttpMethod::Get);
+            let client = client(&url, call.method == HttpMethod::Get);
             client.map(|client| (client, url)).map_err(|error| error.to_string())
         });
         let at_once = call.concurrency.max(1);
@@ -100,10 +101,15 @@ impl Pool {
         let policy = RetryPolicy { max: self.call.retries, base_ns, cap_ns };
         let mut attempt = 0;
         loop {
-            let request = self.request(client, url, body, &job.identity)?;
             *tries += 1;
             attempt += 1;
-            let Failed { error, again } = match once(request, Some(self.call.max_answer)).await {
+            let answered = if self.call.method == HttpMethod::Get {
+                self.read(client, url, body).await
+            } else {
+                let request = self.request(client, url, body, &job.identity)?;
+                once(request, Some(self.call.max_answer)).await
+            };
+            let Failed { error, again } = match answered {
                 Ok(answer) => return Ok(answer.body),
                 Err(failed) => failed,
             };
@@ -142,6 +148,13 @@ impl Pool {
         }
     }
 
+    async fn read(&self, client: &Client, url: &Url, body: &str) -> Result<WebAnswer, Failed> {
+        let mut to = url.clone();
+        query(&mut to, body).map_err(|why| Failed::new(ErrorClass::Rejected, why))?;
+        let Shared { allowed, secrets, .. } = &*self.shared;
+        read(&Reader { client, allowed, call: &self.call, secrets, first: url }, to).await
+    }
+
     fn request(
         &self,
         client: &Client,
@@ -149,12 +162,6 @@ impl Pool {
         body: &str,
         identity: &str,
     ) -> Result<RequestBuilder, CallError> {
-        let wrong = |why: String| CallError::new(ErrorClass::Rejected, why);
-        let reads = self.call.method == HttpMethod::Get;
-        let mut url = url.clone();
-        if reads {
-            query(&mut url, body).map_err(wrong)?;
-        }
         let method = match self.call.method {
             HttpMethod::Get => Method::GET,
             HttpMethod::Post => Method::POST,
@@ -162,14 +169,11 @@ impl Pool {
             HttpMethod::Patch => Method::PATCH,
             HttpMethod::Delete => Method::DELETE,
         };
-        let request = client.request(method, url);
-        let mut request = dressed(request, &self.call, &self.shared.secrets, true)?;
-        if !reads {
-            // A server that knows the word does not do the same a second time.
-            request = request.header("idempotency-key", identity);
-            request = request.header(CONTENT_TYPE, "application/json").body(body.to_owned());
-        }
-        Ok(request)
+        let request = client.request(method, url.clone());
+        let request = dressed(request, &self.call, &self.shared.secrets, true)?;
+        // A server that knows the word does not do the same a second time.
+        let request = request.header("idempotency-key", identity);
+        Ok(request.header(CONTENT_TYPE, "application/json").body(body.to_owned()))
     }
 }
 

@@ -106,7 +106,7 @@ pub const COLUMNS: &[Column] = &[
         "Left out",
         "",
         Neutral,
-        "records that `dedup` kept from coming in, as one like them had",
+        "records that the source kept back: like one before, or dropped before a `flat_map`",
     ),
     col(
         "latency_mean_ms",

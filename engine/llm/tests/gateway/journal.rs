@@ -104,6 +104,57 @@ async fn a_record_s_answer_is_paid_for_once() {
 }
 
 #[tokio::test]
+async fn what_was_refused_for_good_is_not_asked_once_more() {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = calls.clone();
+    let answer = move |body: Bytes| {
+        count.fetch_add(1, Ordering::SeqCst);
+        let status = if String::from_utf8_lossy(&body).contains("long") { 400 } else { 403 };
+        async move {
+            let body = json!({"error": {"message": "no such thing"}}).to_string();
+            (axum::http::StatusCode::from_u16(status).unwrap(), body)
+        }
+    };
+    let url = serve(Router::new().route("/v1/completions", post(answer))).await;
+    let folder = tempfile::tempdir().unwrap();
+    let (gateway, _) = gateway_of(GatewayConfig {
+        upstreams: vec![upstream(&url)],
+        token: Some(TOKEN.into()),
+        journal: Some(journal(&folder, "run", Kind::Run)),
+        ..GatewayConfig::default()
+    })
+    .await;
+    let client = client(&gateway);
+    let ask = async |cache, text: &str, record| {
+        let call = Call {
+            cache,
+            records: vec![record],
+            ..call(prompts(&[text]), Duration::from_secs(30))
+        };
+        let outcome = submit(&client, call).await.unwrap();
+        let error = outcome.result.unwrap_err();
+        (error.status, error.message, outcome.attempts)
+    };
+    let first = ask(CacheMode::Run, "too long", 1).await;
+    assert_eq!((first.0, first.2), (Some(400), 1));
+    // The same in every word.
+    assert_eq!(ask(CacheMode::Run, "too long", 1).await, first);
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+    // Another record, another question, a run that keeps nothing, and what may be mended.
+    for (cache, text, record) in [
+        (CacheMode::Run, "too long", 2),
+        (CacheMode::Run, "as long", 1),
+        (CacheMode::Off, "too long", 1),
+        (CacheMode::Run, "forbidden", 1),
+        (CacheMode::Run, "forbidden", 1),
+    ] {
+        let before = calls.load(Ordering::SeqCst);
+        ask(cache, text, record).await;
+        assert_eq!(calls.load(Ordering::SeqCst), before + 1, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn of_a_list_only_what_is_missing_is_asked() {
     let setting = Setting::new(false).await;
     setting.ask(CacheMode::Content, &[("a", 1), ("b", 2)]).await;

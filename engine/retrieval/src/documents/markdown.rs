@@ -10,10 +10,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
+use sage_core::text::Fence;
 use sage_dsl::catalog::{Kind, Param, Signature};
 
 use super::chunk::{CHUNK, Chunks, OVERLAP, SIZE};
-use super::{Document, DocumentSpec, Place, files, front_matter, paths, split};
+use super::{Document, DocumentSpec, Place, files, front_matter, paths};
 
 pub(super) const SPEC: DocumentSpec = DocumentSpec {
     signature: Signature {
@@ -119,7 +120,7 @@ fn sections(text: &str) -> Vec<Section> {
     let mut at = front_matter::lines(&lines);
     let mut sections = vec![Section { slug: "top".into(), line: at as u32, ..Section::default() }];
     let mut path: Vec<(usize, String)> = Vec::new();
-    let mut fence = split::Fence::default();
+    let mut fence = Fence::default();
     // Only the first line of a paragraph can be underlined; a rule below the last is just a rule.
     let mut first = true;
     while let Some(&line) = lines.get(at) {

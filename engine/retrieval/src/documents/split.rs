@@ -4,6 +4,8 @@
 //! answer a question by itself. So paragraphs are kept together while they fit, a fenced code block
 //! is one paragraph, and only a paragraph that is too long by itself is cut, between its lines.
 
+use sage_core::text::Fence;
+
 /// Most characters of a passage, unless a single line is longer.
 pub(super) const MAX_CHARS: usize = 1500;
 
@@ -71,33 +73,6 @@ fn pieces(paragraph: &str) -> Vec<(u32, String)> {
         }
     }
     pieces
-}
-
-/// Follows fenced code blocks line by line.
-#[derive(Debug, Default)]
-pub(super) struct Fence(Option<(char, usize)>);
-
-impl Fence {
-    /// Whether `line` belongs to a code block, its fences included.
-    pub(super) fn step(&mut self, line: &str) -> bool {
-        let text = line.trim_start();
-        let mark = text.chars().next().filter(|mark| matches!(mark, '`' | '~'));
-        let length = mark.map_or(0, |mark| text.chars().take_while(|c| *c == mark).count());
-        match (self.0, mark) {
-            (None, Some(mark)) if length >= 3 => {
-                self.0 = Some((mark, length));
-                true
-            }
-            (None, _) => false,
-            (Some((open, least)), mark) => {
-                let bare = text.trim_end().chars().count() == length;
-                if mark == Some(open) && length >= least && bare {
-                    self.0 = None;
-                }
-                true
-            }
-        }
-    }
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ fn take_part(member: Member, tls: Option<&Tls>) -> anyhow::Result<Option<Exit>> 
             endpoint.drain();
         }
     }
-    let (mask, web) = (job.mask(), job.web.direct(&job.plan)?);
+    let (mask, web) = (job.mask(), job.web.direct(&job.plan, &stop)?);
     let service = service::start(&job, member.index, ToSupervisor(control.clone()))?;
     let setup = WorkerSetup {
         service: service.clone().map(|it| it as Arc<dyn Service>),

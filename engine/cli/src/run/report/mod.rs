@@ -110,8 +110,13 @@ impl Report<'_> {
         for (i, sink) in self.plan().sinks.iter().enumerate() {
             if let Some((name, joined)) = join_sink(self.out, sink, &commit, finished)? {
                 files.push((self.out.join(name).display().to_string(), joined.rows));
-            } else if let Some((place, rows)) = published(sink, &commit) {
-                files.push((place, rows));
+            } else if let Some(sent) = published(self.out, sink, &commit)? {
+                if sent.kept > 0 {
+                    let then = if finished { "lost" } else { "the same command delivers them" };
+                    let place = format!("{}, not delivered: {then}", self.out.display());
+                    files.push((place, sent.kept));
+                }
+                files.push((sent.place, sent.delivered));
             } else {
                 let rows = course.outcomes.iter().filter_map(|o| o.rows.get(i)).sum();
                 let printed = sink.kind == "stdout";
@@ -126,16 +131,18 @@ impl Report<'_> {
             }
         }
         let dead_rows = commit.dead_rows();
+        let left_out: u64 = course.outcomes.iter().map(|outcome| outcome.left_out).sum();
         let exit = if service && whole && summary.counts.tasks_pending == 0 {
             // It ends when it is told to, and each client knows what became of its request.
             Exit::Complete
         } else {
-            exit_of(course, &summary, dead_rows, self.options().tasks)
+            let missing = |asked| summary.counts.tasks_in + left_out < asked;
+            let short = self.options().tasks.is_some_and(missing);
+            exit_of(course, &summary, dead_rows, short)
         };
         let mut metrics = self.metrics(course, &summary, wall, exit)?;
         if let Some(fields) = metrics.as_object_mut() {
             fields.insert("dead_rows".into(), json!(dead_rows));
-            let left_out: u64 = course.outcomes.iter().map(|outcome| outcome.left_out).sum();
             fields.insert("left_out".into(), json!(left_out));
         }
         let verdicts = objectives(self.plan(), &metrics);
@@ -238,14 +245,13 @@ fn committed(counts: Counts, outcomes: Outcomes) -> Counts {
     }
 }
 
-fn exit_of(course: &Course, summary: &Summary, dead_rows: u64, asked: Option<u64>) -> Exit {
+fn exit_of(course: &Course, summary: &Summary, dead_rows: u64, short: bool) -> Exit {
     let counts = &summary.counts;
     if course.interrupted {
         Exit::Interrupted
     } else if course.failure.is_some() {
         Exit::Failed
-    } else if counts.tasks_dead + counts.tasks_late + counts.tasks_pending + dead_rows > 0
-        || asked.is_some_and(|asked| counts.tasks_in < asked)
+    } else if counts.tasks_dead + counts.tasks_late + counts.tasks_pending + dead_rows > 0 || short
     {
         Exit::Incomplete
     } else {

@@ -95,7 +95,7 @@ impl Report<'_> {
         let failed = summary.counts.tasks_dead + summary.counts.tasks_late;
         if let Some(records @ 1..) = metrics["left_out"].as_u64() {
             text.push_str(&format!(
-                "left out    {records} records like one before them, by `dedup` of the source\n"
+                "left out    {records} records that the source kept back: like one before, or dropped before `flat_map`\n"
             ));
         }
         let rows = metrics["dead_rows"].as_u64().unwrap_or(0);

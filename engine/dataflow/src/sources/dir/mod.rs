@@ -81,6 +81,8 @@ struct Dir {
     key: Option<usize>,
     files: std::vec::IntoIter<Found>,
     largest: u64,
+    /// Path of the one that was read last.
+    last: PathBuf,
 }
 
 fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
@@ -119,7 +121,7 @@ fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
         );
         return Err(broken(plan, message));
     }
-    Ok(Box::new(Dir { fills, key: plan.key, files: walk.found.into_iter(), largest }))
+    Ok(Box::new(Dir { fills, key: plan.key, files: walk.found.into_iter(), largest, last: PathBuf::new() }))
 }
 
 fn fill(plan: &SourcePlan, field: &Field) -> Result<Fill, DataflowError> {
@@ -173,6 +175,7 @@ impl Source for Dir {
                 Some(trouble) => Err(trouble.clone()),
                 None => document::read(&found.path, self.largest),
             };
+            self.last.clone_from(&found.path);
             match read {
                 Ok(document) => batch.rows.push(|out| self.pack(out, &found, &document)),
                 Err(reason) => {
@@ -183,6 +186,10 @@ impl Source for Dir {
             }
         }
         Ok(true)
+    }
+
+    fn place(&self) -> Option<String> {
+        Some(self.last.display().to_string())
     }
 }
 

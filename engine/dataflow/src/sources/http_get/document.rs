@@ -47,6 +47,9 @@ impl Format {
         next: &str,
         first: &str,
     ) -> Result<Fetched, String> {
+        // Some put a mark in front that says how their text is written.
+        let body = answer.body.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(answer.body);
+        let answer = WebAnswer { body, ..answer };
         if self != Format::Json {
             return Ok(Fetched { lines: answer.body, next: answer.next });
         }

@@ -23,7 +23,7 @@ use self::document::Format;
 use self::spool::{Page, Spool};
 use super::{Batch, Kept, Source, SourceEntry, broken, open_plain};
 use crate::error::DataflowError;
-use crate::outside::{header, most_bytes};
+use crate::outside::{HEADER, TOKEN, most_bytes, patience, requested, timeout};
 
 /// Most pages that may be allowed.
 const MOST_PAGES: i64 = 100_000;
@@ -65,30 +65,12 @@ pub(super) static ENTRY: SourceEntry = SourceEntry {
                 default: Some("1000"),
                 doc: "a further page is an error",
             },
-            Param {
-                name: "header",
-                kind: Kind::String,
-                default: Some("\"\""),
-                doc: "a further header field: `\"Name: value\"`",
-            },
-            Param {
-                name: "token",
-                kind: Kind::Secret,
-                default: Some("null"),
-                doc: "what is sent as `Authorization: Bearer`: `env(\"NAME\")`",
-            },
-            Param {
-                name: "timeout",
-                kind: Kind::Duration,
-                default: Some("30s"),
-                doc: "longest time of a try, until the whole page is there",
-            },
-            Param {
-                name: "patience",
-                kind: Kind::Duration,
-                default: Some("60s"),
-                doc: "how long a page is asked for again after failures that may pass, before the run ends",
-            },
+            HEADER,
+            TOKEN,
+            timeout("longest time of a try, until the whole page is there"),
+            patience(
+                "how long a page is asked for again after failures that may pass, before the run ends",
+            ),
             Param {
                 name: "max_page",
                 kind: Kind::Size,
@@ -117,29 +99,13 @@ impl Options {
     fn of(plan: &SourcePlan) -> Result<Self, String> {
         let value = |name: &str| lookup(&plan.args, name);
         let text = |name: &str| value(name).and_then(Value::as_str).unwrap_or_default().to_owned();
-        let duration = |name: &str, seconds: u64| {
-            let given = value(name).and_then(Value::as_duration_ns);
-            given.and_then(|ns| u64::try_from(ns).ok()).unwrap_or(seconds * 1_000_000_000)
-        };
         let format = Format::parse(&text("format"));
         let (rows, next) = (text("rows"), text("next"));
         if format != Format::Json && !(rows.is_empty() && next.is_empty()) {
             return Err("`rows` and `next` are fields of a document: `format: json`".to_owned());
         }
-        let timeout_ns = duration("timeout", 30);
-        if timeout_ns == 0 {
-            return Err("`timeout` must be above 0".to_owned());
-        }
-        let call = HttpCall {
-            url: text("url"),
-            method: HttpMethod::Get,
-            headers: header(&text("header"))?,
-            token_env: value("token").and_then(Value::as_str).map(str::to_owned),
-            retries: 0,
-            timeout_ns,
-            max_answer: most_bytes(value("max_page"), "max_page", 16 << 20, MOST_PAGE)?,
-            concurrency: 1,
-        };
+        let most = most_bytes(value("max_page"), "max_page", 16 << 20, MOST_PAGE)?;
+        let (call, patience) = requested(&plan.args, HttpMethod::Get, most)?;
         let pages = value("pages").and_then(Value::as_int).and_then(|n| u64::try_from(n).ok());
         Ok(Options {
             call,
@@ -147,7 +113,7 @@ impl Options {
             rows,
             next,
             pages: pages.unwrap_or(1_000).max(1),
-            patience: Duration::from_nanos(duration("patience", 60)),
+            patience,
         })
     }
 }
@@ -233,7 +199,9 @@ impl Pages {
     fn fetch(&mut self, address: &str) -> Result<document::Fetched, DataflowError> {
         let Options { call, format, rows, next, patience, .. } = &self.options;
         let asked = match &mut self.asking {
-            Some(asking) => asking.ask(address, None, "", *patience).map_err(|error| error.message),
+            Some(asking) => asking
+                .ask(address, None, "", *patience)
+                .map_err(|unanswered| unanswered.error.message),
             None => Err("there is nobody who could ask".to_owned()),
         };
         let fetched = asked.and_then(|answer| {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use roaring::RoaringTreemap;
 use sage_core::endpoint::{CallError, ErrorClass};
 use sage_core::record::{Items, write_json_object};
-use sage_core::web::{Asking, HttpCall, Web, WebAnswer};
+use sage_core::web::{Asking, HttpCall, Unanswered, Web, WebAnswer};
 use sage_dsl::plan::{BadRows, SourcePlan};
 use sage_dsl::types::{Field, RecordType, Type, Value};
 
@@ -36,11 +36,12 @@ impl Asking for Server {
         _body: Option<String>,
         _identity: &str,
         _patience: Duration,
-    ) -> Result<WebAnswer, CallError> {
+    ) -> Result<WebAnswer, Unanswered> {
         let mut asked = self.asked.lock().unwrap();
         let number: usize = url.rsplit('/').next().unwrap().parse().unwrap();
         let Some(rows) = self.pages.get(number) else {
-            return Err(CallError::new(ErrorClass::Rejected, "HTTP 404"));
+            let error = CallError::new(ErrorClass::Rejected, "HTTP 404");
+            return Err(Unanswered { error, untaken: true });
         };
         let row = |row| match row % 5 {
             4 => format!("{{\"id\": {row}}}"),

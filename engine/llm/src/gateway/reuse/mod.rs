@@ -8,7 +8,8 @@
 //!
 //! Each item of a list is kept by itself, so a list that is cut differently the next time still
 //! finds what it can. An answer goes out when it is durable, and not before. A call whose worker has
-//! crashed runs on to here; see `calls`.
+//! crashed runs on to here; see `calls`. What was refused for good is known for a while; see
+//! `refusals`.
 
 mod answer;
 mod flight;
@@ -17,6 +18,7 @@ pub(crate) mod fuzzing;
 mod items;
 mod object;
 mod pump;
+mod refusals;
 mod request;
 mod stream;
 
@@ -43,6 +45,7 @@ use crate::journal::{Journal, Key, Stored};
 use flight::{Flights, Lead, landed};
 use items::Items;
 use pump::Pump;
+use refusals::Refusals;
 use request::{Parts, RunScope, Scope};
 
 /// Where answers are kept.
@@ -51,11 +54,12 @@ pub(super) struct Shelves {
     journal: Option<Journal>,
     content: Option<Journal>,
     flights: Arc<Flights>,
+    refusals: Refusals,
 }
 
 impl Shelves {
     pub(super) fn new(run: String, journal: Option<Journal>, content: Option<Journal>) -> Self {
-        Shelves { run, journal, content, flights: Arc::default() }
+        Shelves { run, journal, content, flights: Arc::default(), refusals: Refusals::default() }
     }
 
     /// Where the answers to `order` are kept, if they are.
@@ -168,7 +172,13 @@ async fn reuse(
         tries: 0,
         queued: Duration::ZERO,
     };
+    // A record that is done once more after a loss is refused as it was.
+    let alone = items.keys.first().copied().filter(|_| by_record && one && simulated.is_some());
     loop {
+        if let Some(refusal) = alone.and_then(|key| shelves.refusals.of(&key)) {
+            items.tries = refusal.tries;
+            return Done::Whole(items.mark(refusal.response()));
+        }
         let (leads, wanted, leading) = items.look(shelves, journal, simulated.is_some());
         if wanted.is_empty() {
             let Some(leading) = leading else { return Done::Whole(items.respond(None)) };
@@ -187,7 +197,13 @@ async fn reuse(
         items.tries += tries;
         items.queued += queued;
         match outcome {
-            Outcome::Failed(response) => return Done::Whole(items.mark(response)),
+            Outcome::Failed(response) => {
+                let response = match alone {
+                    Some(key) => shelves.refusals.keep(key, tries, response).await,
+                    None => response,
+                };
+                return Done::Whole(items.mark(response));
+            }
             Outcome::Stream { parts: head, relay } => {
                 let simulated = is_simulated(&head.headers);
                 let key = keys_of(simulated)[0];

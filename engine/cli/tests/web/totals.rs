@@ -3,19 +3,14 @@
 
 #![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
 
-mod support;
-
-#[path = "support/stub.rs"]
-mod stub;
-
 use std::collections::BTreeMap;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::stub::{Came, Stub, answer};
+use crate::support::{Draw, Sage, again, ended, send, wait_until, worker, workers_of};
 use serde_json::Value;
-use stub::{Came, Stub, answer};
-use support::{Draw, Sage, again, ended, send, wait_until, worker, workers_of};
 
 const RECORDS: usize = 200;
 const GROUPS: usize = 23;
