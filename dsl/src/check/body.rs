@@ -176,7 +176,7 @@ impl Body {
             column,
             ty: value.ty,
             args: vec![("value".to_owned(), crate::plan::Argument::Expr(value.expr))],
-            texts: std::collections::BTreeMap::new(),
+            texts: crate::plan::Written::default(),
             endpoint: None,
             options: Vec::new(),
             reads,

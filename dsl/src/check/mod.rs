@@ -67,7 +67,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::Experiment;
-use crate::plan::{Column, EndpointPlan, IndexPlan, Plan, SinkPlan, SourcePlan, Template};
+use crate::plan::{Column, EndpointPlan, IndexPlan, Plan, SinkPlan, SourcePlan, Template, Written};
 use crate::rewrite;
 use crate::span::{SourceMap, Span};
 use crate::study::Program;
@@ -330,14 +330,14 @@ impl<'a> Checker<'a> {
     }
 
     /// Names that other files declare, and those files.
-    fn imported(&self) -> BTreeMap<String, String> {
+    fn imported(&self) -> Written {
         let elsewhere = self.names.values.iter().filter(|(_, (span, _))| span.file != 0);
         let named = elsewhere.map(|(name, (span, _))| {
             let path = self.input.sources.path(*span);
             let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
             ((*name).to_owned(), file.to_owned())
         });
-        named.collect()
+        Written(named.collect())
     }
 
     fn line(&self, span: Span) -> u32 {

@@ -15,7 +15,7 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::functions;
 use crate::lower;
-use crate::plan::{Argument, StagePlan};
+use crate::plan::{Argument, StagePlan, Written};
 use crate::span::Span;
 use crate::types::{Type, Value};
 
@@ -77,10 +77,10 @@ impl Checker<'_> {
             column,
             ty: ty.clone(),
             args: vec![("value".to_owned(), Argument::Expr(typed.expr))],
-            texts: BTreeMap::from([(
+            texts: Written(BTreeMap::from([(
                 "value".to_owned(),
                 one_line(self.input.sources.text(stage.value.span)),
-            )]),
+            )])),
             endpoint: None,
             options,
             reads,
@@ -203,7 +203,7 @@ impl Checker<'_> {
             column,
             ty: ty.clone(),
             args,
-            texts,
+            texts: Written(texts),
             endpoint,
             options,
             reads,

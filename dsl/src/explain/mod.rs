@@ -125,7 +125,7 @@ pub fn explain(plan: &Plan) -> String {
 
 /// Where something is declared; the file is said where it is another one than the flow's.
 fn place(plan: &Plan, name: &str, line: u32) -> String {
-    match plan.imported.get(name) {
+    match plan.imported.0.get(name) {
         Some(file) => format!("line {line} of {file}"),
         None => format!("line {line}"),
     }

@@ -67,7 +67,7 @@ pub(super) fn text(plan: &Plan, stage: &StagePlan, place: &str) -> String {
             Argument::Expr(crate::plan::Expr::Column(at)) => {
                 plan.columns.get(*at).map(|column| column.name.clone())
             }
-            Argument::Expr(expr) => Some(match stage.texts.get(name) {
+            Argument::Expr(expr) => Some(match stage.texts.0.get(name) {
                 Some(text) if text.chars().count() <= OUTLINE => format!("{name}: {text}"),
                 _ => format!("{name}: {}", reads_text(plan, expr)),
             }),

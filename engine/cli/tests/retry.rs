@@ -94,6 +94,21 @@ flow f {
 }
 
 #[test]
+fn a_group_of_a_retry_is_of_its_records_alone_and_that_is_said() {
+    let program = PROGRAM.replace(
+        "  emit Row { id: .id, n: x } into outs\n",
+        "  group by x { n: count() }\n  emit Row { id: to_string(.x), n: .n } into outs\n",
+    );
+    let first = Sage::new().file("f.sage", program).file("rows.csv", "id,n\na,1\nb,2\n");
+    let folder = std::sync::Arc::clone(&first.folder);
+    first.args("run f.sage --workers 1 --out first").go().exits(3);
+    let mut sage = Sage::new();
+    sage.folder = folder;
+    let done = sage.args("retry first --program f.sage --set bad=3").go();
+    done.exits(0).says("1 of 1 failed records succeeded").says("are over these records alone");
+}
+
+#[test]
 fn what_is_no_runs_file_is_said() {
     let sage = |text: &str| Sage::new().file("dead.jsonl", text).args("retry dead.jsonl");
     sage("{}").go().exits(1).says("plan.json").says("--program FILE");
