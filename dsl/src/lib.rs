@@ -51,7 +51,7 @@ pub use check::{InputFile, check_catalog};
 pub use codes::{CODES, Code, Within, explain_code};
 pub use compile::{Compiled, Request, compile};
 pub use diagnostic::{Diagnostic, Edit, Fix, Label, Severity};
-pub use explain::{explain, explain_experiment, explain_rewrites, levels};
+pub use explain::{explain, explain_experiment, explain_rewrites, explain_touches, levels};
 pub use format::{NotFormatted, format};
 pub use functions::{FUNCTIONS, FunctionSpec};
 pub use span::{SourceFile, SourceMap, Span};

@@ -6,6 +6,7 @@ mod operators;
 mod relation;
 mod rewrites;
 mod stage;
+mod touches;
 mod tree;
 
 use std::fmt::Write as _;
@@ -13,14 +14,14 @@ use std::fmt::Write as _;
 use crate::catalog::StageClass;
 use crate::literal::{show, show_args, show_duration};
 use crate::plan::{
-    DistinctPlan, EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SearchPlan, SourcePlan, Turn,
-    VectorPlan,
+    EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SearchPlan, SourcePlan, Turn, VectorPlan,
 };
 
 use tree::Tree;
 
 pub use experiment::explain_experiment;
 pub use rewrites::explain_rewrites;
+pub use touches::explain_touches;
 
 /// Nodes behind the scheduling operator, in groups. Neighbouring stages that wait for something
 /// outside and do not read each other share a group: they run side by side. All others stand alone.
@@ -169,20 +170,10 @@ fn node_text(plan: &Plan, node: &Node, place: &str) -> String {
 fn source_text(plan: &Plan, source: &SourcePlan) -> String {
     let mut args = source.args.clone();
     args.extend(source.fields.iter().cloned());
-    let first = |distinct: &Option<DistinctPlan>| {
-        distinct.as_ref().map_or_else(String::new, |it| format!(", {} as it is read", it.text))
-    };
-    let distinct = first(&source.distinct);
-    let each = source.expand.as_ref().map_or_else(String::new, |expand| {
-        let dropped = without(plan, &expand.drops);
-        // These are done when a record is read, and are no operators of the flow any more.
-        let before: String = expand.before.iter().map(|it| format!(", {}", it.text())).collect();
-        format!("{before}, a record for each {}{dropped}{}", expand.text, first(&expand.distinct))
-    });
-    let watermark = source.watermark.as_ref();
-    let late = watermark.map_or_else(String::new, |it| format!(", late if {} behind", it.text));
+    let dropped = source.expand.as_ref().map_or_else(String::new, |it| without(plan, &it.drops));
+    let steps: String = source.as_read(&dropped).iter().map(|line| format!(", {line}")).collect();
     format!(
-        "source {}: {} from {}({}) ({}){distinct}{each}{late}",
+        "source {}: {} from {}({}) ({}){steps}",
         source.name,
         source.record.name,
         source.kind,

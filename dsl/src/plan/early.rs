@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Expr, StagePlan};
+use super::{Expr, SourcePlan, StagePlan};
 use crate::lower::columns_read;
 
 /// A step of the flow that can be foreseen while a record is read.
@@ -54,6 +54,29 @@ impl EarlyStep {
             }
             EarlyStep::Stage(stage) => stage.reads.clone(),
         }
+    }
+}
+
+impl SourcePlan {
+    /// What is done while it is read, for people, in its order; `without` is said of the elements of a
+    /// list.
+    pub fn as_read(&self, without: &str) -> Vec<String> {
+        let dedup = |it: &DistinctPlan| format!("{} as it is read", it.text);
+        let mut lines = Vec::new();
+        match &self.expand {
+            None => lines.extend(self.distinct.as_ref().map(dedup)),
+            Some(expand) => {
+                // These are done when a record is read, and are no operators of the flow any more.
+                lines.extend(expand.before.iter().map(EarlyStep::text));
+                if let Some(distinct) = &self.distinct {
+                    lines.insert(distinct.before.len().min(lines.len()), dedup(distinct));
+                }
+                lines.push(format!("a record for each {}{without}", expand.text));
+                lines.extend(expand.distinct.as_ref().map(dedup));
+            }
+        }
+        lines.extend(self.watermark.iter().map(|it| format!("late if {} behind", it.text)));
+        lines
     }
 }
 

@@ -239,7 +239,8 @@ pub(crate) struct RunArguments {
     /// Let `exec` stages run their programs: a program can do whatever you can
     #[arg(long)]
     pub(crate) allow_exec: bool,
-    /// Let `http` stages speak to this host; may be repeated, and no other host is spoken to
+    /// Let `http` stages, `http_get` and `http_post` speak to this host, and to no other; may be
+    /// repeated. Endpoints need none
     #[arg(long = "allow-http", value_name = "HOST[:PORT]")]
     pub(crate) allow_http: Vec<String>,
     /// Serve here in place of the address in the program, for a source `http`; what is not of this

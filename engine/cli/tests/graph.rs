@@ -49,6 +49,23 @@ fn a_loop_is_a_cluster_with_a_way_back() {
 }
 
 #[test]
+fn what_is_done_while_the_source_is_read_stands_at_the_source() {
+    let text = "sage 1\ntype T { id: string @key, a: string }\nendpoint llm { url: \"sim:a100/qwen2.5-7b\" }\n\
+                source s: T from csv(\"s.csv\")\nsink o to csv(\"o.csv\")\nflow f {\n  from s\n  where .a != \"\"\n  \
+                dedup by .a\n  stage parts = chunk(.a)\n  flat_map part = parts\n  dedup by part\n  \
+                stage b = generate(part) on llm\n  emit { id: .id, b: b.text } into o\n}\n";
+    let sage = Sage::new().file("a.sage", text).file("s.csv", "id,a\n");
+    let mermaid = again(&sage, "graph a.sage --format mermaid").go().exits(0).stdout;
+    let at = |part: &str| mermaid.find(part).unwrap_or_else(|| panic!("{part}: {mermaid}"));
+    let order =
+        ["source csv", "where ", "dedup by .a", "stage parts by chunk", "a record for each part"];
+    assert!(
+        order.map(at).is_sorted() && at("dedup by part") > at("a record for each"),
+        "{mermaid}"
+    );
+}
+
+#[test]
 fn a_program_with_mistakes_is_not_drawn() {
     let sage = Sage::new().file("a.sage", "sage 1\nflow f {\n  from nothing\n}\n");
     let done = again(&sage, "graph a.sage").go().exits(1).says("S0201");

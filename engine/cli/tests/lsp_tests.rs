@@ -167,6 +167,10 @@ fn completion_and_hover_know_measure_blocks_windows_and_types() {
     with("measure to stdout { latency.p99 by ", &["node"], &["stage", "latency"]);
     with("measure to stdout { calls by node, ", &["stage", "latency"], &["count"]);
     with("type T { x: ", &["duration", "Kind"], &["llm"]);
+    let chunk = "flow g {\n  from tickets\n  stage parts = chunk(.text, ";
+    with(chunk, &["by", "size", "overlap"], &["linger"]);
+    with(&format!("{chunk}by: "), &["sentences", "tokens"], &["size"]);
+    with("index d: T from text(\"notes\", chunk: ", &["sentences", "tokens"], &["size"]);
 
     let more = "measure to csv(\"x\") every 1s { throughput, latency.p99 by node }\n\
         flow g {\n  from tickets\n  group by .customer window sliding(10min, every: 1min, by: .at) { n: count() }\n}\n";

@@ -165,6 +165,29 @@ fn figures_of_all_intervals_are_those_of_the_whole_in_a_run_and_in_the_twin() {
 }
 
 #[test]
+fn what_the_source_leaves_out_is_that_of_a_run() {
+    let program = "sage 1\ntype T { id: string @key, text: string }\nsource s: T from csv(\"s.csv\")\nsink o to \
+                   csv(\"o.csv\")\nflow f {\n  from s\n  where .text != \"c\"\n  dedup by .text\n  \
+                   flat_map part = split(.text + \"|x\", \"|\")\n  dedup by part\n  stage nap = sleep(1ms)\n  \
+                   emit { id: .id, part: part } into o\n}\n";
+    let rows = "id,text\n1,a\n2,b\n3,a\n4,c\n5,d\n6,b\n";
+    // All of it; up to a record that is left out, and behind one that is the last; once more from the
+    // beginning.
+    for (extent, records) in [("", 4), ("--limit 4 ", 3), ("--tasks 5 ", 4), ("--tasks 12 ", 7)] {
+        let figures = ["run", "simulate"].map(|verb| {
+            let sage = Sage::new().file("f.sage", program).file("s.csv", rows);
+            let done =
+                sage.args(&format!("{verb} f.sage {extent}--workers 2 --out out")).go().exits(0);
+            let metrics = done.metrics();
+            assert!(done.read("summary.txt").contains("left out    "), "{verb}");
+            (metrics["tasks_in"].as_u64().unwrap(), metrics["left_out"].as_u64().unwrap())
+        });
+        assert_eq!(figures[0], figures[1], "{extent}");
+        assert_eq!(figures[0].0, records, "{extent}{figures:?}");
+    }
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bytes_and_another_one_does_not() {
     let flow = FLOW.replace("fifo", "random");
     let once = |seed: u64| {

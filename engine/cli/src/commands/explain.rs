@@ -54,6 +54,10 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> anyhow::Result<Exit> {
         } else {
             print!("{}", sage_dsl::explain(plan));
             println!("task: {} record(s)", sage_dataflow::morsel(plan));
+            let touches = sage_dsl::explain_touches(plan);
+            if !touches.is_empty() {
+                print!("touches\n{touches}");
+            }
         }
     }
     Ok(Exit::Complete)

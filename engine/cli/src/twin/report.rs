@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::{Course, JobCourse, Servers, TwinJob, TwinRun, Worked, losses};
 use crate::exit::Exit;
 use crate::run::VERSION;
-use crate::run::report::{SCHEMA, host, objectives, scheduler, shown, write_json};
+use crate::run::report::{SCHEMA, host, left_out, objectives, scheduler, shown, write_json};
 
 /// The word for where the figures come from.
 pub(crate) const BACKEND: &str = "twin";
@@ -169,8 +169,8 @@ fn report(
     }
     let plan = &job.plan;
     let known = worked.jobs.get(at);
-    let left_out = known.map_or(0, |job| job.left_out);
-    let exit = exit_of(job, summary, left_out);
+    let kept_back = known.map_or(0, |job| job.left_out);
+    let exit = exit_of(job, summary, kept_back);
     let servers = known.map_or(&[][..], |job| &job.servers);
     let mut head = Map::new();
     head.insert("schema".into(), json!(SCHEMA));
@@ -207,7 +207,7 @@ fn report(
     head.insert("workers_cpu_s".into(), json!(seconds(nodes)));
     head.insert("rss_peak_mb".into(), Value::Null);
     head.insert("supervisor_rss_peak_mb".into(), Value::Null);
-    head.insert("left_out".into(), json!(left_out));
+    head.insert("left_out".into(), json!(kept_back));
     head.insert("violations".into(), json!(outcome.violations));
     head.insert("speeds".into(), json!(run.cluster.speeds));
     head.insert("failures".into(), losses::figures(run, course, at));
@@ -297,7 +297,7 @@ fn text(
             endpoint["max_in_flight"]
         ));
     }
-    text + notes
+    text + &left_out(metrics) + notes
 }
 
 /// The objectives of the program, one a line.

@@ -11,4 +11,5 @@ mod live;
 mod numbers;
 #[path = "../support/mod.rs"]
 mod support;
+mod touches;
 mod watch;

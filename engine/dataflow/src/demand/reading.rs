@@ -74,7 +74,7 @@ impl Reading {
             // Bad rows and those left out count in the first round; so do late ones here, which costs
             // them nothing.
             let others = reading.unreadable + reading.late + reading.left_out;
-            reading.records = most.saturating_sub(others);
+            reading.records += most.saturating_sub(reading.records + others);
         }
         reading.records = reading.records.min(most);
         Ok(reading)

@@ -134,7 +134,8 @@ impl Draft<'_> {
     fn node(&mut self, node: &Node) {
         match node {
             Node::Source(source) => {
-                let lines = vec![source.name.clone(), format!("source {}", source.kind)];
+                let mut lines = vec![source.name.clone(), format!("source {}", source.kind)];
+                lines.extend(source.as_read(""));
                 let shape = self.shape(Kind::Source, lines, &[]);
                 self.barrier(shape, &[]);
             }

@@ -86,6 +86,10 @@ fn choices(context: &Context, survey: &Survey) -> Vec<CompletionItem> {
         }
         Place::Argument(leaf, name) => {
             let found = signature(&catalog, *leaf, name);
+            let words = words_of(context, found.map_or(&[][..], |it| it.params));
+            if !words.is_empty() {
+                return words;
+            }
             let mut keys: Vec<CompletionItem> =
                 found.iter().flat_map(|it| it.params).map(items::key).collect();
             keys.extend(expression(context, survey, &catalog, None));
@@ -121,6 +125,13 @@ pub(super) fn signature(
         Leaf::Policy => catalog.policies,
     };
     catalog::find(list, name)
+}
+
+/// The words that the parameter takes for which a value is being given, if it takes some.
+fn words_of(context: &Context, params: &[Param]) -> Vec<CompletionItem> {
+    let given = context.given.as_deref();
+    let param = params.iter().find(|param| Some(param.name) == given);
+    param.map(items::values).unwrap_or_default()
 }
 
 /// The parameter or option called `key`.
@@ -228,6 +239,10 @@ fn expression(
 ) -> Vec<CompletionItem> {
     let mut found: Vec<CompletionItem> = Vec::new();
     if let Some(spec) = called.and_then(|called| catalog.stage(called)) {
+        let words = words_of(context, spec.signature.params);
+        if !words.is_empty() {
+            return words;
+        }
         found.extend(spec.signature.params.iter().map(items::key));
     }
     found.extend(called.map(items::keys_of).unwrap_or_default());

@@ -97,6 +97,8 @@ pub(super) struct Context {
     pub(super) flow: Option<String>,
     /// The function or prompt that the cursor is in the declaration of.
     pub(super) declaration: Option<String>,
+    /// What a value is given for here, by the name in front of a colon.
+    pub(super) given: Option<String>,
 }
 
 pub(super) fn context(text: &str, cursor: usize) -> Context {
@@ -104,7 +106,8 @@ pub(super) fn context(text: &str, cursor: usize) -> Context {
     let word = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     let word = word.map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
     let all = tokens(before);
-    let mut context = Context { place: Place::Nothing, word, flow: None, declaration: None };
+    let mut context =
+        Context { place: Place::Nothing, word, flow: None, declaration: None, given: None };
     if all.last().is_some_and(|last| within_text(last, before)) {
         return context;
     }
@@ -113,6 +116,12 @@ pub(super) fn context(text: &str, cursor: usize) -> Context {
     let (open, flow, declaration) = brackets(&known);
     (context.flow, context.declaration) = (flow, declaration);
     context.place = place(before, word, &known, open.last());
+    if let [.., name, colon] = &known[..]
+        && colon.is(":")
+        && name.kind == Kind::Word
+    {
+        context.given = Some(name.text.to_owned());
+    }
     context
 }
 

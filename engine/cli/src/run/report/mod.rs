@@ -31,6 +31,7 @@ use self::folder::cut_half_line;
 pub(crate) use self::folder::{Folder, LOCK, OWN_FILES, SETUP, new_folder};
 pub(crate) use self::metrics::SCHEMA;
 use self::metrics::partial;
+pub(crate) use self::text::left_out;
 
 /// Where rows of a sink go that answers requests.
 const ANSWERS: &str = "answers to clients";

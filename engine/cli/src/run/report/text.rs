@@ -93,11 +93,7 @@ impl Report<'_> {
             text.push_str(&format!("output      {lines} rows in {place}\n"));
         }
         let failed = summary.counts.tasks_dead + summary.counts.tasks_late;
-        if let Some(records @ 1..) = metrics["left_out"].as_u64() {
-            text.push_str(&format!(
-                "left out    {records} records that the source kept back: like one before, or dropped before `flat_map`\n"
-            ));
-        }
+        text.push_str(&left_out(metrics));
         let rows = metrics["dead_rows"].as_u64().unwrap_or(0);
         let path = self.out.join(sage_dataflow::DEAD_LETTERS);
         let what = [(failed, "records"), (rows, "rows of the steps over all records")];
@@ -109,6 +105,15 @@ impl Report<'_> {
         }
         text
     }
+}
+
+/// A line about the records that the source left out, if there are any.
+pub(crate) fn left_out(metrics: &Value) -> String {
+    let records = metrics["left_out"].as_u64().filter(|records| *records > 0);
+    records.map_or_else(String::new, |records| {
+        let why = "like one before, or dropped before `flat_map`";
+        format!("left out    {records} records that the source kept back: {why}\n")
+    })
 }
 
 /// The workers and their slots, which hosts may have of their own.
