@@ -76,6 +76,9 @@ flow f {
     let metrics = std::fs::read_to_string(folder.path().join("first/metrics.json")).unwrap();
     let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
     assert_eq!((&metrics["tasks_in"], &metrics["tasks_dead"]), (&7.into(), &3.into()));
+    // What an element did not carry is left out: a null would be a value.
+    let letters = std::fs::read_to_string(folder.path().join("first/dead_letters.jsonl")).unwrap();
+    assert!(letters.contains("\"word\":") && !letters.contains("\"note\":"), "{letters}");
     let again = |arguments: &str| {
         let mut sage = Sage::new();
         sage.folder = std::sync::Arc::clone(&folder);
