@@ -131,6 +131,7 @@ impl Checker<'_> {
         scope: &Scope<'_>,
     ) -> Given {
         self.slots = 0;
+        self.warn_of_key(param.name, written);
         match param.kind {
             Kind::Index => self.index_argument(written),
             Kind::Word(_)
@@ -230,6 +231,7 @@ impl Checker<'_> {
                 _ => None,
             },
             kind => {
+                self.warn_of_key(param.name, written);
                 let ty = type_of(kind).unwrap_or(Type::Unknown);
                 let value = self.constant(written, scope, &ty)?;
                 self.in_range(param, &value, written.span).then_some(value)
