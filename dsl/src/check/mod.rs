@@ -30,6 +30,7 @@ mod foreign;
 mod function;
 mod group;
 mod join;
+mod keys;
 mod lateness;
 mod leaf;
 mod matching;

@@ -18,7 +18,7 @@ pub(super) const NAMES: &[Code] = &[
         "S0202",
         "unknown type",
         "Types are int, float, bool, string, bytes, time, duration, size, rate, percent, tokens, \
-         vector<N>, lists `[T]`, `T?` for what may be null, and declared types and enums.",
+         `vector<N>`, lists `[T]`, `T?` for what may be null, and declared types and enums.",
         Within::Declarations,
         "type Note { id: string @key, text: str }",
         "type Note { id: string @key, text: string }",

@@ -67,6 +67,9 @@ fn every_page_is_a_chapter_and_every_chapter_a_page() {
     for page in &pages {
         let chapter = std::fs::read_to_string(root().join("book/src").join(page));
         assert_eq!(chapter.unwrap_or_default(), format!("{{{{#include ../../docs/{page}}}}}\n"));
+        // In the book there are only the chapters.
+        let text = std::fs::read_to_string(root().join("docs").join(page)).unwrap();
+        assert!(!text.contains("](../"), "{page} links to what is no chapter");
     }
     pages.extend(REFERENCE.iter().map(|name| format!("reference/{name}.md")));
     assert_eq!(linked, pages, "left: SUMMARY.md, right: the pages");

@@ -73,7 +73,8 @@ pub(super) fn of_row(place: &str, row: &str, why: &str, mask: &Mask) -> Vec<u8> 
 
 /// The line of a request that was lost with the process that had it, and its record with it.
 pub(crate) fn lost_letter(task: u64) -> Vec<u8> {
-    let place = format!("request {task}");
+    // As the keys of requests that have none count: tasks do so from 0, requests from 1.
+    let place = format!("request {}", task.saturating_add(1));
     let letter = Letter {
         task: Some(task),
         stage: "source",

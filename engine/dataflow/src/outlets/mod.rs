@@ -238,6 +238,11 @@ impl Outlets {
         self.sinks.get(sink).is_some_and(|outlet| outlet.part.is_none() && !outlet.replies)
     }
 
+    /// Whether the rows of a sink are answers to clients.
+    pub(crate) fn is_reply(&self, sink: usize) -> bool {
+        self.sinks.get(sink).is_some_and(|outlet| outlet.replies)
+    }
+
     /// Write a row of the steps over all records, so many times.
     pub(crate) fn write_result(&mut self, sink: usize, row: &[u8], count: u64) {
         let Some(outlet) = self.sinks.get(sink) else { return };
