@@ -76,6 +76,8 @@ pub enum Kind {
     Bool,
     /// A string.
     String,
+    /// The address of a server, `http` or `https`, without a user and a password.
+    Address,
     /// A duration. A constant is not negative.
     Duration,
     /// A number of tokens (`1800 tokens`); a plain int is accepted. A constant is not negative.

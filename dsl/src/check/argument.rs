@@ -330,7 +330,7 @@ impl Checker<'_> {
 /// A default of the catalog as if it were written at `span`; `None` when it is plain text.
 pub(crate) fn default_expr(param: &Param, text: &str, span: Span) -> Option<ast::Expr> {
     let mut written = if text.is_empty() { None } else { parse::expression(span.file, text) };
-    let wants_text = matches!(param.kind, Kind::String | Kind::Path | Kind::Paths);
+    let wants_text = matches!(param.kind, Kind::String | Kind::Address | Kind::Path | Kind::Paths);
     if let Some(expr) = &written {
         let plain = matches!(
             expr.kind,
@@ -353,7 +353,7 @@ pub(crate) fn type_of(kind: Kind) -> Option<Type> {
         Kind::Int | Kind::Count(..) => Type::Int,
         Kind::Float => Type::Float,
         Kind::Bool => Type::Bool,
-        Kind::String | Kind::Path | Kind::Paths => Type::String,
+        Kind::String | Kind::Address | Kind::Path | Kind::Paths => Type::String,
         Kind::Duration => Type::Duration,
         Kind::Tokens => Type::Tokens,
         Kind::Size => Type::Size,
