@@ -131,6 +131,7 @@ impl Checker<'_> {
         scope: &Scope<'_>,
     ) -> Given {
         self.slots = 0;
+        self.warn_of_key(param.name, written);
         match param.kind {
             Kind::Index => self.index_argument(written),
             Kind::Word(_)
@@ -230,6 +231,7 @@ impl Checker<'_> {
                 _ => None,
             },
             kind => {
+                self.warn_of_key(param.name, written);
                 let ty = type_of(kind).unwrap_or(Type::Unknown);
                 let value = self.constant(written, scope, &ty)?;
                 self.in_range(param, &value, written.span).then_some(value)
@@ -328,7 +330,7 @@ impl Checker<'_> {
 /// A default of the catalog as if it were written at `span`; `None` when it is plain text.
 pub(crate) fn default_expr(param: &Param, text: &str, span: Span) -> Option<ast::Expr> {
     let mut written = if text.is_empty() { None } else { parse::expression(span.file, text) };
-    let wants_text = matches!(param.kind, Kind::String | Kind::Path | Kind::Paths);
+    let wants_text = matches!(param.kind, Kind::String | Kind::Address | Kind::Path | Kind::Paths);
     if let Some(expr) = &written {
         let plain = matches!(
             expr.kind,
@@ -351,7 +353,7 @@ pub(crate) fn type_of(kind: Kind) -> Option<Type> {
         Kind::Int | Kind::Count(..) => Type::Int,
         Kind::Float => Type::Float,
         Kind::Bool => Type::Bool,
-        Kind::String | Kind::Path | Kind::Paths => Type::String,
+        Kind::String | Kind::Address | Kind::Path | Kind::Paths => Type::String,
         Kind::Duration => Type::Duration,
         Kind::Tokens => Type::Tokens,
         Kind::Size => Type::Size,

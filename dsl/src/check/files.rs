@@ -54,8 +54,16 @@ impl Checker<'_> {
             let of_run =
                 is_place_of_run(name) || self.input.catalog.own_files.contains(&name.as_str());
             let packed = [".gz", ".zst"].iter().any(|end| name.to_lowercase().ends_with(end));
-            if !plain {
-                let message = format!("`{name}` is no file within the output folder of a run");
+            // Figures are looked for beside the results, and not below them.
+            let below = writer.is_measure && name.contains('/');
+            if !plain || below {
+                let message = if plain {
+                    format!(
+                        "`{name}` is no plain file name, as the figures of a `measure` block have"
+                    )
+                } else {
+                    format!("`{name}` is no file within the output folder of a run")
+                };
                 let last = name.rsplit('/').find(|part| !["", ".", ".."].contains(part));
                 let diagnostic = Diagnostic::error(codes::FILE_NAME, writer.span, message);
                 self.report(diagnostic.help(match last {

@@ -276,6 +276,7 @@ impl<'a> Checker<'a> {
             ));
             return Typed::poison();
         }
+        self.warn_of_secret(texts[0], call);
         let value = (self.input.env)(texts[0]).or_else(|| texts.get(1).map(|text| (*text).clone()));
         let Some(value) = value else {
             let message = format!("the variable `{}` is not set and has no default", texts[0]);

@@ -58,7 +58,7 @@ impl<'a> Checker<'a> {
 
     pub(crate) fn param_values(&self) -> Vec<(String, Value)> {
         let done = self.params.iter().filter_map(|(name, param)| match param {
-            Lazy::Done((_, value)) => Some((name.clone(), value.clone())),
+            Lazy::Done((_, value)) => Some((name.clone(), self.shown_param(name, value))),
             Lazy::Busy => None,
         });
         done.collect()

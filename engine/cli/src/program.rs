@@ -2,7 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::fs::File;
+use std::io::{IsTerminal, Read, Write};
 use std::path::Path;
 
 use sage_dsl::plan::Plan;
@@ -44,7 +45,7 @@ fn compile_in(
         text: &text,
         overrides: &overrides,
         env,
-        load: &|path| std::fs::read_to_string(path).map_err(|error| error.to_string()),
+        load: &|path| read_import(Path::new(path)),
         catalog: &catalog,
     }))
 }
@@ -54,6 +55,27 @@ fn split(set: &str) -> anyhow::Result<(String, String)> {
         .split_once('=')
         .ok_or_else(|| usage(format!("--set {set}: expected NAME=VALUE, such as --set top_k=5")))?;
     Ok((name.trim().to_owned(), value.to_owned()))
+}
+
+/// Text of a file that a program imports. It is named by a text that people pass on, so nothing is
+/// opened that is no file, and no more is read than a program may have.
+fn read_import(path: &Path) -> Result<String, String> {
+    let metadata = std::fs::metadata(path).map_err(|error| error.to_string())?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        return Err("it is a pipe or a device; a program is a file".to_owned());
+    }
+    let bytes = bounded(path).map_err(|error| error.to_string())?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(format!("it has more than {LARGEST} bytes, and a program has at most that"));
+    }
+    String::from_utf8(bytes).map_err(|_| "stream did not contain valid UTF-8".to_owned())
+}
+
+/// The bytes of a file; of one that grew meanwhile one more than a program may have.
+fn bounded(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Text of the program in `path`, or what to do about it.
@@ -75,7 +97,10 @@ pub(crate) fn read(path: &Path) -> Result<String, String> {
             metadata.len()
         ));
     }
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
+    if !metadata.is_file() {
+        return Err(format!("`{shown}` is a pipe or a device; a program is a file"));
+    }
+    let bytes = bounded(path).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         format!("`{shown}` is not UTF-8 (byte {at}); is it a .sage file?")

@@ -389,6 +389,36 @@ fn a_lost_job_is_resumed_in_its_folder_and_a_complete_one_is_left_alone() {
 }
 
 #[test]
+fn a_lost_job_that_another_command_completed_is_lost_no_more() {
+    let sage = Sage::new().file("s.sage", naps(600)).args("run s.sage --workers 1 --out out");
+    let mut child = sage.start();
+    let job = job_when(&sage, |job| count(&job["counts"], "tasks_ok") > 0);
+    send("-KILL", child.id());
+    child.wait().unwrap();
+    let list = || and(&sage, "jobs list").go().exits(0);
+    list().says("1 job lost");
+    and(&sage, "run s.sage --workers 1 --out out").go().exits(0);
+    let done = list();
+    assert!(!done.stderr.contains("lost"), "{}", done.stderr);
+    assert!(done.stdout.contains("went on") && done.stdout.contains("complete"), "{}", done.stdout);
+    let resumed = and(&sage, &format!("jobs resume {}", id(&job))).go().exits(0);
+    assert!(resumed.stdout.contains("went on as"), "{}", resumed.stdout);
+}
+
+#[test]
+fn a_job_whose_folder_is_gone_does_not_begin_anew_unasked() {
+    let sage = Sage::new().file("s.sage", naps(600)).args("run s.sage --workers 1 --out out");
+    let mut child = sage.start();
+    let job = job_when(&sage, |job| count(&job["counts"], "tasks_ok") > 0);
+    send("-KILL", child.id());
+    child.wait().unwrap();
+    fs::rename(sage.folder.path().join("out"), sage.folder.path().join("moved")).unwrap();
+    let done = and(&sage, &format!("jobs resume {}", id(&job))).go().exits(1);
+    done.says("is not there any more").says("run s.sage --workers 1 --out out");
+    assert!(!sage.folder.path().join("out").exists());
+}
+
+#[test]
 fn a_state_directory_that_cannot_be_written_stops_no_run() {
     let sage = Sage::new()
         .file("s.sage", naps(4))

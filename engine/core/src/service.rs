@@ -12,6 +12,9 @@ pub struct Opening {
     pub first: u64,
     /// After so many requests no more are taken in.
     pub most: Option<u64>,
+    /// Called before a request is taken in, with how many have come then, earlier ones included; one
+    /// of which this cannot be noted is not taken in.
+    pub note: Box<dyn Fn(u64) -> std::io::Result<()> + Send + Sync>,
     /// Called, from any thread, when a request has come or none will come any more.
     pub wake: Box<dyn Fn() + Send + Sync>,
 }

@@ -30,11 +30,11 @@ const MOST_TIMES: usize = 10_000_000;
 /// A file of arrival times: one number a line, seconds since the beginning, ascending; blank lines
 /// and those that begin with `#` are left out. Gives nanoseconds.
 pub fn read_trace(path: &Path) -> Result<Vec<u64>, DataflowError> {
-    let text = std::fs::read_to_string(path).map_err(|reason| DataflowError::File {
-        action: "read",
-        path: path.to_owned(),
-        reason,
-    })?;
+    let failed = |reason| DataflowError::File { action: "read", path: path.to_owned(), reason };
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Err(failed(std::io::Error::other("it is a pipe or a device, not a file")));
+    }
+    let text = std::fs::read_to_string(path).map_err(failed)?;
     let bad = |line: usize, message: String| DataflowError::Arrivals {
         path: path.to_owned(),
         line: line + 1,

@@ -11,7 +11,7 @@ use timely::dataflow::Scope;
 use timely::dataflow::operators::{ConnectLoop, Feedback};
 
 use crate::arrivals::{Pace, task_size};
-use crate::commit::Commit;
+use crate::commit::{Came, Commit};
 use crate::context::Context;
 use crate::cost::CostModel;
 use crate::decisions::DecisionLog;
@@ -78,6 +78,9 @@ impl Parts {
                     },
                 }),
                 web: context.web.clone(),
+                came: (first && context.service.is_some())
+                    .then(|| Came::begin(&settings.out, settings.generation).map(Arc::new))
+                    .transpose()?,
             },
             pace: arrivals.filter(|_| first).map(Pace::new).transpose()?,
             begin,

@@ -1,6 +1,6 @@
 //! The pools: as many processes of a program as its stage allows, and lines that wait for one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
 use std::rc::Rc;
@@ -102,6 +102,8 @@ struct Pool {
     idle: RefCell<Vec<Process>>,
     starts: RefCell<Starts>,
     last_trouble: RefCell<String>,
+    /// Whether it has printed what it was not asked for.
+    unasked: Cell<bool>,
 }
 
 async fn serve(mut inbox: UnboundedReceiver<Job>, around: Surroundings) {
@@ -122,6 +124,7 @@ async fn serve(mut inbox: UnboundedReceiver<Job>, around: Surroundings) {
                 idle: RefCell::default(),
                 starts: RefCell::default(),
                 last_trouble: RefCell::default(),
+                unasked: Cell::default(),
             })
         });
         calls.spawn_local(call(Rc::clone(pool), job));
@@ -212,7 +215,13 @@ impl Pool {
                 }
                 // The next one is started after a pause, so this ends when time is up.
                 Err(Trouble::GoneBefore(why)) => why,
-                Err(Trouble::Broken(why)) => {
+                Err(trouble @ (Trouble::Broken(_) | Trouble::Unasked(_))) => {
+                    let unasked = matches!(trouble, Trouble::Unasked(_));
+                    let (Trouble::Broken(why) | Trouble::Unasked(why) | Trouble::GoneBefore(why)) =
+                        trouble;
+                    if unasked && !self.unasked.replace(true) {
+                        self.warn_of_unasked(&why);
+                    }
                     *tries += 1;
                     match left.checked_sub(1) {
                         Some(less) => left = less,
@@ -229,6 +238,15 @@ impl Pool {
                 place = self.place().await?;
             }
         }
+    }
+
+    /// That costs a start each time, and nothing else tells of it.
+    fn warn_of_unasked(&self, why: &str) {
+        (self.notify)(Notice::Warning(format!(
+            "`{}`: {}; it is ended and started again each time it does so, which takes time",
+            self.name(),
+            in_a_line(why)
+        )));
     }
 
     /// A process ended without an answer: what that means for the program.

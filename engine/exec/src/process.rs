@@ -45,6 +45,8 @@ pub(crate) enum Trouble {
     GoneBefore(String),
     /// It ended, or broke the rules, with the question in its hands; how, in words.
     Broken(String),
+    /// It printed more than answers, so that nobody can tell any more which line is one.
+    Unasked(String),
 }
 
 /// A process that runs.
@@ -106,7 +108,7 @@ impl Process {
             Some(0) => return Err(Trouble::GoneBefore(self.ending().await)),
             Some(_) => {
                 let what = "it printed something that it was not asked for";
-                return Err(Trouble::Broken(format!("{what}; {RULE}")));
+                return Err(Trouble::Unasked(format!("{what}; {RULE}")));
             }
         }
         let Some(stdin) = &mut self.stdin else {
@@ -133,7 +135,7 @@ impl Process {
             }
         };
         match read {
-            Ok(true) => answer(self.line.trim_ascii(), self.id).map_err(Trouble::Broken),
+            Ok(true) => answer(self.line.trim_ascii(), self.id),
             Ok(false) => Err(Trouble::Broken(self.ending().await)),
             Err(error) => Err(Trouble::Broken(error.to_string())),
         }
@@ -206,12 +208,16 @@ const RULE: &str = "for each line of input print {\"id\": ID OF THE INPUT, \"val
                     anything else to the standard error";
 
 /// The value of a line, if it is the answer to the question with this id.
-fn answer(line: &[u8], id: u64) -> Result<String, String> {
+fn answer(line: &[u8], id: u64) -> Result<String, Trouble> {
     let shown = || String::from_utf8_lossy(line).chars().take(SHOWN).collect::<String>();
     match serde_json::from_slice::<Line<'_>>(line) {
         Ok(line) if line.id == id => Ok(line.value.get().to_owned()),
-        Ok(line) => Err(format!("it answered id {} and was asked for id {id}; {RULE}", line.id)),
-        Err(_) => Err(format!("it printed `{}`; {RULE}", shown())),
+        Ok(line) => {
+            let why = format!("it answered id {} and was asked for id {id}; {RULE}", line.id);
+            // An earlier one was answered before.
+            Err(if line.id < id { Trouble::Unasked(why) } else { Trouble::Broken(why) })
+        }
+        Err(_) => Err(Trouble::Broken(format!("it printed `{}`; {RULE}", shown()))),
     }
 }
 

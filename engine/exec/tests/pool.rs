@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use sage_core::endpoint::{
@@ -151,7 +151,13 @@ fn one_that_is_silent_is_ended_and_tried_again_and_the_time_of_others_is_their_o
 
 #[test]
 fn a_line_too_many_is_never_taken_for_an_answer() {
-    let programs = programs();
+    let heard: Arc<Mutex<Vec<String>>> = Arc::default();
+    let there = Arc::clone(&heard);
+    let programs = told(move |notice| {
+        if let Notice::Warning(text) = notice {
+            there.lock().unwrap().push(text);
+        }
+    });
     let greeting = shell(&format!("echo loading; {}", each(ANSWER)), 2, 0);
     let twice = shell(&each(&format!("{ANSWER}; {ANSWER}")), 2, 1);
     let slowly = shell(&each(&format!("{ANSWER}; sleep 0.003; {ANSWER}")), 2, 1);
@@ -177,6 +183,10 @@ fn a_line_too_many_is_never_taken_for_an_answer() {
         }
     }
     assert!(right >= 60 && refused >= 10, "{right} right, {refused} refused");
+    // It costs a start each time, and each program is told of once.
+    let heard = heard.lock().unwrap();
+    let told = heard.iter().filter(|text| text.contains("which takes time")).count();
+    assert!((2..=3).contains(&told), "{heard:?}");
 }
 
 #[test]

@@ -16,8 +16,8 @@ use sage_core::web::{HttpCall, WebAnswer};
 const CONNECT: Duration = Duration::from_secs(10);
 /// An idle connection is closed after this.
 const IDLE: Duration = Duration::from_secs(4);
-/// Longest wait that a server may ask for.
-const MOST_AGAIN: Duration = Duration::from_secs(600);
+/// Longest wait that a server may ask for; how long is waited, others bound.
+const MOST_AGAIN: Duration = Duration::from_secs(86_400);
 /// Bytes that are read of an answer that nobody wants, so that its connection can be used again.
 const UNREAD: usize = 64 << 10;
 /// Characters of a refusal's body that are shown.

@@ -5,10 +5,11 @@
 //! with another source: the records of the dead letters, one JSON object a line. Rows that never
 //! became records have nothing to be retried with; they are named.
 
+mod chosen;
 mod unserved;
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -21,10 +22,12 @@ use serde_json::Value;
 use crate::args::{DRAIN, RunArguments};
 use crate::exit::{Exit, usage};
 use crate::program;
-use crate::run;
 use crate::run::launch::LaunchArguments;
 use crate::run::links::LinkArguments;
 use crate::run::loss::OnLoss;
+use crate::run::{self, JobRun};
+
+use self::chosen::Chosen;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +36,7 @@ Examples:
   sage-flow retry dead_letters.jsonl --program pipelines/rag.sage --set max_tokens=512
 
 The results are in retry-1, retry-2 and so on beside the file, unless --out says otherwise.
+A retry that was broken off goes on when the same command is given again; after that a new one begins.
 
 Exit codes: as of `run`; 3 also when rows are left that cannot be retried.";
 
@@ -45,6 +49,9 @@ pub(crate) struct RetryArguments {
     /// Output folder [default: retry-N beside the file]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Give up a retry that was broken off, and begin a new one
+    #[arg(long)]
+    fresh: bool,
     /// Run this program in place of the one that the run was made with
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -101,10 +108,12 @@ struct Letters {
     rows: Vec<String>,
 }
 
+/// Of a plan with steps over all records.
+const OF_THESE: &str = "            its `group`, `join` and `dedup` are over these records alone: add their \
+                        rows to those of the run, or run all of it again\n";
+
 /// Rows named on the screen; the file has them all.
 const SHOWN: usize = 10;
-/// Retries beside one file.
-const MOST_RETRIES: u32 = 10_000;
 
 pub(crate) fn retry(arguments: RetryArguments) -> anyhow::Result<Exit> {
     // The folder of the run says as much as the file.
@@ -127,26 +136,8 @@ pub(crate) fn retry(arguments: RetryArguments) -> anyhow::Result<Exit> {
         )));
     }
     let (mut plan, name) = plan(folder, &arguments)?;
-    let (number, records) = claim(folder)?;
-    let outcome = extract(letters, file, &records)
-        .and_then(|letters| retried(&mut plan, &name, &letters, folder, number, &arguments));
-    // What did not come to a run leaves nothing behind.
-    if !matches!(outcome, Ok(Some(_))) {
-        let _ = fs::remove_file(&records);
-    }
-    Ok(outcome?.unwrap_or(Exit::Complete))
-}
-
-/// Run the extracted records; `None` if there are none of any kind.
-fn retried(
-    plan: &mut Plan,
-    name: &Path,
-    letters: &Letters,
-    folder: &Path,
-    number: u32,
-    arguments: &RetryArguments,
-) -> anyhow::Result<Option<Exit>> {
-    let file = arguments.file.display();
+    let records = chosen::unnumbered(folder)?;
+    let letters = extract(letters, file, records.path())?;
     if !arguments.quiet {
         letters.rows.iter().take(SHOWN).for_each(|row| eprintln!("not retried: {row}"));
         if letters.rows.len() > SHOWN {
@@ -154,51 +145,115 @@ fn retried(
             eprintln!("not retried: {more} more rows that are no records of the source");
         }
     }
+    let shown = arguments.file.display();
     if letters.records == 0 {
         if letters.rows.is_empty() {
-            eprintln!("nothing to retry: `{file}` is empty");
-            return Ok(None);
+            eprintln!("nothing to retry: `{shown}` is empty");
+            return Ok(Exit::Complete);
         }
         let rows = letters.rows.len();
         return Err(usage(format!(
-            "nothing to retry: all {rows} dead letters of `{file}` are rows that are no records of the \
+            "nothing to retry: all {rows} dead letters of `{shown}` are rows that are no records of the \
              source; mend the source or the program and run it again"
         )));
     }
-    replace_source(plan, &std::path::absolute(folder.join(source_name(number)))?)?;
-    if let Some(answers) = unserved::keep_answers(plan)
+    if let Some(answers) = unserved::keep_answers(&mut plan)
         && !arguments.quiet
     {
         eprintln!("the clients of the service have gone: answers are written to `{answers}`");
     }
-    let out = arguments.out.clone().unwrap_or_else(|| folder.join(format!("retry-{number}")));
+    let given = arguments.out.as_deref();
+    if !arguments.fresh {
+        for begun in chosen::unfinished(folder, given, records.path()) {
+            let job = job(&plan, &name, &begun, folder, &arguments)?;
+            // What --out names is meant, and a run says what is not the same there.
+            if given.is_some() || run::is_same(&job, &begun.out)? {
+                return retried(job, &begun, &letters, &arguments);
+            }
+            if !arguments.quiet {
+                eprintln!(
+                    "`{}` was broken off and is of another program, or of other settings: a new retry \
+                     begins",
+                    begun.out.display()
+                );
+            }
+        }
+    }
+    let new = chosen::claim(folder, given, records)?;
+    let outcome = job(&plan, &name, &new, folder, &arguments)
+        .and_then(|job| retried(job, &new, &letters, &arguments));
+    if outcome.is_err() {
+        new.forget();
+    }
+    outcome
+}
+
+/// The run that a retry is.
+fn job(
+    plan: &Plan,
+    name: &Path,
+    chosen: &Chosen,
+    folder: &Path,
+    arguments: &RetryArguments,
+) -> anyhow::Result<JobRun> {
+    let mut plan = plan.clone();
+    replace_source(&mut plan, &chosen.records)?;
     let setup = json(&folder.join("setup.json")).unwrap_or_default();
-    let run_arguments = run_arguments(arguments, &setup, name, out.clone());
-    run::changes::Changes::of(&run_arguments)?.apply(plan)?;
+    let run_arguments = run_arguments(arguments, &setup, name, chosen.out.clone());
+    run::changes::Changes::of(&run_arguments)?.apply(&mut plan)?;
     let mut options = run::options::Options::new(name, &run_arguments)?;
     // What its earlier stages were answered is not paid again.
     options.journal = run::journal_of(folder);
-    let exit = run::supervise(plan.clone(), &options)?;
+    Ok(JobRun::new(plan, options))
+}
+
+/// Run it, and say how it went.
+fn retried(
+    job: JobRun,
+    chosen: &Chosen,
+    letters: &Letters,
+    arguments: &RetryArguments,
+) -> anyhow::Result<Exit> {
+    let out = &chosen.out;
+    let grouped = job.plan.relation().is_some();
+    let exit = run::supervise(job.plan, &job.options)?;
     let exit =
         if exit == Exit::Complete && !letters.rows.is_empty() { Exit::Incomplete } else { exit };
-    let line = outcome_line(&out, letters);
+    let mut line = outcome_line(out, letters, exit);
+    if grouped {
+        line.push_str(OF_THESE);
+    }
     if !arguments.quiet && !arguments.json {
         eprint!("{line}");
     }
     let summary = out.join("summary.txt");
     let append = File::options()
         .append(true)
+        .create(true)
         .open(&summary)
         .and_then(|mut text| text.write_all(line.as_bytes()));
     append.with_context(|| format!("cannot write `{}`", summary.display()))?;
-    Ok(Some(exit))
+    Ok(exit)
 }
 
 /// How many of the failed records succeeded now.
-fn outcome_line(out: &Path, letters: &Letters) -> String {
+fn outcome_line(out: &Path, letters: &Letters, exit: Exit) -> String {
     let metrics = json(&out.join("metrics.json")).unwrap_or_default();
     let ok = metrics.get("tasks_ok").and_then(Value::as_u64).unwrap_or(0);
-    let mut line = format!("retried     {ok} of {} failed records succeeded", letters.records);
+    let all = letters.records;
+    let mut line = match exit {
+        Exit::Interrupted => format!(
+            "retried     {ok} of {all} failed records succeeded so far; the same command goes on"
+        ),
+        // A record may be done and what it gave not be where it is to go.
+        Exit::Failed | Exit::Usage => format!(
+            "retried     {ok} of {all} failed records were worked off when the retry failed, and not all \
+             of their rows may have been written or delivered; the same command goes on"
+        ),
+        Exit::Complete | Exit::Incomplete => {
+            format!("retried     {ok} of {all} failed records succeeded")
+        }
+    };
     if !letters.rows.is_empty() {
         let rows = letters.rows.len();
         line.push_str(&format!("; {rows} rows are no records of the source and were not retried"));
@@ -222,26 +277,6 @@ fn plan(folder: &Path, arguments: &RetryArguments) -> anyhow::Result<(Plan, Path
     let setup = json(&folder.join("setup.json")).unwrap_or_default();
     let name = setup.get("program").and_then(Value::as_str).unwrap_or("plan.json");
     Ok((plan, name.into()))
-}
-
-fn source_name(number: u32) -> String {
-    format!("retry-{number}.jsonl")
-}
-
-/// Make the file of the records, under the first number that is free.
-fn claim(folder: &Path) -> anyhow::Result<(u32, PathBuf)> {
-    for number in 1..MOST_RETRIES {
-        if folder.join(format!("retry-{number}")).exists() {
-            continue;
-        }
-        let path = folder.join(source_name(number));
-        match File::create_new(&path) {
-            Ok(_) => return Ok((number, path)),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(usage(format!("cannot write `{}`: {error}", path.display()))),
-        }
-    }
-    Err(usage(format!("`{}` has {MOST_RETRIES} retries", folder.display())))
 }
 
 /// Write the records of the dead letters to `into`, one a line.
@@ -330,7 +365,7 @@ fn run_arguments(
         allow_http: arguments.allow_http.clone(),
         listen: None,
         seed: arguments.seed.or_else(|| number("seed")).unwrap_or(0),
-        fresh: false,
+        fresh: arguments.fresh,
         on_loss: OnLoss::default(),
         out: Some(out),
         flow: None,
@@ -358,12 +393,11 @@ mod tests {
         let text = "{\"task\":3,\"stage\":\"a\",\"key\":\"x\",\"record\":{\"id\":\"x\",\"n\":1.5}}\n\n\
                     {\"task\":null,\"stage\":\"source\",\"place\":\"q.csv:3\",\"message\":\"no\"}\n";
         fs::write(&file, text).unwrap();
-        let (number, into) = claim(folder.path()).unwrap();
+        let into = folder.path().join("records.jsonl");
         let found = extract(File::open(&file).unwrap(), &file, &into).unwrap();
-        assert_eq!((number, found.records), (1, 1));
+        assert_eq!(found.records, 1);
         assert_eq!(found.rows, ["q.csv:3: no"]);
         assert_eq!(fs::read_to_string(&into).unwrap(), "{\"id\":\"x\",\"n\":1.5}\n");
-        assert_eq!(claim(folder.path()).unwrap().0, 2);
         for wrong in ["nonsense", "{\"x\":1}", "[]"] {
             fs::write(&file, wrong).unwrap();
             let error = extract(File::open(&file).unwrap(), &file, &into).unwrap_err().to_string();

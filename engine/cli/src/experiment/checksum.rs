@@ -33,6 +33,10 @@ pub(crate) fn of_path(path: &Path) -> String {
 fn add(sum: &mut Sum, files: &mut u64, path: &Path, depth: usize) -> io::Result<()> {
     if !path.is_dir() {
         *files += 1;
+        // A pipe waits for who writes to it, and a device may have no end.
+        if !fs::metadata(path)?.is_file() {
+            return Err(io::Error::other("it is a pipe or a device, not a file"));
+        }
         return sum.read(File::open(path)?);
     }
     let mut entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;

@@ -231,7 +231,12 @@ fn backend(request: &Request<'_>) -> anyhow::Result<Box<dyn Backend>> {
             let Overrides { cores, profile, .. } = request.overrides;
             Box::new(TwinBackend::new(*cores, profile.as_deref())?)
         }
-        place => Box::new(ProcessBackend::new(place, request.allow_exec, request.allow_http)?),
+        place => Box::new(ProcessBackend::new(
+            place,
+            request.allow_exec,
+            request.allow_http,
+            request.quiet,
+        )?),
     })
 }
 

@@ -5,6 +5,7 @@
 //! time before the first record is done once for all trials (see `IndexCache`); and the records of
 //! every job arrive from a moment that is named when all workers are ready.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub(crate) struct ProcessBackend {
     indexes: IndexCache,
     allow_exec: bool,
     allow_http: Vec<String>,
+    /// Sinks of which it was said that their rows go to a file; none is said of in quiet.
+    told: Option<BTreeSet<String>>,
 }
 
 /// A trial that is interrupted has no result, so there is little to wait for: what was paid for is
@@ -55,10 +58,12 @@ impl ProcessBackend {
         place: Place,
         allow_exec: bool,
         allow_http: &[String],
+        quiet: bool,
     ) -> anyhow::Result<Self> {
         let (interrupts, indexes) = (Interrupts::listen()?, IndexCache::new()?);
         let allow_http = allow_http.to_vec();
-        Ok(ProcessBackend { place, interrupts, indexes, allow_exec, allow_http })
+        let told = (!quiet).then(BTreeSet::new);
+        Ok(ProcessBackend { place, interrupts, indexes, allow_exec, allow_http, told })
     }
 
     fn job(&mut self, trial: &Trial, job: &TrialJob, folder: &Path) -> Result<JobRun, TrialError> {
@@ -73,7 +78,7 @@ impl ProcessBackend {
         };
         changes.apply(&mut plan).map_err(failed)?;
         check_endpoints(self.place, job, &plan)?;
-        check_streams(job, &mut plan)?;
+        check_streams(job, &mut plan, self.told.as_mut())?;
         let indexes = match self.indexes.indexes(&plan, &self.interrupts) {
             Err(stopped) if stopped.is::<Stopped>() => return Err(TrialError::Interrupted),
             indexes => indexes.map_err(failed)?,
@@ -281,7 +286,11 @@ fn check_endpoints(place: Place, job: &TrialJob, plan: &Plan) -> Result<(), Tria
 }
 
 /// Trials have no terminal: rows for the standard output go to a file, and nobody types.
-fn check_streams(job: &TrialJob, plan: &mut Plan) -> Result<(), TrialError> {
+fn check_streams(
+    job: &TrialJob,
+    plan: &mut Plan,
+    mut told: Option<&mut BTreeSet<String>>,
+) -> Result<(), TrialError> {
     if plan.source().is_some_and(is_live) {
         return Err(TrialError::NotPossible(format!(
             "flow `{}` reads what comes from outside, which is not the same for each trial; read a file",
@@ -301,8 +310,16 @@ fn check_streams(job: &TrialJob, plan: &mut Plan) -> Result<(), TrialError> {
         )));
     }
     // Nor is what a trial makes meant for others.
-    let elsewhere = |sink: &&mut SinkPlan| ["stdout", "kafka"].contains(&sink.kind.as_str());
+    let elsewhere =
+        |sink: &&mut SinkPlan| ["stdout", "kafka", "http_post"].contains(&sink.kind.as_str());
     for sink in plan.sinks.iter_mut().filter(elsewhere) {
+        let (name, kind) = (&sink.name, &sink.kind);
+        if kind != "stdout" && told.as_mut().is_some_and(|told| told.insert(name.clone())) {
+            eprintln!(
+                "note: sink {name} ({kind}) sends nothing in an experiment; a trial writes its rows to a \
+                 file, which is removed with its other rows"
+            );
+        }
         "jsonl".clone_into(&mut sink.kind);
         sink.args = vec![("path".to_owned(), Value::String(format!("{}.jsonl", sink.name)))];
     }

@@ -91,6 +91,8 @@ pub(crate) fn execute(
     interrupts: &Interrupts,
 ) -> anyhow::Result<Executed> {
     let origin_ns = RunClock::host_ns();
+    // A trial that is stopped leaves what the trials before it have found.
+    let starting = interrupts.starting(session.talk != Talk::None);
     let corpora = jobs.iter().map(read).collect::<anyhow::Result<Vec<_>>>()?;
     let named: Vec<_> = jobs.iter().map(|job| (job.name.as_str(), &job.plan)).collect();
     // The jobs of a command have its links in common.
@@ -99,6 +101,7 @@ pub(crate) fn execute(
     let prepared = Services::prepare(&named, shares(jobs, session.fair), session.seed, &links)?;
     let claims = jobs.iter().zip(&corpora).map(|(job, corpora)| Folder::claim(job, corpora));
     let folders = claims.collect::<anyhow::Result<Vec<_>>>()?;
+    drop(starting);
     if session.talk != Talk::None {
         let names = jobs.iter().map(|job| job.name.as_str());
         let drain = jobs.iter().map(|job| job.options.drain).max().unwrap_or_default();

@@ -127,6 +127,11 @@ impl Identity {
         })
     }
 
+    /// Whether there is one in `out`, whole or damaged.
+    pub(crate) fn is_in(out: &Path) -> bool {
+        commit::folder(out).join(FILE).exists()
+    }
+
     /// Keep it; from now on `out` holds a run that is not finished.
     pub(crate) fn write(&self, out: &Path) -> anyhow::Result<()> {
         let folder = commit::folder(out);

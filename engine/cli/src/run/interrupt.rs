@@ -20,6 +20,8 @@ struct Heard {
     count: AtomicUsize,
     /// Whether the second ends the process.
     last: AtomicBool,
+    /// Whether the first does.
+    first: AtomicBool,
 }
 
 /// Whether a signal is ignored, as who started this process has said.
@@ -54,6 +56,15 @@ impl Terminal {
     }
 }
 
+/// See [`Interrupts::starting`].
+pub(crate) struct Starting<'i>(&'i Interrupts);
+
+impl Drop for Starting<'_> {
+    fn drop(&mut self) {
+        self.0.0.first.store(false, Ordering::Relaxed);
+    }
+}
+
 /// The one that listens, once somebody asked.
 static HEARD: Mutex<Option<Interrupts>> = Mutex::new(None);
 
@@ -82,6 +93,10 @@ impl Interrupts {
                     continue;
                 }
                 let before = heard_now.count.fetch_add(1, Ordering::Relaxed);
+                if heard_now.first.load(Ordering::Relaxed) {
+                    eprintln!("interrupted before the run began");
+                    std::process::exit(i32::from(Exit::Interrupted.code()));
+                }
                 if before > 0 && heard_now.last.load(Ordering::Relaxed) {
                     crate::jobs::cut_off(Exit::Interrupted);
                     std::process::exit(i32::from(Exit::Interrupted.code()));
@@ -95,6 +110,13 @@ impl Interrupts {
     /// Interrupts so far.
     pub(crate) fn count(&self) -> usize {
         self.0.count.load(Ordering::Relaxed)
+    }
+
+    /// As long as the answer lives the first interrupt ends the process on the spot, if `alone`:
+    /// while files are read that may be long, and nothing was started yet that has to be stopped.
+    pub(crate) fn starting(&self, alone: bool) -> Starting<'_> {
+        self.0.first.store(alone, Ordering::Relaxed);
+        Starting(self)
     }
 
     /// Whether the second interrupt ends the process on the spot, for work that looks at interrupts

@@ -42,7 +42,7 @@ mod vanished;
 pub(crate) mod web;
 mod work;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sage_core::expr::Templates;
@@ -124,6 +124,18 @@ pub(crate) fn probe_all_but_indexes(plan: &Plan) -> anyhow::Result<()> {
     sage_dataflow::sinks::probe(plan, &report::OWN_FILES).map_err(usage)?;
     web::probe(plan)?;
     probe_for_twin(plan)
+}
+
+/// Whether `out` holds a run that is not finished.
+pub(crate) fn is_unfinished(out: &Path) -> bool {
+    identity::Identity::is_in(out)
+}
+
+/// Whether the run that is not finished in `out` is the same as this one.
+pub(crate) fn is_same(job: &JobRun, out: &Path) -> anyhow::Result<bool> {
+    let Some(before) = identity::Identity::read(out)? else { return Ok(false) };
+    let now = identity::Identity::of(job, &probe(&job.plan)?)?;
+    Ok(before.changes(&now).is_empty())
 }
 
 /// Whether those outside answer who hold rows of `plan` or take them.

@@ -379,17 +379,10 @@ fn what_is_no_address_is_told_by_the_check_as_by_the_run() {
             .replace("stage nap = sleep(1us)", &format!("stage got = http({url:?}, .id)"));
         let call = Sage::new().file("p.sage", call);
         let post = posting(url, "timeout: 1s");
-        for (sage, line) in [
-            (read, "source `items` (line 3)"),
-            (post, "sink `posted` (line 4)"),
-            (call, "(line 7)"),
-        ] {
-            again(&sage, "check p.sage").go().exits(1).says(line).says(said);
-            again(&sage, "run p.sage --out out --allow-http h")
-                .env("STUB_TOKEN", "t")
-                .go()
-                .exits(1)
-                .says(said);
+        for (sage, line) in [(read, 3), (post, 4), (call, 7)] {
+            again(&sage, "check p.sage").go().exits(1).says(&format!("p.sage:{line}:")).says(said);
+            let run = again(&sage, "run p.sage --out out --allow-http h");
+            run.env("STUB_TOKEN", "t").go().exits(1).says(said);
         }
     }
 }

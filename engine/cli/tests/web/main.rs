@@ -7,6 +7,7 @@ mod calls;
 mod client;
 mod ends;
 mod faults;
+mod retries;
 mod service;
 #[path = "../support/stub.rs"]
 mod stub;

@@ -677,3 +677,77 @@ fn a_request_that_is_late_by_the_schedule_is_told_so_and_counted() {
     let (code, metrics, _) = service.end();
     assert_eq!((code, counts(&metrics)), (Some(0), [good, 0, late, 0]));
 }
+
+/// Keys of the answers to requests that have none, and how many were answered.
+fn answered(service: &Service, requests: usize) -> Vec<String> {
+    let key = |_| ask(service.address, r#"{"text":"x"}"#).json()["id"].as_str().unwrap().to_owned();
+    (0..requests).map(key).collect()
+}
+
+#[test]
+fn no_number_is_given_twice_however_soon_the_service_is_killed() {
+    let first = Service::start("--workers 2");
+    let folder = Arc::clone(&first.sage.folder);
+    let mut keys = Vec::new();
+    let kill = |mut service: Service| {
+        send("-KILL", service.child.id());
+        drop(service.child.wait());
+    };
+    // Killed at once, mostly before anything of the last ones is committed.
+    keys.extend(answered(&first, 3));
+    kill(first);
+    let second = Service::again(&folder, "--workers 2");
+    keys.extend(answered(&second, 5));
+    // The worker that has the connections, and then another.
+    for index in [0, 1] {
+        let before = second.said();
+        send("-KILL", worker(second.child.id(), index));
+        wait_until(|| second.said().len() > before.len());
+        second.ready();
+        keys.extend(answered(&second, 4));
+    }
+    kill(second);
+    let last = Service::again(&folder, "--workers 2");
+    keys.extend(answered(&last, 2));
+    last.stop();
+    let (code, metrics, _) = last.end();
+    assert_eq!(code, Some(0));
+    let wanted: Vec<String> = (1..=18).map(|number| format!("request-{number}")).collect();
+    assert_eq!(keys, wanted);
+    let [ok, dead, late, pending] = counts(&metrics);
+    assert_eq!((ok + dead, late, pending), (18, 0, 0));
+    let letters = std::fs::read_to_string(folder.path().join("out/dead_letters.jsonl"));
+    let letters: Vec<Value> = letters
+        .unwrap_or_default()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(letters.len() as u64, dead);
+    for letter in letters {
+        // The place has the number that the key has.
+        let number = letter["task"].as_u64().unwrap() + 1;
+        assert_eq!(letter["class"], "lost");
+        assert_eq!(letter["place"], format!("request {number}"));
+    }
+}
+
+#[test]
+fn a_request_with_several_answers_failed_and_writes_nothing() {
+    let program = PROGRAM.replace(
+        "into replies\n",
+        "into replies\n  emit Answer { id: .id, text: .text, n: 0 } into replies if .text == \"two\"\n",
+    );
+    let service = Service::of(&program, "--workers 1", &[]);
+    let told = ask(service.address, r#"{"id":"a","text":"two"}"#);
+    assert_eq!((told.status, told.class().as_str()), (500, "several_rows"));
+    assert_eq!(ask(service.address, r#"{"id":"b","text":"one"}"#).status, 200);
+    service.stop();
+    let folder = Arc::clone(&service.sage.folder);
+    let (code, metrics, rows) = service.end();
+    assert_eq!((code, counts(&metrics), rows), (Some(0), [1, 1, 0, 0], 1));
+    let letters = std::fs::read_to_string(folder.path().join("out/dead_letters.jsonl")).unwrap();
+    assert!(
+        letters.contains("\"several_rows\"") && letters.contains("emitted 2 rows"),
+        "{letters}"
+    );
+}

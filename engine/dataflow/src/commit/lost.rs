@@ -10,6 +10,7 @@ use std::path::Path;
 
 use roaring::RoaringTreemap;
 
+use super::came;
 use super::entry::Commit;
 use super::extent::{Content, Grown};
 use super::frame::{self, Says};
@@ -30,10 +31,13 @@ const PEER: usize = 9_999;
 pub fn recover_service(out: &Path, came: u64) -> Result<Commit, DataflowError> {
     let mut whole = recover(out)?;
     let next = whole.done.max().map_or(0, |last| last + 1);
+    // Who reports is told of it now and then; what is noted with each request is later.
+    let came = came.max(came::noted(out)?);
     let mut lost = RoaringTreemap::new();
     lost.insert_range(0..came.clamp(next, next + MOST));
     lost -= &whole.done;
     if lost.is_empty() {
+        came::forget(out)?;
         return Ok(whole);
     }
     let names = (0..=PEER).rev().map(|peer| part_name(DEAD_LETTERS, whole.generation, peer));
@@ -58,6 +62,7 @@ pub fn recover_service(out: &Path, came: u64) -> Result<Commit, DataflowError> {
     let mut bytes = Vec::new();
     frame::append(&mut bytes, Says::All, &whole.encode());
     replace(&layout::base(out), &bytes)?;
+    came::forget(out)?;
     Ok(whole)
 }
 
@@ -90,7 +95,16 @@ mod tests {
             .map(|letter| letter["task"].as_u64().unwrap())
             .collect();
         assert_eq!(tasks, [0, 1, 2, 3, 4]);
+        // What was noted with each request counts, and that of an earlier generation does not.
+        let later = super::super::Came::begin(out, 3).unwrap();
+        later.note(7).unwrap();
+        super::super::Came::begin(out, 2).unwrap().note(6).unwrap();
+        let noted = recover_service(out, 5).unwrap();
+        assert_eq!((noted.outcomes.dead, noted.done.max()), (7, Some(6)));
+        // A process that was given up writes to a file that is not there any more.
+        later.note(70).unwrap();
+        assert_eq!(recover_service(out, 0).unwrap(), noted);
         // A count that cannot be one is not believed.
-        assert_eq!(recover_service(out, u64::MAX).unwrap().done.len(), 5 + MOST);
+        assert_eq!(recover_service(out, u64::MAX).unwrap().done.len(), 7 + MOST);
     }
 }

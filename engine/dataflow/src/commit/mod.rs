@@ -11,6 +11,7 @@
 //! commit/000003-0001.log       manifest of worker 1 in generation 3; appended
 //! commit/000003-0001.base      what was at the head of that manifest before it grew too long
 //! commit/offsets.000003        what was read of a topic, in which order
+//! commit/came.000003           how many requests of a service have come
 //! commit/counts-0.0000030001   rows of a counting sink, from which its totals are rebuilt; or what a
 //!                              sink that sends rows on was given of the steps over all records
 //! parts/NAME.0000030001        rows of a sink, or dead letters
@@ -24,6 +25,7 @@
 //! **Invariant: after recovery the rows in the part files are those of the done tasks, exactly.**
 //! Damaged bytes give the last good state or an error that names the file, never a wrong state.
 
+mod came;
 mod committer;
 mod entry;
 mod extent;
@@ -38,6 +40,8 @@ mod recovery;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use came::Came;
+pub use came::noted as requests;
 pub(crate) use committer::{Committer, Tracked};
 pub use entry::{Commit, Outcomes};
 pub use extent::{Content, Extent};

@@ -21,7 +21,10 @@ use crate::commit::Outcomes;
 use crate::context::Context;
 use crate::error::DataflowError;
 use crate::pod::PodVec;
-use crate::task::{Counted, DEADLINE, Done, Printed, Replied, Task};
+use crate::task::{Counted, DEADLINE, Dead, Done, Printed, Replied, Task};
+
+/// Where a record fails whose rows cannot be made.
+const EMIT: &str = "emit";
 
 /// An `emit` of a plan: sink, values, condition, whether it is numbered.
 type Written<'p> = (usize, &'p Vec<Expr>, Option<&'p Expr>, bool);
@@ -176,14 +179,21 @@ fn finish(task: &mut Task, last: &Fused, emits: &[Emit], context: &Context, aren
             .row(i, &mut columns, &mut scratch, context, arena, task.id, &mut spent)
             .and_then(|keep| {
                 if !keep {
-                    return Ok(());
+                    return Ok(0);
                 }
                 emit_all(emits, &columns, context, arena, (task.id, i), &mut values)
-                    .map_err(|error| ("emit", error))
+                    .map_err(|error| (EMIT, error))
             });
-        if let Err((stage, error)) = result {
-            context.note_failed(stage, task.id);
-            failed.push(buried(stage, &error, task.rows.row(i)));
+        match result {
+            Ok(0 | 1) => {}
+            Ok(answers) => {
+                context.note_failed(EMIT, task.id);
+                failed.push(several(answers, task.rows.row(i)));
+            }
+            Err((stage, error)) => {
+                context.note_failed(stage, task.id);
+                failed.push(buried(stage, &error, task.rows.row(i)));
+            }
         }
     }
     last.note(&spent, task, context);
@@ -239,8 +249,24 @@ fn given_back(task: &Task, context: &Context) -> Done {
     }
 }
 
+/// A request with more answers than one.
+fn several(answers: usize, row: &[u8]) -> Dead {
+    Dead {
+        stage: EMIT.to_owned(),
+        attempts: 1,
+        class: "several_rows".into(),
+        status: None,
+        message: format!(
+            "the flow emitted {answers} rows for the request, and an answer is one; give its emits \
+             conditions of which one holds"
+        ),
+        row: row.to_vec(),
+    }
+}
+
 /// Write one record to all its sinks. All values are computed first: a record must not be half
-/// emitted.
+/// emitted. Gives the rows that are answers to a client; several are an error, and nothing of such a
+/// record is written.
 fn emit_all<'a>(
     emits: &'a [Emit],
     columns: &[Datum<'a>],
@@ -248,7 +274,7 @@ fn emit_all<'a>(
     arena: &'a Bump,
     (task, record): (u64, usize),
     values: &mut Vec<Datum<'a>>,
-) -> Result<(), EvalError> {
+) -> Result<usize, EvalError> {
     values.clear();
     let mut wanted = ArenaVec::with_capacity_in(emits.len(), arena);
     for emit in emits {
@@ -257,6 +283,19 @@ fn emit_all<'a>(
         if emit.numbered && wants {
             values.extend([Datum::Int(task as i64), Datum::Int(record as i64)]);
         }
+    }
+    let answers = if context.served {
+        let outlets = context.outlets.borrow();
+        let replies = emits
+            .iter()
+            .zip(&wanted)
+            .filter(|(emit, wanted)| **wanted && outlets.is_reply(emit.sink));
+        replies.count()
+    } else {
+        0
+    };
+    if answers > 1 {
+        return Ok(answers);
     }
     let mut from = 0;
     for (emit, wanted) in emits.iter().zip(wanted) {
@@ -267,7 +306,7 @@ fn emit_all<'a>(
         context.outlets.borrow_mut().write(emit.sink, &values[from..to]);
         from = to;
     }
-    Ok(())
+    Ok(answers)
 }
 
 /// Append the values of one emit, if its condition holds.

@@ -33,7 +33,7 @@ pub(super) static ENTRY: SinkEntry = SinkEntry {
         summary: "rows that are posted to a server, in JSON arrays of objects; needs \
                   `--allow-http HOST:PORT`",
         params: &[
-            Param { name: "url", kind: Kind::String, default: None, doc: "where they are posted to" },
+            Param { name: "url", kind: Kind::Address, default: None, doc: "where they are posted to" },
             Param {
                 name: "batch",
                 kind: Kind::Count(1, MOST_ROWS),

@@ -17,6 +17,7 @@ use sage_dsl::plan::SourcePlan;
 use timely::scheduling::SyncActivator;
 
 use super::{BadRow, Batch, Kept, Place, Source, is_watched, open_for};
+use crate::commit::Came;
 use crate::error::DataflowError;
 
 /// How a source is read.
@@ -41,6 +42,8 @@ pub(crate) struct FeedSettings {
     pub(crate) place: Option<Place>,
     /// Makes the requests of a source that needs some.
     pub(crate) web: Option<Arc<dyn Web>>,
+    /// Where a service notes how many requests have come.
+    pub(crate) came: Option<Arc<Came>>,
 }
 
 /// A task that is to be done.

@@ -246,10 +246,23 @@ fn file(plan: &SourcePlan) -> Result<(PathBuf, Opened), DataflowError> {
 /// Open the file named by argument `path` as it is.
 pub(crate) fn plain_file(plan: &SourcePlan) -> Result<(PathBuf, std::fs::File), DataflowError> {
     let path = PathBuf::from(text(plan, "path").ok_or_else(|| broken(plan, "it names no file"))?);
-    let file = std::fs::File::open(&path).map_err(|error| missing(plan, &path, &error))?;
-    if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+    // Before it is opened: that alone waits for whoever writes to a named pipe.
+    let metadata = std::fs::metadata(&path).map_err(|error| missing(plan, &path, &error))?;
+    if metadata.is_dir() {
         return Err(broken(plan, format!("`{}` is a folder, not a file", path.display())));
     }
+    if !metadata.is_file() {
+        return Err(broken(
+            plan,
+            format!(
+                "`{0}` is a pipe or a device, not a file, and what it gives cannot be read a second \
+                 time, as a run that goes on does; read the source `stdin()` and run it with `< {0}`, \
+                 or write the rows to a file",
+                path.display()
+            ),
+        ));
+    }
+    let file = std::fs::File::open(&path).map_err(|error| missing(plan, &path, &error))?;
     Ok((path, file))
 }
 

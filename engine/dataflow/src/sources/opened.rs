@@ -15,10 +15,7 @@ const BUFFER: usize = 1 << 15;
 
 impl Opened {
     pub(super) fn new(file: File) -> io::Result<Self> {
-        // Whoever looks at the first bytes of a named pipe takes them from who reads it later.
-        let is_file = file.metadata()?.is_file();
-        let input = BufReader::with_capacity(BUFFER, file);
-        Ok(Opened(if is_file { Unpacked::new(input)? } else { Unpacked::Plain(input) }))
+        Ok(Opened(Unpacked::new(BufReader::with_capacity(BUFFER, file))?))
     }
 }
 

@@ -29,10 +29,14 @@ impl Supply {
             return Supply::Read(Feeder::start(plan, settings, wake));
         };
         service.open(Opening {
-            // The numbers of requests that broke off with a worker are not given again, as far as
-            // anything is known of them; their clients ask again and get new ones.
+            // The numbers of requests that broke off with a worker are not given again: they were
+            // settled as done. Their clients ask again and get new ones.
             first: settings.done.max().map_or(0, |last| last + 1),
             most: settings.limit.map(|limit| limit.saturating_sub(settings.done.len())),
+            note: match settings.came {
+                Some(came) => Box::new(move |count| came.note(count)),
+                None => Box::new(|_| Ok(())),
+            },
             // Nobody needs to be roused when the dataflow is gone.
             wake: Box::new(move || {
                 let _ = wake.activate();

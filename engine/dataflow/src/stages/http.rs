@@ -37,7 +37,7 @@ pub(super) static ENTRY: StageEntry = StageEntry {
             params: &[
                 Param {
                     name: "url",
-                    kind: Kind::String,
+                    kind: Kind::Address,
                     default: None,
                     doc: "the address, a constant",
                 },

@@ -40,6 +40,7 @@ struct State {
     /// Requests that may still come in.
     left: u64,
     wake: Option<Box<dyn Fn() + Send + Sync>>,
+    note: Option<Box<dyn Fn(u64) -> std::io::Result<()> + Send + Sync>>,
     /// Admitted, and not handed to the dataflow.
     queue: VecDeque<Asked>,
     /// Everything in the pipeline, with who waits for it.
@@ -60,6 +61,8 @@ pub(super) enum Refused {
     Full(Duration),
     /// The service has not begun, or is ending.
     Closed(Phase),
+    /// That it came cannot be written down, for this reason.
+    Unnoted(String),
 }
 
 /// Bounds of what a client is told to wait.
@@ -74,6 +77,7 @@ impl Desk {
             number: 0,
             left: u64::MAX,
             wake: None,
+            note: None,
             queue: VecDeque::new(),
             inside: HashMap::new(),
             usual: Duration::ZERO,
@@ -107,6 +111,7 @@ impl Desk {
         state.number = opening.first;
         state.left = opening.most.unwrap_or(u64::MAX);
         state.wake = Some(opening.wake);
+        state.note = Some(opening.note);
         let phase = if state.left == 0 { Phase::Sated } else { Phase::Open };
         self.enter(&mut state, phase);
     }
@@ -143,6 +148,9 @@ impl Desk {
         let mut state = self.state();
         state.admits()?;
         let number = state.number;
+        if let Some(note) = &state.note {
+            note(number + 1).map_err(|error| Refused::Unnoted(error.to_string()))?;
+        }
         state.number += 1;
         state.left -= 1;
         let (waits, answer) = oneshot::channel();
@@ -209,7 +217,7 @@ mod tests {
         let wake = Box::new(move || {
             counted.fetch_add(1, Ordering::Relaxed);
         });
-        desk.open(Opening { first: 7, most, wake });
+        desk.open(Opening { first: 7, most, note: Box::new(|_| Ok(())), wake });
         (desk, woken)
     }
 
@@ -246,6 +254,22 @@ mod tests {
         // Twice, or for somebody who never came, is no mistake.
         desk.answer(first, Reply::Nothing);
         desk.answer(99, Reply::Nothing);
+    }
+
+    #[test]
+    fn a_number_is_noted_before_it_is_given_out_and_else_not_given() {
+        let noted: Arc<Mutex<Vec<u64>>> = Arc::default();
+        let (there, desk) = (Arc::clone(&noted), Desk::new(9));
+        let note = move |count| {
+            let mut noted = there.lock().unwrap();
+            noted.push(count);
+            if noted.len() == 2 { Err(std::io::Error::other("full")) } else { Ok(()) }
+        };
+        desk.open(Opening { first: 7, most: None, note: Box::new(note), wake: Box::new(|| ()) });
+        let now = Instant::now();
+        let numbers: Vec<_> = (0..3).map(|_| desk.admit(vec![], now).map(|it| it.0)).collect();
+        assert_eq!(numbers, [Ok(7), Err(Refused::Unnoted("full".into())), Ok(8)]);
+        assert_eq!(*noted.lock().unwrap(), [8, 9, 9]);
     }
 
     #[test]

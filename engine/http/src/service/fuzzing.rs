@@ -85,7 +85,7 @@ fn conversation(input: &[u8], piece: usize) -> Vec<String> {
         let woken = Arc::new(Notify::new());
         let wakes = Arc::clone(&woken);
         let wake = Box::new(move || wakes.notify_one());
-        door.desk.open(Opening { first: 0, most: None, wake });
+        door.desk.open(Opening { first: 0, most: None, note: Box::new(|_| Ok(())), wake });
         let mut taken = 0;
         let pipeline = async {
             loop {

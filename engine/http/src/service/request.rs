@@ -152,6 +152,10 @@ fn refused(why: Refused) -> Problem {
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "full", message);
             problem.again(wait.as_secs().max(1))
         }
+        Refused::Unnoted(why) => {
+            let message = format!("the service cannot write down that a request came: {why}");
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "closed", message).again(1)
+        }
         Refused::Closed(phase) => {
             let message = match phase {
                 Phase::Starting => "the service is starting",

@@ -8,7 +8,7 @@ use ::csv::{Reader, StringRecord};
 use sage_core::unpack::Unpacked;
 use sage_dsl::catalog::{Kind, Param, Signature};
 
-use super::{BadRow, Corpus, Document, DocumentSpec, Place, paths};
+use super::{BadRow, Corpus, Document, DocumentSpec, Place, open, paths};
 use crate::error::RetrievalError;
 
 pub(super) const SPEC: DocumentSpec = DocumentSpec {
@@ -23,7 +23,7 @@ pub(super) const SPEC: DocumentSpec = DocumentSpec {
 };
 
 fn read(path: &Path) -> Result<Corpus, RetrievalError> {
-    let file = std::fs::File::open(path).map_err(RetrievalError::io("open", path))?;
+    let file = open(path)?;
     let unpacked = Unpacked::new(BufReader::new(file));
     let mut reader = Reader::from_reader(unpacked.map_err(RetrievalError::io("read", path))?);
     let name: Arc<Path> = path.into();

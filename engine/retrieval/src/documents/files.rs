@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,7 +39,9 @@ pub(super) fn read_all(
     }
     let mut corpus = Corpus::default();
     for file in found {
-        let bytes = fs::read(&file.path).map_err(RetrievalError::io("read", &file.path))?;
+        let mut bytes = Vec::new();
+        let read = super::open(&file.path)?.read_to_end(&mut bytes);
+        read.map_err(RetrievalError::io("read", &file.path))?;
         let place: Arc<Path> = file.path.into();
         match String::from_utf8(bytes) {
             Ok(text) => each(&file.name, &place, &text, &mut corpus),

@@ -2,7 +2,6 @@
 //!
 //! Texts are taken as they are; other values keep their JSON form, for the record's types to read.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
@@ -10,7 +9,7 @@ use sage_core::unpack::Unpacked;
 use sage_dsl::catalog::{Kind, Param, Signature};
 use serde_json::{Map, Value};
 
-use super::{BadRow, Corpus, Document, DocumentSpec, Place, paths};
+use super::{BadRow, Corpus, Document, DocumentSpec, Place, open, paths};
 use crate::error::RetrievalError;
 
 pub(super) const SPEC: DocumentSpec = DocumentSpec {
@@ -25,7 +24,7 @@ pub(super) const SPEC: DocumentSpec = DocumentSpec {
 };
 
 fn read(path: &Path) -> Result<Corpus, RetrievalError> {
-    let file = File::open(path).map_err(RetrievalError::io("open", path))?;
+    let file = open(path)?;
     let unpacked = Unpacked::new(BufReader::new(file));
     let mut reader = BufReader::new(unpacked.map_err(RetrievalError::io("read", path))?);
     let (mut corpus, mut row) = (Corpus::default(), Vec::new());

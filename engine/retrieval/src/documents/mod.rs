@@ -15,6 +15,8 @@ mod split;
 mod text;
 
 use std::fmt;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -23,6 +25,16 @@ use sage_dsl::plan::lookup;
 use sage_dsl::types::Value;
 
 use crate::error::RetrievalError;
+
+/// Open a file of documents. A pipe would be waited for, and a device may have no end.
+fn open(path: &Path) -> Result<File, RetrievalError> {
+    let metadata = fs::metadata(path).map_err(RetrievalError::io("open", path))?;
+    if !metadata.is_file() && !metadata.is_dir() {
+        let why = io::Error::other("it is a pipe or a device, not a file");
+        return Err(RetrievalError::io("open", path)(why));
+    }
+    File::open(path).map_err(RetrievalError::io("open", path))
+}
 
 /// Every document source.
 pub const DOCUMENTS: &[&DocumentSpec] = &[&csv::SPEC, &jsonl::SPEC, &markdown::SPEC, &text::SPEC];

@@ -151,7 +151,7 @@ pub(crate) fn kind_name(kind: Kind) -> String {
         Kind::Count(least, most) => format!("{least} to {most}"),
         Kind::Float => "float".into(),
         Kind::Bool => "bool".into(),
-        Kind::String => "string".into(),
+        Kind::String | Kind::Address => "string".into(),
         Kind::Duration => "duration".into(),
         Kind::Tokens => "tokens".into(),
         Kind::Size => "size".into(),

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{complain, plural, unread};
 use crate::commands::experiment::lines;
 use crate::exit::Exit;
-use crate::jobs::{Record, State, Store};
+use crate::jobs::{Listed, Record, State, Store};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -34,7 +34,7 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let store = Store::open()?;
     let listed = store.all()?;
     let (mut shown, ended): (Vec<&Record>, Vec<&Record>) =
-        listed.jobs.iter().partition(|record| matters(record.state()));
+        listed.jobs.iter().partition(|record| matters(record.state()) && !went_on(record, &listed));
     let kept = if arguments.all { ended.len() } else { SHOWN.min(ended.len()) };
     let hidden = ended.len() - kept;
     shown.sort_by_key(|record| record.state() == State::Lost);
@@ -57,11 +57,11 @@ pub(super) fn list(arguments: &ListArguments) -> anyhow::Result<Exit> {
     let head =
         ["job", "state", "verb", "started", "time", "in", "ok", "failed", "pending", "folder"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    rows.extend(shown.iter().map(|record| row(record)));
+    rows.extend(shown.iter().map(|record| row(record, &listed)));
     print!("{}", lines(&rows));
     let lost: Vec<&str> = shown
         .iter()
-        .filter(|record| record.state() == State::Lost)
+        .filter(|record| record.state() == State::Lost && !went_on(record, &listed))
         .map(|record| record.id.as_str())
         .collect();
     if let [first, ..] = lost[..] {
@@ -83,10 +83,17 @@ fn matters(state: State) -> bool {
     state.goes_on() || state == State::Lost
 }
 
-fn row(record: &Record) -> Vec<String> {
+/// Whether it was lost, and another job has gone on in its folder since.
+fn went_on(record: &Record, listed: &Listed) -> bool {
+    let last = record.folders.first().and_then(|folder| listed.of_folder(folder));
+    record.state() == State::Lost && last.is_some_and(|last| last.id != record.id)
+}
+
+fn row(record: &Record, listed: &Listed) -> Vec<String> {
     let counts = &record.counts;
     let state = match record.elsewhere() {
         Some(host) => format!("{} on {host}", record.state().word()),
+        None if went_on(record, listed) => "went on".to_owned(),
         None => record.state().word().to_owned(),
     };
     let started = record.started.get(..19).unwrap_or(&record.started).replace('T', " ");

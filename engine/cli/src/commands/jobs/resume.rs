@@ -95,6 +95,16 @@ fn go_on(record: &Record, json: bool) -> anyhow::Result<Exit> {
             directory.display()
         )));
     }
+    if let Some(gone) = record.folders.iter().find(|folder| !folder.is_dir()) {
+        return Err(usage(format!(
+            "the folder `{}` of job {} is not there any more, so there is nothing to go on with; give \
+             the command yourself to begin anew, in `{}`:\n  {}",
+            gone.display(),
+            record.id,
+            directory.display(),
+            shown(&again(record))
+        )));
+    }
     let mut words = again(record);
     if json && !words.iter().any(|word| word == "--json") {
         let end = words.iter().position(|word| word == "--").unwrap_or(words.len());

@@ -64,6 +64,7 @@ impl Folder {
             None => new_folder(Path::new(RUNS), pipeline)?,
         };
         let lock = lock(&path)?;
+        unlinked(&path, &job.plan)?;
         let identity = Identity::of(job, corpora)?;
         let earlier = if fresh { None } else { unfinished(job, &path, &identity)? };
         if earlier.is_some() {
@@ -118,7 +119,8 @@ fn unfinished(job: &JobRun, out: &Path, now: &Identity) -> anyhow::Result<Option
     }
     let Some(before) = Identity::read(out)? else { return Ok(None) };
     let done = commit::read(out).map_err(usage_of)?.outcomes.total();
-    if done == 0 && !sources::has_begun(out) {
+    let requests = commit::requests(out).map_err(usage_of)?;
+    if done == 0 && requests == 0 && !sources::has_begun(out) {
         return Ok(None);
     }
     let changes = before.changes(now);
@@ -175,6 +177,25 @@ impl Folder {
 
 fn refused(path: &Path, error: &std::io::Error) -> anyhow::Error {
     usage(format!("--out {}: {error}; choose a folder you may write to", path.display()))
+}
+
+/// A folder within that of a run may be a link, and rows that are written there would be elsewhere.
+fn unlinked(out: &Path, plan: &Plan) -> anyhow::Result<()> {
+    for name in plan.sinks.iter().filter_map(file_name) {
+        let folders = Path::new(&name).ancestors().skip(1).map(|folder| out.join(folder));
+        let within = folders.filter(|folder| folder != out);
+        for folder in within {
+            if fs::symlink_metadata(&folder).is_ok_and(|found| found.file_type().is_symlink()) {
+                return Err(usage(format!(
+                    "--out {}: `{}` is a link, and the rows of `{name}` would be written elsewhere; \
+                     remove it, or choose another folder",
+                    out.display(),
+                    folder.display()
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Whether a folder can be a run's.

@@ -81,8 +81,12 @@ impl Report<'_> {
     }
 
     /// From the beginning of the run until the first task was in a worker's hands, or, where jobs
-    /// wait for each other, until all were ready.
+    /// wait for each other, until all were ready. Where workers were lost meanwhile those that know
+    /// of the first task may be gone, and the others began later.
     fn startup_s(&self, course: &Course) -> Option<f64> {
+        if !course.restarts.is_empty() {
+            return None;
+        }
         let Some(began_ns) = course.began_ns else {
             return course.outcomes.iter().find_map(|outcome| outcome.first_dispatch_s);
         };

@@ -34,7 +34,7 @@ use self::metrics::partial;
 pub(crate) use self::text::left_out;
 
 /// Where rows of a sink go that answers requests.
-const ANSWERS: &str = "answers to clients";
+const ANSWERS: &str = "answers to clients, gone ones too";
 
 /// Arrivals of a run that was not told how: each record arrives when there is room for it.
 const AS_TAKEN: &str = "as_taken";

@@ -38,7 +38,7 @@ pub(super) static ENTRY: SourceEntry = SourceEntry {
         summary: "what a server has, as JSON, JSON lines or CSV, in one page or several; needs \
                   `--allow-http HOST:PORT`",
         params: &[
-            Param { name: "url", kind: Kind::String, default: None, doc: "address of the first page" },
+            Param { name: "url", kind: Kind::Address, default: None, doc: "address of the first page" },
             Param {
                 name: "format",
                 kind: Kind::Word(&["json", "jsonl", "csv"]),
