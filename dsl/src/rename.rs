@@ -67,7 +67,7 @@ fn is_in_data(loaded: &Loaded, name: &str) -> bool {
         match &ty.kind {
             TyKind::Name(own) => own == name,
             TyKind::List(item) => holds(item, name),
-            TyKind::Vector(_) => false,
+            TyKind::Vector(_) | TyKind::Bad => false,
         }
     }
     let items = loaded.files.iter().flat_map(|file| &file.items);
