@@ -6,7 +6,7 @@ use crate::ast::{self, ExprKind, TestPart};
 use crate::check::{Checker, Scope};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::plan::{Expr, Plan, SourcePlan};
+use crate::plan::{Expr, Plan, RelationPlan, SourcePlan};
 use crate::span::Span;
 use crate::testing::Given;
 use crate::types::Type;
@@ -57,7 +57,7 @@ impl Checker<'_> {
             {
                 let Some(joined) = joined(plan, &name.text) else {
                     let mut known = vec![source.name.clone()];
-                    let joined = plan.relation().into_iter().flat_map(|it| it.joined());
+                    let joined = plan.relation().into_iter().flat_map(RelationPlan::joined);
                     known.extend(joined.map(|join| join.source.name.clone()));
                     self.wrong_reference(name, "source of the flow", &known, "");
                     return None;
@@ -132,7 +132,7 @@ impl Checker<'_> {
         let named = type_names(written).find(|name| *name != source.record.name);
         let Some(name) = named else { return Some(()) };
         let relation = plan.relation();
-        let mut joined = relation.into_iter().flat_map(|it| it.joined());
+        let mut joined = relation.into_iter().flat_map(RelationPlan::joined);
         let Some(join) = joined.find(|join| join.source.record.name == name) else {
             return Some(());
         };
