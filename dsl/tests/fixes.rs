@@ -40,8 +40,8 @@ fn mended(text: &str) -> String {
 }
 
 const LEVELS: &str = r#"sage 1
-enum level { Low, high }
-type ticket { id: string @key, text: string, kind: level = Low, urgent: level? }
+enum level { low, high }
+type ticket { id: string @key, text: string, kind: level = low, urgent: level? }
 type pair { one: ticket, all: [ticket] }
 source tickets: ticket from csv("t.csv")
 sink Out: ticket to csv("o.csv")
@@ -52,11 +52,11 @@ fn Short(Text: string) -> bool = length(Text) < 3
 flow Sorted {
   from tickets
   stage Said = generate(About(.text)) on llm
-  stage rank = match .kind { Low => 1, high => 2 }
+  stage rank = match .kind { low => 1, high => 2 }
   emit ticket { id: .id, text: Said.text, kind: .kind, urgent: .urgent } into Out if rank > 1 and not Short(.text)
 }
 test "sorts" {
-  given [ticket { id: "1", text: "a ticket" }, ticket { id: "2", text: "level", kind: Low }]
+  given [ticket { id: "1", text: "a ticket" }, ticket { id: "2", text: "level", kind: low }]
   mock Said.text = "Low"
   expect Out.count == 1
 }
@@ -83,6 +83,42 @@ fn a_name_in_the_wrong_case_is_mended_wherever_it_stands() {
         "given Ticket {",
     ] {
         assert!(good.contains(part), "`{part}` is not in\n{good}");
+    }
+}
+
+#[test]
+fn a_variant_is_a_word_in_data_and_is_not_renamed_by_itself() {
+    let head = "sage 1\nenum Hue { Red, green }\ntype Row { id: string @key }\n";
+    let text = format!("{head}type Dot {{ id: string @key, hue: [Hue]? }}\n");
+    let compiled = compile_with("x.sage", &text, &[], &[]);
+    let found = compiled.diagnostics.iter().find(|found| found.code == "S0112").unwrap();
+    assert_eq!(found.fix, None);
+    assert!(found.help.as_ref().unwrap().contains("match .field { \"Red\" => red"), "{found:?}");
+    // What only a model answers is not in any file.
+    let text = format!("{head}prompt hue(of: string) -> Hue \"\"\"{{{{ of }}}}\"\"\"\n");
+    let compiled = compile_with("x.sage", &text, &[], &[]);
+    let found = compiled.diagnostics.iter().find(|found| found.code == "S0112").unwrap();
+    assert!(found.fix.is_some(), "{found:?}");
+}
+
+#[test]
+fn a_figure_is_never_mended_to_another_one() {
+    let head = "sage 1\ntype Row { id: string @key }\nsource rows: Row from csv(\"r.csv\")\n\
+                sink out: Row to csv(\"o.csv\")\nflow f {\n  from rows\n  emit into out\n}\n";
+    for (wrong, right) in [
+        ("p99_latency < 5s", Some("p99(latency) < 5s")),
+        ("avg_latency < 5s", Some("mean(latency) < 5s")),
+        ("median_latency < 5s", Some("p50(latency) < 5s")),
+        ("p77_latency < 5s", None),
+        ("min_latency < 5s", None),
+    ] {
+        let text = format!("{head}slo {{\n  {wrong}\n}}\n");
+        let compiled = compile_with("x.sage", &text, &[], &[]);
+        let next = fixed(&text, &compiled);
+        match right {
+            Some(right) => assert!(next.contains(right), "{next}"),
+            None => assert_eq!(next, text),
+        }
     }
 }
 

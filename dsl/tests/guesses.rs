@@ -500,8 +500,8 @@ fn results_and_tests() {
         "given Rev { id: \"a\", text: \"b\", stars: null, at: time(\"2026-01-01\"), n: 1 }";
     check(&[
         ("+", "slo { p99_latency < 5s }", "S0614", "p99(latency)", "slo { p99(latency) < 5s }"),
-        ("+", "slo { avg_latency < 5s }", "S0614", "mean(latency)", ""),
-        ("+", "slo { max_latency < 5s }", "S0614", "of `latency` there are", ""),
+        ("+", "slo { avg_latency < 5s }", "S0614", "mean(latency)", "slo { mean(latency) < 5s }"),
+        ("+", "slo { max_latency < 5s }", "S0614", "`latency_mean_ms`", ""),
         ("+", "slo { error_rate < 1% }", "S0614", "success >= 99%", ""),
         ("+", "slo { dead_letters == 0 }", "S0614", "dead == 0", ""),
         ("+", "slo { p99(latency) by .kind < 3s }", "S0101", "of all records together", ""),

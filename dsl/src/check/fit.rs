@@ -72,6 +72,11 @@ pub(crate) fn optional(ty: Type) -> Type {
     }
 }
 
+/// `T?` of any type, also of one that is not known.
+pub(super) fn nullable(ty: Type) -> Type {
+    if ty == Type::Unknown { Type::Optional(Box::new(ty)) } else { optional(ty) }
+}
+
 /// The type without its `?`.
 pub(crate) fn required(ty: &Type) -> &Type {
     if let Type::Optional(inner) = ty { inner } else { ty }
@@ -86,11 +91,14 @@ impl Checker<'_> {
 
     /// Makes a checked expression fit `to`, or reports why it does not.
     pub(crate) fn coerce(&mut self, written: &ast::Expr, typed: Typed, to: &Type) -> Typed {
-        if !fits(&typed.ty, to) {
+        let null = matches!(written.kind, ExprKind::Literal(Value::Null))
+            && !matches!(to, Type::Optional(_) | Type::Unknown);
+        if null || !fits(&typed.ty, to) {
             if let Some(narrowed) = narrowed(&typed, to) {
                 return narrowed;
             }
-            self.mismatch(written, &typed, to);
+            let ty = if null { nullable(typed.ty) } else { typed.ty };
+            self.mismatch(written, &Typed { ty, ..typed }, to);
             return Typed::poison();
         }
         self.warn_of_remainder(written, &typed, to);
@@ -124,6 +132,9 @@ impl Checker<'_> {
                 .fix(span, format!("join({text}, \"\\n\")")),
             (Type::String, ty, kind) if *required(ty) == Type::Time => {
                 text_for_time(diagnostic, kind, (span, &text))
+            }
+            (Type::Optional(_), _, ExprKind::Literal(Value::Null)) => {
+                diagnostic.help(format!("only `{to}?` takes null"))
             }
             (Type::Optional(inner), _, _) if fits(inner, to) => {
                 diagnostic.help(format!("it may be null: write `{text} ?? {}`", sample(to)))

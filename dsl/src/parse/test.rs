@@ -87,9 +87,12 @@ impl Reader<'_> {
             first = parts.next()?;
         }
         Some(match rule {
-            Rule::given => TestPart::Given(match parts.next() {
-                Some(source) => Given::Of(self.word(&first), self.word(&source)),
-                None => Given::Records(self.value(first), span),
+            Rule::given => TestPart::Given(match (first.as_rule(), parts.next()) {
+                (Rule::number, Some(source)) => Given::Of(self.word(&first), self.word(&source)),
+                (_, source) => {
+                    let of = source.map(|source| self.word(&source));
+                    Given::Records { records: self.value(first), of, span }
+                }
             }),
             Rule::mock => {
                 let target = self.word(&first);

@@ -71,7 +71,9 @@ pub(crate) fn one_plan(path: &Path, sets: &[String], flow: Option<&str>) -> anyh
     // Data of another flow of the file is not needed.
     let of_plan = |input: &&InputFile| alone || source.as_ref() == Some(&input.reader);
     let needed = compiled.inputs.iter().filter(of_plan);
-    let missing: Vec<Diagnostic> = needed.filter_map(|it| unreadable(&compiled, it)).collect();
+    let found = needed.filter_map(|it| unreadable(&compiled, it));
+    let mut missing: Vec<Diagnostic> = found.collect();
+    missing.sort_by_key(Diagnostic::span);
     if missing.is_empty() {
         return Ok(plan);
     }

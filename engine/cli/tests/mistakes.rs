@@ -120,6 +120,10 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("emit_to", "into answers", "to answers"),
     ("address_without_quotes", "url: \"sim:a100/qwen2.5-7b\"", "url: http://localhost:8000/v1"),
     ("file_in_another_case", "csv(\"questions.csv\")", "csv(\"Questions.csv\")"),
+    ("table_with_tabs", "csv(\"questions.csv\")", "tsv(\"questions.csv\")"),
+    ("parameter_not_used", "  {{ context }}\n", ""),
+    ("model_not_served", "-7b\", con", "-7b\", model: \"Qwen/Qwen2.5-32B-Instruct\", con"),
+    ("null_for_a_number", "tokens: answer.tokens", "tokens: null"),
     ("stage_that_cannot_be", "rerank(hits, .text, keep: 2)", "context(.text)"),
 ];
 
@@ -130,9 +134,10 @@ fn folder() -> Sage {
         .file("docs.jsonl", "{\"id\": \"d1\", \"title\": \"Who\", \"text\": \"Tasks.\"}\n")
 }
 
-/// Without its edition a program runs, with a warning.
+/// Without its edition a program runs, with a warning, and with a parameter too many.
 fn code_of(name: &str) -> i32 {
-    i32::from(!["edition_forgotten", "value_in_a_string"].contains(&name))
+    let warned = ["edition_forgotten", "parameter_not_used", "value_in_a_string"];
+    i32::from(!warned.contains(&name))
 }
 
 fn wrong(from: &str, to: &str) -> String {

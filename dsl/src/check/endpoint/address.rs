@@ -106,6 +106,28 @@ impl Checker<'_> {
         Some(url.to_owned())
     }
 
+    /// Says so when a simulated server would refuse the model that is asked of it.
+    pub(super) fn served(&mut self, endpoint: &ast::Endpoint, plan: &EndpointPlan) {
+        let entry = endpoint.block.entries.iter().find(|entry| entry.key.text == "model");
+        let Some(entry) = entry.filter(|_| !plan.model.is_empty()) else { return };
+        for url in std::iter::once(&plan.url).chain(&plan.replicas) {
+            let Some(simulated) = url.strip_prefix("sim:") else { continue };
+            let (profile, _) = split(simulated);
+            let models = self.input.catalog.models.iter().filter(|(of, _)| *of == profile);
+            let models = models.map(|(_, model)| *model);
+            let Some(own) = models.clone().next() else { continue };
+            if models.clone().any(|model| model == plan.model) {
+                continue;
+            }
+            let message = format!("profile `{profile}` does not serve `{}`", plan.model);
+            let known = suggest::list(models);
+            let help = format!("it serves {known}; without `model` it is `{own}`");
+            let span = entry.value.span;
+            self.report(Diagnostic::error(codes::NOT_SERVED, span, message).help(help));
+            return;
+        }
+    }
+
     /// `PROFILE[@SPEED]` or `PATH.toml[@SPEED]`.
     fn simulated(&mut self, simulated: &str, span: Span) -> Option<String> {
         let (profile, speed) = split(simulated);

@@ -114,6 +114,7 @@ impl<'a> Checker<'a> {
                 _ => self.unknown_entry(&entry.key),
             }
         }
+        self.served(endpoint, &plan);
         self.incomplete(endpoint, &plan);
         if let Some(span) = balance.filter(|_| plan.replicas.is_empty() && !plan.url.is_empty()) {
             let message = "`balance` chooses among several servers, but there is one";

@@ -323,6 +323,7 @@ fn replace(stage: &mut StagePlan, value: Expr) {
     reads.extend(guard.into_iter().filter(|column| !reads.contains(column)).collect::<Vec<_>>());
     "map".clone_into(&mut stage.kind);
     stage.args = vec![("value".to_owned(), Argument::Expr(value))];
+    stage.texts.0.clear();
     stage.endpoint = None;
     stage.options = Vec::new();
     stage.reads = reads;
