@@ -123,7 +123,7 @@ fn a_guard_that_was_killed_is_replaced_with_the_next_record() {
     };
     let before = written();
     wait_until(|| written() > before);
-    [worker, run.id()].map(|process| send("-KILL", process));
+    [worker, run.id()].into_iter().for_each(|process| send("-KILL", process));
     run.wait().unwrap();
     wait_for_the_end_of(&all);
 }
