@@ -90,6 +90,8 @@ pub(crate) enum TyKind {
     Name(String),
     List(Box<Ty>),
     Vector(Option<u32>),
+    /// What it is could not be told.
+    Bad,
 }
 
 #[derive(Debug)]

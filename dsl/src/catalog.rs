@@ -26,6 +26,8 @@ pub struct Catalog {
     pub policies: &'static [&'static Signature],
     /// Names of endpoint profiles (`a100/qwen2.5-7b`).
     pub profiles: &'static [&'static str],
+    /// Profiles and a model that each serves; a profile that is not here may serve any.
+    pub models: &'static [(&'static str, &'static str)],
     /// Columns of results by name, each with the other names it goes by in programs; for claims
     /// and objectives.
     pub columns: &'static [ColumnName],

@@ -128,10 +128,12 @@ pub(crate) fn loaded_program(
         plans = studied.into_iter().filter(|it| it.direct).flat_map(|it| it.plans).collect();
     }
     if nothing && !unread && !diagnostics.iter().any(Diagnostic::is_error) {
+        // Others may import it, and use all that it declares.
+        diagnostics.retain(|found| found.code != codes::UNUSED);
         let start = Span { file: 0, start: 0, end: 0 };
         diagnostics.push(
             Diagnostic::warning(codes::NO_FLOW, start, "the file has no flow")
-                .help("a flow is `flow name { from source ... emit into sink }`"),
+                .help("it can be imported, but not run; a flow is `flow name { from source ... emit into sink }`"),
         );
     }
     diagnostics.iter_mut().for_each(|found| suggest::offer_fix(found, &sources));

@@ -130,6 +130,18 @@ impl Diagnostic {
         self
     }
 
+    /// The same with another advice, from who knows more than the compiler.
+    #[must_use]
+    pub fn with_help(self, text: impl Into<String>) -> Self {
+        self.help(text)
+    }
+
+    /// The same with a change that resolves it.
+    #[must_use]
+    pub fn with_fix(self, span: Span, replacement: impl Into<String>) -> Self {
+        self.fix(span, replacement)
+    }
+
     /// Place of the first label.
     pub fn span(&self) -> Option<Span> {
         self.labels.first().map(|label| label.span)

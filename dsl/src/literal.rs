@@ -68,7 +68,8 @@ pub(crate) fn number(text: &str) -> Result<Value, LiteralError> {
         if product < 9.0e18 { Ok(product.round()) } else { Err(too_large(text)) }
     };
     if unit.starts_with(' ') && !unit.trim().starts_with("token") {
-        let fix = format!("{digits}{}", unit.trim());
+        let fix = spelt(unit.trim()).map_or(unit.trim(), |meant| meant);
+        let fix = format!("{digits}{fix}");
         return Err(LiteralError {
             code: codes::UNKNOWN_UNIT,
             message: "a unit follows its number without a blank".to_owned(),
@@ -147,9 +148,20 @@ fn short(text: &str) -> String {
     if text.len() <= 24 { text.to_owned() } else { format!("{}...", &text[..24]) }
 }
 
+/// The unit that another spelling means, also in capitals where that leaves no doubt.
+fn spelt(unit: &str) -> Option<&'static str> {
+    let of = |wanted: &str| OTHER_SPELLINGS.iter().find(|(other, _)| *other == wanted);
+    let lower = unit.to_ascii_lowercase();
+    let known = || DURATIONS.iter().map(|(name, _)| *name).find(|name| *name == lower);
+    let upper = || SIZES.iter().map(|(name, _)| *name).find(|name| name.eq_ignore_ascii_case(unit));
+    // A capital `M` may be a million as well as a minute.
+    let clear = unit.len() > 1 || unit == "S" || unit == "H";
+    let lowered = clear.then(|| known().or_else(|| of(&lower).map(|it| it.1)).or_else(upper));
+    of(unit).map(|it| it.1).or(lowered.flatten())
+}
+
 fn unknown_unit(digits: &str, unit: &str) -> LiteralError {
-    let meant = OTHER_SPELLINGS.iter().find(|(other, _)| *other == unit);
-    let fix = meant.map(|(_, right)| format!("{digits}{right}"));
+    let fix = spelt(unit).map(|right| format!("{digits}{right}"));
     let help = match &fix {
         Some(fix) if fix.ends_with("iB") => {
             format!("write `{fix}`: units of sizes are binary, 1KiB is 1024 bytes")

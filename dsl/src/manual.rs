@@ -1,8 +1,10 @@
 //! What blocks may say, for the reference pages and for editors.
 
+mod signs;
 mod terms;
 mod words;
 
+pub use signs::SIGNS;
 pub use terms::{TERMS, TYPES, WINDOW, term_of, type_of};
 pub use words::{WORDS, Word, word_of};
 
@@ -160,6 +162,29 @@ mod tests {
                 let read = crate::format("form.sage", &format!("sage 1\n{declaration}\n"));
                 assert!(read.is_ok(), "{:?}: {read:?}", page.names);
             }
+        }
+        for page in SIGNS {
+            assert!(crate::parse::is_line(page.form), "{:?}", page.names);
+        }
+    }
+
+    #[test]
+    fn every_sign_of_the_grammar_has_a_page_or_belongs_to_another_language() {
+        const FOREIGN: &[&str] =
+            &["||", "&&", "!", "===", "!==", "<>", "=~", "~=", "++", "**", "^", "<-", ">>", "|"];
+        let grammar = include_str!("grammar.pest");
+        let code = grammar.lines().filter(|line| !line.starts_with("//"));
+        // A quote within a literal of the grammar is escaped.
+        let code = code.collect::<Vec<_>>().join("\n").replace("\\\"", "QUOTE");
+        let literals = code.split('"').skip(1).step_by(2);
+        let is_sign = |text: &&str| {
+            !text.is_empty() && text.bytes().all(|it| it.is_ascii_punctuation() && it != b'\\')
+        };
+        let signs: std::collections::BTreeSet<&str> = literals.filter(is_sign).collect();
+        assert!(signs.len() > 25, "{signs:?}");
+        for sign in signs {
+            let pages = SIGNS.iter().filter(|page| page.names.contains(&sign)).count();
+            assert!(pages == usize::from(!FOREIGN.contains(&sign)), "`{sign}` has {pages} pages");
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use crate::ast::{Item, Ty, TyKind};
 use crate::codes;
 use crate::diagnostic::{Diagnostic, Edit};
 use crate::load::Loaded;
@@ -30,7 +31,26 @@ pub(crate) fn complete(
     for found in diagnostics.iter_mut().filter(|found| renames(found)) {
         let Some(fix) = &mut found.fix else { continue };
         let Some(here) = mentions.iter().find(|mention| mention.span == fix.span) else { continue };
+        let symbol = &symbols[here.symbol];
+        if symbol.kind == SymbolKind::Variant
+            && symbol.container.as_ref().is_some_and(|name| is_in_data(loaded, name))
+        {
+            let right = &fix.replacement;
+            found.help = Some(format!(
+                "data hold the word, too: if they say `{right}`, write that; otherwise read a string \
+                 and say which is which: `match .field {{ \"{}\" => {right}, ... }}`",
+                symbol.name
+            ));
+            found.fix = None;
+            continue;
+        }
         if taken(&fix.replacement, &symbols[here.symbol], &symbols) {
+            let upper = fix.replacement.starts_with(|c: char| c.is_ascii_uppercase());
+            let case = if upper { "an upper-case" } else { "a lower-case" };
+            found.help = Some(format!(
+                "`{}` is taken already: choose another name that starts with {case} letter",
+                fix.replacement
+            ));
             found.fix = None;
             continue;
         }
@@ -39,6 +59,22 @@ pub(crate) fn complete(
             .map(|mention| Edit { span: mention.span, replacement: fix.replacement.clone() })
             .collect();
     }
+}
+
+/// Whether records that may be read have a field of this enum: then its variants are words in data.
+fn is_in_data(loaded: &Loaded, name: &str) -> bool {
+    fn holds(ty: &Ty, name: &str) -> bool {
+        match &ty.kind {
+            TyKind::Name(own) => own == name,
+            TyKind::List(item) => holds(item, name),
+            TyKind::Vector(_) | TyKind::Bad => false,
+        }
+    }
+    let items = loaded.files.iter().flat_map(|file| &file.items);
+    items.into_iter().any(|item| match item {
+        Item::Type(def) => def.fields.iter().any(|field| holds(&field.ty, name)),
+        _ => false,
+    })
 }
 
 fn is_use(mention: &Mention, declared: &Mention) -> bool {

@@ -87,6 +87,70 @@ fn unquoted(start: u32, text: &str) -> (u32, &str) {
     inside.map_or((start, text), |inside| (start + 1, inside))
 }
 
+/// Names of types in other languages, and what is written here: a type, or a sentence where there is
+/// none.
+const FOREIGN_TYPES: &[(&str, &str)] = &[
+    ("str", "string"),
+    ("text", "string"),
+    ("varchar", "string"),
+    ("char", "string"),
+    ("uuid", "string"),
+    ("json", "string"),
+    ("integer", "int"),
+    ("i8", "int"),
+    ("i16", "int"),
+    ("i32", "int"),
+    ("i64", "int"),
+    ("u8", "int"),
+    ("u32", "int"),
+    ("u64", "int"),
+    ("int32", "int"),
+    ("int64", "int"),
+    ("uint", "int"),
+    ("usize", "int"),
+    ("long", "int"),
+    ("short", "int"),
+    ("bigint", "int"),
+    ("number", "float"),
+    ("double", "float"),
+    ("real", "float"),
+    ("f32", "float"),
+    ("f64", "float"),
+    ("float64", "float"),
+    ("decimal", "float"),
+    ("numeric", "float"),
+    ("boolean", "bool"),
+    ("datetime", "time"),
+    ("timestamp", "time"),
+    ("date", "time"),
+    ("interval", "duration"),
+    ("timedelta", "duration"),
+    ("blob", "bytes"),
+    ("list", "[T]"),
+    ("array", "[T]"),
+    ("vec", "[T]"),
+    ("optional", "T?"),
+    ("option", "T?"),
+    ("map", NO_MAPS),
+    ("dict", NO_MAPS),
+    ("object", NO_MAPS),
+    ("any", NO_ANY),
+    ("unknown", NO_ANY),
+    ("void", NO_ANY),
+];
+
+const NO_MAPS: &str = "there are no maps: declare a `type` with a field for each key";
+const NO_ANY: &str =
+    "every field has one type, such as `string`; what may be missing has `?` behind it";
+
+/// What a type of another language is called here, in whatever case it is written.
+pub(crate) fn foreign_type(name: &str) -> Option<&'static str> {
+    let lower = name.to_ascii_lowercase();
+    let own = crate::check::BUILT_IN.iter().map(|(own, _)| *own).find(|own| *own == lower);
+    let foreign = || FOREIGN_TYPES.iter().find(|(foreign, _)| *foreign == lower).map(|it| it.1);
+    own.filter(|own| *own != name).or_else(foreign)
+}
+
 /// Names in backticks, for "one of ...".
 pub(crate) fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();

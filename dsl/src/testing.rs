@@ -4,9 +4,11 @@
 //! the test, so that its value goes the way of every other value. What is expected is an expression,
 //! too, over a record of what the run has left, whose columns are [`Figure`]s.
 
+use std::collections::BTreeMap;
+
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::plan::{Column, Expr, Plan};
+use crate::plan::{Column, Expr, Plan, RelationStep};
 use crate::span::Span;
 use crate::types::{Field, RecordType, Type, Value};
 
@@ -21,6 +23,8 @@ pub struct Test {
     pub plan: Plan,
     /// The records that come in.
     pub given: Given,
+    /// The records of joined sources that have some of their own here, by the name of the source.
+    pub beside: BTreeMap<String, Vec<Expr>>,
     /// Stages of which every call fails.
     pub failing: Vec<Failing>,
     /// Disturbed endpoints.
@@ -137,8 +141,8 @@ pub struct Side {
     pub ty: Type,
 }
 
-/// A dead letter of a flow with this source.
-pub fn dead_letter(source: &RecordType) -> RecordType {
+/// A dead letter of this flow; `None` without a source.
+pub fn dead_letter(plan: &Plan) -> Option<RecordType> {
     let field = |name: &str, ty| Field { name: name.to_owned(), ty, default: None, key: false };
     let optional = |ty| Type::Optional(Box::new(ty));
     let fields = vec![
@@ -148,7 +152,41 @@ pub fn dead_letter(source: &RecordType) -> RecordType {
         field("status", optional(Type::Int)),
         field("message", Type::String),
         // Of a row that is no record it is null, whose fields are null, too.
-        Field { default: Some(Value::Null), ..field("record", Type::Record(source.clone())) },
+        Field { default: Some(Value::Null), ..field("record", Type::Record(plan.given()?)) },
+        // Of a record it is null.
+        Field { default: Some(Value::Null), ..field("columns", Type::Record(columns(plan))) },
     ];
-    RecordType { name: "dead letter".to_owned(), fields }
+    Some(RecordType { name: "dead letter".to_owned(), fields })
+}
+
+/// What a row of the steps over all records may have had where it failed; a name that means two
+/// things is left out.
+fn columns(plan: &Plan) -> RecordType {
+    let mut found: BTreeMap<String, Option<Type>> = BTreeMap::new();
+    let mut add = |name: &str, ty: &Type| {
+        let entry = found.entry(name.to_owned()).or_insert_with(|| Some(ty.clone()));
+        if entry.as_ref() != Some(ty) {
+            *entry = None;
+        }
+    };
+    if let Some(relation) = plan.relation() {
+        relation.columns.iter().for_each(|column| add(&column.name, &column.ty));
+        for step in &relation.steps {
+            match step {
+                RelationStep::Compute(it) | RelationStep::FlatMap(it) => add(&it.name, &it.ty),
+                RelationStep::Group(group) => {
+                    group.columns.iter().for_each(|column| add(&column.name, &column.ty));
+                }
+                _ => {}
+            }
+        }
+    }
+    let fields = found.into_iter().filter_map(|(name, ty)| {
+        let ty = match ty? {
+            ty @ Type::Optional(_) => ty,
+            ty => Type::Optional(Box::new(ty)),
+        };
+        Some(Field { name, ty, default: Some(Value::Null), key: false })
+    });
+    RecordType { name: "columns of a row".to_owned(), fields: fields.collect() }
 }

@@ -107,6 +107,7 @@ impl fmt::Display for Type {
             Type::Vector(Some(n)) => write!(f, "vector<{n}>"),
             Type::Vector(None) => f.write_str("vector"),
             Type::List(item) => write!(f, "[{item}]"),
+            Type::Optional(inner) if **inner == Type::Unknown => f.write_str("null"),
             Type::Optional(inner) => write!(f, "{inner}?"),
             Type::Record(record) => f.write_str(&record.name),
             Type::Enum(item) => f.write_str(&item.name),

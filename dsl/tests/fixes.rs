@@ -40,8 +40,8 @@ fn mended(text: &str) -> String {
 }
 
 const LEVELS: &str = r#"sage 1
-enum level { Low, high }
-type ticket { id: string @key, text: string, kind: level = Low, urgent: level? }
+enum level { low, high }
+type ticket { id: string @key, text: string, kind: level = low, urgent: level? }
 type pair { one: ticket, all: [ticket] }
 source tickets: ticket from csv("t.csv")
 sink Out: ticket to csv("o.csv")
@@ -52,11 +52,11 @@ fn Short(Text: string) -> bool = length(Text) < 3
 flow Sorted {
   from tickets
   stage Said = generate(About(.text)) on llm
-  stage rank = match .kind { Low => 1, high => 2 }
+  stage rank = match .kind { low => 1, high => 2 }
   emit ticket { id: .id, text: Said.text, kind: .kind, urgent: .urgent } into Out if rank > 1 and not Short(.text)
 }
 test "sorts" {
-  given [ticket { id: "1", text: "a ticket" }, ticket { id: "2", text: "level", kind: Low }]
+  given [ticket { id: "1", text: "a ticket" }, ticket { id: "2", text: "level", kind: low }]
   mock Said.text = "Low"
   expect Out.count == 1
 }
@@ -87,6 +87,42 @@ fn a_name_in_the_wrong_case_is_mended_wherever_it_stands() {
 }
 
 #[test]
+fn a_variant_is_a_word_in_data_and_is_not_renamed_by_itself() {
+    let head = "sage 1\nenum Hue { Red, green }\ntype Row { id: string @key }\n";
+    let text = format!("{head}type Dot {{ id: string @key, hue: [Hue]? }}\n");
+    let compiled = compile_with("x.sage", &text, &[], &[]);
+    let found = compiled.diagnostics.iter().find(|found| found.code == "S0112").unwrap();
+    assert_eq!(found.fix, None);
+    assert!(found.help.as_ref().unwrap().contains("match .field { \"Red\" => red"), "{found:?}");
+    // What only a model answers is not in any file.
+    let text = format!("{head}prompt hue(of: string) -> Hue \"\"\"{{{{ of }}}}\"\"\"\n");
+    let compiled = compile_with("x.sage", &text, &[], &[]);
+    let found = compiled.diagnostics.iter().find(|found| found.code == "S0112").unwrap();
+    assert!(found.fix.is_some(), "{found:?}");
+}
+
+#[test]
+fn a_figure_is_never_mended_to_another_one() {
+    let head = "sage 1\ntype Row { id: string @key }\nsource rows: Row from csv(\"r.csv\")\n\
+                sink out: Row to csv(\"o.csv\")\nflow f {\n  from rows\n  emit into out\n}\n";
+    for (wrong, right) in [
+        ("p99_latency < 5s", Some("p99(latency) < 5s")),
+        ("avg_latency < 5s", Some("mean(latency) < 5s")),
+        ("median_latency < 5s", Some("p50(latency) < 5s")),
+        ("p77_latency < 5s", None),
+        ("min_latency < 5s", None),
+    ] {
+        let text = format!("{head}slo {{\n  {wrong}\n}}\n");
+        let compiled = compile_with("x.sage", &text, &[], &[]);
+        let next = fixed(&text, &compiled);
+        match right {
+            Some(right) => assert!(next.contains(right), "{next}"),
+            None => assert_eq!(next, text),
+        }
+    }
+}
+
+#[test]
 fn a_name_that_is_taken_is_no_fix() {
     let text = "sage 1\ntype Row { id: string @key }\ntype row { id: string @key, n: int }\n";
     let compiled = compile_with("x.sage", text, &[], &[]);
@@ -109,5 +145,142 @@ fn words_take_the_place_of_operators_with_one_blank_on_each_side() {
         ("where .n = 1", "where .n == 1"),
     ] {
         assert_eq!(mended(&format!("{head}  {wrong}{tail}")), format!("{head}  {right}{tail}"));
+    }
+}
+
+/// A program around steps that are wrong, and what the fixes make of them.
+#[track_caller]
+fn step(wrong: &str, right: &str) {
+    let head = "sage 1\ntype Row { id: string @key, n: int, text: string, ok: bool, list: [string] }\n\
+                source rows: Row from csv(\"r.csv\")\nsink out: Row to csv(\"o.csv\")\n\
+                endpoint llm { url: \"sim:a100/qwen2.5-7b\" }\nflow f {\n  from rows\n  \
+                stage said = generate(.text) on llm\n";
+    let tail =
+        "\n  emit Row { id: .id, n: .n, text: said.text, ok: .ok, list: .list } into out\n}\n";
+    assert_eq!(mended(&format!("{head}  {wrong}{tail}")), format!("{head}  {right}{tail}"));
+}
+
+#[test]
+fn steps_of_other_languages_are_mended() {
+    for (wrong, right) in [
+        ("let mut x: int = 3", "stage x: int = 3"),
+        ("x = 3", "stage x = 3"),
+        ("filter .n > 1", "where .n > 1"),
+        ("dedup .id", "dedup by .id"),
+        ("unique by .id", "dedup by .id"),
+        ("stage x = generate(.text) using llm", "stage x = generate(.text) on llm"),
+        (
+            "stage x = generate(.text) @ llm with { timeout: 30 seconds }",
+            "stage x = generate(.text) on llm { timeout: 30s }",
+        ),
+        (
+            "stage x = generate(.text) on llm { timeout: \"30S\" }",
+            "stage x = generate(.text) on llm { timeout: 30s }",
+        ),
+        ("/* one */", "// one"),
+        ("/* one\n   * two */", "// one\n// two"),
+        ("-- one", "// one"),
+    ] {
+        step(wrong, right);
+    }
+}
+
+#[test]
+fn values_of_other_languages_are_mended() {
+    for (wrong, right) in [
+        (".n <> 1", ".n != 1"),
+        (".n === 1 AND NOT .ok", ".n == 1 and not .ok"),
+        (".n between 1 and 3 or .ok", ".n >= 1 and .n <= 3 or .ok"),
+        (".text like \"a%\"", "starts_with(.text, \"a\")"),
+        (".text like \"%a%\"", ".text contains \"a\""),
+        ("\"a\" not in .list", "not \"a\" in .list"),
+        (".text in (\"a\", \"b\")", ".text in [\"a\", \"b\"]"),
+        (".n ** 2 > 3", ".n * .n > 3"),
+        (".text is \"a\"", ".text == \"a\""),
+        ("len(.text) > 3", "length(.text) > 3"),
+        (".text.length > 3", "length(.text) > 3"),
+        (".text.lower().trim() == \"a\"", "trim(lower(.text)) == \"a\""),
+        (".text[0:3] == \"a\"", "slice(.text, 0, 3) == \"a\""),
+        ("\", \".join(.list) == \"\"", "join(.list, \", \") == \"\""),
+        ("\"n\" + .n == \"n1\"", "\"n\" + to_string(.n) == \"n1\""),
+        ("(.text || \"a\") == \"ba\"", "(.text + \"a\") == \"ba\""),
+        ("if .ok { true } else { false }", "if .ok then true else false"),
+        (
+            "if .ok then true elif .n > 1 then true else false",
+            "if .ok then true else if .n > 1 then true else false",
+        ),
+        (
+            "match .n { 1 -> true, 2 | 3: true, else => false }",
+            "match .n { 1 => true, 2 => true, 3 => true, _ => false }",
+        ),
+        ("f\"a {.text} {n}\" == \"\"", "\"a \" + .text + \" \" + to_string(.n) == \"\""),
+        ("`${text}` == \"\"", ".text == \"\""),
+    ] {
+        step(&format!("where {wrong}"), &format!("where {right}"));
+    }
+    step("stage x = \"a\" if .ok else \"b\"", "stage x = if .ok then \"a\" else \"b\"");
+}
+
+#[test]
+fn declarations_of_other_languages_are_mended() {
+    let rest = "source rows: Row from csv(\"r.csv\")\nsink out: Row to csv(\"o.csv\")\n\
+                flow f {\n  from rows\n  where .n > 1\n  emit Row { id: .id, n: .n } into out\n}\n";
+    for (wrong, right) in [
+        ("type Row { string id @key, int n }", "type Row { id: string @key, n: int }"),
+        ("type Row {\n  @key id: String\n  n Int\n}", "type Row {\n  id: string @key\n  n: int\n}"),
+        ("record Row = { id: str key, n: long }", "type Row { id: string @key, n: int }"),
+        ("class Row { id: int @key = 1, n: integer }", "type Row { id: int = 1 @key, n: int }"),
+        (
+            "type Row { id: string @primary, n: int, a: List<str> = [], b: string[] = [], c: Optional<int>, d: int | null }",
+            "type Row { id: string @key, n: int, a: [string] = [], b: [string] = [], c: int?, d: int? }",
+        ),
+    ] {
+        assert_eq!(mended(&format!("sage 1\n{wrong}\n{rest}")), format!("sage 1\n{right}\n{rest}"));
+    }
+    let row = "type Row { id: string @key, n: int }";
+    let used = rest.replace(".n > 1", ".n > a");
+    for (wrong, right) in [
+        ("int a = 3", "param a: int = 3"),
+        ("param int a = 3", "param a: int = 3"),
+        ("param a int = 3", "param a: int = 3"),
+        ("const a = 3", "param a: int = 3"),
+    ] {
+        let (from, to) =
+            (format!("sage 1\n{row}\n{wrong}\n{used}"), format!("sage 1\n{row}\n{right}\n{used}"));
+        assert_eq!(mended(&from), to);
+    }
+    let used = rest.replace(".n > 1", "double(.n) > 1");
+    let right = "fn double(x: int) -> int = x * 2";
+    for wrong in [
+        "func double(x: int) -> int = x * 2",
+        "fn double(int x) -> int = x * 2",
+        "fn double(x: int): int = x * 2",
+        "fn double(x: int) -> int { return x * 2 }",
+    ] {
+        let from = format!("sage 1\n{row}\n{wrong}\n{used}");
+        assert_eq!(mended(&from), format!("sage 1\n{row}\n{right}\n{used}"));
+    }
+    let linked = "sage 1\ntype Row { id: string @key, n: int }\nsource rows: [Row] = \"r.csv\"\nsink out: Row from \"o.csv\"\n";
+    let flow = &rest[rest.find("flow").unwrap_or_default()..];
+    let right = format!("sage 1\ntype Row {{ id: string @key, n: int }}\n{rest}");
+    assert_eq!(
+        mended(&format!(
+            "{linked}{}",
+            flow.replace("flow f {", "flow f() {").replace("into out", "to out")
+        )),
+        right
+    );
+}
+
+#[test]
+fn a_capital_name_of_one_word_stays_one_word() {
+    let text = "sage 1\ntype Row { id: string @key }\nsource Rows: Row from csv(\"r.csv\")\nsink OUT: Row to csv(\"o.csv\")\n\
+                endpoint LLM { url: \"sim:a100/qwen2.5-7b\" }\nflow HTTPCall {\n  from Rows\n  stage a = generate(.id) on LLM\n  \
+                emit Row { id: a.text } into OUT\n}\n";
+    let good = mended(text);
+    for part in
+        ["source rows:", "sink out:", "endpoint llm {", "flow http_call {", "on llm\n", "into out"]
+    {
+        assert!(good.contains(part), "`{part}` is not in\n{good}");
     }
 }

@@ -111,3 +111,31 @@ fn of_two_imported_schedules_it_is_said_which_is_taken() {
     assert!(!plain(&compiled).contains("S0213"), "{}", plain(&compiled));
     assert_eq!(compiled.plans[0].schedule.slots, 7);
 }
+
+#[test]
+fn of_a_file_without_a_flow_all_may_be_used_by_others() {
+    let base = BASE.split("flow base").next().expect("the declarations");
+    let compiled = compile_with("base.sage", base, &[], &[]);
+    let codes: Vec<&str> = compiled.diagnostics.iter().map(|found| found.code).collect();
+    assert_eq!(codes, ["S0409"], "{}", plain(&compiled));
+}
+
+#[test]
+fn explain_names_the_file_of_what_is_imported() {
+    let compiled = compile(
+        "import \"base.sage\"\nsink own: Query to csv(\"own.csv\")\nflow mine {\n  from queries\n  \
+         stage answer = generate(upper(.text) + \"!\") on llm\n  \
+         emit Query { id: .id, text: answer.text } into own\n}\n",
+        &[],
+    );
+    let plan = compiled.plans.iter().find(|plan| plan.name == "mine").expect("the flow");
+    let text = sage_dsl::explain(plan);
+    for part in [
+        "(line 5 of base.sage)",
+        "(line 4 of base.sage)",
+        "(sink on line 3)",
+        "generate(prompt: upper(.text) + \"!\")",
+    ] {
+        assert!(text.contains(part), "`{part}` is not in\n{text}");
+    }
+}

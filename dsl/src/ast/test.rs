@@ -27,8 +27,8 @@ pub(crate) enum TestPart {
 pub(crate) enum Given {
     /// `given 200 of queries`: the number as written, and the source.
     Of(Name, Name),
-    /// `given Query { ... }`, or a list of such.
-    Records(Expr, Span),
+    /// `given Query { ... }`, or a list of such, and the source if it is named: `given [...] of users`.
+    Records { records: Expr, of: Option<Name>, span: Span },
 }
 
 /// `mock stage = value`, `mock stage.field = value`.

@@ -48,11 +48,30 @@ impl Checker<'_> {
         let ExprKind::Call(call) = &written.kind else {
             if !matches!(written.kind, ExprKind::Bad) {
                 let message = "an entry of a group is one aggregate";
-                let help = "compute with aggregates in a stage behind the group, as in \
-                            `stage share = to_float(.bad) / to_float(.n)`";
-                self.report(
-                    Diagnostic::error(codes::BAD_AGGREGATE, written.span, message).help(help),
-                );
+                let diagnostic = Diagnostic::error(codes::BAD_AGGREGATE, written.span, message);
+                // `sum .n` reads as a field of `sum`.
+                let (bare, field) = match &written.kind {
+                    ExprKind::Name(name) => (find_aggregate(name), None),
+                    ExprKind::Field(inner, field) => match &inner.kind {
+                        ExprKind::Name(name) => (find_aggregate(name), Some(&field.text)),
+                        _ => (None, None),
+                    },
+                    _ => (None, None),
+                };
+                self.report(match bare {
+                    Some(spec) if field.is_some() => {
+                        let meant = format!("{}(.{})", spec.name, field.map_or("", String::as_str));
+                        diagnostic.help(format!("write `{meant}`")).fix(written.span, meant)
+                    }
+                    Some(spec) if spec.name == "count" => {
+                        diagnostic.help("write `count()`").fix(written.span, "count()")
+                    }
+                    Some(spec) => diagnostic.help(format!("write `{}(.field)`", spec.name)),
+                    None => diagnostic.help(
+                        "compute with aggregates in a stage behind the group, as in \
+                         `stage share = to_float(.bad) / to_float(.n)`",
+                    ),
+                });
             }
             return None;
         };

@@ -60,6 +60,8 @@ pub(super) struct Body {
     pub(super) began: Option<Began>,
     /// Position of the key, if the source is one of changes.
     pub(super) feed: Option<usize>,
+    /// What its versions have to meet, as it is written.
+    pub(super) conditions: Vec<String>,
 }
 
 /// The first step over all records of a flow.
@@ -174,6 +176,7 @@ impl Body {
             column,
             ty: value.ty,
             args: vec![("value".to_owned(), crate::plan::Argument::Expr(value.expr))],
+            texts: crate::plan::Written::default(),
             endpoint: None,
             options: Vec::new(),
             reads,

@@ -135,10 +135,12 @@ impl Checker<'_> {
             },
         };
         let message = format!("the pattern does not fit {subject}, found {found}");
-        self.report(Diagnostic::error(cover.code, span, message).help(format!(
-            "patterns are constants of the type of the value, or `{}`",
-            cover.rest.split(' ').next().unwrap_or_default()
-        )));
+        let rest = cover.rest.split(' ').next().unwrap_or_default();
+        let diagnostic = Diagnostic::error(cover.code, span, message)
+            .help(format!("patterns are constants of the type of the value, or `{rest}`"));
+        let all = ["default", "otherwise", "other", "others", "any"]
+            .contains(&self.input.sources.text(span));
+        self.report(if all && rest == "_" { diagnostic.fix(span, rest) } else { diagnostic });
         None
     }
 

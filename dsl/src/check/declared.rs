@@ -24,33 +24,6 @@ pub(crate) const BUILT_IN: &[(&str, Type)] = &[
     ("vector", Type::Vector(None)),
 ];
 
-/// Names of types in other languages.
-const FOREIGN: &[(&str, &str)] = &[
-    ("str", "string"),
-    ("String", "string"),
-    ("text", "string"),
-    ("integer", "int"),
-    ("i64", "int"),
-    ("number", "float"),
-    ("double", "float"),
-    ("f64", "float"),
-    ("boolean", "bool"),
-    ("datetime", "time"),
-    ("timestamp", "time"),
-    ("date", "time"),
-    ("DateTime", "time"),
-    ("interval", "duration"),
-    ("timedelta", "duration"),
-    ("decimal", "float"),
-    ("json", "string"),
-    ("list", "[T]"),
-    ("array", "[T]"),
-    ("List", "[T]"),
-    ("Array", "[T]"),
-    ("Optional", "T?"),
-    ("Option", "T?"),
-];
-
 /// Fields a type may have once everything in it is spelt out.
 const MAX_FIELDS: usize = 1_000;
 
@@ -67,6 +40,7 @@ impl<'a> Checker<'a> {
         let inner = match &ty.kind {
             TyKind::List(item) => Type::List(Box::new(self.ty(item))),
             TyKind::Vector(length) => Type::Vector(*length),
+            TyKind::Bad => Type::Unknown,
             TyKind::Name(name) => self.named_type(name, ty.span),
         };
         if ty.optional && inner != Type::Unknown { Type::Optional(Box::new(inner)) } else { inner }
@@ -85,8 +59,9 @@ impl<'a> Checker<'a> {
             return Type::Unknown;
         }
         let known = self.names.types.keys().copied().chain(BUILT_IN.iter().map(|(name, _)| *name));
-        let foreign = FOREIGN.iter().find(|(foreign, _)| *foreign == name).map(|(_, right)| *right);
+        let foreign = suggest::foreign_type(name);
         let help = match foreign {
+            Some(right) if right.contains(' ') => Some(right.to_owned()),
             Some(right) => Some(format!("write `{right}`")),
             None => did_you_mean(name, known),
         };
@@ -100,7 +75,7 @@ impl<'a> Checker<'a> {
             Diagnostic::error(codes::UNKNOWN_TYPE, span, format!("unknown type `{name}`"))
                 .maybe_help(help);
         let word = Span { end: span.start + name.len() as u32, ..span };
-        self.report(match foreign.filter(|right| !right.contains('T')) {
+        self.report(match foreign.filter(|right| !right.contains(['T', ' '])) {
             Some(right) => diagnostic.fix(word, right),
             None => diagnostic,
         });
@@ -177,10 +152,16 @@ impl<'a> Checker<'a> {
                 key |= attribute.text == "key";
                 if attribute.text != "key" {
                     let message = format!("unknown attribute `@{}`", attribute.text);
-                    self.report(
+                    let diagnostic =
                         Diagnostic::error(codes::BAD_ATTRIBUTE, attribute.span, message)
-                            .help("`@key` marks the identity of a record"),
-                    );
+                            .help("`@key` marks the identity of a record");
+                    let meant = ["primary", "primary_key", "id", "pk", "Key", "KEY", "unique"]
+                        .contains(&attribute.text.as_str());
+                    self.report(if meant {
+                        diagnostic.fix(attribute.span, "key")
+                    } else {
+                        diagnostic
+                    });
                 }
             }
             if key && fields.iter().any(|other| other.key) {

@@ -1,8 +1,8 @@
 //! Expressions: names, fields, branches.
 
-use super::fit::{fits, optional, required, unify};
+use super::fit::{fits, optional, required};
 use super::names::Decl;
-use super::typed::{Shape, Typed};
+use super::typed::Typed;
 use super::{Checker, Place, Scope};
 use crate::ast::{self, ExprKind};
 use crate::codes;
@@ -37,7 +37,12 @@ impl Checker<'_> {
         let span = written.span;
         match &written.kind {
             ExprKind::Bad => Typed::poison(),
-            ExprKind::Literal(value) => Typed::constant(value.clone(), type_of(value)),
+            ExprKind::Literal(value) => {
+                if let Value::String(_) = value {
+                    self.interpolation(span, scope);
+                }
+                Typed::constant(value.clone(), type_of(value))
+            }
             ExprKind::Name(name) => self.name(name, span, scope, expected),
             ExprKind::Own(field) => self.own(field.as_ref(), span, scope),
             ExprKind::Field(inner, name) => self.field(inner, name, span, scope),
@@ -168,6 +173,10 @@ impl Checker<'_> {
         }
         let mut diagnostic =
             Diagnostic::error(codes::UNKNOWN_NAME, span, format!("unknown name `{name}`"));
+        if let Some(meant) = super::foreign::constant(name) {
+            self.report(diagnostic.help(format!("write `{meant}`")).fix(span, meant));
+            return;
+        }
         let fields = &scope.columns[..scope.own];
         if fields.iter().any(|field| field.name == name) {
             diagnostic = diagnostic
@@ -241,10 +250,8 @@ impl Checker<'_> {
             return Typed::poison();
         } else {
             let names = || fields.iter().map(|column| column.name.as_str());
-            diagnostic = diagnostic.help(
-                did_you_mean(text, names())
-                    .unwrap_or_else(|| format!("its fields are {}", suggest::list(names()))),
-            );
+            diagnostic =
+                diagnostic.help(did_you_mean(text, names()).unwrap_or_else(|| fields_are(names())));
         }
         self.report(diagnostic);
         Typed::poison()
@@ -270,7 +277,7 @@ impl Checker<'_> {
                     self.node(span, Expr::FieldOfEach(Box::new(value.expr), at), ty, shape)
                 }
                 Type::Unknown => Typed::poison(),
-                _ => self.no_fields(&value.ty, name),
+                _ => self.no_fields(&value.ty, name, inner.span),
             },
             ty => match required(ty) {
                 Type::Record(record) => {
@@ -280,21 +287,29 @@ impl Checker<'_> {
                     let ty = if matches!(ty, Type::Optional(_)) { optional(found) } else { found };
                     self.node(span, Expr::Field(Box::new(value.expr), at), ty, shape)
                 }
-                _ => self.no_fields(ty, name),
+                _ => self.no_fields(ty, name, inner.span),
             },
         }
     }
 
-    fn no_fields(&mut self, ty: &Type, name: &ast::Name) -> Typed {
+    fn no_fields(&mut self, ty: &Type, name: &ast::Name, of: Span) -> Typed {
+        let text = self.input.sources.text(of).to_owned();
         let message = format!("{ty} has no fields");
-        let help = match (ty, name.text.as_str()) {
+        let help = match (required(ty), name.text.as_str()) {
             (Type::String | Type::List(_), "length" | "len" | "count" | "size") => {
-                Some("write `length(x)`".to_owned())
+                Some(format!("write `length({text})`"))
             }
+            (Type::Time, _) => Some(super::foreign::PART_OF_TIME.replace(".at", &text)),
             (Type::String, "text") => Some("it is the text already; leave `.text` out".to_owned()),
             _ => None,
         };
-        self.report(Diagnostic::error(codes::NO_FIELDS, name.span, message).maybe_help(help));
+        let length = help.as_ref().is_some_and(|help| help.starts_with("write `length("));
+        let diagnostic = Diagnostic::error(codes::NO_FIELDS, name.span, message).maybe_help(help);
+        self.report(if length && !matches!(ty, Type::Optional(_)) {
+            diagnostic.fix(of.to(name.span), format!("length({text})"))
+        } else {
+            diagnostic
+        });
         Typed::poison()
     }
 
@@ -303,78 +318,17 @@ impl Checker<'_> {
             return Some((at, field.ty.clone()));
         }
         let names = || record.fields.iter().map(|field| field.name.as_str());
-        let help = did_you_mean(&name.text, names())
-            .unwrap_or_else(|| format!("its fields are {}", suggest::list(names())));
+        let help = did_you_mean(&name.text, names()).unwrap_or_else(|| fields_are(names()));
         let message = format!("{} has no field `{}`", record.name, name.text);
         self.report(Diagnostic::error(codes::UNKNOWN_FIELD, name.span, message).help(help));
         None
     }
+}
 
-    fn at(&mut self, list: &ast::Expr, index: &ast::Expr, span: Span, scope: &Scope<'_>) -> Typed {
-        let value = self.expr(list, scope, None);
-        let index = self.want(index, scope, &Type::Int);
-        let ty = match &value.ty {
-            Type::Unknown => Type::Unknown,
-            // A row that is not there is null, which is equal to nothing: the expectation fails.
-            Type::List(item) if scope.place == Place::Outcome => item.as_ref().clone(),
-            Type::List(item) => optional(item.as_ref().clone()),
-            other => {
-                let message = format!("{other} has no elements");
-                let help = match other {
-                    Type::String => {
-                        Some("characters are cut out by `slice(text, from, to)`".to_owned())
-                    }
-                    Type::Optional(inner) if matches!(**inner, Type::List(_)) => {
-                        Some("it may be null: write `(x ?? [])[0]`".to_owned())
-                    }
-                    _ => None,
-                };
-                self.report(
-                    Diagnostic::error(codes::NO_FIELDS, list.span, message).maybe_help(help),
-                );
-                return Typed::poison();
-            }
-        };
-        let shape = value.shape.and(index.shape).under(2);
-        self.node(span, Expr::At(Box::new(value.expr), Box::new(index.expr)), ty, shape)
-    }
-
-    fn list(
-        &mut self,
-        items: &[ast::Expr],
-        span: Span,
-        scope: &Scope<'_>,
-        expected: Option<&Type>,
-    ) -> Typed {
-        let mut item_type = match expected.map(required) {
-            Some(Type::List(item)) => item.as_ref().clone(),
-            _ => Type::Unknown,
-        };
-        let fixed = item_type != Type::Unknown;
-        let mut typed = Vec::new();
-        for item in items {
-            let value = self.expr(item, scope, Some(&item_type));
-            if fixed && !fits(&value.ty, &item_type) {
-                self.mismatch(item, &value, &item_type);
-                return Typed::poison();
-            }
-            let Some(both) = unify(&item_type, &value.ty) else {
-                let message =
-                    format!("elements of a list have one type, found {item_type} and {}", value.ty);
-                self.report(Diagnostic::error(codes::TYPE_MISMATCH, item.span, message));
-                return Typed::poison();
-            };
-            if !fixed {
-                item_type = both;
-            }
-            typed.push(value);
-        }
-        let typed: Vec<Typed> =
-            typed.into_iter().map(|value| super::fit::convert(value, &item_type)).collect();
-        let shape = Shape::of_all(&typed).under(2);
-        let items = typed.into_iter().map(|value| value.expr).collect();
-        self.node(span, Expr::List(items), Type::List(Box::new(item_type)), shape)
-    }
+/// Which fields there are.
+pub(super) fn fields_are<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let known = suggest::list(names);
+    if known.is_empty() { "it has no fields".to_owned() } else { format!("its fields are {known}") }
 }
 
 fn variant(name: &str, item: &EnumType) -> Typed {

@@ -72,6 +72,11 @@ pub(crate) fn optional(ty: Type) -> Type {
     }
 }
 
+/// `T?` of any type, also of one that is not known.
+pub(super) fn nullable(ty: Type) -> Type {
+    if ty == Type::Unknown { Type::Optional(Box::new(ty)) } else { optional(ty) }
+}
+
 /// The type without its `?`.
 pub(crate) fn required(ty: &Type) -> &Type {
     if let Type::Optional(inner) = ty { inner } else { ty }
@@ -86,11 +91,14 @@ impl Checker<'_> {
 
     /// Makes a checked expression fit `to`, or reports why it does not.
     pub(crate) fn coerce(&mut self, written: &ast::Expr, typed: Typed, to: &Type) -> Typed {
-        if !fits(&typed.ty, to) {
+        let null = matches!(written.kind, ExprKind::Literal(Value::Null))
+            && !matches!(to, Type::Optional(_) | Type::Unknown);
+        if null || !fits(&typed.ty, to) {
             if let Some(narrowed) = narrowed(&typed, to) {
                 return narrowed;
             }
-            self.mismatch(written, &typed, to);
+            let ty = if null { nullable(typed.ty) } else { typed.ty };
+            self.mismatch(written, &Typed { ty, ..typed }, to);
             return Typed::poison();
         }
         self.warn_of_remainder(written, &typed, to);
@@ -120,6 +128,9 @@ impl Checker<'_> {
             (Type::String, ty, kind) if *required(ty) == Type::Time => {
                 text_for_time(diagnostic, kind, (span, &text))
             }
+            (Type::Optional(_), _, ExprKind::Literal(Value::Null)) => {
+                diagnostic.help(format!("only `{to}?` takes null"))
+            }
             (Type::Optional(inner), _, _) if fits(inner, to) => {
                 diagnostic.help(format!("it may be null: write `{text} ?? {}`", sample(to)))
             }
@@ -127,7 +138,18 @@ impl Checker<'_> {
                 Type::String,
                 Type::Int | Type::Float | Type::Bool | Type::Duration | Type::Rate | Type::Percent,
                 ExprKind::Literal(Value::String(s)),
-            ) => diagnostic.help(format!("write `{s}` without quotes")),
+            ) => {
+                let diagnostic = diagnostic.help(format!("write `{s}` without quotes"));
+                let constant = matches!(s.as_str(), "true" | "false");
+                match crate::literal::number(s) {
+                    Ok(_) => diagnostic.fix(span, s.clone()),
+                    Err(_) if constant => diagnostic.fix(span, s.clone()),
+                    Err(crate::literal::LiteralError { fix: Some(fix), .. }) => {
+                        diagnostic.fix(span, fix)
+                    }
+                    Err(_) => diagnostic,
+                }
+            }
             (Type::String, ty, kind) if matches!(required(ty), Type::Enum(_)) => {
                 match required(ty) {
                     Type::Enum(item) => text_for_enum(diagnostic, kind, (span, &text), item),
@@ -142,6 +164,19 @@ impl Checker<'_> {
                 Type::String,
                 _,
             ) => diagnostic.help(format!("write `to_string({text})`")),
+            (Type::Record(_), _, ExprKind::Record(None, block)) if !block.entries.is_empty() => {
+                let value =
+                    |entry: &ast::Entry| self.input.sources.text(entry.value.span).to_owned();
+                if let [entry] = block.entries.as_slice() {
+                    let value = value(entry);
+                    diagnostic.help(format!("write `{value}`")).fix(span, value)
+                } else {
+                    let named = block.entries.iter();
+                    let named = named.map(|entry| format!("{}: {}", entry.key.text, value(entry)));
+                    let named = named.collect::<Vec<_>>().join(", ");
+                    diagnostic.help(format!("values of a call stand without braces: `{named}`"))
+                }
+            }
             (Type::Record(record), _, _) => {
                 let fields = record.fields.iter().filter(|field| fits(&field.ty, to));
                 let known: Vec<String> =
@@ -284,12 +319,15 @@ fn missing_unit(typed: &Typed, to: &Type) -> Option<String> {
     })
 }
 
-fn sample(ty: &Type) -> &'static str {
+pub(super) fn sample(ty: &Type) -> &'static str {
     match ty {
         Type::String => "\"\"",
         Type::Float => "0.0",
         Type::Bool => "false",
         Type::List(_) => "[]",
-        _ => "0",
+        Type::Time => "time(\"1970-01-01\")",
+        Type::Duration => "0s",
+        Type::Int | Type::Tokens | Type::Size | Type::Rate | Type::Percent => "0",
+        _ => "...",
     }
 }

@@ -233,6 +233,7 @@ fn begun(source: Option<&SourcePlan>, flow: &ast::Flow) -> Body {
         left: MAX_CHECKED,
         relation: None,
         began: None,
+        conditions: Vec::new(),
         feed: source.filter(|source| source.changes.is_some()).and_then(|source| source.key),
     }
 }

@@ -4,14 +4,12 @@ use super::fit::{convert, fits, narrowed, unify};
 use super::names::Decl;
 use super::typed::{Shape, Typed};
 use super::{Checker, Lazy, Place, Scope};
-use crate::aggregates::find_aggregate;
 use crate::ast::{self, ExprKind};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
-use crate::functions::{self, FUNCTIONS, FunctionSpec, Yield};
+use crate::functions::{self, FunctionSpec, Yield};
 use crate::plan::{Expr, Function};
 use crate::span::Span;
-use crate::suggest::did_you_mean;
 use crate::time;
 use crate::types::{Type, Value};
 
@@ -117,45 +115,6 @@ impl<'a> Checker<'a> {
             self.expr(&arg.value, scope, None);
         }
         Typed::poison()
-    }
-
-    pub(crate) fn unknown_call(&mut self, call: &ast::Call, scope: &Scope<'_>) {
-        let name = call.name.text.as_str();
-        // An aggregate may be of a group that could not be read.
-        let of_group = scope.poisoned.iter().any(|it| it == "*") && find_aggregate(name).is_some();
-        if self.names.is_poisoned(name) || of_group || self.full() {
-            return;
-        }
-        let span = call.name.span;
-        if let Some((declared, decl)) = self.names.values.get(name).copied() {
-            let message = format!("`{name}` is {}, it cannot be called", decl.kind());
-            self.report(
-                Diagnostic::error(codes::WRONG_DECLARATION, span, message)
-                    .also(declared, "declared here"),
-            );
-            return;
-        }
-        if let Some(aggregate) = find_aggregate(name) {
-            let text = super::step::one_line(self.input.sources.text(call.span));
-            let message = format!("`{name}` is an aggregate: it is of many records, not of one");
-            let help = format!(
-                "write it in a group, as in `group {{ n: {text} }}` or `group by key {{ n: {text} }}`: \
-                 {}",
-                aggregate.doc
-            );
-            self.report(Diagnostic::error(codes::UNKNOWN_CALL, span, message).help(help));
-            return;
-        }
-        let stages = self.input.catalog.stages.iter().map(|spec| spec.signature.name);
-        let declared = self.names.values.iter().filter_map(|(name, (_, decl))| {
-            matches!(decl, Decl::Fn(_) | Decl::Prompt(_)).then_some(*name)
-        });
-        let known = stages.chain(declared).chain(FUNCTIONS.iter().map(|spec| spec.name));
-        let help = super::foreign::instead_of(name)
-            .or_else(|| did_you_mean(name, known))
-            .unwrap_or_else(|| "`sage-flow list stages` shows what there is".to_owned());
-        let message = format!("`{name}` is neither a stage nor a function");
-        self.report(Diagnostic::error(codes::UNKNOWN_CALL, span, message).help(help));
     }
 
     fn user_call(&mut self, call: &ast::Call, def: &'a ast::FnDef, scope: &Scope<'_>) -> Typed {

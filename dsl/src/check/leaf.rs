@@ -55,10 +55,24 @@ impl<'a> Checker<'a> {
         if let Some(found) = catalog::find(known, name) {
             return Some(found);
         }
+        let message = format!("unknown {what} `{name}`");
+        if name == "tsv"
+            && let Some(table) = catalog::find(known, "csv")
+            && table.params.iter().any(|param| param.name == "delimiter")
+        {
+            let mut found = Diagnostic::error(codes::UNKNOWN_LEAF, call.name.span, message).help(
+                "tabs are the delimiter of a table: `csv(\"table.tsv\", delimiter: \"\\t\")`",
+            );
+            let written = self.input.sources.text(call.span);
+            if let Some(inside) = written.strip_prefix("tsv(").and_then(|it| it.strip_suffix(')')) {
+                found = found.fix(call.span, format!("csv({inside}, delimiter: \"\\t\")"));
+            }
+            self.report(found);
+            return None;
+        }
         let names = || known.iter().map(|signature| signature.name);
         let help = did_you_mean(name, names())
             .unwrap_or_else(|| format!("there are {}", suggest::list(names())));
-        let message = format!("unknown {what} `{name}`");
         self.report(Diagnostic::error(codes::UNKNOWN_LEAF, call.name.span, message).help(help));
         None
     }

@@ -17,6 +17,7 @@ mod declared;
 mod dedup;
 mod distribution;
 mod early;
+mod element;
 mod emit;
 mod endpoint;
 mod experiment;
@@ -29,6 +30,7 @@ mod flow;
 mod foreign;
 mod function;
 mod group;
+mod interpolation;
 mod join;
 mod keys;
 mod lateness;
@@ -56,9 +58,11 @@ mod slo;
 mod stage;
 mod step;
 mod structured;
+mod template;
 mod test;
 mod typed;
 mod unit_apart;
+mod unknown_call;
 mod wanted;
 mod window;
 
@@ -67,7 +71,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::catalog::Catalog;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::Experiment;
-use crate::plan::{Column, EndpointPlan, IndexPlan, Plan, SinkPlan, SourcePlan, Template};
+use crate::plan::{Column, EndpointPlan, IndexPlan, Plan, SinkPlan, SourcePlan, Template, Written};
 use crate::rewrite;
 use crate::span::{SourceMap, Span};
 use crate::study::Program;
@@ -77,18 +81,18 @@ use crate::types::{Type, Value};
 use function::Body;
 
 pub use catalog::check_catalog;
-#[cfg(test)]
 pub(crate) use declared::BUILT_IN;
 #[cfg(test)]
 pub(crate) use endpoint::ENDPOINT_OPTIONS;
 pub use files::InputFile;
+pub(crate) use foreign::instead_of;
 #[cfg(test)]
 pub(crate) use leaf::INDEX_OPTIONS;
 pub use leaf::{SINK_OPTIONS, SOURCE_OPTIONS};
 pub(crate) use names::Names;
-pub(crate) use prompt::variables as template_variables;
 #[cfg(test)]
 pub(crate) use schedule::SCHEDULE_OPTIONS;
+pub(crate) use template::variables as template_variables;
 #[cfg(test)]
 pub(crate) use test::fault_names;
 
@@ -281,6 +285,7 @@ impl<'a> Checker<'a> {
             flows.iter().filter_map(|(file, flow)| self.flow(*file, flow)).collect();
         self.columns_of_changes();
         let params = self.param_values();
+        let imported = self.imported();
         let whole: Vec<Plan> = drafts
             .into_iter()
             .map(|draft| Plan {
@@ -301,6 +306,7 @@ impl<'a> Checker<'a> {
                     .collect(),
                 columns: draft.columns,
                 params: params.clone(),
+                imported: imported.clone(),
             })
             .collect();
         // What is to be said of a flow that is none has been said.
@@ -325,6 +331,17 @@ impl<'a> Checker<'a> {
     /// Whether an error was found, here or by the parser.
     fn failed(&self) -> bool {
         self.input.incomplete || self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// Names that other files declare, and those files.
+    fn imported(&self) -> Written {
+        let elsewhere = self.names.values.iter().filter(|(_, (span, _))| span.file != 0);
+        let named = elsewhere.map(|(name, (span, _))| {
+            let path = self.input.sources.path(*span);
+            let file = path.rsplit(['/', '\\']).next().unwrap_or(path);
+            ((*name).to_owned(), file.to_owned())
+        });
+        Written(named.collect())
     }
 
     fn line(&self, span: Span) -> u32 {

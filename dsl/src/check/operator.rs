@@ -151,24 +151,36 @@ impl Checker<'_> {
             (Some(Value::Int(n)), Type::Rate) => Some(format!("write `{n}/s` or `{n}/min`")),
             _ => None,
         };
+        let mut fix = None;
         let help = match (&a.ty, &b.ty, op) {
-            (Type::String, other, BinaryOp::Add) if printable(other) => {
-                Some(format!("write `{left_text} + to_string({right_text})`"))
+            (Type::String, other, BinaryOp::Add) if printable(required(other)) => {
+                let written = self.input.sources.text(right.span);
+                fix = is_sure(other).then(|| (right.span, as_text(written, other)));
+                Some(format!("write `{left_text} + {}`", as_text(&right_text, other)))
             }
-            (other, Type::String, BinaryOp::Add) if printable(other) => {
-                Some(format!("write `to_string({left_text}) + {right_text}`"))
+            (other, Type::String, BinaryOp::Add) if printable(required(other)) => {
+                let written = self.input.sources.text(left.span);
+                fix = is_sure(other).then(|| (left.span, as_text(written, other)));
+                Some(format!("write `{} + {right_text}`", as_text(&left_text, other)))
             }
+            (Type::String, _, BinaryOp::Rem) => Some(
+                "values are not put into a text by `%`; pieces are joined by `+`, as in \
+                 `\"a \" + .text`"
+                    .to_owned(),
+            ),
             (ty, Type::String, _) if reads_text(ty) => {
                 return self.text_beside(sign, (left, a), (right, b), (right, ty), span);
             }
             (Type::String, ty, _) if reads_text(ty) => {
                 return self.text_beside(sign, (left, a), (right, b), (left, ty), span);
             }
-            (Type::Optional(_), _, _) => {
-                Some(format!("the left side may be null: write `({left_text} ?? ...)`"))
+            (Type::Optional(inner), _, _) => {
+                let other = super::fit::sample(inner);
+                Some(format!("the left side may be null: write `({left_text} ?? {other})`"))
             }
-            (_, Type::Optional(_), _) => {
-                Some(format!("the right side may be null: write `({right_text} ?? ...)`"))
+            (_, Type::Optional(inner), _) => {
+                let other = super::fit::sample(inner);
+                Some(format!("the right side may be null: write `({right_text} ?? {other})`"))
             }
             (a_ty, Type::List(item), BinaryOp::Contains) if fits(a_ty, item) => {
                 Some(format!("turned around: `{right_text} contains {left_text}`"))
@@ -181,12 +193,14 @@ impl Checker<'_> {
             codes::OPERAND_TYPES
         };
         let message = format!("`{sign}` does not take {} and {}", a.ty, b.ty);
-        self.report(
-            Diagnostic::error(code, span, message)
-                .maybe_help(help)
-                .also(left.span, format!("this is {}", a.ty))
-                .also(right.span, format!("this is {}", b.ty)),
-        );
+        let diagnostic = Diagnostic::error(code, span, message)
+            .maybe_help(help)
+            .also(left.span, format!("this is {}", a.ty))
+            .also(right.span, format!("this is {}", b.ty));
+        self.report(match fix {
+            Some((at, text)) => diagnostic.fix(at, text),
+            None => diagnostic,
+        });
     }
 
     /// A time or an enum beside a text that should be one.
@@ -216,7 +230,20 @@ fn reads_text(ty: &Type) -> bool {
 }
 
 fn printable(ty: &Type) -> bool {
-    matches!(ty, Type::Int | Type::Float | Type::Bool | Type::Tokens | Type::Duration)
+    matches!(ty, Type::Int | Type::Float | Type::Bool | Type::Tokens | Type::Duration | Type::Time)
+}
+
+/// Whether a value is never null, so that it has a text.
+fn is_sure(ty: &Type) -> bool {
+    !matches!(ty, Type::Optional(_))
+}
+
+/// How a value is made a text to join.
+fn as_text(text: &str, ty: &Type) -> String {
+    match ty {
+        Type::Optional(inner) => format!("to_string({text} ?? {})", super::fit::sample(inner)),
+        _ => format!("to_string({text})"),
+    }
 }
 
 /// Type of the result, and the type both sides are brought to, if any.

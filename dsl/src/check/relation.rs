@@ -173,7 +173,8 @@ impl Body {
             columns.push(Column { name: ".key".to_owned(), ty });
             columns.push(Column { name: ".present".to_owned(), ty: Type::Bool });
             values.extend([Expr::Column(key), present]);
-            let latest = LatestPlan { key: at, present: at + 1, order: at + 2 };
+            let conditions = self.conditions.clone();
+            let latest = LatestPlan { key: at, present: at + 1, order: at + 2, conditions };
             steps.push(RelationStep::Latest(latest));
         }
         for value in &values {

@@ -1,9 +1,12 @@
 //! One stage: a call of the catalog with its endpoint and options, or a plain expression.
 
+use std::collections::BTreeMap;
+
 use super::argument::{Given, default_expr};
 use super::endpoint::EndpointRef;
-use super::fit::fits;
+use super::fit::{fits, nullable};
 use super::names::Decl;
+use super::step::one_line;
 use super::typed::Typed;
 use super::{Checker, Scope};
 use crate::ast::{self, ExprKind};
@@ -12,7 +15,7 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::functions;
 use crate::lower;
-use crate::plan::{Argument, StagePlan};
+use crate::plan::{Argument, StagePlan, Written};
 use crate::span::Span;
 use crate::types::{Type, Value};
 
@@ -64,13 +67,20 @@ impl Checker<'_> {
         if typed.is_poison() {
             return Checked { ty: Type::Unknown, plan: None };
         }
+        // Of a null by itself only that is known: it may be null.
+        let null = matches!(stage.value.kind, ExprKind::Literal(Value::Null));
+        let ty = if null { nullable(typed.ty) } else { typed.ty };
         let reads = lower::columns_read(&typed.expr);
         let plan = StagePlan {
             name: stage.name.text.clone(),
             kind: "map".to_owned(),
             column,
-            ty: typed.ty.clone(),
+            ty: ty.clone(),
             args: vec![("value".to_owned(), Argument::Expr(typed.expr))],
+            texts: Written(BTreeMap::from([(
+                "value".to_owned(),
+                one_line(self.input.sources.text(stage.value.span)),
+            )])),
             endpoint: None,
             options,
             reads,
@@ -81,7 +91,7 @@ impl Checker<'_> {
             calls: EndpointUse::None,
             line: self.line(stage.span),
         };
-        Checked { ty: typed.ty, plan: Some(plan) }
+        Checked { ty, plan: Some(plan) }
     }
 
     fn stage_call(
@@ -110,7 +120,7 @@ impl Checker<'_> {
             return broken;
         };
         let (mut types, mut unclear) = (Vec::new(), false);
-        let mut args = Vec::new();
+        let (mut args, mut texts) = (Vec::new(), BTreeMap::new());
         let mut sends = None;
         let mut good = true;
         for (param, given) in spec.signature.params.iter().zip(found) {
@@ -147,6 +157,10 @@ impl Checker<'_> {
                     }
                 },
             };
+            if let Some(expr) = written.filter(|_| present) {
+                let text = one_line(self.input.sources.text(expr.span));
+                texts.insert(param.name.to_owned(), text);
+            }
             unclear |= present && ty == Type::Unknown;
             types.push(if present { ty } else { Type::Unknown });
             args.push((param.name.to_owned(), argument));
@@ -189,6 +203,7 @@ impl Checker<'_> {
             column,
             ty: ty.clone(),
             args,
+            texts: Written(texts),
             endpoint,
             options,
             reads,

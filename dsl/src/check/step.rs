@@ -81,6 +81,7 @@ impl<'a> Checker<'a> {
                 let guard = and(level.guard.as_ref(), typed);
                 if self.bounded(written.span, guard.shape) {
                     level.guard = Some(guard);
+                    body.conditions.push(one_line(self.input.sources.text(written.span)));
                 }
             }
             return;

@@ -235,4 +235,14 @@ pub(super) const FLOWS: &[Code] = &[
         "from queries\nstage kind = generate(level_of(.text)) on llm { max_tokens: 4 }\nemit Answer { id: .id, text: to_string(kind) } into answers",
         "from queries\nstage kind = generate(level_of(.text)) on llm { max_tokens: 16 }\nemit Answer { id: .id, text: to_string(kind) } into answers",
     ),
+    page(
+        "S0425",
+        "parameter of a prompt is not used",
+        "The text of the prompt does not name the parameter, so the model is never told its value. Only \
+         `{{ name }}` stands for a value; `{ name }` and `name` alone are text. It is a warning, since \
+         the prompt can be sent as it is.",
+        Within::Declarations,
+        r#"prompt thanks(name: string, reason: string) -> string """Thank {{ name }} for the reason.""""#,
+        r#"prompt thanks(name: string, reason: string) -> string """Thank {{ name }} for {{ reason }}.""""#,
+    ),
 ];

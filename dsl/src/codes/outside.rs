@@ -115,4 +115,14 @@ pub(super) const OUTSIDE: &[Code] = &[
         "sage-flow check rag.sage",
         "ls data/queries.csv && sage-flow check rag.sage",
     ),
+    page(
+        "S0513",
+        "model that the profile does not serve",
+        "A simulated server serves the model of its profile, by the name that `sage-flow list \
+         profiles` shows, and the models for embedding. Without `model` it is that of the profile. A \
+         profile of your own, in a file, names its model itself.",
+        Within::Declarations,
+        "endpoint other { url: \"sim:a100/qwen2.5-7b\", model: \"Qwen/Qwen2.5-32B-Instruct\" }",
+        "endpoint other { url: \"sim:a100/qwen2.5-7b\", model: \"Qwen/Qwen2.5-7B-Instruct\" }",
+    ),
 ];

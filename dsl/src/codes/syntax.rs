@@ -240,4 +240,14 @@ pub(super) const SYNTAX: &[Code] = &[
         "type Note { id: string @key text: string }",
         "type Note { id: string @key, text: string }",
     ),
+    page(
+        "S0127",
+        "name in a string",
+        "A string stands as it is: names in braces are not replaced by their values, only a `prompt` \
+         fills in its variables. Pieces of text are joined by `+`, other values by `to_string`. It is \
+         a warning, as the braces may be meant.",
+        Within::Steps,
+        "stage greeting = \"Hello {{ .text }}\"",
+        "stage greeting = \"Hello \" + .text",
+    ),
 ];

@@ -2,12 +2,13 @@
 
 use std::fmt::Write as _;
 
+use super::place;
 use crate::literal::{show, show_duration};
-use crate::plan::EndpointPlan;
+use crate::plan::{EndpointPlan, Plan};
 use crate::types::Value;
 
 /// The line of one endpoint.
-pub(super) fn text(endpoint: &EndpointPlan) -> String {
+pub(super) fn text(plan: &Plan, endpoint: &EndpointPlan) -> String {
     // A simulated server brings its model along.
     let model = if endpoint.model.is_empty() { "its model" } else { &endpoint.model };
     let mut text = format!("endpoint {} = {model} at {}", endpoint.name, endpoint.url);
@@ -50,7 +51,7 @@ pub(super) fn text(endpoint: &EndpointPlan) -> String {
             let _ = write!(text, ", {price}/Mtok {what}");
         }
     }
-    let _ = write!(text, " (line {})", endpoint.line);
+    let _ = write!(text, " ({})", place(plan, &endpoint.name, endpoint.line));
     text
 }
 

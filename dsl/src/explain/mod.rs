@@ -13,7 +13,9 @@ use std::fmt::Write as _;
 
 use crate::catalog::StageClass;
 use crate::literal::{show, show_args, show_duration};
-use crate::plan::{EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SourcePlan, Turn, VectorPlan};
+use crate::plan::{
+    EmitPlan, FigurePlan, MeasurePlan, Node, Plan, SearchPlan, SourcePlan, Turn, VectorPlan,
+};
 
 use tree::Tree;
 
@@ -102,13 +104,16 @@ pub fn explain(plan: &Plan) -> String {
             VectorPlan::Hnsw => ", found by a graph (hnsw)",
         };
         let text = format!(
-            "index {} = {}({from}) {:?}, {vectors}{nearest} (line {})",
-            index.name, index.kind, index.search, index.line
+            "index {} = {}({from}) {}, {vectors}{nearest} ({})",
+            index.name,
+            index.kind,
+            search_text(index.search),
+            place(plan, &index.name, index.line)
         );
         line(&mut out, 0, &text);
     }
     for endpoint in &plan.endpoints {
-        line(&mut out, 0, &endpoint::text(endpoint));
+        line(&mut out, 0, &endpoint::text(plan, endpoint));
     }
     for measure in &plan.measures {
         line(&mut out, 0, &measure_text(measure));
@@ -117,6 +122,24 @@ pub fn explain(plan: &Plan) -> String {
         line(&mut out, 0, &format!("objective {} (line {})", objective.text, objective.line));
     }
     out
+}
+
+/// Where something is declared; the file is said where it is another one than the flow's.
+fn place(plan: &Plan, name: &str, line: u32) -> String {
+    match plan.imported.0.get(name) {
+        Some(file) => format!("line {line} of {file}"),
+        None => format!("line {line}"),
+    }
+}
+
+/// How an index is searched, as it is written.
+fn search_text(search: SearchPlan) -> String {
+    match search {
+        SearchPlan::Bm25 => "bm25".to_owned(),
+        SearchPlan::Vector => "vector".to_owned(),
+        SearchPlan::Rrf => "hybrid(fuse: rrf)".to_owned(),
+        SearchPlan::Weighted(share) => format!("hybrid(weight: {share})"),
+    }
 }
 
 fn line(out: &mut String, depth: usize, text: &str) {
@@ -150,12 +173,12 @@ fn source_text(plan: &Plan, source: &SourcePlan) -> String {
     let dropped = source.expand.as_ref().map_or_else(String::new, |it| without(plan, &it.drops));
     let steps: String = source.as_read(&dropped).iter().map(|line| format!(", {line}")).collect();
     format!(
-        "source {}: {} from {}({}) (line {}){steps}",
+        "source {}: {} from {}({}) ({}){steps}",
         source.name,
         source.record.name,
         source.kind,
         show_args(&args),
-        source.line
+        place(plan, &source.name, source.line)
     )
 }
 
@@ -221,11 +244,11 @@ fn emit_text(plan: &Plan, emit: &EmitPlan) -> String {
     let condition = emit.text.as_ref().map_or_else(String::new, |text| format!(" if {text}"));
     let mode = if sink.changes { " every change" } else { "" };
     format!(
-        "emit {}{mode} into {} = {}({}){condition} (sink on line {})",
+        "emit {}{mode} into {} = {}({}){condition} (sink on {})",
         sink.record.name,
         sink.name,
         sink.kind,
         show_args(&sink.args),
-        sink.line
+        place(plan, &sink.name, sink.line)
     )
 }

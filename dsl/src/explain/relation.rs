@@ -26,7 +26,13 @@ pub(super) fn steps(plan: &Plan, relation: &RelationPlan, mut line: impl FnMut(&
                 format!("flat_map {}: {} (line {})", list.name, list.ty, list.line)
             }
             RelationStep::Join(join) => format!("{} (line {})", join.text, join.line),
-            RelationStep::Latest(_) => "the last version of each key".to_owned(),
+            RelationStep::Latest(latest) if latest.conditions.is_empty() => {
+                "the last version of each key".to_owned()
+            }
+            RelationStep::Latest(latest) => format!(
+                "the last version of each key, where {}",
+                latest.conditions.join(" and where ")
+            ),
             // Named by the group that follows.
             RelationStep::Window(_) => continue,
             RelationStep::Group(group) => group_text(group),

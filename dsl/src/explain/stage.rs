@@ -32,7 +32,7 @@ const SHOWN: &[Shown] = &[
     shown("stop", "null"),
 ];
 
-/// Longest outline of a type.
+/// Longest outline of a type, and longest text of an argument.
 const OUTLINE: usize = 80;
 
 impl Shown {
@@ -67,7 +67,10 @@ pub(super) fn text(plan: &Plan, stage: &StagePlan, place: &str) -> String {
             Argument::Expr(crate::plan::Expr::Column(at)) => {
                 plan.columns.get(*at).map(|column| column.name.clone())
             }
-            Argument::Expr(expr) => Some(format!("{name}: {}", reads_text(plan, expr))),
+            Argument::Expr(expr) => Some(match stage.texts.0.get(name) {
+                Some(text) if text.chars().count() <= OUTLINE => format!("{name}: {text}"),
+                _ => format!("{name}: {}", reads_text(plan, expr)),
+            }),
         })
         .collect();
     let mut text =

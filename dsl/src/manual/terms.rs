@@ -54,6 +54,11 @@ pub const TYPES: &[Word] = &[
 /// What else has a meaning, each with what it looks like.
 pub const TERMS: &[Word] = &[
     word(
+        &["Generated"],
+        "the record that `generate` makes: `.text`, `.tokens`, `.prompt_tokens` and `.finish`; a prompt with another result type than string gives a value of that type instead",
+        "flow ask {\n  from queries\n  stage answer = generate(.text) on llm\n  emit Answer { id: .id, text: answer.text, tokens: answer.tokens } into answers\n}",
+    ),
+    word(
         &["list"],
         "`[T]`: any number of values of one type; `xs[0]` is the first, `xs.field` the field of each",
         "type Ticket { id: string @key, tags: [string] }",

@@ -47,7 +47,12 @@ impl Reader<'_> {
                     entries.push(entry);
                 }
             } else {
-                last = None;
+                // What could not be read belongs to the value before it: that one is not whole.
+                if last.take().is_some_and(|end: u32| self.goes_on(end, &part))
+                    && let Some(entry) = entries.last_mut()
+                {
+                    entry.value.kind = ast::ExprKind::Bad;
+                }
                 broken |= part.as_str().trim() != ",";
                 self.bad_entry(&part, "an entry is `name: value`");
             }
@@ -75,9 +80,17 @@ impl Reader<'_> {
         );
     }
 
+    /// Whether a piece that could not be read goes on in the line of what ended at `end`.
+    pub(super) fn goes_on(&self, end: u32, pair: &Pair<'_, Rule>) -> bool {
+        let between = self.text.get(end as usize..self.span(pair).start as usize);
+        !self.text[..end as usize].ends_with(',')
+            && !pair.as_str().starts_with(',')
+            && between.is_some_and(|text| !text.contains(['\n', ',']))
+    }
+
     pub(super) fn entry(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Entry> {
         let mut parts = children(pair);
-        let key = self.word(&parts.next()?);
+        let key = self.entry_key(&parts.next()?);
         let colon = parts.next()?;
         self.equals_for_colon(&colon, key.span);
         let value = self.expression(parts.next()?);

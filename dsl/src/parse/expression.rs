@@ -34,12 +34,16 @@ static OPERATORS: LazyLock<PrattParser<Rule>> = LazyLock::new(|| {
             | left(Rule::op_gt)
             | left(Rule::op_assign)
             | left(Rule::op_contains)
+            | left(Rule::op_like)
+            | left(Rule::op_between)
+            | left(Rule::op_not_in)
             | left(Rule::op_is)
             | left(Rule::op_is_not)
             | left(Rule::op_in))
         .op(left(Rule::op_coalesce))
         .op(left(Rule::op_add) | left(Rule::op_sub))
         .op(left(Rule::op_mul) | left(Rule::op_div) | left(Rule::op_rem))
+        .op(left(Rule::op_pow))
         .op(Op::prefix(Rule::neg))
         .op(Op::postfix(Rule::access) | Op::postfix(Rule::subscript))
 });
@@ -73,6 +77,9 @@ impl Reader<'_> {
             );
             return Expr { kind: ExprKind::Bad, span };
         }
+        if self.between(&parts) {
+            return Expr { kind: ExprKind::Bad, span };
+        }
         let this = std::cell::RefCell::new(self);
         OPERATORS
             .map_primary(|part| this.borrow_mut().primary(part))
@@ -98,6 +105,8 @@ impl Reader<'_> {
                 if rule == Rule::bang {
                     let end = self.blanks_behind(at.end);
                     self.foreign(at, "!", "not", Span { end, ..at }, "not ");
+                } else if op.as_str().trim() == "NOT" {
+                    self.foreign_word(at, "NOT", "not");
                 }
                 Expr { kind: ExprKind::Unary(UnaryOp::Not, Box::new(inner)), span }
             }
@@ -119,6 +128,19 @@ impl Reader<'_> {
     fn infix(&mut self, left: Expr, op: &Pair<'_, Rule>, right: Expr) -> Expr {
         let span = left.span.to(right.span);
         let at = self.trimmed(op);
+        match op.as_rule() {
+            Rule::op_pow | Rule::op_like => return self.no_operator(&left, op, &right),
+            Rule::op_not_in => return self.not_in(left, op, right),
+            // Elsewhere it joins texts.
+            Rule::op_or if at_text(op) == "||" && (is_text(&left) || is_text(&right)) => {
+                self.foreign(at, "||", "+", at, "+");
+                return Expr {
+                    kind: ExprKind::Binary(BinaryOp::Add, Box::new(left), Box::new(right)),
+                    span,
+                };
+            }
+            _ => {}
+        }
         let kind = match op.as_rule() {
             Rule::op_or => BinaryOp::Or,
             Rule::op_and => BinaryOp::And,
@@ -141,6 +163,12 @@ impl Reader<'_> {
             "||" => self.foreign_word(at, "||", "or"),
             "&&" => self.foreign_word(at, "&&", "and"),
             "=" => self.foreign(at, "=", "==", at, "=="),
+            "===" => self.foreign(at, "===", "==", at, "=="),
+            sign @ ("!==" | "<>") => self.foreign(at, sign, "!=", at, "!="),
+            "++" => self.foreign(at, "++", "+", at, "+"),
+            "AND" => self.foreign_word(at, "AND", "and"),
+            "OR" => self.foreign_word(at, "OR", "or"),
+            "IN" => self.foreign_word(at, "IN", "in"),
             word if op.as_rule() == Rule::op_is => self.foreign_word(at, word, "=="),
             word if op.as_rule() == Rule::op_is_not => self.foreign_word(at, word, "!="),
             _ => {}
@@ -160,11 +188,15 @@ impl Reader<'_> {
         let span = self.trimmed(&pair);
         let kind = match pair.as_rule() {
             Rule::parenthesis => {
-                return match children(pair).next() {
-                    Some(inner) => Expr { span, ..self.expression(inner) },
-                    None => Expr { kind: ExprKind::Bad, span },
+                let mut parts = children(pair);
+                let Some(inner) = parts.next() else { return Expr { kind: ExprKind::Bad, span } };
+                let inner = self.expression(inner);
+                return match parts.next() {
+                    Some(rest) => self.tuple(inner, rest, span),
+                    None => Expr { span, ..inner },
                 };
             }
+            Rule::date => self.date(&pair),
             Rule::number => self.number(pair.as_str(), span),
             Rule::string => ExprKind::Literal(Value::String(self.string(&pair))),
             Rule::triple => ExprKind::Literal(Value::String(literal::dedent(pair.as_str()))),
@@ -222,6 +254,13 @@ impl Reader<'_> {
             "True" | "TRUE" => (Value::Bool(true), "true"),
             "False" | "FALSE" => (Value::Bool(false), "false"),
             "None" | "Null" | "NULL" | "nil" => (Value::Null, "null"),
+            // What stands behind it is told of; it is no name.
+            "f" | "r" | "b" | "s" if self.text[span.end as usize..].starts_with('"') => {
+                return ExprKind::Bad;
+            }
+            "case" | "CASE" if self.text[span.end as usize..].trim_start().starts_with("when ") => {
+                return ExprKind::Bad;
+            }
             _ => return ExprKind::Name(text.to_owned()),
         };
         self.report(
@@ -274,17 +313,18 @@ impl Reader<'_> {
         let mut parts = children(pair);
         let Some(value) = parts.next() else { return ExprKind::Bad };
         let value = Box::new(self.expression(value));
-        let mut cases = Vec::new();
+        let (mut cases, mut broken, mut last) = (Vec::new(), false, None);
         for part in parts {
-            if part.as_rule() != Rule::case {
+            if part.as_rule() == Rule::case {
+                self.apart(&mut last, &part);
+                self.cases(part, &mut cases);
+            } else {
+                (broken, last) = (true, None);
                 self.bad_entry(&part, "a case is `value => result`, the last may be `_ => result`");
-                continue;
             }
-            let mut sides = children(part);
-            let (Some(pattern), Some(result)) = (sides.next(), sides.next()) else { continue };
-            let pattern = self.pattern(pattern);
-            let result = self.expression(result);
-            cases.push((pattern, result));
+        }
+        if broken {
+            return ExprKind::Bad;
         }
         ExprKind::Match(value, cases)
     }
@@ -312,6 +352,10 @@ impl Reader<'_> {
             _ => Pattern::Any,
         }
     }
+}
+
+fn is_text(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Literal(Value::String(_)))
 }
 
 fn at_text<'i>(op: &Pair<'i, Rule>) -> &'i str {

@@ -39,6 +39,12 @@ impl Reader<'_> {
                 break;
             }
             *left -= 1;
+            if part.as_rule() == Rule::bad_step
+                && self.within_line(self.span(&part).start)
+                && let Some(last) = steps.last_mut()
+            {
+                cut_short(last);
+            }
             steps.extend(self.step(part, flow, left));
         }
         steps
@@ -98,14 +104,18 @@ impl Reader<'_> {
         left: &mut usize,
     ) -> Option<ast::Route> {
         let span = self.first(&pair, "route");
+        let whole = pair.clone();
         let mut parts = children(pair);
         let subject = self.expression(parts.next()?);
         let mut route = ast::Route { subject, arms: Vec::new(), broken: false, span };
         for part in parts {
             if part.as_rule() == Rule::bad_arm {
+                // What an arm leaves behind it depends on what all others do.
+                if !route.broken {
+                    poison(&whole, flow);
+                }
                 route.broken = true;
                 flow.broken = true;
-                poison(&part, flow);
                 self.bad_arm(&part);
             } else {
                 route.arms.extend(self.arm(part, flow, left));
@@ -120,10 +130,13 @@ impl Reader<'_> {
         flow: &mut ast::Flow,
         left: &mut usize,
     ) -> Option<ast::Arm> {
-        let mut parts = children(pair);
+        let mut parts = children(pair).peekable();
         let head = parts.next()?;
         let span = self.trimmed(&head);
-        let pattern = children(head).next().map(|pattern| self.pattern(pattern));
+        let pattern = self.arm_head(head);
+        if let Some(arrow) = parts.next_if(|part| part.as_rule() == Rule::odd_arrow) {
+            self.odd_arrow(&arrow);
+        }
         Some(ast::Arm { pattern, steps: self.steps(parts, flow, left), span })
     }
 
@@ -215,10 +228,10 @@ impl Reader<'_> {
         let mut on = None;
         let mut block = None;
         for part in parts {
-            if part.as_rule() == Rule::on {
-                on = children(part).next().map(|name| self.word(&name));
-            } else {
-                block = Some(part);
+            match part.as_rule() {
+                Rule::on => on = self.endpoint_of(part),
+                Rule::odd_with => self.odd_with(&part),
+                _ => block = Some(part),
             }
         }
         let block = self.block_or_empty(block, value.span);
@@ -233,6 +246,7 @@ impl Reader<'_> {
         for part in children(pair) {
             match part.as_rule() {
                 Rule::name => sink = Some(self.word(&part)),
+                Rule::odd_into => self.odd_into(&part),
                 Rule::condition => {
                     condition = children(part).next().map(|inner| self.expression(inner));
                 }
@@ -257,10 +271,25 @@ impl Reader<'_> {
     }
 }
 
+/// Takes out of a step what was read of it before a piece in its line that cannot be read: it is not
+/// what was meant.
+fn cut_short(step: &mut Step) {
+    match step {
+        Step::Where(value) | Step::FlatMap(_, value) => value.kind = ast::ExprKind::Bad,
+        Step::Stage(stage) => {
+            stage.value.kind = ast::ExprKind::Bad;
+            stage.on = None;
+            stage.block.entries.clear();
+        }
+        Step::Carry(carry) => carry.value.kind = ast::ExprKind::Bad,
+        _ => {}
+    }
+}
+
 /// Names that a piece which could not be read may have declared.
 fn poison(pair: &Pair<'_, Rule>, flow: &mut ast::Flow) {
     for line in pair.as_str().lines() {
-        let words = ["stage", "carry", "flat_map", "let", "var"];
+        let words = ["stage", "carry", "flat_map", "let", "var", "const", "val", "map"];
         flow.poisoned.extend(super::recover::declared_name(line.trim(), &words));
         // Which word of a broken join is the source is not known.
         if super::recover::first_word(line.trim()) == "join" {

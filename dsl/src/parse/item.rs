@@ -4,7 +4,7 @@ use pest::Parser;
 use pest::iterators::Pair;
 
 use super::{Grammar, Reader, Rule, children};
-use crate::ast::{self, Item, TyKind};
+use crate::ast::{self, Item};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::literal;
@@ -133,14 +133,17 @@ impl Reader<'_> {
         let mut last = None;
         for part in children(pair) {
             match part.as_rule() {
-                Rule::field => self.apart(&mut last, &part),
+                Rule::field | Rule::odd_field => self.apart(&mut last, &part),
                 Rule::bad_entry => last = None,
                 _ => {}
             }
             match part.as_rule() {
                 Rule::name => def.name = self.type_name(&part),
                 Rule::field if def.fields.len() < 1_000 => def.fields.extend(self.field(part)),
-                Rule::field => {
+                Rule::odd_field if def.fields.len() < 1_000 => {
+                    def.fields.extend(self.odd_field(part));
+                }
+                Rule::field | Rule::odd_field => {
                     let message = "a type may have 1000 fields";
                     self.report(Diagnostic::error(codes::TOO_LARGE, def.name.span, message));
                     break;
@@ -156,15 +159,7 @@ impl Reader<'_> {
         let name = self.word(&parts.next()?);
         let ty = self.ty(parts.next()?);
         let mut field = ast::Field { name, ty, default: None, attributes: Vec::new() };
-        for part in parts {
-            let rule = part.as_rule();
-            let Some(inner) = children(part).next() else { continue };
-            if rule == Rule::default {
-                field.default = Some(self.expression(inner));
-            } else {
-                field.attributes.push(self.word(&inner));
-            }
-        }
+        self.rest_of_field(parts, &mut field);
         Some(field)
     }
 
@@ -187,6 +182,11 @@ impl Reader<'_> {
                         def.variants.push(self.value_name(&name, "a variant"));
                     }
                 }
+                Rule::variant => {
+                    let message = "an enum may have 1000 variants";
+                    self.report(Diagnostic::error(codes::TOO_LARGE, def.name.span, message));
+                    break;
+                }
                 _ => {
                     self.bad_entry(
                         &part,
@@ -198,27 +198,6 @@ impl Reader<'_> {
         def
     }
 
-    pub(super) fn ty(&mut self, pair: Pair<'_, Rule>) -> ast::Ty {
-        let span = self.trimmed(&pair);
-        let mut ty = ast::Ty { kind: TyKind::Name(String::new()), optional: false, span };
-        for part in children(pair) {
-            match part.as_rule() {
-                Rule::optional => ty.optional = true,
-                Rule::list_ty => {
-                    if let Some(item) = children(part).next() {
-                        ty.kind = TyKind::List(Box::new(self.ty(item)));
-                    }
-                }
-                Rule::vector_ty => {
-                    let length = children(part).next().and_then(|n| n.as_str().parse().ok());
-                    ty.kind = TyKind::Vector(length);
-                }
-                _ => ty.kind = TyKind::Name(part.as_str().to_owned()),
-            }
-        }
-        ty
-    }
-
     fn leaf(&mut self, pair: Pair<'_, Rule>, what: &str) -> Option<ast::Leaf> {
         let mut parts = children(pair);
         let name = self.value_name(&parts.next()?, what);
@@ -227,7 +206,8 @@ impl Reader<'_> {
         let mut block = None;
         for part in parts {
             match part.as_rule() {
-                Rule::of_name => ty = children(part).next().map(|name| self.word(&name)),
+                Rule::of_name => ty = children(part).next().and_then(|it| self.of_record(it, what)),
+                Rule::odd_link => self.odd_link(&part, what),
                 Rule::leaf => call = self.leaf_call(part),
                 _ => block = Some(part),
             }
@@ -241,6 +221,9 @@ impl Reader<'_> {
         let inner = children(pair).next()?;
         if inner.as_rule() == Rule::call {
             return self.call(inner);
+        }
+        if inner.as_rule() == Rule::string {
+            return Some(self.bare_file(&inner));
         }
         let name = self.word(&inner);
         Some(ast::Call { span: name.span, name, args: Vec::new() })

@@ -9,10 +9,17 @@ mod experiment;
 mod expression;
 mod flow;
 mod foreign;
+mod foreign_step;
+mod foreign_value;
+mod foreign_words;
+mod forms;
 mod item;
 mod measure;
+mod odd;
+mod odd_words;
 mod operator;
 mod recover;
+mod recover_step;
 mod relate;
 mod test;
 
@@ -29,6 +36,9 @@ use crate::span::Span;
 #[grammar = "grammar.pest"]
 struct Grammar;
 
+/// Findings after which the reader seeks no words for more; fewer are shown.
+const ENOUGH: usize = 400;
+
 /// Turns the pairs of one file into its tree.
 struct Reader<'a> {
     file: u32,
@@ -37,6 +47,8 @@ struct Reader<'a> {
     diagnostics: Vec<Diagnostic>,
     /// Number of findings of the scanner, which come first in `diagnostics`.
     scanned: usize,
+    /// Whether one of them is an error.
+    failed: bool,
 }
 
 /// Parses one file. Broken pieces are reported and left out.
@@ -49,8 +61,13 @@ pub(crate) fn file(file: u32, text: &str) -> (ast::File, Vec<Diagnostic>) {
         return (tree, scanned.diagnostics);
     };
     let count = scanned.diagnostics.len();
-    let mut reader =
-        Reader { file, text: &clean, diagnostics: scanned.diagnostics, scanned: count };
+    let mut reader = Reader {
+        file,
+        text: &clean,
+        failed: count > 0,
+        diagnostics: scanned.diagnostics,
+        scanned: count,
+    };
     reader.file(&mut tree);
     if count > 0 {
         recover::poison_blanked(text, &clean, &mut tree);
@@ -65,7 +82,8 @@ pub(crate) fn expression(file: u32, text: &str) -> Option<ast::Expr> {
         return None;
     }
     let clean = scanned.text?;
-    let mut reader = Reader { file, text: &clean, diagnostics: Vec::new(), scanned: 0 };
+    let mut reader =
+        Reader { file, text: &clean, diagnostics: Vec::new(), scanned: 0, failed: false };
     let pair = Grammar::parse(Rule::only_expr, &clean).ok()?.next()?;
     let expression = reader.expression(children(pair).next()?);
     reader.diagnostics.is_empty().then_some(expression)
@@ -116,8 +134,18 @@ impl Reader<'_> {
         Span { end: span.start + pair.as_str().trim_end().len() as u32, ..span }
     }
 
+    /// Says what was found, as long as anybody would read it. That there is an error is never lost.
     fn report(&mut self, diagnostic: Diagnostic) {
-        self.diagnostics.push(diagnostic);
+        let first_error = diagnostic.is_error() && !self.failed;
+        self.failed |= diagnostic.is_error();
+        if first_error || self.diagnostics.len() < ENOUGH {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Whether enough has been said; finding words for more would only take time.
+    fn full(&self) -> bool {
+        self.failed && self.diagnostics.len() >= ENOUGH
     }
 
     fn word(&self, pair: &Pair<'_, Rule>) -> ast::Name {
@@ -161,11 +189,20 @@ impl Reader<'_> {
     }
 }
 
-/// `MyName` as `my_name`.
+/// `MyName` as `my_name`. Capitals side by side are one word: `LLM` is `llm`, `HTTPCall` is `http_call`.
 fn snake(name: &str) -> String {
+    let chars: Vec<char> = name.chars().collect();
     let mut out = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !out.is_empty() && !out.ends_with('_') {
+    for (at, c) in chars.iter().enumerate() {
+        let before = at.checked_sub(1).map(|at| chars[at]);
+        let begins = match before {
+            Some('_') | None => false,
+            Some(before) if before.is_ascii_uppercase() => {
+                chars.get(at + 1).is_some_and(char::is_ascii_lowercase)
+            }
+            Some(_) => true,
+        };
+        if c.is_ascii_uppercase() && begins {
             out.push('_');
         }
         out.push(c.to_ascii_lowercase());
@@ -182,4 +219,26 @@ fn camel(name: &str) -> String {
                 + chars.as_str()
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{camel, snake};
+
+    #[test]
+    fn capitals_side_by_side_are_one_word() {
+        for (upper, lower) in [
+            ("LLM", "llm"),
+            ("HTTPCall", "http_call"),
+            ("MyName", "my_name"),
+            ("myLLM", "my_llm"),
+            ("Out", "out"),
+            ("A_B", "a_b"),
+            ("topK", "top_k"),
+            ("Qwen2Model", "qwen2_model"),
+        ] {
+            assert_eq!(snake(upper), lower);
+        }
+        assert_eq!(camel("my_name"), "MyName");
+    }
 }

@@ -2,10 +2,12 @@
 
 use pest::iterators::Pair;
 
+use super::odd_words::plain_text;
 use super::{Reader, Rule, children};
 use crate::ast::{Expr, ExprKind};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
+use crate::plan::{BinaryOp, UnaryOp};
 use crate::span::Span;
 
 /// Choices in a chain that are read on; the tree is as deep as the chain is long.
@@ -79,5 +81,106 @@ impl Reader<'_> {
                 .label(format!("write `{meant}`"))
                 .fix(replaced, replacement),
         );
+    }
+
+    /// `x between 1 and 3` among operators and operands; whether there is one.
+    pub(super) fn between(&mut self, parts: &[Pair<'_, Rule>]) -> bool {
+        let is = |part: &Pair<'_, Rule>, rules: &[Rule]| rules.contains(&part.as_rule());
+        let Some(at) = parts.iter().position(|part| is(part, &[Rule::op_between])) else {
+            return false;
+        };
+        let joins = [Rule::op_and, Rule::op_or];
+        let start = parts[..at].iter().rposition(|part| is(part, &joins)).map_or(0, |n| n + 1);
+        let and = parts[at..].iter().position(|part| is(part, &joins)).map(|n| at + n);
+        let span = self.trimmed(&parts[at]);
+        let diagnostic = Diagnostic::error(codes::FOREIGN_OPERATOR, span, "there is no `between`");
+        let Some(and) = and.filter(|and| *and + 1 < parts.len() && start < at) else {
+            self.report(diagnostic.help("write `1 <= x and x <= 3`"));
+            return true;
+        };
+        let behind = parts[and + 1..].iter().position(|part| is(part, &joins));
+        let end = behind.map_or(parts.len(), |n| and + 1 + n);
+        let text = |parts: &[Pair<'_, Rule>]| {
+            let (first, last) = (parts.first()?, parts.last()?);
+            let (from, to) = (self.span(first).start, self.trimmed(last).end);
+            Some((self.text.get(from as usize..to as usize)?.trim().to_owned(), from, to))
+        };
+        let pieces =
+            (text(&parts[start..at]), text(&parts[at + 1..and]), text(&parts[and + 1..end]));
+        let (Some((value, from, _)), Some((least, ..)), Some((most, _, to))) = pieces else {
+            self.report(diagnostic.help("write `1 <= x and x <= 3`"));
+            return true;
+        };
+        let meant = format!("{value} >= {least} and {value} <= {most}");
+        let diagnostic = diagnostic.help(format!("write `{meant}`"));
+        self.report(diagnostic.fix(Span { start: from, end: to, ..span }, meant));
+        true
+    }
+
+    /// An operator that the language has in no form.
+    pub(super) fn no_operator(&mut self, left: &Expr, op: &Pair<'_, Rule>, right: &Expr) -> Expr {
+        let (at, span) = (self.trimmed(op), left.span.to(right.span));
+        let text = |span: Span| self.text.get(span.start as usize..span.end as usize).unwrap_or("");
+        let (a, b, sign) = (text(left.span).trim(), text(right.span).trim(), op.as_str().trim());
+        let simple = matches!(
+            left.kind,
+            ExprKind::Own(_) | ExprKind::Name(_) | ExprKind::Literal(_) | ExprKind::Field(..)
+        );
+        let (meant, help) = if op.as_rule() == Rule::op_pow {
+            let meant = match b {
+                "2" if simple => Some(format!("{a} * {a}")),
+                "3" if simple => Some(format!("{a} * {a} * {a}")),
+                _ => None,
+            };
+            (meant, "there are no powers; a small one is a product, as in `.x * .x`")
+        } else {
+            let pattern =
+                plain_text(b).filter(|it| sign.eq_ignore_ascii_case("like") && !it.contains('_'));
+            let meant = pattern.and_then(|pattern| {
+                let (front, back) = (pattern.starts_with('%'), pattern.ends_with('%'));
+                let inner = pattern.trim_matches('%');
+                let inside = !inner.is_empty() && !inner.contains('%');
+                inside.then(|| match (front, back) {
+                    (true, true) => format!("{a} contains \"{inner}\""),
+                    (false, true) => format!("starts_with({a}, \"{inner}\")"),
+                    (true, false) => format!("ends_with({a}, \"{inner}\")"),
+                    (false, false) => format!("{a} == \"{inner}\""),
+                })
+            });
+            (
+                meant,
+                "there are no patterns; texts are tested by `.text contains \"a\"`, \
+                 `starts_with(.text, \"a\")`, `ends_with(.text, \"a\")` and `==`",
+            )
+        };
+        let help = meant.as_ref().map_or(help.to_owned(), |meant| format!("write `{meant}`"));
+        let diagnostic =
+            Diagnostic::error(codes::FOREIGN_OPERATOR, at, format!("`{sign}` is not an operator"))
+                .help(help);
+        self.report(match meant {
+            Some(meant) => diagnostic.fix(span, meant),
+            None => diagnostic,
+        });
+        Expr { kind: ExprKind::Bad, span }
+    }
+
+    /// `a not in b`.
+    pub(super) fn not_in(&mut self, left: Expr, op: &Pair<'_, Rule>, right: Expr) -> Expr {
+        let span = left.span.to(right.span);
+        let text =
+            |span: Span| self.text.get(span.start as usize..span.end as usize).unwrap_or("").trim();
+        let meant = format!("not {} in {}", text(left.span), text(right.span));
+        self.report(
+            Diagnostic::error(
+                codes::FOREIGN_OPERATOR,
+                self.trimmed(op),
+                "`not` stands in front of what it denies",
+            )
+            .help(format!("write `{meant}`"))
+            .fix(span, meant),
+        );
+        let within = ExprKind::Binary(BinaryOp::In, Box::new(left), Box::new(right));
+        let kind = ExprKind::Unary(UnaryOp::Not, Box::new(Expr { kind: within, span }));
+        Expr { kind, span }
     }
 }

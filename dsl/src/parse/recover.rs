@@ -6,89 +6,20 @@
 use pest::Parser;
 use pest::iterators::Pair;
 
-use super::{Grammar, Reader, Rule};
+use super::forms::{FORMS, form};
+use super::{Grammar, Reader, Rule, foreign_words};
 use crate::ast;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::literal;
-use crate::scan::{ITEM_WORDS, starts_item};
+use crate::scan::ITEM_WORDS;
 use crate::span::Span;
 use crate::suggest;
-
-/// Construct, its rule, and how it is written.
-const FORMS: &[(&str, Rule, &str)] = &[
-    ("sage", Rule::edition, "the edition line is `sage 1`"),
-    ("import", Rule::import, "an import is `import \"file.sage\"`"),
-    ("param", Rule::param, "a param is `param name: type = default`"),
-    ("type", Rule::type_def, "a type is `type Name { field: type }`"),
-    ("enum", Rule::enum_def, "an enum is `enum Name { one, two }`"),
-    ("endpoint", Rule::endpoint, "an endpoint is `endpoint name { url: \"...\", model: \"...\" }`"),
-    ("source", Rule::source, "a source is `source name: Type from csv(\"file.csv\")`"),
-    ("sink", Rule::sink, "a sink is `sink name: Type to jsonl(\"file.jsonl\")`"),
-    (
-        "index",
-        Rule::index,
-        "an index is `index name: Type from jsonl(\"file.jsonl\") { embed: .text }`",
-    ),
-    (
-        "prompt",
-        Rule::prompt,
-        "a prompt is `prompt name(a: string) -> string \"\"\"text with {{ a }}\"\"\"`",
-    ),
-    ("fn", Rule::fn_def, "a function is `fn name(a: type) -> type = expression`"),
-    ("flow", Rule::flow, "a flow is `flow name { from source ... emit into sink }`"),
-    ("schedule", Rule::schedule, "a schedule is `schedule { policy: fifo, slots: 8 }`"),
-    ("slo", Rule::slo, "objectives are `slo { p99(latency) < 10s }`"),
-    (
-        "measure",
-        Rule::measure,
-        "a measurement is `measure to csv(\"file.csv\") every 1s { latency }`",
-    ),
-    ("test", Rule::test, "a test is `test \"what holds\" { given ... expect ... }`"),
-    ("experiment", Rule::experiment, "an experiment is `experiment name { jobs: [...] }`"),
-    ("jobs", Rule::jobs, "jobs are `jobs: [flow, name = flow { tasks: 100 }]`"),
-    (
-        "sweep",
-        Rule::sweep,
-        "a sweep is `sweep nodes in [1, 4, 16]` or `sweep load in [low { tasks: 100, nodes: 2 }, ...]`",
-    ),
-    ("claim", Rule::claim, "a claim is `claim \"in words\" { balance[fifo] < balance[priority] }`"),
-    ("quick", Rule::quick, "a quick run is `quick { tasks: 40, repeat: 1 }`"),
-    ("from", Rule::from_step, "write `from source`"),
-    ("stage", Rule::stage, "a stage is `stage name = call(...) on endpoint { option: value }`"),
-    ("where", Rule::filter, "a filter is `where condition`"),
-    ("emit", Rule::emit, "an emit is `emit Type { field: value } into sink if condition`"),
-    ("route", Rule::route, "a route is `route value { when a => { ... } else => { ... } }`"),
-    ("when", Rule::arm, "an arm is `when constant => { ... }`, the last may be `else => { ... }`"),
-    ("else", Rule::arm, "the last arm of a route may be `else => { ... }`"),
-    ("loop", Rule::repeat, "a loop is `loop up to 3 until condition { ... }`"),
-    ("carry", Rule::carry, "write `carry name: type = value`"),
-    ("group", Rule::group, "a group is `group by key, name: key { name: aggregate }`"),
-    (
-        "dedup",
-        Rule::dedup,
-        "write `dedup by .text`; of several records with one key the first is kept",
-    ),
-    ("flat_map", Rule::flat_map, "write `flat_map name = list`"),
-    (
-        "join",
-        Rule::join,
-        "write `join source on .key == source.field`, or `join left source on ...`",
-    ),
-    (
-        "given",
-        Rule::given,
-        "write `given Type { field: value }`, a list of them, or `given 10 of source`",
-    ),
-    ("mock", Rule::mock, "write `mock stage = value`"),
-    ("fault", Rule::fault, "write `fault endpoint { status_429: 30% }`"),
-    ("expect", Rule::expect, "write `expect condition`"),
-];
 
 /// What a flow is made of.
 pub(super) const STEPS: &str = "steps are `from`, `where`, `stage`, `route`, `loop`, `carry`, `group`, `dedup`, `flat_map`, `join` and `emit`";
 
-const STEP_WORDS: &[&str] = &[
+pub(super) const STEP_WORDS: &[&str] = &[
     "from", "stage", "where", "emit", "route", "loop", "carry", "group", "dedup", "flat_map",
     "join",
 ];
@@ -98,10 +29,13 @@ impl Reader<'_> {
         poisoned.extend(declared_name(pair.as_str(), ITEM_WORDS));
         let span = self.trimmed(pair);
         let text = pair.as_str().trim_end();
-        if text.is_empty() || self.silent(self.span(pair)) {
+        let word = first_word(text);
+        if foreign_words::declares(word) {
+            poisoned.extend(declared_name(text, &[word]));
+        }
+        if text.is_empty() || self.silent(self.span(pair)) || self.odd_param(text, span, poisoned) {
             return;
         }
-        let word = first_word(text);
         let at = Span { end: span.start + word.len().max(1) as u32, ..span };
         if STEP_WORDS.contains(&word) {
             let message = format!("`{word}` is a step of a flow");
@@ -111,7 +45,7 @@ impl Reader<'_> {
             )));
             return;
         }
-        let told = self.known(word, at) || self.foreign_form(span.start);
+        let told = self.known_item(word, at, text) || self.foreign_form(span.start);
         if told || ITEM_WORDS.contains(&word) && self.stopped(word, text, span) {
             return;
         }
@@ -130,54 +64,6 @@ impl Reader<'_> {
         );
     }
 
-    pub(super) fn bad_step(&mut self, pair: &Pair<'_, Rule>) {
-        let span = self.trimmed(pair);
-        let text = pair.as_str().trim_end();
-        if text.is_empty() || self.silent(self.span(pair)) {
-            return;
-        }
-        let word = first_word(text);
-        let at = Span { end: span.start + word.len().max(1) as u32, ..span };
-        let is_step =
-            STEP_WORDS.contains(&word) || matches!(word, "given" | "mock" | "fault" | "expect");
-        if self.foreign_form(span.start)
-            || word == "join" && self.bad_join(text, span)
-            || word == "group" && self.bad_group(text, span)
-            || is_step && self.stopped(word, text, span)
-            || self.unit_apart(span.start, text)
-        {
-            return;
-        }
-        if self.known(word, at) {
-            return;
-        }
-        if ITEM_WORDS.contains(&word) && starts_item(text.as_bytes()) {
-            let message = format!("`{word}` is a declaration and stands outside of the flow");
-            self.report(
-                Diagnostic::error(codes::MISPLACED, at, message)
-                    .help(format!("move it out, or close the flow by `}}` before: {}", form(word))),
-            );
-            return;
-        }
-        let rest = text[word.len()..].trim_start();
-        if !word.is_empty() && rest.starts_with('=') && !rest.starts_with("==") {
-            self.report(
-                Diagnostic::error(codes::UNEXPECTED, at, "a value gets its name by `stage`")
-                    .help(format!("write `stage {word} = ...`"))
-                    .fix(Span { end: span.start, ..span }, "stage "),
-            );
-            return;
-        }
-        let first = shown(text);
-        let at = Span { end: span.start + first.len() as u32, ..span };
-        let help = suggest::did_you_mean(word, STEP_WORDS.iter().copied())
-            .unwrap_or_else(|| STEPS.to_owned());
-        self.report(
-            Diagnostic::error(codes::UNEXPECTED, at, format!("`{first}` is unexpected here"))
-                .help(help),
-        );
-    }
-
     pub(super) fn bad_arm(&mut self, pair: &Pair<'_, Rule>) {
         let span = self.trimmed(pair);
         let text = pair.as_str().trim_end();
@@ -185,7 +71,12 @@ impl Reader<'_> {
             return;
         }
         let word = first_word(text);
-        if matches!(word, "when" | "else") && self.stopped(word, text, span) {
+        if self.within_line(span.start) && self.in_broken_line(span, "") {
+            return;
+        }
+        if matches!(word, "when" | "else")
+            && (self.odd_arm(word, text, span) || self.stopped(word, text, span))
+        {
             return;
         }
         let first = shown(text);
@@ -210,7 +101,9 @@ impl Reader<'_> {
             self.report(Diagnostic::error(codes::UNEXPECTED, span, message).fix(span, ""));
             return;
         }
-        if self.unit_apart(span.start, text) {
+        if self.unit_apart(span.start, text)
+            || self.within_entry(span.start) && self.foreign_form(span.start)
+        {
             return;
         }
         let word = first_word(text);
@@ -224,9 +117,28 @@ impl Reader<'_> {
         let diagnostic = if word.is_empty() && text.starts_with('"') && text.contains("\":") {
             Diagnostic::error(codes::UNEXPECTED, at, "names of entries stand without quotes")
                 .help(form)
-        } else if !word.is_empty() && matches!(rest, "" | ":" | "=") {
+        } else if !word.is_empty()
+            && matches!(rest, "" | ":" | "=")
+            && reserved_word(word).is_none_or(|_| !form.starts_with("an enum"))
+        {
             Diagnostic::error(codes::UNEXPECTED, at, format!("`{word}` has no value")).help(form)
-        } else if !word.is_empty() && !rest.starts_with([':', '=', '.', '(', '-']) {
+        } else if let Some(key) = text.strip_prefix('.').filter(|key| first_word(key) == *key)
+            && !self.within_entry(span.start)
+        {
+            let meant = format!("{key}: {text}");
+            Diagnostic::error(codes::UNEXPECTED, span, "an entry has a name and a value")
+                .help(format!("write `{meant}`"))
+                .fix(span, meant)
+        } else if text.starts_with("..") {
+            Diagnostic::error(codes::UNEXPECTED, at, "fields are not taken over from elsewhere").help(
+                "write each as `name: value`; `emit into sink` without a record writes all that is in sight",
+            )
+        } else if let Some(reserved) = reserved_word(word).filter(|_| form.starts_with("an enum")) {
+            Diagnostic::error(codes::UNEXPECTED, at, taken(reserved)).help(another(reserved))
+        } else if !word.is_empty()
+            && !rest.starts_with([':', '=', '.', '(', '-'])
+            && !["a case", "an enum", "an objective"].iter().any(|other| form.starts_with(other))
+        {
             Diagnostic::error(
                 codes::UNEXPECTED,
                 at.after(),
@@ -242,11 +154,27 @@ impl Reader<'_> {
         self.report(diagnostic);
     }
 
+    /// Whether something of an entry stands in front of `start` in its line.
+    fn within_entry(&self, start: u32) -> bool {
+        let before = self.text.get(..start as usize).unwrap_or("").trim_end_matches([' ', '\t']);
+        !before.ends_with(['{', ',', '\n'])
+    }
+
     /// Reports where reading a construct stopped.
     pub(super) fn stopped(&mut self, word: &str, text: &str, span: Span) -> bool {
         let Some((_, rule, form)) = FORMS.iter().find(|(name, ..)| *name == word) else {
             return false;
         };
+        let name = first_word(text[word.len()..].trim_start_matches(' '));
+        if let Some(reserved) = reserved_word(name).filter(|_| NAMED.contains(&word)) {
+            let start = text.len() - text[word.len()..].trim_start_matches(' ').len();
+            let start = span.start + start as u32;
+            let at = Span { start, end: start + name.len() as u32, ..span };
+            self.report(
+                Diagnostic::error(codes::UNEXPECTED, at, taken(reserved)).help(another(reserved)),
+            );
+            return true;
+        }
         let Some(stop) = stop_position(*rule, text) else { return false };
         self.unexpected(span, stop, text, word, form);
         true
@@ -258,10 +186,8 @@ impl Reader<'_> {
         let start = span.start + stop as u32;
         if rest.is_empty() {
             let end = Span { start: span.start, ..span }.after();
-            self.report(
-                Diagnostic::error(codes::UNEXPECTED, end, format!("this `{what}` ends too early"))
-                    .help(form),
-            );
+            let (message, help) = too_early(text, what, form);
+            self.report(Diagnostic::error(codes::UNEXPECTED, end, message).help(help));
             return;
         }
         if self.unit_apart(start, rest) || self.foreign_form(start) {
@@ -278,7 +204,7 @@ impl Reader<'_> {
     }
 
     /// `30 s` where `30s` was meant.
-    fn unit_apart(&mut self, at: u32, text: &str) -> bool {
+    pub(super) fn unit_apart(&mut self, at: u32, text: &str) -> bool {
         let unit = first_word(text);
         let before = self.text.get(..at as usize).unwrap_or("");
         let trimmed = before.trim_end_matches(' ');
@@ -309,14 +235,77 @@ impl Reader<'_> {
 
     /// Whether the scanner has already said what is wrong with a piece.
     pub(super) fn silent(&self, span: Span) -> bool {
+        if self.full() {
+            return true;
+        }
         self.diagnostics[..self.scanned]
             .iter()
+            // Comments are words of their own; what stands beside them can be read.
+            .filter(|earlier| earlier.code != codes::HASH_COMMENT)
             .any(|earlier| earlier.labels.iter().any(|label| label.span.overlaps(span)))
     }
 }
 
+/// What to say of a construct that ends too early.
+fn too_early(text: &str, what: &str, form: &str) -> (String, String) {
+    if what == "route" && text["route".len()..].trim_start().starts_with('{') {
+        let help = "write `route .kind { when a => { ... } else => { ... } }`; of conditions make a \
+                    value first: `stage kind = if .n > 1 then \"many\" else \"few\"`, then `route kind \
+                    { when \"many\" => { ... } else => { ... } }`";
+        return ("a `route` goes by a value, and none is given".to_owned(), help.to_owned());
+    }
+    let last = text.lines().last().unwrap_or(text);
+    if what == "emit" && !text.contains("into") {
+        let rest = text["emit".len()..].trim();
+        let help = if first_word(rest) == rest && !rest.is_empty() {
+            format!(
+                "write `emit into {rest}`, or with a record `emit Type {{ field: value }} into {rest}`"
+            )
+        } else {
+            form.to_owned()
+        };
+        return ("this `emit` does not say into which sink".to_owned(), help);
+    }
+    if last.contains("if ") && last.contains(" then ") && !last.contains(" else") {
+        let help = "every record gets a value: `if condition then a else b`; `b` may be `null`";
+        return ("this `if` has no `else`".to_owned(), help.to_owned());
+    }
+    (format!("this `{what}` ends too early"), form.to_owned())
+}
+
+/// Constructs whose name stands right behind their word.
+const NAMED: &[&str] = &[
+    "param",
+    "type",
+    "enum",
+    "endpoint",
+    "source",
+    "sink",
+    "index",
+    "prompt",
+    "fn",
+    "flow",
+    "stage",
+    "carry",
+    "flat_map",
+    "experiment",
+];
+
+/// A word that cannot be a name, if it is one.
+pub(super) fn reserved_word(word: &str) -> Option<&str> {
+    Grammar::parse(Rule::reserved, word).is_ok_and(|it| it.as_str() == word).then_some(word)
+}
+
+fn taken(word: &str) -> String {
+    format!("`{word}` is a word of the language and cannot be a name")
+}
+
+fn another(word: &str) -> String {
+    format!("choose another, such as `{word}_`; only fields may be called so, as in `.{word}`")
+}
+
 /// How far a piece can be read by `rule`, and `None` when it can be read.
-fn stop_position(rule: Rule, text: &str) -> Option<usize> {
+pub(super) fn stop_position(rule: Rule, text: &str) -> Option<usize> {
     pest::set_error_detail(true);
     let result = Grammar::parse(rule, text);
     pest::set_error_detail(false);
@@ -329,17 +318,13 @@ fn stop_position(rule: Rule, text: &str) -> Option<usize> {
     (0..=stop).rev().find(|at| text.is_char_boundary(*at))
 }
 
-fn form(word: &str) -> &'static str {
-    FORMS.iter().find(|(name, ..)| *name == word).map_or("", |(_, _, form)| form)
-}
-
 pub(super) fn first_word(text: &str) -> &str {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len());
     &text[..end]
 }
 
 /// The first word or sign of a text, for a message.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     let word = first_word(text);
     if !word.is_empty() {
         return word.chars().take(32).collect();

@@ -48,6 +48,18 @@ impl Reader<'_> {
         }
         let span = self.trimmed(pair);
         let at = Span { end: span.start + word.len() as u32, ..span };
+        let expects =
+            ["assert", "check", "should", "verify", "ensure", "then", "expects", "require"];
+        let gives = ["input", "inputs", "when", "with", "records", "data"];
+        if let Some(meant) = (expects.contains(&word).then_some("expect"))
+            .or_else(|| gives.contains(&word).then_some("given"))
+        {
+            let message = format!("`{word}` is written `{meant}`");
+            let diagnostic = Diagnostic::error(codes::FOREIGN_WORD, at, message)
+                .help("a test is made of `given`, `mock`, `fault` and `expect`");
+            self.report(diagnostic.fix(at, meant));
+            return;
+        }
         let message = format!("`{word}` does not start a part of a test");
         let help = did_you_mean(word, PARTS.iter().copied()).unwrap_or_else(|| {
             "a test is made of `given`, `mock`, `fault` and `expect`".to_owned()
@@ -60,9 +72,12 @@ impl Reader<'_> {
         let mut parts = children(pair);
         let first = parts.next()?;
         Some(match rule {
-            Rule::given => TestPart::Given(match parts.next() {
-                Some(source) => Given::Of(self.word(&first), self.word(&source)),
-                None => Given::Records(self.value(first), span),
+            Rule::given => TestPart::Given(match (first.as_rule(), parts.next()) {
+                (Rule::number, Some(source)) => Given::Of(self.word(&first), self.word(&source)),
+                (_, source) => {
+                    let of = source.map(|source| self.word(&source));
+                    Given::Records { records: self.value(first), of, span }
+                }
             }),
             Rule::mock => {
                 let target = self.word(&first);

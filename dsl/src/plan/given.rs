@@ -1,11 +1,12 @@
 //! The records that a source gives to its flow.
 
 use super::Plan;
-use crate::types::{Field, RecordType, Type};
+use crate::types::{Field, RecordType, Type, Value};
 
 impl Plan {
     /// The columns of a record when it enters the flow: those of the source, and where each element of a
-    /// list is a record all columns up to the element. `None` without a source.
+    /// list is a record all columns up to the element; those that nobody reads are null and may be
+    /// left out. `None` without a source.
     pub fn given(&self) -> Option<RecordType> {
         let source = self.source()?;
         let mut record = source.record.clone();
@@ -26,6 +27,7 @@ impl Plan {
                     Type::Optional(_) => ty,
                     ty => Type::Optional(Box::new(ty)),
                 };
+                field.default = Some(Value::Null);
             }
         }
         Some(record)

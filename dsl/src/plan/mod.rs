@@ -16,6 +16,7 @@ mod index;
 mod measure;
 mod relation;
 mod turn;
+mod written;
 
 use serde::{Deserialize, Serialize};
 
@@ -32,6 +33,7 @@ pub use relation::{
     RelationPlan, RelationStep, WindowPlan,
 };
 pub use turn::Turn;
+pub use written::Written;
 
 /// A checked program for one flow. The default does nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -62,6 +64,9 @@ pub struct Plan {
     pub columns: Vec<Column>,
     /// Values of all `param`s after `--set`, for reports.
     pub params: Vec<(String, Value)>,
+    /// What is declared in another file than the flow's, and the name of that file, for explain.
+    #[serde(skip)]
+    pub imported: Written,
 }
 
 /// One column of the record in flight.
@@ -161,6 +166,9 @@ pub struct StagePlan {
     pub ty: Type,
     /// Arguments in the order of the signature's parameters, defaults filled in.
     pub args: Vec<(String, Argument)>,
+    /// Source text of arguments, by name, for explain.
+    #[serde(skip)]
+    pub texts: Written,
     /// Position in `Plan::endpoints` for stages that call one.
     pub endpoint: Option<usize>,
     /// Options by name, defaults filled in.
@@ -356,14 +364,6 @@ impl Plan {
     pub fn stages(&self) -> impl Iterator<Item = &StagePlan> {
         self.nodes.iter().filter_map(|node| match node {
             Node::Stage(stage) => Some(stage),
-            _ => None,
-        })
-    }
-
-    /// What the records contribute to, if that is anything.
-    pub fn relation(&self) -> Option<&RelationPlan> {
-        self.nodes.iter().find_map(|node| match node {
-            Node::Relate(relation) => Some(relation),
             _ => None,
         })
     }

@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, EmitPlan, Expr, FilterPlan, SourcePlan};
+use super::{Column, EmitPlan, Expr, FilterPlan, Node, Plan, SourcePlan};
 use crate::types::{Type, Value};
 
 /// The steps over contributions.
@@ -83,6 +83,9 @@ pub struct LatestPlan {
     pub present: usize,
     /// Position of the number of the task; that of the record stands behind it.
     pub order: usize,
+    /// What a version has to meet besides, as it is written, for explain.
+    #[serde(default)]
+    pub conditions: Vec<String>,
 }
 
 /// `join source on key == source.field`.
@@ -163,6 +166,16 @@ pub enum Aggregate {
     Collect,
     Distinct,
     CountDistinct,
+}
+
+impl Plan {
+    /// What the records contribute to, if that is anything.
+    pub fn relation(&self) -> Option<&RelationPlan> {
+        self.nodes.iter().find_map(|node| match node {
+            Node::Relate(relation) => Some(relation),
+            _ => None,
+        })
+    }
 }
 
 impl RelationPlan {

@@ -33,7 +33,7 @@ impl Scanner<'_> {
                 format!("`{text}` closes nothing"),
             )
             .help(format!("remove it, or open it by `{}` before", char::from(wanted)));
-            self.diagnostics.push(error);
+            self.report(error);
         }
         self.blank(at, at + 1);
     }
@@ -57,7 +57,7 @@ impl Scanner<'_> {
             let close = char::from(close);
             error = error.also(self.span(at, at + 1), format!("this `{close}` comes first"));
         }
-        self.diagnostics.push(error);
+        self.report(error);
     }
 
     /// At the end of the file: a brace still open was forgotten before the next declaration.

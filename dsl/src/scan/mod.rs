@@ -6,6 +6,10 @@
 //! comments become blanks. Its answer is text whose braces and quotes are balanced, or none.
 
 mod bracket;
+mod closing;
+mod foreign;
+
+pub(crate) use closing::closing;
 
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -43,6 +47,9 @@ const STEP_WORDS: &[&str] = &[
     "from", "stage", "where", "emit", "into", "on", "route", "when", "loop", "until", "carry",
     "group", "join", "expect", "given", "mock", "fault", "sweep", "claim",
 ];
+
+/// Findings after which no more are kept; fewer are shown.
+const ENOUGH: usize = 300;
 
 /// What the scanner made of a file.
 #[derive(Debug)]
@@ -103,6 +110,13 @@ impl Scanner<'_> {
         Span { file: self.file, start: start as u32, end: end as u32 }
     }
 
+    /// Says what was found, as long as anybody would read it.
+    fn report(&mut self, error: Diagnostic) {
+        if self.diagnostics.len() < ENOUGH {
+            self.diagnostics.push(error);
+        }
+    }
+
     fn blank(&mut self, start: usize, end: usize) {
         for byte in &mut self.out[start..end] {
             if *byte != b'\n' {
@@ -120,6 +134,11 @@ impl Scanner<'_> {
             let at = self.at;
             let rest = &self.bytes[at..];
             match rest[0] {
+                b'/' if rest.starts_with(b"//") && self.is_address(at) => self.address(at),
+                b'/' if rest.starts_with(b"/*") => self.block_comment(at),
+                b'-' if rest.starts_with(b"--") && self.is_dash_comment(at) => {
+                    self.dash_comment(at);
+                }
                 b'/' if rest.starts_with(b"//") => {
                     let end = self.line_end(at);
                     self.blank(at, end);
@@ -127,7 +146,7 @@ impl Scanner<'_> {
                 }
                 b'"' if rest.starts_with(b"\"\"\"") => self.triple(at),
                 b'"' => self.string(at),
-                b'\'' => self.single_quote(at),
+                b'\'' | b'`' => self.single_quote(at),
                 0xE2 if is_curly(rest) => self.curly_quote(at),
                 b'#' => self.hash(at),
                 b';' => self.semicolon(at),
@@ -196,7 +215,7 @@ impl Scanner<'_> {
         let message = format!("nested more than {MAX_DEPTH} levels deep");
         let error = Diagnostic::error(codes::TOO_DEEP, self.span(at, at + 1), message)
             .help("give an inner part a name of its own by a `stage` or a `fn`");
-        self.diagnostics.push(error);
+        self.report(error);
     }
 
     fn triple(&mut self, at: usize) {
@@ -209,7 +228,7 @@ impl Scanner<'_> {
             Diagnostic::error(codes::OPEN_TRIPLE, self.span(at, at + 3), "text is never closed")
                 .label("opened here")
                 .help("end the text by `\"\"\"`");
-        self.diagnostics.push(error);
+        self.report(error);
         self.quote_open = true;
         self.blank(at, self.bytes.len());
         self.at = self.bytes.len();
@@ -234,7 +253,7 @@ impl Scanner<'_> {
                 .help(
                     "close it by `\"` on the same line; text of several lines stands in `\"\"\"`",
                 );
-        self.diagnostics.push(error);
+        self.report(error);
         self.quote_open = true;
         // The line end becomes the missing quote. A lone backslash before it would escape it.
         if end < self.bytes.len() {
@@ -252,16 +271,20 @@ impl Scanner<'_> {
         let line = &self.bytes[at + 1..self.line_end(at)];
         let close = line
             .iter()
-            .position(|b| *b == b'\'')
+            .position(|b| *b == self.bytes[at])
             .filter(|n| !line[..*n].iter().any(|b| matches!(b, b'"' | b'\\')));
         let Some(n) = close else {
             let error = Diagnostic::error(
                 codes::SINGLE_QUOTES,
                 self.span(at, at + 1),
-                "a single quote has no meaning here",
+                if self.bytes[at] == b'`' {
+                    "a backtick has no meaning here"
+                } else {
+                    "a single quote has no meaning here"
+                },
             )
             .help("strings stand in double quotes: `\"text\"`");
-            self.diagnostics.push(error);
+            self.report(error);
             self.blank(at, at + 1);
             self.at = at + 1;
             return;
@@ -275,7 +298,7 @@ impl Scanner<'_> {
         )
         .help(format!("write `\"{inner}\"`"))
         .fix(self.span(at, end), format!("\"{inner}\""));
-        self.diagnostics.push(error);
+        self.report(error);
         self.out[at] = b'"';
         self.out[end - 1] = b'"';
         self.at = end;
@@ -302,7 +325,7 @@ impl Scanner<'_> {
         } else {
             self.blank(at, end);
         }
-        self.diagnostics.push(error);
+        self.report(error);
         self.at = end;
     }
 
@@ -314,7 +337,7 @@ impl Scanner<'_> {
         )
         .help("comments start with `//`")
         .fix(self.span(at, at + 1), "//");
-        self.diagnostics.push(error);
+        self.report(error);
         let end = self.line_end(at);
         self.blank(at, end);
         self.at = end;
@@ -325,7 +348,7 @@ impl Scanner<'_> {
             Diagnostic::error(codes::SEMICOLON, self.span(at, at + 1), "`;` has no meaning here")
                 .help("the end of the line ends a step; between entries stands `,` or a new line")
                 .fix(self.span(at, at + 1), "");
-        self.diagnostics.push(error);
+        self.report(error);
         self.blank(at, at + 1);
         self.pending = 0;
         self.at = at + 1;

@@ -20,8 +20,11 @@ impl<'a> Walk<'a> {
                 TestPart::Given(Given::Of(_, source)) => {
                     self.reference(SymbolKind::Source, source);
                 }
-                TestPart::Given(Given::Records(records, _)) => {
+                TestPart::Given(Given::Records { records, of, .. }) => {
                     self.expr(records, Around::default());
+                    if let Some(source) = of {
+                        self.reference(SymbolKind::Source, source);
+                    }
                 }
                 TestPart::Mock(mock) => {
                     self.target(name, &mock.target);
@@ -75,7 +78,10 @@ impl<'a> Walk<'a> {
         });
         match part {
             TestPart::Given(Given::Of(_, name)) => source == Some(name.text.as_str()),
-            TestPart::Given(Given::Records(records, _)) => {
+            TestPart::Given(Given::Records { of: Some(name), .. }) => {
+                joins(&flow.steps, &name.text)
+            }
+            TestPart::Given(Given::Records { records, .. }) => {
                 let of_flow = self.record_of(&flow.steps);
                 first_record(records).is_none_or(|given| Some(given) == of_flow)
             }
@@ -100,6 +106,15 @@ fn first_record(records: &ast::Expr) -> Option<&str> {
         ExprKind::List(items) => items.iter().find_map(first_record),
         _ => None,
     }
+}
+
+/// Whether the steps join the source `wanted`, or begin with it.
+fn joins(steps: &[Step], wanted: &str) -> bool {
+    steps.iter().any(|step| match step {
+        Step::From(name, _) => name.text == wanted,
+        Step::Join(join) => join.source.text == wanted,
+        _ => false,
+    })
 }
 
 /// Whether one of the sinks that the steps emit to is `wanted`.

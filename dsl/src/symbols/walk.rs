@@ -179,7 +179,7 @@ impl<'a> Walk<'a> {
         match &ty.kind {
             TyKind::Name(name) => self.type_name(name, ty.span),
             TyKind::List(item) => self.ty(item),
-            TyKind::Vector(_) => {}
+            TyKind::Vector(_) | TyKind::Bad => {}
         }
     }
 

@@ -239,6 +239,7 @@ pub(crate) static CATALOG: Catalog = Catalog {
     sinks: &[&CSV, &JSONL, &STDOUT],
     policies: &[&FIFO, &LOAD_AWARE, &PRIORITY],
     profiles: &["a100/qwen2.5-7b", "h100/qwen2.5-7b", "h100/llama3-70b"],
+    models: &[],
     columns: &[
         ("throughput_per_s", &["throughput"]),
         ("latency_mean_ms", &[]),

@@ -13,6 +13,7 @@
 mod args;
 mod catalog;
 mod commands;
+mod data_files;
 mod diagnostics;
 mod exit;
 mod experiment;

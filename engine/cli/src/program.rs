@@ -135,14 +135,28 @@ pub(crate) fn show_all(diagnostics: &[Diagnostic], sources: &SourceMap) {
     }
 }
 
+/// A sentence on a program with mistakes that have been shown.
+pub(crate) fn mistakes(path: &Path, errors: usize) -> String {
+    let plural = if errors == 1 { "" } else { "s" };
+    format!("`{}` has {errors} mistake{plural}", path.display())
+}
+
 /// Compile, show what was found, and give the one flow that is meant.
 pub(crate) fn one_plan(path: &Path, sets: &[String], flow: Option<&str>) -> anyhow::Result<Plan> {
-    let compiled = compile(path, sets)?;
+    compiled_plan(path, sets, flow).map(|(_, plan)| plan)
+}
+
+/// The same, with what is left of the program: its other plans, its data and its text.
+pub(crate) fn compiled_plan(
+    path: &Path,
+    sets: &[String],
+    flow: Option<&str>,
+) -> anyhow::Result<(Compiled, Plan)> {
+    let mut compiled = compile(path, sets)?;
     show(&compiled);
     let errors = compiled.diagnostics.iter().filter(|found| found.is_error()).count();
     if errors > 0 {
-        let plural = if errors == 1 { "" } else { "s" };
-        return Err(usage(format!("`{}` has {errors} mistake{plural}", path.display())));
+        return Err(usage(mistakes(path, errors)));
     }
     let names: Vec<_> = compiled.plans.iter().map(|plan| plan.name.clone()).collect();
     if let [first, ..] = &compiled.experiments[..] {
@@ -153,22 +167,23 @@ pub(crate) fn one_plan(path: &Path, sets: &[String], flow: Option<&str>) -> anyh
             shown = path.display()
         );
     }
-    let mut plans = compiled.plans;
-    match flow {
-        Some(name) => plans.retain(|plan| plan.name == name),
-        None if plans.len() > 1 => {
+    let chosen = match flow {
+        Some(name) => compiled.plans.iter().position(|plan| plan.name == name),
+        None if compiled.plans.len() > 1 => {
             let all = names.join(", ");
             return Err(usage(format!(
                 "`{}` has several flows ({all}); choose one with --flow",
                 path.display()
             )));
         }
-        None => {}
-    }
-    plans.pop().ok_or_else(|| match flow {
+        None => (!compiled.plans.is_empty()).then_some(0),
+    };
+    let plan = chosen.map(|at| compiled.plans.swap_remove(at));
+    let plan = plan.ok_or_else(|| match flow {
         Some(name) => {
             usage(format!("`{}` has no flow `{name}`; it has {}", path.display(), names.join(", ")))
         }
         None => usage(format!("`{}` has no flow", path.display())),
-    })
+    })?;
+    Ok((compiled, plan))
 }

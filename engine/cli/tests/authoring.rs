@@ -148,6 +148,44 @@ fn check_names_all_data_that_is_not_there_at_once() {
         assert!(done.stderr.contains(part), "`{part}` is not in\n{}", done.stderr);
     }
     assert_eq!(done.stderr.matches("error[").count(), 2, "{}", done.stderr);
+    let ran = again(&first, "run a.sage --out out").go().exits(1);
+    for part in ["S0512", "cannot open `rows.csv`", "a.sage:3:27", "cannot open `more.jsonl`"] {
+        assert!(ran.stderr.contains(part), "`{part}` is not in\n{}", ran.stderr);
+    }
+    assert!(ran.stderr.contains("`a.sage` has 2 mistakes"), "{}", ran.stderr);
+}
+
+#[test]
+fn data_in_another_case_is_known_and_mended() {
+    let text = "sage 1\ntype Row { id: string @key }\nsource rows: Row from csv(\"Rows.csv\")\n\
+                sink out: Row to csv(\"out.csv\")\nflow f {\n  from rows\n  emit Row { id: .id } into \
+                out\n}\n";
+    let first = Sage::new().file("a.sage", text).file("rows.csv", "id\n1\n");
+    again(&first, "run a.sage --out out").go().exits(1).says("write `\"rows.csv\"`");
+    again(&first, "check a.sage --fix").go().exits(0);
+    let mended = std::fs::read_to_string(first.folder.path().join("a.sage")).unwrap();
+    assert_eq!(mended, text.replace("Rows.csv", "rows.csv"));
+}
+
+#[test]
+fn check_fix_says_what_is_left_to_do_in_other_files() {
+    let types = "sage 1\ntype row { id: string @key }\n";
+    let program = "sage 1\nimport \"types.sage\"\nsource rows: row from csv(\"rows.csv\")\nsink out: row \
+                   to csv(\"out.csv\")\nflow f {\n  from rows\n  emit row { id: .id } into out\n}\n";
+    let first = Sage::new()
+        .file("types.sage", types)
+        .file("a.sage", program)
+        .file("b.sage", "sage 1\nimport \"other.sage\"\n")
+        .file("rows.csv", "id\n1\n");
+    let waits = "types.sage: 1 fix waits in this imported file: `sage-flow check --fix types.sage`";
+    again(&first, "check --fix a.sage").go().exits(1).says(waits);
+    let told = again(&first, "check --fix types.sage").go().exits(0);
+    assert!(told.stderr.contains("a.sage:3: still says `row`"), "{}", told.stderr);
+    assert!(!told.stderr.contains("b.sage"), "{}", told.stderr);
+    again(&first, "check --fix a.sage").go().exits(0);
+    let read = |name: &str| std::fs::read_to_string(first.folder.path().join(name)).unwrap();
+    assert_eq!(read("types.sage"), types.replace("row", "Row"));
+    assert_eq!(read("a.sage"), program.replace(": row", ": Row").replace("emit row", "emit Row"));
 }
 
 #[test]

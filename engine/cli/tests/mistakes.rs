@@ -101,6 +101,29 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("where_behind_emit", "into answers\n", "into answers\n  where .priority > 1\n"),
     ("for_loop", "  where length", "  for q in questions\n  where length"),
     ("file_that_is_not_there", "csv(\"questions.csv\")", "csv(\"question.csv\")"),
+    ("type_before_name", "text: string, priority", "string text, priority"),
+    ("key_before_field", "type Answer { id: string @key", "type Answer { @key id: string"),
+    ("record_for_type", "type Answer", "record Answer"),
+    ("list_of_java", "tokens: int }", "tokens: int, all: List<string> }"),
+    ("if_as_a_step", "  where length(.text) > 0\n", "  if length(.text) > 0 {\n  }\n"),
+    ("sort_as_a_step", "  stage best", "  sort by .priority\n  stage best"),
+    ("limit_as_a_step", "  stage best", "  limit 10\n  stage best"),
+    ("print_as_a_step", "  stage best", "  print(.text)\n  stage best"),
+    ("value_in_a_string", "  stage best", "  stage head = \"Q: {{ .text }}\"\n  stage best"),
+    ("method_of_a_text", "length(.text) > 0", ".text.lower() == \"a\""),
+    ("power", "length(.text) > 0", ".priority ** 2 > 4"),
+    ("operators_of_sql", "length(.text) > 0", ".priority <> 1 AND .text like \"a%\""),
+    ("list_in_round_brackets", "length(.text) > 0", ".text in (\"a\", \"b\")"),
+    ("part_of_a_time", "length(.text) > 0", "time(.text).year == 2026"),
+    ("name_that_is_reserved", "stage best", "stage when"),
+    ("endpoint_by_using", "on llm", "using llm"),
+    ("emit_to", "into answers", "to answers"),
+    ("address_without_quotes", "url: \"sim:a100/qwen2.5-7b\"", "url: http://localhost:8000/v1"),
+    ("file_in_another_case", "csv(\"questions.csv\")", "csv(\"Questions.csv\")"),
+    ("table_with_tabs", "csv(\"questions.csv\")", "tsv(\"questions.csv\")"),
+    ("parameter_not_used", "  {{ context }}\n", ""),
+    ("model_not_served", "-7b\", con", "-7b\", model: \"Qwen/Qwen2.5-32B-Instruct\", con"),
+    ("null_for_a_number", "tokens: answer.tokens", "tokens: null"),
     ("stage_that_cannot_be", "rerank(hits, .text, keep: 2)", "context(.text)"),
 ];
 
@@ -111,9 +134,10 @@ fn folder() -> Sage {
         .file("docs.jsonl", "{\"id\": \"d1\", \"title\": \"Who\", \"text\": \"Tasks.\"}\n")
 }
 
-/// Without its edition a program runs, with a warning.
+/// Without its edition a program runs, with a warning, and with a parameter too many.
 fn code_of(name: &str) -> i32 {
-    i32::from(name != "edition_forgotten")
+    let warned = ["edition_forgotten", "parameter_not_used", "value_in_a_string"];
+    i32::from(!warned.contains(&name))
 }
 
 fn wrong(from: &str, to: &str) -> String {

@@ -417,3 +417,131 @@ fn a_run_that_cannot_be_made_is_a_failed_test() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("queries.csv") && said.contains("could not be run"), "{said}");
 }
+
+const ELEMENTS: &str = r#"sage 1
+type Doc { id: string @key, text: string }
+type Part { doc: string, size: int, part: string }
+endpoint llm { url: "sim:a100/qwen2.5-7b", model: "Qwen/Qwen2.5-7B-Instruct" }
+source docs: Doc from jsonl("docs.jsonl")
+sink parts: Part to jsonl("parts.jsonl")
+flow f {
+  from docs
+  stage loud = upper(.text)
+  flat_map p = split(loud, ";")
+  stage t = generate("Tone of " + p) on llm
+  emit Part { doc: .id, size: 2, part: t.text } into parts
+}
+"#;
+
+#[test]
+fn a_dead_element_is_a_record_without_what_nobody_reads() {
+    let folder = tempfile::tempdir().unwrap();
+    let tests = r#"test "a call fails" {
+  given Doc { id: "a", text: "x;y" }
+  mock t = error("no")
+  expect dead_letters.count == 2 and dead_letters[1].record.p == "Y"
+  expect dead_letters[0].record.id == "a"
+}
+test "the server fails" {
+  given Doc { id: "a", text: "x;y" }
+  fault llm { status_500: 100% }
+  expect dead_letters.count == 2 and length(parts) == 0
+}
+test "a mock reads the element, and one in front of it counts" {
+  given Doc { id: "a", text: "x;y" }
+  mock loud = "v;w"
+  mock t.text = p + .id
+  expect parts.part == ["va", "wa"] and parts.count == 2 and parts.size == [2, 2]
+}
+"#;
+    let path = written(folder.path(), &format!("{ELEMENTS}{tests}"));
+    let output = sage_flow(&["--json"], &[path]);
+    let results = json(&output);
+    let failed: Vec<_> = results.iter().filter(|it| it["outcome"] != "passed").collect();
+    assert!(output.status.success() && failed.is_empty(), "{failed:#?}");
+    assert_eq!(results.len(), 3);
+
+    let wrong = r#"test "a field is called so" {
+  given Doc { id: "a", text: "x" }
+  mock p = "x"
+  expect parts.count == 1
+}
+"#;
+    let counted = ELEMENTS.replace("size", "count");
+    let path = written(folder.path(), &format!("{counted}{wrong}"));
+    let said = String::from_utf8_lossy(&sage_flow(&[], &[path]).stderr).into_owned();
+    assert!(said.contains("how many rows there are is `length(parts)`"), "{said}");
+    assert!(said.contains("`p` is an element of a list, and no stage"), "{said}");
+}
+
+const JOINED: &str = r#"sage 1
+type Order { id: int @key, by: string }
+type User { name: string @key, city: string }
+source orders: Order from jsonl("orders.jsonl")
+source users: User from jsonl("users.jsonl")
+sink out to jsonl("out.jsonl")
+flow f {
+  from orders
+  join users on .by == users.name
+  emit { id: .id, city: users.city } into out
+}
+"#;
+
+#[test]
+fn a_joined_source_has_the_records_that_a_test_gives_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let beside = "{\"name\":\"a\",\"city\":\"from the file\"}\n";
+    std::fs::write(folder.path().join("users.jsonl"), beside).unwrap();
+    let tests = r#"test "given" {
+  given [Order { id: 1, by: "a" }, Order { id: 2, by: "b" }] of orders
+  given [User { name: "b", city: "Bonn" }] of users
+  expect out.id == [2] and out[0].city == "Bonn"
+}
+test "read" {
+  given Order { id: 1, by: "a" }
+  expect out[0].city == "from the file"
+}
+"#;
+    let path = written(folder.path(), &format!("{JOINED}{tests}"));
+    let output = sage_flow(&["--json"], &[path]);
+    let results = json(&output);
+    let failed: Vec<_> = results.iter().filter(|it| it["outcome"] != "passed").collect();
+    assert!(output.status.success() && failed.is_empty(), "{failed:#?}");
+
+    for (given, said) in [
+        ("given [User { name: \"b\", city: \"\" }]", "given [...] of users"),
+        ("given [User { name: \"b\", city: \"\" }] of users", "no records of `orders`"),
+        ("given 3 of users", "a joined source is read as a whole"),
+        ("given [User { name: \"b\", city: \"\" }] of usres", "did you mean `users`"),
+    ] {
+        let test = format!("test \"t\" {{\n  {given}\n  expect out.count == 0\n}}\n");
+        let path = written(folder.path(), &format!("{JOINED}{test}"));
+        let errors = String::from_utf8_lossy(&sage_flow(&[], &[path]).stderr).into_owned();
+        assert!(errors.contains(said), "{given}: {errors}");
+    }
+}
+
+#[test]
+fn a_failed_row_of_a_group_has_its_columns() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = r#"sage 1
+type Hit { id: int @key, text: string, n: int }
+source hits: Hit from jsonl("hits.jsonl")
+sink out to jsonl("out.jsonl")
+flow f {
+  from hits
+  group by .text { n: sum(.n) }
+  stage share = 6 / .n
+  emit { text: .text, share: share } into out
+}
+test "a row fails" {
+  given [Hit { id: 1, text: "a", n: 0 }, Hit { id: 2, text: "b", n: 3 }]
+  expect out.share == [2] and dead_letters.count == 1
+  expect dead_letters[0].columns.text == "a" and dead_letters[0].columns.n == 0
+}
+"#;
+    let path = written(folder.path(), program);
+    let output = sage_flow(&["--json"], &[path]);
+    let results = json(&output);
+    assert!(output.status.success(), "{results:#?}");
+}

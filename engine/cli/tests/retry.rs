@@ -76,6 +76,9 @@ flow f {
     let metrics = std::fs::read_to_string(folder.path().join("first/metrics.json")).unwrap();
     let metrics: serde_json::Value = serde_json::from_str(&metrics).unwrap();
     assert_eq!((&metrics["tasks_in"], &metrics["tasks_dead"]), (&7.into(), &3.into()));
+    // What an element did not carry is left out: a null would be a value.
+    let letters = std::fs::read_to_string(folder.path().join("first/dead_letters.jsonl")).unwrap();
+    assert!(letters.contains("\"word\":") && !letters.contains("\"note\":"), "{letters}");
     let again = |arguments: &str| {
         let mut sage = Sage::new();
         sage.folder = std::sync::Arc::clone(&folder);
@@ -91,6 +94,21 @@ flow f {
         format!(r#"{{"id":"{id}","first":"{first}","word":"{word}","x":-100}}"#)
     };
     assert_eq!(lines, [line("d1", "of ", "of"), line("d3", "to ", "be"), line("d3", "to ", "to")]);
+}
+
+#[test]
+fn a_group_of_a_retry_is_of_its_records_alone_and_that_is_said() {
+    let program = PROGRAM.replace(
+        "  emit Row { id: .id, n: x } into outs\n",
+        "  group by x { n: count() }\n  emit Row { id: to_string(.x), n: .n } into outs\n",
+    );
+    let first = Sage::new().file("f.sage", program).file("rows.csv", "id,n\na,1\nb,2\n");
+    let folder = std::sync::Arc::clone(&first.folder);
+    first.args("run f.sage --workers 1 --out first").go().exits(3);
+    let mut sage = Sage::new();
+    sage.folder = folder;
+    let done = sage.args("retry first --program f.sage --set bad=3").go();
+    done.exits(0).says("1 of 1 failed records succeeded").says("are over these records alone");
 }
 
 #[test]

@@ -72,7 +72,7 @@ flow f {{
 #[test]
 fn sources_that_cannot_be_read_are_named_with_line_and_remedy() {
     let missing = Sage::new().file("f.sage", reads("csv(\"none.csv\")")).args("run f.sage");
-    refused(missing, &["rows", "line 3", "none.csv", "relative to the folder"]);
+    refused(missing, &["S0512", "rows", "f.sage:3:27", "none.csv", "relative to the folder"]);
     let column = Sage::new()
         .file("f.sage", reads("csv(\"q.csv\")"))
         .file("q.csv", "id,question\n1,x\n")
@@ -99,7 +99,7 @@ flow f {
   emit Q { id: .id, text: join(hits.text, " ") } into outs
 }"#;
     let sage = Sage::new().file("f.sage", program).args("run f.sage --out out");
-    refused(sage, &["docs", "line 5", "nowhere"]);
+    refused(sage, &["S0512", "docs", "f.sage:5:", "nowhere"]);
 }
 
 fn writes(sinks: &str, emits: &str) -> Sage {

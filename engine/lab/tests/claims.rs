@@ -8,7 +8,7 @@ use common::{at, claim, col, num, op, over};
 use sage_dsl::experiment::{Aggregate, Backend, Condition};
 use sage_dsl::plan::{BinaryOp, UnaryOp};
 use sage_lab::claims::{decide, decide_on, objective};
-use sage_lab::results::{ALL, Outcome, Row};
+use sage_lab::results::{ALL, Outcome, Row, Verdict};
 use sage_lab::stats;
 use serde_json::json;
 
@@ -250,6 +250,11 @@ fn repeats_are_counted_and_solo_runs_left_out() {
     let less = op(at("balance", &["fifo"]), BinaryOp::Lt, at("balance", &["edf"]));
     let verdict = decide(&claim("x", less), &rows);
     assert_eq!((verdict.outcome, verdict.repeats), (Outcome::Holds, Some((2, 3))));
+    assert!(verdict.is_split());
+    let all = Verdict { repeats: Some((3, 3)), ..verdict.clone() };
+    let none = Verdict { outcome: Outcome::Fails, repeats: Some((0, 3)), ..verdict.clone() };
+    let some = Verdict { outcome: Outcome::Fails, ..verdict };
+    assert_eq!([all, none, some].map(|it| it.is_split()), [false, false, true]);
 }
 
 #[test]

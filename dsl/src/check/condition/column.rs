@@ -76,6 +76,10 @@ impl Checker<'_> {
         let columns = self.input.catalog.columns;
         let known =
             || columns.iter().flat_map(|(name, others)| others.iter().chain([name]).copied());
+        if let Some(found) = self.prefixed(name) {
+            self.report(found);
+            return None;
+        }
         let close = closest(&name.text, known());
         let help = did_you_mean(&name.text, known()).unwrap_or_else(|| {
             let starts = columns.iter().map(|(column, _)| *column);
@@ -95,6 +99,43 @@ impl Checker<'_> {
         }
         self.report(diagnostic);
         None
+    }
+
+    /// `p99_latency`: the column that is meant is another than `latency`, whatever is closest.
+    fn prefixed(&self, name: &ast::Name) -> Option<Diagnostic> {
+        let (first, family) = name.text.split_once('_')?;
+        let statistic = match first {
+            "avg" | "average" | "mean" => "mean",
+            "median" => "p50",
+            "maximum" => "max",
+            "minimum" => "min",
+            _ => first,
+        };
+        let percentile = || statistic.strip_prefix('p').is_some_and(|it| it.parse::<f64>().is_ok());
+        if !["mean", "max", "min", "sum"].contains(&statistic) && !percentile() {
+            return None;
+        }
+        let columns = || self.input.catalog.columns.iter().map(|(column, _)| *column);
+        let of_family = |column: &&str| {
+            column.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        };
+        if !columns().any(|column| of_family(&column)) {
+            return None;
+        }
+        let message = format!("results have no column `{}`", name.text);
+        let found = Diagnostic::error(codes::UNKNOWN_COLUMN, name.span, message);
+        let wanted = format!("{family}_{statistic}");
+        let means = |column: &str| {
+            column
+                .strip_prefix(&wanted)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        };
+        if columns().any(means) {
+            let right = format!("{statistic}({family})");
+            return Some(found.help(format!("write `{right}`")).fix(name.span, right));
+        }
+        let known = suggest::list(columns().filter(of_family).take(8));
+        Some(found.help(format!("there is no `{statistic}` of `{family}`; there are {known}")))
     }
 
     /// The column that `p99(latency)` means, and the labels in it.

@@ -82,7 +82,15 @@ impl Checker<'_> {
         let rest = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         let Some(rest) = rest else {
             let message = "an endpoint's url starts with `http://`, `https://`, `sim:` or `local:`";
-            self.report(Diagnostic::error(codes::BAD_OPTION, span, message));
+            let diagnostic = Diagnostic::error(codes::BAD_OPTION, span, message);
+            let whole = format!("\"http://{url}\"");
+            let literal = self.input.sources.text(span) == format!("\"{url}\"");
+            let help = "as in `\"http://localhost:8000/v1\"` or `\"sim:a100/qwen2.5-7b\"`";
+            self.report(match (is_host(url), literal) {
+                (true, true) => diagnostic.help(format!("write `{whole}`")).fix(span, whole),
+                (true, false) => diagnostic.help(format!("write `{whole}`")),
+                _ => diagnostic.help(help),
+            });
             return None;
         };
         let host = rest.split('/').next().unwrap_or("");
@@ -96,6 +104,28 @@ impl Checker<'_> {
             return None;
         }
         Some(url.to_owned())
+    }
+
+    /// Says so when a simulated server would refuse the model that is asked of it.
+    pub(super) fn served(&mut self, endpoint: &ast::Endpoint, plan: &EndpointPlan) {
+        let entry = endpoint.block.entries.iter().find(|entry| entry.key.text == "model");
+        let Some(entry) = entry.filter(|_| !plan.model.is_empty()) else { return };
+        for url in std::iter::once(&plan.url).chain(&plan.replicas) {
+            let Some(simulated) = url.strip_prefix("sim:") else { continue };
+            let (profile, _) = split(simulated);
+            let models = self.input.catalog.models.iter().filter(|(of, _)| *of == profile);
+            let models = models.map(|(_, model)| *model);
+            let Some(own) = models.clone().next() else { continue };
+            if models.clone().any(|model| model == plan.model) {
+                continue;
+            }
+            let message = format!("profile `{profile}` does not serve `{}`", plan.model);
+            let known = suggest::list(models);
+            let help = format!("it serves {known}; without `model` it is `{own}`");
+            let span = entry.value.span;
+            self.report(Diagnostic::error(codes::NOT_SERVED, span, message).help(help));
+            return;
+        }
     }
 
     /// `PROFILE[@SPEED]` or `PATH.toml[@SPEED]`.
@@ -155,6 +185,16 @@ fn same(a: &str, b: &str) -> bool {
         url.strip_suffix("/v1").unwrap_or(url)
     }
     base(a) == base(b)
+}
+
+/// Whether an address lacks its scheme alone: `localhost:8000/v1`.
+fn is_host(url: &str) -> bool {
+    let host = url.split('/').next().unwrap_or("");
+    let (name, port) = host.split_once(':').unwrap_or((host, "80"));
+    !port.is_empty()
+        && port.bytes().all(|byte| byte.is_ascii_digit())
+        && (name == "localhost" || name.contains('.'))
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
 }
 
 #[cfg(test)]

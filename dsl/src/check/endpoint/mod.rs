@@ -113,6 +113,7 @@ impl<'a> Checker<'a> {
                 _ => self.unknown_entry(&entry.key),
             }
         }
+        self.served(endpoint, &plan);
         self.incomplete(endpoint, &plan);
         if let Some(span) = balance.filter(|_| plan.replicas.is_empty() && !plan.url.is_empty()) {
             let message = "`balance` chooses among several servers, but there is one";
@@ -254,14 +255,23 @@ impl<'a> Checker<'a> {
             return Some(name.clone());
         }
         let variable = if what == "api_key" { "SAGE_API_KEY" } else { "SAGE_TOKEN" };
-        self.report(
-            Diagnostic::error(
-                codes::KEY_IN_PROGRAM,
-                written.span,
-                "a key does not belong in a program",
-            )
-            .help(format!("name the variable that holds it: `{what}: env(\"{variable}\")`")),
-        );
+        // `"$NAME"` and `"${NAME}"` name a variable as a shell does.
+        let of_shell = match &written.kind {
+            ExprKind::Literal(Value::String(text)) => text.strip_prefix('$'),
+            _ => None,
+        };
+        let bare = |name: &'_ str| name.trim_start_matches('{').trim_end_matches('}').to_owned();
+        let of_shell = of_shell.map(bare).filter(|name| {
+            !name.is_empty() && name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'_')
+        });
+        let named = of_shell.as_deref().unwrap_or(variable);
+        let message = "a key does not belong in a program";
+        let diagnostic = Diagnostic::error(codes::KEY_IN_PROGRAM, written.span, message)
+            .help(format!("name the variable that holds it: `{what}: env(\"{named}\")`"));
+        self.report(match &of_shell {
+            Some(name) => diagnostic.fix(written.span, format!("env(\"{name}\")")),
+            None => diagnostic,
+        });
         None
     }
 

@@ -18,8 +18,8 @@ const COUNTS: [&str; 4] = ["count", "length", "len", "size"];
 const MOST_SIDES: usize = 8;
 
 impl Checker<'_> {
-    /// What expectations about a flow may look at. The first of a name is meant.
-    pub(super) fn figures(&self, plan: &Plan) -> Vec<Figure> {
+    /// What expectations about a flow may look at, which `runs` so. The first of a name is meant.
+    pub(super) fn figures(&self, plan: &Plan, runs: &Plan) -> Vec<Figure> {
         let mut figures = Vec::new();
         let mut add = |name: &str, ty, source| {
             figures.push(Figure { column: Column { name: name.to_owned(), ty }, source });
@@ -34,8 +34,8 @@ impl Checker<'_> {
             let record = Type::Record(endpoint_record());
             add(&endpoint.name, record, FigureSource::Endpoint(endpoint.name.clone()));
         }
-        if let Some(source) = plan.source() {
-            let letters = Type::List(Box::new(Type::Record(dead_letter(&source.record))));
+        if let Some(letter) = dead_letter(runs) {
+            let letters = Type::List(Box::new(Type::Record(letter)));
             add(DEAD_LETTERS, letters, FigureSource::DeadLetters);
         }
         for (name, aliases) in self.input.catalog.columns {
@@ -70,7 +70,16 @@ impl Checker<'_> {
             self.other_counts(written, &columns);
             let plain = self.plain(written, &columns);
             self.slots = 0;
+            let before = self.diagnostics.len();
             let condition = self.condition(&plain, &scope);
+            if let Some(found) = self.diagnostics.get_mut(before)
+                && let Some(rows) = field_called_count(written, &columns)
+            {
+                let help = format!(
+                    "`{rows}.count` is a field here; how many rows there are is `length({rows})`"
+                );
+                found.help = Some(help);
+            }
             if condition.is_poison() {
                 continue;
             }
@@ -155,7 +164,8 @@ impl Checker<'_> {
     fn other_counts(&mut self, written: &ast::Expr, columns: &[Column]) {
         match &written.kind {
             ExprKind::Field(inner, name)
-                if COUNTS[1..].contains(&name.text.as_str()) && is_list(inner, columns) =>
+                if COUNTS[1..].contains(&name.text.as_str())
+                    && is_list(inner, &name.text, columns) =>
             {
                 let rows = one_line(self.input.sources.text(inner.span));
                 let message = format!("the number of rows is `{rows}.count`");
@@ -179,7 +189,7 @@ impl Checker<'_> {
         let boxed = |inner: &ast::Expr| Box::new(self.plain(inner, columns));
         let kind = match &written.kind {
             ExprKind::Field(inner, name)
-                if COUNTS.contains(&name.text.as_str()) && is_list(inner, columns) =>
+                if COUNTS.contains(&name.text.as_str()) && is_list(inner, &name.text, columns) =>
             {
                 let length = ast::Name { text: "length".to_owned(), span: name.span };
                 let args = vec![ast::Arg { name: None, value: self.plain(inner, columns) }];
@@ -213,16 +223,38 @@ impl Checker<'_> {
     }
 }
 
-/// Whether `.count` of it is how many there are: a list whose records have no such field.
-fn is_list(inner: &ast::Expr, columns: &[Column]) -> bool {
-    let ExprKind::Name(name) = &inner.kind else { return false };
-    let column = columns.iter().find(|column| column.name == *name);
-    match column.map(|column| &column.ty) {
-        Some(Type::List(item)) => match item.as_ref() {
-            Type::Record(record) => COUNTS.iter().all(|name| record.field(name).is_none()),
-            _ => true,
+/// Whether `count` of it is how many there are: a list whose records have no field of that name.
+fn is_list(inner: &ast::Expr, count: &str, columns: &[Column]) -> bool {
+    match item_of(inner, columns) {
+        Some(Type::Record(record)) => record.field(count).is_none(),
+        item => item.is_some(),
+    }
+}
+
+/// The type of what a list holds that is called by its name.
+fn item_of<'c>(inner: &ast::Expr, columns: &'c [Column]) -> Option<&'c Type> {
+    let ExprKind::Name(name) = &inner.kind else { return None };
+    match &columns.iter().find(|column| column.name == *name)?.ty {
+        Type::List(item) => Some(item),
+        _ => None,
+    }
+}
+
+/// The list of which an expression names a field `count`.
+fn field_called_count<'e>(written: &'e ast::Expr, columns: &[Column]) -> Option<&'e str> {
+    match &written.kind {
+        ExprKind::Field(inner, name) if name.text == COUNTS[0] => match &inner.kind {
+            ExprKind::Name(rows) => match item_of(inner, columns) {
+                Some(Type::Record(record)) => record.field(COUNTS[0]).map(|_| rows.as_str()),
+                _ => None,
+            },
+            _ => None,
         },
-        _ => false,
+        ExprKind::Unary(_, inner) => field_called_count(inner, columns),
+        ExprKind::Binary(_, a, b) => {
+            field_called_count(a, columns).or_else(|| field_called_count(b, columns))
+        }
+        _ => None,
     }
 }
 

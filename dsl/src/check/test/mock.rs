@@ -13,6 +13,7 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::lower;
 use crate::plan::{Argument, EarlyStep, Expr, Function, Node, Plan, SourcePlan, StagePlan};
+use crate::span::Span;
 use crate::suggest::{self, did_you_mean};
 use crate::testing::Failing;
 use crate::types::{Field, RecordType, Type, Value};
@@ -178,6 +179,18 @@ impl Checker<'_> {
         };
         self.slots = 0;
         let Some(field) = field else {
+            let text = matches!(&mock.value.kind, ExprKind::Literal(Value::String(_)));
+            if text && text_field(ty) {
+                let name = &mock.target.text;
+                let message = format!("stage `{name}` makes more than a text");
+                let end = Span { start: span.end, ..span };
+                self.report(
+                    Diagnostic::error(codes::BAD_MOCK, span, message)
+                        .help(format!("mock the text of it: `mock {name}.text = ...`"))
+                        .fix(end, ".text"),
+                );
+                return;
+            }
             let typed = self.want(&mock.value, &scope, &lenient(ty));
             if into.whole.replace(typed).is_some() || !into.fields.is_empty() {
                 self.report(twice());
@@ -206,6 +219,12 @@ impl Checker<'_> {
             self.report(twice());
         }
     }
+}
+
+/// Whether a value is a record with a text in it, as what a model answers.
+fn text_field(ty: &Type) -> bool {
+    matches!(super::super::fit::required(ty), Type::Record(record)
+        if record.field("text").is_some_and(|(_, field)| field.ty == Type::String))
 }
 
 /// A type whose records may leave out every field that has an empty value: who mocks something
@@ -297,6 +316,7 @@ fn replace(stage: &mut StagePlan, value: Expr) {
     reads.extend(guard.into_iter().filter(|column| !reads.contains(column)).collect::<Vec<_>>());
     "map".clone_into(&mut stage.kind);
     stage.args = vec![("value".to_owned(), Argument::Expr(value))];
+    stage.texts.0.clear();
     stage.endpoint = None;
     stage.options = Vec::new();
     stage.reads = reads;

@@ -49,14 +49,18 @@ impl Checker<'_> {
         let given = self.given_records(test, &plan);
         let failing = self.mocks(test, &mut plan);
         let faults = self.faults(test);
-        let figures = self.figures(&plan);
+        let whole = plan.clone();
+        if !self.failed() {
+            plan = rewrite::rewritten(plan);
+        }
+        let figures = self.figures(&whole, &plan);
         let expectations = self.expectations(test, &figures);
         if self.failed() {
             return None;
         }
         let (name, span) = (test.name.text.clone(), test.name.span);
-        let plan = rewrite::rewritten(plan);
-        Some(Test { name, span, plan, given: given?, failing, faults, figures, expectations })
+        let (given, beside) = given?;
+        Some(Test { name, span, plan, given, beside, failing, faults, figures, expectations })
     }
 
     /// Says so when a test could not fail.
@@ -115,7 +119,11 @@ impl Checker<'_> {
             TestPart::Given(Given::Of(_, name)) => {
                 source.is_some_and(|source| source.name == name.text)
             }
-            TestPart::Given(Given::Records(records, _)) => given::type_names(records)
+            TestPart::Given(Given::Records { of: Some(name), .. }) => {
+                given::joined(plan, &name.text).is_some()
+                    || source.is_some_and(|source| source.name == name.text)
+            }
+            TestPart::Given(Given::Records { records, .. }) => given::type_names(records)
                 .all(|name| source.is_some_and(|source| source.record.name == name)),
             TestPart::Mock(it) => mock::find(plan, &it.target.text).is_some(),
             TestPart::Fault(_) => true,

@@ -2,28 +2,20 @@
 
 use std::path::PathBuf;
 
+use sage_dsl::Diagnostic;
 use sage_dsl::experiment::Experiment;
 use sage_dsl::plan::Plan;
-use sage_dsl::{Compiled, Diagnostic};
 use sage_lab::results::Outcome;
 use sage_lab::trial::{Overrides, expand};
 use serde_json::{Value, json};
 
 use super::{fix, hints};
 use crate::args::{CheckArguments, Format};
+use crate::data_files;
 use crate::diagnostics;
 use crate::exit::{Exit, usage, usage_of};
 use crate::program;
 use crate::twin::{self, Unknown, Workshop};
-
-/// What is to be said of data that is not there, all of it at once.
-fn missing_inputs(compiled: &Compiled) -> Vec<Diagnostic> {
-    let unreadable = compiled.inputs.iter().filter_map(|input| {
-        let error = std::fs::metadata(&input.path).err()?;
-        Some(input.unreadable(&error.to_string()))
-    });
-    unreadable.collect()
-}
 
 pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
     if !arguments.slo && arguments.twin.is_given() {
@@ -38,7 +30,7 @@ pub(crate) fn check(arguments: &CheckArguments) -> anyhow::Result<Exit> {
         }
         let mut compiled = program::compile(file, &arguments.sets)?;
         let mut right = Vec::new();
-        let missing = missing_inputs(&compiled);
+        let missing = data_files::missing(&compiled);
         // What a plan lacks beside its data is looked at when that is there.
         let plans = if missing.is_empty() { compiled.plans.as_slice() } else { &[] };
         for plan in plans {

@@ -11,6 +11,8 @@ use std::path::Path;
 
 use sage_dsl::{Compiled, Diagnostic, Edit, Span};
 
+use super::fix_elsewhere;
+use crate::data_files;
 use crate::program;
 
 /// Rounds after which something is wrong with the fixes and not with the program.
@@ -18,9 +20,11 @@ const MOST_ROUNDS: usize = 16;
 
 /// Makes all fixes of the program in `path`, and says how many.
 pub(super) fn fix(path: &Path, sets: &[String]) -> anyhow::Result<()> {
-    let (mut made, mut left) = (0, None);
+    let (mut made, mut left, mut renamed) = (0, None, Vec::new());
     for _ in 0..MOST_ROUNDS {
-        let compiled = program::compile(path, sets)?;
+        let mut compiled = program::compile(path, sets)?;
+        let missing = data_files::missing(&compiled);
+        compiled.diagnostics.extend(missing);
         let (edits, count) = fixes(&compiled);
         let Some(source) = compiled.sources.files.first().filter(|_| count > 0) else {
             break;
@@ -30,12 +34,14 @@ pub(super) fn fix(path: &Path, sets: &[String]) -> anyhow::Result<()> {
             break;
         }
         made += count;
+        renamed.extend(fix_elsewhere::renamed(&compiled));
         program::replace(path, &patched(&source.text, &edits))?;
     }
     if made > 0 {
         let plural = if made == 1 { "fix" } else { "fixes" };
         eprintln!("{}: made {made} {plural}", path.display());
     }
+    fix_elsewhere::tell(path, sets, &renamed)?;
     if let Some((count, line)) = left {
         let what = if count == 1 { "a fix waits" } else { "fixes wait" };
         eprintln!(

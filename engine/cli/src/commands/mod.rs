@@ -10,6 +10,7 @@ mod exec_guard;
 pub(crate) mod experiment;
 mod explain;
 mod fix;
+mod fix_elsewhere;
 pub(crate) mod fmt;
 pub(crate) mod gateway;
 pub(crate) mod graph;

@@ -108,6 +108,10 @@ struct Letters {
     rows: Vec<String>,
 }
 
+/// Of a plan with steps over all records.
+const OF_THESE: &str = "            its `group`, `join` and `dedup` are over these records alone: add their \
+                        rows to those of the run, or run all of it again\n";
+
 /// Rows named on the screen; the file has them all.
 const SHOWN: usize = 10;
 
@@ -211,10 +215,14 @@ fn retried(
     arguments: &RetryArguments,
 ) -> anyhow::Result<Exit> {
     let out = &chosen.out;
+    let grouped = job.plan.relation().is_some();
     let exit = run::supervise(job.plan, &job.options)?;
     let exit =
         if exit == Exit::Complete && !letters.rows.is_empty() { Exit::Incomplete } else { exit };
-    let line = outcome_line(out, letters, exit);
+    let mut line = outcome_line(out, letters, exit);
+    if grouped {
+        line.push_str(OF_THESE);
+    }
     if !arguments.quiet && !arguments.json {
         eprint!("{line}");
     }

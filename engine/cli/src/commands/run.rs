@@ -4,8 +4,11 @@
 use std::path::Path;
 use std::time::Duration;
 
+use sage_dsl::plan::Plan;
+
 use super::hints;
 use crate::args::RunArguments;
+use crate::data_files;
 use crate::exit::{Exit, usage};
 use crate::program;
 use crate::run::changes::Changes;
@@ -13,8 +16,7 @@ use crate::run::options::Options;
 use crate::run::{self, JobRun};
 
 pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
-    let plan = |file: &Path| {
-        let mut plan = program::one_plan(file, &arguments.sets, arguments.flow.as_deref())?;
+    let changed = |mut plan: Plan| {
         Changes::of(&arguments)?.apply(&mut plan)?;
         hints::of_schedule(&plan).iter().for_each(|hint| hints::warn(hint));
         if arguments.strict_slo && plan.slo.is_empty() {
@@ -22,10 +24,14 @@ pub(crate) fn run(arguments: RunArguments) -> anyhow::Result<Exit> {
         }
         Ok(plan)
     };
-    if let Some(text) = run::print::manifest(&arguments, plan)? {
+    let (sets, flow) = (&arguments.sets, arguments.flow.as_deref());
+    // Where a manifest is used the data is somewhere else.
+    let elsewhere = |file: &Path| changed(program::one_plan(file, sets, flow)?);
+    if let Some(text) = run::print::manifest(&arguments, elsewhere)? {
         print!("{text}");
         return Ok(Exit::Complete);
     }
+    let plan = |file: &Path| changed(data_files::one_plan(file, sets, flow)?);
     let job = |file: &Path| Ok(JobRun::new(plan(file)?, Options::new(file, &arguments)?));
     let jobs = arguments.files.iter().map(|file| job(file));
     let jobs = jobs.collect::<anyhow::Result<Vec<_>>>()?;

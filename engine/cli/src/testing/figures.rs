@@ -39,8 +39,8 @@ pub(super) fn row(
                 }
             }
             FigureSource::DeadLetters => {
-                let source = test.plan.source().context("the flow has no source")?;
-                lines(DEAD_LETTERS, &dead_letter(&source.record), &mut out)?;
+                let letter = dead_letter(&test.plan).context("the flow has no source")?;
+                lines(DEAD_LETTERS, &letter, &mut out)?;
             }
             FigureSource::Endpoint(name) => {
                 let stats = world.stats(name);

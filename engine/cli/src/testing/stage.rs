@@ -8,7 +8,7 @@ use anyhow::Context;
 use bumpalo::Bump;
 use sage_core::expr::{Program, Templates};
 use sage_core::record::write_json;
-use sage_dsl::plan::{BadRows, Node, Plan, SourcePlan};
+use sage_dsl::plan::{BadRows, Expr, Node, Plan, RelationStep, SourcePlan};
 use sage_dsl::testing::{Given, Test};
 use sage_dsl::types::{Type, Value};
 
@@ -25,20 +25,36 @@ pub(super) fn staged(test: &Test, folder: &Path) -> anyhow::Result<Plan> {
         sink.args.retain(|(name, _)| name != "path");
         sink.args.push(("path".to_owned(), Value::String(file_of(number))));
     }
+    let write = |source: &mut SourcePlan, records: &[Expr], name: &str| -> anyhow::Result<()> {
+        let mut text = Vec::new();
+        let ty = Type::Record(source.record.clone());
+        for record in records {
+            let arena = Bump::new();
+            let program = Program::compile(record)?;
+            write_json(&mut text, &ty, program.evaluate(&[], &templates, &arena)?);
+            text.push(b'\n');
+        }
+        let path = folder.join(name);
+        let failed = || format!("cannot write `{}`", path.display());
+        std::fs::write(&path, text).with_context(failed)?;
+        reads(source, &path);
+        Ok(())
+    };
     for node in &mut plan.nodes {
-        if let (Node::Source(source), Given::Records(records)) = (node, &test.given) {
-            let mut text = Vec::new();
-            let ty = Type::Record(source.record.clone());
-            for record in records {
-                let arena = Bump::new();
-                let program = Program::compile(record)?;
-                write_json(&mut text, &ty, program.evaluate(&[], &templates, &arena)?);
-                text.push(b'\n');
+        match (node, &test.given) {
+            (Node::Source(source), Given::Records(records)) => {
+                write(source, records, "given.jsonl")?;
             }
-            let path = folder.join("given.jsonl");
-            let failed = || format!("cannot write `{}`", path.display());
-            std::fs::write(&path, text).with_context(failed)?;
-            reads(source, &path);
+            (Node::Relate(relation), _) => {
+                for (number, step) in relation.steps.iter_mut().enumerate() {
+                    if let RelationStep::Join(join) = step
+                        && let Some(records) = test.beside.get(&join.source.name)
+                    {
+                        write(&mut join.source, records, &format!("joined-{number}.jsonl"))?;
+                    }
+                }
+            }
+            _ => {}
         }
     }
     Ok(plan)

@@ -66,7 +66,7 @@ fn any_number_of_workers_reads_the_same_folder() {
 #[test]
 fn a_folder_that_cannot_be_read_is_said_before_anything_starts() {
     let sage = || Sage::new().file("f.sage", PROGRAM).args("run f.sage --out out");
-    sage().go().exits(1).says("`notes` (line 6)").says("paths are relative to the folder");
+    sage().go().exits(1).says("`notes`").says("paths are relative to the folder");
     let empty = sage();
     fs::create_dir(empty.folder.path().join("notes")).unwrap();
     empty.go().exits(1).says("no file that ends in txt md markdown html htm").says("endings");

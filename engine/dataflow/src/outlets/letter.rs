@@ -4,6 +4,7 @@
 
 use sage_core::record::{Datum, Items, write_json, write_json_object};
 use sage_core::secrets::Mask;
+use sage_dsl::plan::Plan;
 use sage_dsl::types::{RecordType, Type};
 use serde::Serialize;
 
@@ -27,8 +28,31 @@ struct Letter<'a> {
     row: Option<&'a str>,
 }
 
+/// What of a record its letter shows: not what was left behind in the source, which would be a null
+/// where the record has a value.
+pub(super) struct Shown {
+    record: RecordType,
+    left_behind: Vec<usize>,
+    /// Position and type of its identity.
+    key: Option<(usize, Type)>,
+}
+
+impl Shown {
+    /// Of the records of a plan; `None` without a source.
+    pub(super) fn of(plan: &Plan) -> Option<Self> {
+        let mut record = plan.given()?;
+        let expand = plan.source().and_then(|source| source.expand.as_ref());
+        let left_behind = expand.map_or_else(Vec::new, |expand| expand.drops.clone());
+        let key = record.fields.iter().enumerate().find(|(_, field)| field.key);
+        let key = key.map(|(at, field)| (at, field.ty.clone()));
+        let mut at = 0..;
+        record.fields.retain(|_| at.next().is_some_and(|at| !left_behind.contains(&at)));
+        Some(Shown { record, left_behind, key })
+    }
+}
+
 /// The line of a failed record.
-pub(super) fn of_record(task: u64, dead: &Dead, source: &RecordType, mask: &Mask) -> Vec<u8> {
+pub(super) fn of_record(task: u64, dead: &Dead, shown: &Shown, mask: &Mask) -> Vec<u8> {
     let message = mask.hide(&dead.message);
     let letter = Letter {
         task: Some(task),
@@ -43,12 +67,14 @@ pub(super) fn of_record(task: u64, dead: &Dead, source: &RecordType, mask: &Mask
     let mut line = json(&letter);
     line.pop();
     // The identity of the record, where it has one.
-    if let Some((at, key)) = source.fields.iter().enumerate().find(|(_, field)| field.key) {
+    if let Some((at, ty)) = &shown.key {
         line.extend_from_slice(b",\"key\":");
-        write_json(&mut line, &key.ty, Items::new(&dead.row).get(at));
+        write_json(&mut line, ty, Items::new(&dead.row).get(*at));
     }
     line.extend_from_slice(b",\"record\":");
-    write_json_object(&mut line, source, Items::new(&dead.row));
+    let values = Items::new(&dead.row).enumerate();
+    let values = values.filter(|(at, _)| !shown.left_behind.contains(at)).map(|(_, value)| value);
+    write_json_object(&mut line, &shown.record, values);
     line.extend_from_slice(b"}\n");
     line
 }

@@ -59,7 +59,7 @@ pub(crate) struct Outlets {
     dead: Part,
     /// Of the steps over all records, computed anew as their rows are.
     dead_results: Option<Part>,
-    source_record: RecordType,
+    shown: letter::Shown,
     /// What no dead letter shows.
     mask: Mask,
     committer: Option<Committer>,
@@ -146,8 +146,8 @@ impl Outlets {
                 printed: 0,
             });
         }
-        let source_record =
-            plan.given().ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
+        let shown = letter::Shown::of(plan)
+            .ok_or_else(|| DataflowError::Plan("the flow has no source".into()))?;
         let dead_results = dead_results(DEAD_LETTERS, generation, peer);
         let mut outlets = Outlets {
             sinks,
@@ -156,7 +156,7 @@ impl Outlets {
             dead_results: relation
                 .map(|_| Part::create(out, dead_results, Content::Totals))
                 .transpose()?,
-            source_record,
+            shown,
             mask: outside.mask.clone(),
             committer: None,
             done: Vec::new(),
@@ -299,7 +299,7 @@ impl Outlets {
 
     /// Write a failed record to the dead-letter file.
     pub(crate) fn bury(&mut self, task: u64, dead: &Dead) {
-        self.dead.write(&letter::of_record(task, dead, &self.source_record, &self.mask), 1);
+        self.dead.write(&letter::of_record(task, dead, &self.shown, &self.mask), 1);
     }
 
     /// Write a row that is no record to the dead-letter file.

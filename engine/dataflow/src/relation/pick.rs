@@ -37,7 +37,7 @@ pub(super) fn first<'s>(
 
 /// Of the versions with one key the last, unless that is a deletion.
 pub(super) fn latest<'s>(rows: Changing<'s>, plan: &LatestPlan) -> Changing<'s> {
-    let LatestPlan { key, present, order } = *plan;
+    let LatestPlan { key, present, order, .. } = *plan;
     let keyed = rows.map(move |row| {
         let mut packed = Vec::new();
         sage_core::record::pack(&mut packed, Items::new(&row.0).get(key));

@@ -46,6 +46,7 @@ fn relation(program: &str) -> RelationPlan {
         sinks: crate::sinks::SIGNATURES,
         policies: sage_core::policies::signatures(),
         profiles: &[],
+        models: &[],
         columns: &[],
         own_files: &[],
     };

@@ -24,8 +24,10 @@ pub(super) struct Expand {
     list: Program,
     column: usize,
     drops: Vec<usize>,
-    /// Rows of the elements that were not asked for yet.
-    rows: VecDeque<Box<[u8]>>,
+    /// What the elements of the record have in common, packed.
+    common: Vec<u8>,
+    /// Those that were not asked for yet, packed.
+    elements: VecDeque<Box<[u8]>>,
     /// Whether there is more in the source.
     more: bool,
     left_out: u64,
@@ -44,26 +46,27 @@ impl Expand {
             list: Early::compiled(&expand.list)?,
             column: expand.column,
             drops: expand.drops.clone(),
-            rows: VecDeque::new(),
+            common: Vec::new(),
+            elements: VecDeque::new(),
             more: true,
             left_out: 0,
         })
     }
 
-    /// Make rows of the elements of a record; `false` for a record that is dropped before.
+    /// Find the elements of a record; `false` for a record that is dropped before.
     fn take(&mut self, row: &[u8]) -> Result<bool, EvalError> {
         let arena = Bump::new();
         let Some(mut columns) = self.early.passed(row, &arena)? else { return Ok(false) };
         let list = self.early.value(&self.list, &columns, &arena)?;
         columns.resize(self.column, Datum::Null);
-        let mut common = Vec::new();
+        self.common.clear();
         for (at, value) in columns.into_iter().enumerate() {
-            pack(&mut common, if self.drops.contains(&at) { Datum::Null } else { value });
+            pack(&mut self.common, if self.drops.contains(&at) { Datum::Null } else { value });
         }
         for element in list.items() {
-            let mut row = common.clone();
-            pack(&mut row, element);
-            self.rows.push_back(row.into_boxed_slice());
+            let mut packed = Vec::new();
+            pack(&mut packed, element);
+            self.elements.push_back(packed.into_boxed_slice());
         }
         Ok(true)
     }
@@ -94,13 +97,16 @@ impl Expand {
 impl Source for Expand {
     fn read(&mut self, batch: &mut Batch, rows: usize) -> Result<bool, DataflowError> {
         while batch.rows.len() + batch.bad.len() < rows {
-            match self.rows.pop_front() {
-                Some(row) => batch.rows.push(|out| out.extend_from_slice(&row)),
+            match self.elements.pop_front() {
+                Some(element) => batch.rows.push(|out| {
+                    out.extend_from_slice(&self.common);
+                    out.extend_from_slice(&element);
+                }),
                 None if !self.more => return Ok(false),
                 None => self.refill(batch)?,
             }
         }
-        Ok(self.more || !self.rows.is_empty())
+        Ok(self.more || !self.elements.is_empty())
     }
 
     fn place(&self) -> Option<String> {

@@ -40,6 +40,7 @@ pub fn plan(program: &str) -> Plan {
         sinks: sage_dataflow::sinks::SIGNATURES,
         policies: sage_core::policies::signatures(),
         profiles: &["a100/qwen2.5-7b"],
+        models: &[],
         columns: &[],
         own_files: &[],
     };

@@ -118,9 +118,13 @@ fn verdict(claim: &Verdict) -> String {
     text
 }
 
-/// In how many repeats a claim held, where there are several: ` (in 3 of 5 repeats)`.
+/// In how many repeats a claim held, where there are several: ` (in 3 of 5 repeats)`. The verdict is
+/// of their means, and where a repeat by itself says otherwise that is told.
 pub(super) fn repeats(claim: &Verdict) -> String {
     match claim.repeats {
+        Some((held, of)) if of > 1 && claim.is_split() => {
+            format!(" (on average; in {held} of {of} repeats)")
+        }
         Some((held, of)) if of > 1 => format!(" (in {held} of {of} repeats)"),
         _ => String::new(),
     }

@@ -27,6 +27,9 @@ fn verdict(claim: &Verdict) -> String {
         Outcome::NotMeasurable => ("open", "? not measurable"),
     };
     let repeats = match claim.repeats {
+        Some((held, of)) if of > 1 && claim.is_split() => {
+            format!(" on average, in {held} of {of} repeats")
+        }
         Some((held, of)) if of > 1 => format!(" in {held} of {of} repeats"),
         _ => String::new(),
     };

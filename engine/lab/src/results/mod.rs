@@ -165,6 +165,18 @@ pub struct Verdict {
     pub detail: Vec<String>,
 }
 
+impl Verdict {
+    /// Whether some repeat by itself came to another outcome than the means of all.
+    pub fn is_split(&self) -> bool {
+        let Some((held, of)) = self.repeats else { return false };
+        match self.outcome {
+            Outcome::Holds => held < of,
+            Outcome::Fails => held > 0,
+            Outcome::NotMeasurable => false,
+        }
+    }
+}
+
 /// Verdict in one word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -274,7 +274,10 @@ impl Trip<'_> {
         }
         let (outage, cause) = self.target.outage();
         let mut message = match self.phase {
-            Phase::Line => format!("no free place at {url} within {seconds:.1} s"),
+            Phase::Line => format!(
+                "no free place at {url} within {seconds:.1} s: too many calls wait there for its \
+                 `concurrency`; raise that or `timeout`, or use fewer slots"
+            ),
             Phase::Down => format!("{url} was down for the {seconds:.1} s the call had{cause}"),
             Phase::Rate => format!("the rate limit of {url} left no room within {seconds:.1} s"),
             Phase::Upstream => format!("no answer from {url} within {seconds:.1} s"),

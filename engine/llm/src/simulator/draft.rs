@@ -4,6 +4,7 @@
 
 use std::cell::OnceCell;
 
+use sage_core::text::fnv1a;
 use sage_core::vllm::{Profile, Request, tokens};
 
 use super::body;
@@ -59,6 +60,8 @@ pub(super) fn draft(
     // Without temperature nothing is drawn.
     let given = body.seed.filter(|_| body.temperature != Some(0.0));
     let seed = given.map_or(seed, |seed| seed as u64);
+    // Two models that are asked to judge or to choose need not be of one opinion.
+    let seed = if structure.is_free() { seed } else { seed ^ fnv1a(profile.model.as_bytes()) };
     let (mut scripts, mut jobs, mut held) = (Vec::new(), Vec::new(), 0);
     for prompt in prompts {
         if let Some(kept) = body.truncate_prompt_tokens {

@@ -104,3 +104,27 @@ async fn vectors_are_the_server_s() {
     }
     server.stop().await;
 }
+
+#[test]
+fn models_that_judge_are_of_several_opinions() {
+    let schema = json!({"type": "object", "properties": {"value": {"enum": ["a", "b", "c", "d"]}},
+        "required": ["value"], "additionalProperties": false});
+    let schema = OutputSchema { name: "Verdict".into(), json: schema.to_string() };
+    let options = GenerateOptions {
+        max_tokens: 64,
+        chat: true,
+        schema: Some(Arc::new(schema)),
+        ..GenerateOptions::default()
+    };
+    let says = |name: &str, prompt: &str| {
+        let found = preview::generation(profile(name).unwrap(), SEED, prompt, &options);
+        found.unwrap().generation.text
+    };
+    let prompts: Vec<String> = (0..40).map(|n| format!("Judge number {n}.")).collect();
+    let same = |one: &str, other: &str| {
+        prompts.iter().filter(|prompt| says(one, prompt) == says(other, prompt)).count()
+    };
+    assert_eq!(same("a100/qwen2.5-7b", "a100/qwen2.5-7b"), 40);
+    let agreed = same("a100/qwen2.5-7b", "a100/qwen3-14b");
+    assert!((2..30).contains(&agreed), "{agreed}");
+}

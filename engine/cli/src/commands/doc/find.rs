@@ -11,8 +11,12 @@ use sage_lab::results::COLUMNS;
 use super::{BLOCKS, DIMENSIONS, Page, kind_name, measured, pages as leaves, study, taken_apart};
 
 /// Words with a page of their own, by what they are.
-pub(super) const WORDS: &[(&str, &[Word])] =
-    &[("language", manual::WORDS), ("type", manual::TYPES), ("word", manual::TERMS)];
+pub(super) const WORDS: &[(&str, &[Word])] = &[
+    ("language", manual::WORDS),
+    ("sign", manual::SIGNS),
+    ("type", manual::TYPES),
+    ("word", manual::TERMS),
+];
 
 pub(super) fn all_words() -> impl Iterator<Item = &'static Word> {
     WORDS.iter().flat_map(|(_, words)| words.iter())

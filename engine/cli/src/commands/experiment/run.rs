@@ -122,6 +122,12 @@ pub(super) fn run_parts(
             allow_exec: how.allow_exec,
             allow_http: &how.allow_http,
         };
+        let nothing_quick = found.experiment.quick.is_empty()
+            && found.experiment.quick_points.is_empty()
+            && found.experiment.quick_repeat.is_none();
+        if request.quick && nothing_quick && !request.quiet {
+            eprintln!("note: `{name}` has no `quick` block, so all of it is run");
+        }
         if !request.quiet {
             hints::warn(found, &request);
         }

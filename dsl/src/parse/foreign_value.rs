@@ -1,0 +1,280 @@
+//! Values as other languages write them, which stop the reader: branches, methods, texts with values
+//! in them.
+
+use super::foreign::{Form, last_word, unexpected};
+use super::recover::first_word;
+use crate::check::instead_of;
+use crate::scan::closing;
+
+/// What is known of a value that could not be read on, from what stands before in its line and what
+/// follows.
+pub(super) fn find(line: &str, rest: &str) -> Option<Form> {
+    method(line, rest)
+        .or_else(|| interpolation(line, rest))
+        .or_else(|| variable(rest))
+        .or_else(|| host(line, rest))
+        .or_else(|| braces(line, rest))
+        .or_else(|| otherwise(line, rest))
+        .or_else(|| python_choice(line, rest))
+        .or_else(|| function_value(line, rest))
+        .or_else(|| bare_argument(line, rest))
+        .or_else(|| pipe(line, rest))
+        .or_else(|| part_of(line, rest))
+}
+
+/// `.text.length()`, `llm.generate(.text)`, `", ".join(.list)`.
+fn method(line: &str, rest: &str) -> Option<Form> {
+    let name = last_word(line);
+    let object = line.strip_suffix(name)?.strip_suffix('.')?;
+    if !rest.starts_with('(') || name.is_empty() {
+        return None;
+    }
+    let object = if let Some(inside) = object.strip_suffix('"') {
+        &object[inside.rfind('"')?..]
+    } else if object.ends_with(')') {
+        let open = opening(object)?;
+        &object[open - last_word(&object[..open]).len()..]
+    } else {
+        let part = |c: char| c.is_ascii_alphanumeric() || "_.[]".contains(c);
+        &object[object.trim_end_matches(part).len()..]
+    };
+    if object.is_empty() {
+        return None;
+    }
+    let function = match instead_of(name) {
+        Some(instead) => instead.name(),
+        None => Ok(name),
+    };
+    let close = closing(rest);
+    let inner = close.map(|at| rest[1..at].trim());
+    let args = match inner {
+        Some("") => object.to_owned(),
+        // `", ".join(list)` has its list within.
+        Some(inner) if object.starts_with('"') && name == "join" => format!("{inner}, {object}"),
+        Some(inner) => format!("{object}, {inner}"),
+        None => object.to_owned(),
+    };
+    let message = format!("`{object}` has no methods");
+    let name: &str = match function {
+        Ok(name) => name,
+        Err(help) => return Some(unexpected(1, message, help)),
+    };
+    let meant = format!("{name}({args})");
+    let function = format!("a function takes its value as an argument: `{meant}`");
+    let on_endpoint = !object.contains(['.', '"']);
+    let help = if on_endpoint {
+        format!("{function}; a stage names its endpoint behind the call: `{name}(...) on {object}`")
+    } else {
+        function
+    };
+    let form = unexpected(1, message, help);
+    let known = crate::functions::find(name).is_some() && !on_endpoint;
+    let back = object.len() + 1 + last_word(line).len();
+    Some(match close.filter(|_| known) {
+        Some(close) => form.replacing(back, close + 1, meant),
+        None => form,
+    })
+}
+
+/// Where the bracket opens that a text ends with.
+fn opening(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    for (at, byte) in text.bytes().enumerate().rev() {
+        match byte {
+            b')' => depth += 1,
+            b'(' if depth == 1 => return Some(at),
+            b'(' => depth -= 1,
+            b'"' => return None,
+            _ => {}
+        }
+    }
+    None
+}
+
+/// `f"..."`.
+fn interpolation(line: &str, rest: &str) -> Option<Form> {
+    let prefixed = matches!(last_word(line), "f" | "r" | "b" | "s") && rest.starts_with('"');
+    prefixed.then(|| {
+        unexpected(
+            1,
+            "a string has no letter in front of it",
+            "pieces of text are joined by `+`, as in `\"a \" + .text`; a text with values in it is a \
+             `prompt` with `{{ name }}`",
+        )
+        .replacing(1, 0, String::new())
+    })
+}
+
+/// `$NAME`, `${NAME}`.
+fn variable(rest: &str) -> Option<Form> {
+    let name = rest.strip_prefix('$')?;
+    let (name, length) = match name.strip_prefix('{') {
+        Some(inside) => (first_word(inside), 3),
+        None => (first_word(name), 1),
+    };
+    if name.is_empty() {
+        return None;
+    }
+    let length = length + name.len();
+    if name.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        let help =
+            format!("write `.{name}` for a field of the record, `{name}` for a stage or param");
+        return Some(unexpected(length, "names have no `$`", help));
+    }
+    let meant = format!("env(\"{name}\")");
+    let help = format!("a variable of the environment is `{meant}`");
+    Some(unexpected(length, "names have no `$`", help).replacing(0, length, meant))
+}
+
+/// `localhost:8000`.
+fn host(line: &str, rest: &str) -> Option<Form> {
+    let name = last_word(line);
+    let port = rest.strip_prefix(':')?;
+    let length = port.find(|c: char| !c.is_ascii_alphanumeric() && c != '/').unwrap_or(port.len());
+    if name != "localhost" || !port.starts_with(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let meant = format!("\"http://{name}:{}\"", &port[..length]);
+    let form = unexpected(1, "an address is a text, in quotes", format!("write `{meant}`"));
+    Some(form.replacing(name.len(), length + 1, meant))
+}
+
+/// `if c { a } else { b }`, with braces for `then`.
+fn braces(line: &str, rest: &str) -> Option<Form> {
+    let (_, condition) = line.rsplit_once(" if ").or_else(|| line.rsplit_once("(if "))?;
+    if !rest.starts_with('{') || condition.contains(" then ") {
+        return None;
+    }
+    let message = "the branches of an `if` have no braces";
+    let condition = condition.trim();
+    let general = || unexpected(1, message, format!("write `if {condition} then a else b`"));
+    let Some(close) = closing(rest) else { return Some(general()) };
+    let yes = rest[1..close].trim();
+    let behind = rest[close + 1..].trim_start();
+    let Some(other) = behind.strip_prefix("else").map(str::trim_start) else {
+        return Some(general());
+    };
+    let Some(end) = other.starts_with('{').then(|| closing(other)).flatten() else {
+        return Some(general());
+    };
+    let no = other[1..end].trim();
+    if yes.is_empty() || no.is_empty() || yes.contains('\n') || no.contains('\n') {
+        return Some(general());
+    }
+    let length = rest.len() - other.len() + end + 1;
+    let help = format!("write `if {condition} then {yes} else {no}`");
+    Some(unexpected(1, message, help).replacing(0, length, format!("then {yes} else {no}")))
+}
+
+/// `elif`, and an `if` that ends without `else`.
+fn otherwise(line: &str, rest: &str) -> Option<Form> {
+    let word = first_word(rest);
+    let choice = line.contains("if ") && line.contains(" then ");
+    if choice && matches!(word, "elif" | "elsif" | "elseif" | "elsewise") {
+        let form = unexpected(word.len(), format!("`{word}` is written `else if`"), {
+            "write `if a then x else if b then y else z`"
+        });
+        return Some(form.replacing(0, word.len(), "else if".to_owned()));
+    }
+    let case = line.trim_end().to_ascii_lowercase().ends_with("case") && word == "when";
+    case.then(|| {
+        unexpected(
+            4,
+            "there is no `case when`",
+            "a value is chosen by `if condition then a else b`, or by a constant: \
+             `match .n { 1 => a, _ => b }`",
+        )
+    })
+}
+
+/// `a if c else b`.
+fn python_choice(line: &str, rest: &str) -> Option<Form> {
+    if first_word(rest) != "if" {
+        return None;
+    }
+    let (_, value) = line.rsplit_once('=')?;
+    let until = rest.lines().next()?;
+    let (condition, no) = until.strip_prefix("if ")?.split_once(" else ")?;
+    let (value, no) = (value.trim(), no.trim());
+    let plain = |text: &str| !text.is_empty() && !text.contains(['{', '}', ',']);
+    if !plain(value) || !plain(no) || no.contains(" on ") {
+        return None;
+    }
+    let meant = format!("if {} then {value} else {no}", condition.trim());
+    let back = line.len() - line.rfind('=')? - 1;
+    let form = unexpected(2, "a choice begins with `if`", format!("write `{meant}`"));
+    Some(form.replacing(back, until.trim_end().len(), format!(" {meant}")))
+}
+
+/// `x => x + 1`, `lambda x: x + 1`, where a function would be a value.
+fn function_value(line: &str, rest: &str) -> Option<Form> {
+    let arrow = (rest.starts_with("=>") || rest.starts_with("->") || rest.starts_with('>'))
+        && line.contains(['(', ',']);
+    let lambda = line.trim_end().ends_with("lambda");
+    let declares = line.trim_start().starts_with("fn ") || line.contains("match ");
+    ((arrow || lambda) && !declares).then(|| {
+        unexpected(
+            1,
+            "a function is not a value",
+            "what is to be done for each element of a list: `flat_map x = list` makes a record of \
+             each, and the steps behind it compute; a function has a name, `fn name(a: int) -> int = \
+             a + 1`, and is called by it",
+        )
+    })
+}
+
+/// `|> where c`.
+fn pipe(line: &str, rest: &str) -> Option<Form> {
+    let sign = if rest.starts_with("|>") { 2 } else { usize::from(rest.starts_with("| ")) };
+    (sign > 0).then(|| {
+        let form = unexpected(
+            sign,
+            "steps are not joined by a sign",
+            "each stands on a line of its own, and goes on with what the one before gives",
+        );
+        let blanks = rest[sign..].len() - rest[sign..].trim_start_matches(' ').len();
+        if line.trim().is_empty() { form.replacing(0, sign + blanks, "") } else { form }
+    })
+}
+
+/// `sum .n`, a call without brackets.
+fn bare_argument(line: &str, rest: &str) -> Option<Form> {
+    let name = last_word(line.trim_end());
+    let aggregate = crate::aggregates::find_aggregate(name).is_some();
+    let known = aggregate || crate::functions::find(name).is_some();
+    let argument = rest.strip_prefix('.').map(first_word).filter(|word| !word.is_empty())?;
+    let ends = rest[1 + argument.len()..].trim_start_matches(' ');
+    let ends = ends.is_empty() || ends.starts_with(['\n', ',', '}', ')']);
+    (known && line.ends_with(' ') && ends).then(|| {
+        let meant = format!("(.{argument})");
+        let message = format!("what `{name}` is of stands in brackets");
+        let form = unexpected(1 + argument.len(), message, format!("write `{name}{meant}`"));
+        let back = line.len() - line.trim_end().len();
+        form.replacing(back, 1 + argument.len(), meant)
+    })
+}
+
+/// `text[0:10]`.
+fn part_of(line: &str, rest: &str) -> Option<Form> {
+    let inside = line.rsplit_once('[').is_some_and(|(_, inside)| !inside.contains(']'));
+    let of_index = last_word(line).bytes().all(|byte| byte.is_ascii_digit());
+    if !inside || !of_index || !rest.starts_with(':') {
+        return None;
+    }
+    let form = unexpected(
+        1,
+        "there is no part of a value by `:`",
+        "a part of a text is `slice(text, 0, 10)`, an element of a list `list[0]`",
+    );
+    let (object, from) = line.rsplit_once('[')?;
+    let to = rest[1..].split(']').next()?;
+    let part = |c: char| c.is_ascii_alphanumeric() || "_.".contains(c);
+    let start = object.trim_end_matches(part).len();
+    let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+    if start == object.len() || to.is_empty() || !digits(to) || !rest[1..].contains(']') {
+        return Some(form);
+    }
+    let from = if from.is_empty() { "0" } else { from };
+    let meant = format!("slice({}, {from}, {to})", &object[start..]);
+    Some(form.replacing(line.len() - start, to.len() + 2, meant))
+}
