@@ -33,6 +33,7 @@ mod foreign_name;
 mod foreign_option;
 mod function;
 mod group;
+mod half_condition;
 mod interpolation;
 mod join;
 mod keys;

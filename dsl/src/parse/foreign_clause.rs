@@ -2,6 +2,7 @@
 //! of a line.
 
 use super::foreign::{Form, last_word, unexpected};
+use super::operand::{operand_before, operand_behind, split_list};
 use super::recover::first_word;
 use crate::scan::closing;
 
@@ -368,77 +369,4 @@ fn several(line: &str, rest: &str) -> Option<Form> {
              \"one\" else \"other\"`, then `route way { when \"one\" => { ... } else => { ... } }`",
         )
     })
-}
-
-/// The value that a line ends with: back to where one begins.
-fn operand_before(line: &str) -> &str {
-    let mut depth = 0_i32;
-    let mut quoted = false;
-    for (at, c) in line.char_indices().rev() {
-        match c {
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            ')' | ']' | '}' => depth += 1,
-            '(' | '[' | '{' if depth == 0 => return &line[at + 1..],
-            '(' | '[' | '{' => depth -= 1,
-            ',' | ':' if depth == 0 => return &line[at + 1..],
-            '=' if depth == 0 => {
-                let compares = line[..at].ends_with(['=', '!', '<', '>']);
-                if !compares && !line[at + 1..].starts_with('=') {
-                    return &line[at + 1..];
-                }
-            }
-            _ => {}
-        }
-    }
-    line
-}
-
-/// The value that a text begins with: up to a comma, or the end of what it stands in.
-fn operand_behind(text: &str) -> &str {
-    let mut depth = 0_i32;
-    let mut quoted = false;
-    for (at, c) in text.char_indices() {
-        match c {
-            '"' => quoted = !quoted,
-            _ if quoted => {}
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' | ',' if depth == 0 => return &text[..at],
-            ')' | ']' | '}' => depth -= 1,
-            '\n' => return &text[..at],
-            _ => {}
-        }
-    }
-    text
-}
-
-/// The parts of a list between brackets.
-pub(super) fn split_list(mut text: &str) -> Vec<&str> {
-    let mut parts = Vec::new();
-    loop {
-        let part = operand_behind(text);
-        parts.push(part);
-        match text[part.len()..].strip_prefix(',') {
-            Some(rest) if parts.len() < 16 => text = rest,
-            _ => return parts,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_value_reaches_back_to_where_one_begins() {
-        for (line, value) in [
-            ("emit Out { id: .id, s: \"a, b\" ", " \"a, b\" "),
-            ("stage n = f(a, b) ", " f(a, b) "),
-            ("where length(.text == \"x\"", ".text == \"x\""),
-            ("x", "x"),
-        ] {
-            assert_eq!(operand_before(line), value, "{line}");
-        }
-        assert_eq!(split_list("f(a, b), \"x, y\", c"), ["f(a, b)", " \"x, y\"", " c"]);
-    }
 }

@@ -18,6 +18,7 @@ mod item;
 mod measure;
 mod odd;
 mod odd_words;
+mod operand;
 mod operator;
 mod recover;
 mod recover_entry;

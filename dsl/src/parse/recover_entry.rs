@@ -1,7 +1,7 @@
 //! Entries and values of other languages that end where nobody would expect it.
 
 use super::Reader;
-use super::foreign_clause::split_list;
+use super::operand::split_list;
 use super::recover::first_word;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
