@@ -37,12 +37,12 @@ const OTHER_SPELLINGS: &[(&str, &str)] = &[
     ("usec", "us"),
     ("KB", "KiB"),
     ("kB", "KiB"),
-    ("K", "KiB"),
     ("MB", "MiB"),
-    ("M", "MiB"),
     ("GB", "GiB"),
-    ("G", "GiB"),
     ("TB", "TiB"),
+    ("rps", "/s"),
+    ("qps", "/s"),
+    ("rpm", "/min"),
     ("tok", " tokens"),
     ("toks", " tokens"),
 ];
@@ -160,7 +160,75 @@ fn spelt(unit: &str) -> Option<&'static str> {
     of(unit).map(|it| it.1).or(lowered.flatten())
 }
 
+/// `1h30m` as `90min`: the sum of its parts in the smallest of their units.
+pub(crate) fn one_unit(text: &str) -> Option<String> {
+    let (mut total, mut least, mut rest) = (0_i64, None::<(&str, i64)>, text);
+    while !rest.is_empty() {
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let behind = &rest[digits..];
+        let letters =
+            behind.len() - behind.trim_start_matches(|c: char| c.is_ascii_alphabetic()).len();
+        let word = match &behind[..letters] {
+            "m" => "min",
+            word => word,
+        };
+        let unit = DURATIONS.iter().find(|(unit, _)| *unit == word)?;
+        let part = rest[..digits].parse::<i64>().ok()?.checked_mul(unit.1)?;
+        total = total.checked_add(part)?;
+        least = Some(least.filter(|(_, nanos)| *nanos <= unit.1).unwrap_or((unit.0, unit.1)));
+        rest = &behind[letters..];
+    }
+    let (unit, nanos) = least?;
+    Some(format!("{}{unit}", total / nanos))
+}
+
+/// A number in powers of ten or in thousands as it is written here: `1e3`, `10k`, `2M`.
+fn written_out(digits: &str, unit: &str) -> Option<String> {
+    let plain = digits.replace('_', "");
+    let zeros: i32 = match unit {
+        "k" | "K" => 3,
+        "M" => 6,
+        "G" => 9,
+        _ => unit.strip_prefix(['e', 'E'])?.parse().ok()?,
+    };
+    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
+    let fraction = fraction.trim_end_matches('0');
+    let shift = usize::try_from(zeros).ok()?.checked_sub(fraction.len()).filter(|it| *it <= 15)?;
+    let number = format!("{whole}{fraction}{}", "0".repeat(shift));
+    let number = number.trim_start_matches('0');
+    let mut out = String::new();
+    for (at, c) in number.char_indices() {
+        if at > 0 && (number.len() - at) % 3 == 0 {
+            out.push('_');
+        }
+        out.push(c);
+    }
+    (!out.is_empty() && out.len() <= 24).then_some(out)
+}
+
 fn unknown_unit(digits: &str, unit: &str) -> LiteralError {
+    if let Some(fix) = one_unit(&format!("{digits}{unit}")) {
+        return LiteralError {
+            code: codes::UNKNOWN_UNIT,
+            message: "a duration has one unit".to_owned(),
+            help: Some(format!("write `{fix}`")),
+            fix: Some(fix),
+        };
+    }
+    if let Some(number) = written_out(digits, unit) {
+        let size = match unit {
+            "k" | "K" => format!(", a size `{digits}KiB`"),
+            "M" | "G" => format!(", a size `{digits}{unit}iB`"),
+            _ => String::new(),
+        };
+        let sure = size.is_empty() || unit == "k";
+        return LiteralError {
+            code: codes::UNKNOWN_UNIT,
+            message: format!("`{}` is not a unit", short(unit)),
+            help: Some(format!("a number is written `{number}`{size}")),
+            fix: sure.then_some(number),
+        };
+    }
     let fix = spelt(unit).map(|right| format!("{digits}{right}"));
     let help = match &fix {
         Some(fix) if fix.ends_with("iB") => {

@@ -49,7 +49,15 @@ pub(crate) fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>)
 fn score(a: &str, b: &str) -> f64 {
     let similar = strsim::jaro_winkler(a, b);
     let edits = strsim::normalized_damerau_levenshtein(a, b);
-    if edits < 0.5 { 0.0 } else { similar.max(edits + 0.1) }
+    let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
+    let within = short.len() >= 4 && long.split('_').any(|part| part == short)
+        || short.len() >= 5 && long.starts_with(short);
+    let slip = strsim::damerau_levenshtein(a, b) == 1;
+    let alike = within || slip || similar > 0.88;
+    if edits < 0.5 || edits < 0.599 && !alike {
+        return 0.0;
+    }
+    similar.max(edits + 0.1)
 }
 
 /// Makes a suggestion of a single name a fix, where the misspelt one is all that was pointed at.

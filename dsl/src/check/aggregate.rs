@@ -79,6 +79,9 @@ impl Checker<'_> {
             self.no_aggregate(&call.name);
             return None;
         };
+        if self.count_of(call, spec, scope) {
+            return None;
+        }
         let given = self.given(call, spec)?;
         self.slots = 0;
         let value = given.value.map(|value| self.expr(value, scope, None));
@@ -106,19 +109,89 @@ impl Checker<'_> {
         Some((Counted { aggregate: spec.aggregate, value, by, parameter }, ty))
     }
 
+    /// `count(distinct .x)`, `count(.x)`; whether it has been reported.
+    fn count_of(
+        &mut self,
+        call: &ast::Call,
+        spec: &'static AggregateSpec,
+        scope: &Scope<'_>,
+    ) -> bool {
+        let [ast::Arg { name: None, value }] = call.args.as_slice() else { return false };
+        if spec.aggregate != Aggregate::Count {
+            return false;
+        }
+        let text = self.input.sources.text(value.span).to_owned();
+        let (message, meant) = if let Some(rest) = distinct(&text) {
+            ("different values are counted by `count_distinct`", format!("count_distinct({rest})"))
+        } else if let ExprKind::Own(_) | ExprKind::Name(_) | ExprKind::Field(..) = value.kind {
+            let before = self.diagnostics.len();
+            self.slots = 0;
+            let ty = self.expr(value, scope, None).ty;
+            let reported = self.diagnostics.len() > before;
+            match ty {
+                _ if reported => return true,
+                Type::Bool | Type::Unknown => return false,
+                Type::Optional(inner) if *inner == Type::Bool => return false,
+                Type::Optional(_) => {
+                    ("`count` takes a condition", format!("count({text} != null)"))
+                }
+                _ => ("`count` takes a condition, and this is never null", "count()".to_owned()),
+            }
+        } else {
+            return false;
+        };
+        self.report(
+            Diagnostic::error(codes::BAD_AGGREGATE, value.span, message)
+                .help(format!("write `{meant}`"))
+                .fix(call.span, meant),
+        );
+        true
+    }
+
     fn no_aggregate(&mut self, name: &ast::Name) {
         let names = || AGGREGATES.iter().map(|spec| spec.name);
         let text = name.text.as_str();
         let common = match text {
             "mean" | "average" => Some("avg"),
             "total" => Some("sum"),
-            "percentile" | "median" => Some("quantile"),
-            "list" | "array_agg" => Some("collect"),
-            "unique" => Some("distinct"),
+            "percentile" => Some("quantile"),
+            "list" | "array_agg" | "collect_list" | "group_array" => Some("collect"),
+            "unique" | "collect_set" => Some("distinct"),
+            "nunique" | "uniq" | "approx_count_distinct" => Some("count_distinct"),
+            "top" | "largest" | "topk" | "nlargest" => Some("top_k"),
             _ => None,
         };
-        let help = common
-            .map(|name| format!("it is called `{name}` here"))
+        let other = match text {
+            "p50" | "median" => Some("write `quantile(.n, 0.5)`"),
+            "p90" => Some("write `quantile(.n, 0.9)`"),
+            "p95" => Some("write `quantile(.n, 0.95)`"),
+            "p99" => Some("write `quantile(.n, 0.99)`"),
+            "argmax" | "max_by" | "arg_max" => Some("write `top_k(.id, 1, by: .n)`"),
+            "argmin" | "min_by" | "arg_min" => Some("write `top_k(.id, 1, by: 0 - .n)`"),
+            "bottom_k" | "bottom" | "smallest" | "nsmallest" => {
+                Some("the smallest come first by `top_k(value, 3, by: 0 - .n)`")
+            }
+            "first" | "last" | "any_value" => Some(
+                "`collect(value)` has all in the order of the source; behind the group `.values[0]` \
+                 is the first",
+            ),
+            "any" | "all" | "bool_or" | "bool_and" | "some" | "every" => Some(
+                "count those for which it holds, `n: count(condition)`, and compare in a step behind \
+                 the group",
+            ),
+            "string_agg" | "group_concat" | "listagg" | "concat" => Some(
+                "`texts: collect(.text)`, and behind the group `join(.texts, \", \")` is one text",
+            ),
+            "stddev" | "std" | "variance" | "var" | "stdev" => Some(
+                "the variance is made behind the group of `m: avg(.x)` and `s: avg(.x * .x)`: \
+                 `.s - .m * .m`",
+            ),
+            "mode" => Some("group by the value, and count: `group by .text { n: count() }`"),
+            _ => None,
+        };
+        let help = other.map(str::to_owned);
+        let help = help
+            .or(common.map(|name| format!("it is called `{name}` here")))
             .or_else(|| did_you_mean(text, names()))
             .unwrap_or_else(|| format!("aggregates are {}", suggest::list(names())));
         let message = format!("`{text}` is no aggregate");
@@ -206,6 +279,13 @@ impl Checker<'_> {
         self.report(Diagnostic::error(codes::BAD_AGGREGATE, written.span, message));
         None
     }
+}
+
+/// What is behind the `distinct` of SQL.
+fn distinct(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("distinct").or_else(|| text.strip_prefix("DISTINCT"))?;
+    let rest = rest.trim_start();
+    rest.starts_with('.').then_some(rest)
 }
 
 /// The type of an aggregate's column. A group has at least one record, so what may be null is only

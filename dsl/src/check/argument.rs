@@ -1,6 +1,7 @@
 //! Arguments and options against a signature of the catalog.
 
 use super::fit::fits;
+use super::leaf::{SINK_OPTIONS, SOURCE_OPTIONS};
 use super::names::Decl;
 use super::typed::Typed;
 use super::{Checker, Scope};
@@ -94,6 +95,8 @@ impl Checker<'_> {
                 .is_some_and(|spec| spec.options.iter().any(|option| option.name == name.text));
             if is_option {
                 format!("`{0}` is an option: write `{call}(...) {{ {0}: ... }}`", name.text)
+            } else if SOURCE_OPTIONS.iter().chain(SINK_OPTIONS).any(|it| it.name == name.text) {
+                format!("it stands in braces behind it: `{call}(...) {{ {}: ... }}`", name.text)
             } else if known.is_empty() {
                 format!("`{call}` takes no arguments")
             } else {
@@ -207,7 +210,7 @@ impl Checker<'_> {
             Kind::Distribution => self.distribution(written, scope),
             Kind::Secret => self.secret(param.name, written).map(Value::String),
             Kind::Path | Kind::Paths => {
-                if self.bare_path(written) {
+                if self.bare_path(written) || self.list_of_paths(written) {
                     return None;
                 }
                 let Value::String(path) = self.constant(written, scope, &Type::String)? else {
@@ -233,6 +236,9 @@ impl Checker<'_> {
             kind => {
                 self.warn_of_key(param.name, written);
                 let ty = type_of(kind).unwrap_or(Type::Unknown);
+                if ty == Type::String && self.bare_text(param, written) {
+                    return None;
+                }
                 let value = self.constant(written, scope, &ty)?;
                 self.in_range(param, &value, written.span).then_some(value)
             }

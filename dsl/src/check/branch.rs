@@ -135,6 +135,16 @@ impl Checker<'_> {
             },
         };
         let message = format!("the pattern does not fit {subject}, found {found}");
+        if let (Type::Enum(item), Pattern::Literal(Value::String(word), _)) = (subject, pattern)
+            && item.variants.contains(word)
+        {
+            self.report(
+                Diagnostic::error(cover.code, span, message)
+                    .help(format!("variants are bare words: `{word}`"))
+                    .fix(span, word.clone()),
+            );
+            return None;
+        }
         let rest = cover.rest.split(' ').next().unwrap_or_default();
         let diagnostic = Diagnostic::error(cover.code, span, message)
             .help(format!("patterns are constants of the type of the value, or `{rest}`"));

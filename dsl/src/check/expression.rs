@@ -1,6 +1,7 @@
 //! Expressions: names, fields, branches.
 
 use super::fit::{fits, optional, required};
+use super::foreign_name::in_sight;
 use super::names::Decl;
 use super::typed::Typed;
 use super::{Checker, Place, Scope};
@@ -203,9 +204,10 @@ impl Checker<'_> {
                 if let Some(field) = dotted.first() {
                     return Some(format!("did you mean the field `.{field}`?"));
                 }
-                (!variants.is_empty()).then(|| {
-                    format!("variants are {}", suggest::list(variants.iter().map(String::as_str)))
-                })
+                if variants.is_empty() {
+                    return in_sight(name, scope);
+                }
+                Some(format!("variants are {}", suggest::list(variants.iter().map(String::as_str))))
             }));
         }
         self.report(diagnostic);
@@ -264,6 +266,9 @@ impl Checker<'_> {
         span: Span,
         scope: &Scope<'_>,
     ) -> Typed {
+        if self.qualified(inner, name, span, scope) {
+            return Typed::poison();
+        }
         let value = self.expr(inner, scope, None);
         let shape = value.shape.under(2);
         match &value.ty {

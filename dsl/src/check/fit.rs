@@ -122,6 +122,11 @@ impl Checker<'_> {
             Diagnostic::error(codes::TYPE_MISMATCH, span, format!("expected {to}, found {found}"))
                 .label(format!("this is {found}"));
         diagnostic = match (found, to, &written.kind) {
+            (Type::Int | Type::Float, ty, _) if *required(ty) == Type::Percent => diagnostic
+                .help("a share that is computed is a `float`; declare it so: 0.05 is what `5%` is"),
+            (Type::List(item), Type::String, ExprKind::List(_)) if **item == Type::String => {
+                diagnostic.help("one text is due here, and this is a list of texts")
+            }
             (Type::List(item), Type::String, _) if **item == Type::String => diagnostic
                 .help(format!("write `join({text}, \"\\n\")` to make one string of the list"))
                 .fix(span, format!("join({text}, \"\\n\")")),

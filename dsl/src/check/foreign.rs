@@ -84,7 +84,88 @@ const CALLS: &[(&[&str], Instead)] = &[
         &["print", "println", "log", "debug", "echo", "console"],
         Other("rows are shown by a sink: `sink shown to stdout()`, and `emit into shown`"),
     ),
-    (&["md5", "sha1", "sha256"], Call("hash")),
+    (&["md5", "sha1", "sha256", "md5sum", "crc32", "digest"], Call("hash")),
+    (&["greatest", "maximum"], Call("max")),
+    (&["least", "minimum"], Call("min")),
+    (&["tokens", "token_count", "num_tokens", "countTokens", "token_length"], Call("count_tokens")),
+    (&["toLower"], Call("lower")),
+    (&["toUpper"], Call("upper")),
+    (&["to_date", "toDate", "todate"], Call("time")),
+    (&["mod", "modulo"], Other("the rest of a division is `a % b`")),
+    (
+        &["duration", "to_duration", "seconds", "timedelta", "interval", "make_interval"],
+        Other("a duration is written `3s`; of a number it is a product, as in `.n * 1s`"),
+    ),
+    (&["to_bool", "bool", "boolean", "parse_bool"], Other("write `.text == \"true\"`")),
+    (
+        &["first", "head", "last", "nth", "element_at", "get"],
+        Other("an element of a list is `list[0]`, the last one `list[length(list) - 1]`"),
+    ),
+    (
+        &["any", "all", "some", "every"],
+        Other(
+            "elements of a list are tested by `x in list`; a condition over them is counted: \
+             `flat_map x = list`, and `group by .id { n: count(condition) }`",
+        ),
+    ),
+    (
+        &[
+            "parse_json",
+            "from_json",
+            "json_extract",
+            "json",
+            "loads",
+            "get_json_object",
+            "json_parse",
+        ],
+        Other(
+            "JSON is read by its source: declare its fields in a `type`, and read it by `jsonl`; what \
+             a model answers gets its fields by `prompt p(...) -> Type`",
+        ),
+    ),
+    (&["to_json", "json_dumps", "dumps"], Other("records are written as JSON by a sink `jsonl`")),
+    (
+        &[
+            "regex_replace",
+            "regexp_replace",
+            "re_sub",
+            "regex_extract",
+            "regexp_extract",
+            "findall",
+        ],
+        Other(PATTERN),
+    ),
+    (
+        &["lpad", "rpad", "zfill", "ljust", "rjust", "pad"],
+        Other("a text is filled up by `+` and `slice`: `slice(\"000\" + to_string(.n), ...)`"),
+    ),
+    (
+        &["range", "generate_series", "sequence"],
+        Other("numbers come from a source: `source rows: Row from generate(1000)`"),
+    ),
+    (&["flatten", "explode", "unnest"], Other("elements become records by `flat_map x = list`")),
+    (
+        &[
+            "chat",
+            "complete",
+            "completion",
+            "ask",
+            "llm",
+            "prompt",
+            "classify",
+            "summarize",
+            "invoke",
+            "predict",
+            "infer",
+            "call_llm",
+            "gpt",
+        ],
+        Other("a model is asked by `stage answer = generate(prompt_name(.text)) on endpoint`"),
+    ),
+    (
+        &["embedding", "embeddings", "vectorize", "encode"],
+        Other("write `stage v = embed(.text) on endpoint`"),
+    ),
 ];
 
 const CLOCK: &str = "expressions have no clock, so that a run can be repeated; make the time a \

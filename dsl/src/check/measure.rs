@@ -123,6 +123,15 @@ impl<'a> Checker<'a> {
         let spec = find_measure(first).filter(|spec| spec.statistics);
         let statistic = STATISTICS.iter().find(|it| name.text.contains(**it));
         let alone = STATISTICS.contains(&name.text.as_str());
+        if let Some(figure) = super::foreign_column::figure(&name.text) {
+            let message = format!("there is no figure `{}`", name.text);
+            self.report(
+                Diagnostic::error(codes::UNKNOWN_MEASURE, name.span, message)
+                    .help(format!("it is called `{figure}`"))
+                    .fix(name.span, figure),
+            );
+            return;
+        }
         let help = match (dimension, spec, statistic) {
             _ if alone => format!("a statistic stands behind its figure: `latency.{}`", name.text),
             (true, ..) => {

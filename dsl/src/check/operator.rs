@@ -47,6 +47,9 @@ impl Checker<'_> {
         scope: &Scope<'_>,
     ) -> Typed {
         if matches!(op, BinaryOp::And | BinaryOp::Or) {
+            if self.half_condition(op, left, right, scope) {
+                return Typed::poison();
+            }
             let (a, b) = (self.condition(left, scope), self.condition(right, scope));
             return self.combine(op, a, b, Type::Bool, span);
         }
@@ -182,6 +185,12 @@ impl Checker<'_> {
                 let other = super::fit::sample(inner);
                 Some(format!("the right side may be null: write `({right_text} ?? {other})`"))
             }
+            (Type::List(_), _, op) if compares(op) && !matches!(left.kind, ExprKind::List(_)) => {
+                Some(format!(
+                    "`{left_text}` is a list: one of it is `{left_text}[0]`, their number \
+                 `length({left_text})`"
+                ))
+            }
             (a_ty, Type::List(item), BinaryOp::Contains) if fits(a_ty, item) => {
                 Some(format!("turned around: `{right_text} contains {left_text}`"))
             }
@@ -222,6 +231,11 @@ impl Checker<'_> {
             _ => text_for_time(diagnostic, &text.kind, (text.span, &written)),
         });
     }
+}
+
+fn compares(op: BinaryOp) -> bool {
+    use BinaryOp::{Eq, Ge, Gt, Le, Lt, Ne};
+    matches!(op, Eq | Ne | Lt | Le | Gt | Ge)
 }
 
 /// Whether a text may stand for such a value elsewhere.

@@ -3,6 +3,7 @@
 use super::Checker;
 use super::Scope;
 use super::endpoint::ENDPOINT_OPTIONS;
+use super::foreign_option::Instead;
 use super::leaf::{INDEX_OPTIONS, SOURCE_OPTIONS};
 use super::schedule::SCHEDULE_OPTIONS;
 use crate::ast::{self, ExprKind};
@@ -81,11 +82,17 @@ impl Checker<'_> {
         }
         let name = key.text.as_str();
         let message = format!("unknown option `{name}` for {what}");
-        let close = suggest::closest(name, known.iter().copied());
+        let close = did_you_mean(name, known.iter().copied());
         let mut diagnostic = Diagnostic::error(codes::UNKNOWN_OPTION, key.span, message);
-        if let Some(best) = close.first() {
-            let help = did_you_mean(name, close.iter().copied()).unwrap_or_default();
-            diagnostic = diagnostic.help(help).fix(key.span, *best);
+        if let Some(instead) = super::foreign_option::instead_of(name, what, known) {
+            diagnostic = match instead {
+                Instead::Option(meant) => {
+                    diagnostic.help(format!("it is called `{meant}`")).fix(key.span, meant)
+                }
+                Instead::Other(help) => diagnostic.help(help),
+            };
+        } else if let Some(help) = close {
+            diagnostic = diagnostic.help(help);
         } else if let Some(place) = self.home_of(name) {
             diagnostic =
                 diagnostic.help(format!("`{name}` is an option of {place}; move it there"));
@@ -119,6 +126,34 @@ impl Checker<'_> {
             .take(3)
             .collect();
         (!with.is_empty()).then(|| format!("the stage {}", suggest::list(with)))
+    }
+
+    /// Says that a text stands without quotes, if that is what it is.
+    pub(crate) fn bare_text(&mut self, param: &Param, written: &ast::Expr) -> bool {
+        let ExprKind::Name(name) = &written.kind else { return false };
+        if self.names.values.contains_key(name.as_str()) || self.names.is_poisoned(name) {
+            return false;
+        }
+        let quoted = format!("\"{name}\"");
+        let message = format!("`{}` is a text, in quotes", param.name);
+        self.report(
+            Diagnostic::error(codes::TYPE_MISMATCH, written.span, message)
+                .help(format!("write `{quoted}`"))
+                .fix(written.span, quoted),
+        );
+        true
+    }
+
+    /// Says that one path is due where several stand, if so.
+    pub(crate) fn list_of_paths(&mut self, written: &ast::Expr) -> bool {
+        let several = matches!(&written.kind, ExprKind::List(_));
+        if several {
+            let message = "one path is due here";
+            let help = "join the files, or write a `source` for each; records of two are brought \
+                        together by `join`";
+            self.report(Diagnostic::error(codes::TYPE_MISMATCH, written.span, message).help(help));
+        }
+        several
     }
 
     /// Says that a path stands without quotes, if that is what it is.

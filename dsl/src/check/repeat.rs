@@ -44,7 +44,7 @@ impl<'a> Checker<'a> {
     pub(super) fn repeat(&mut self, it: &'a ast::Loop, level: &mut Level, body: &mut Body) {
         let before = self.diagnostics.len();
         let rounds = self.rounds(&it.count);
-        let firsts = self.first_values(it);
+        let firsts = self.first_values(it, &body.poisoned);
         let until = it.until.as_ref().map(|it| one_line(self.input.sources.text(it.span)));
         let turn = |number| Turn::Round {
             number,
@@ -123,7 +123,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The `carry` steps that a loop begins with.
-    fn first_values(&mut self, it: &'a ast::Loop) -> Vec<&'a ast::Carry> {
+    fn first_values(&mut self, it: &'a ast::Loop, poisoned: &[String]) -> Vec<&'a ast::Carry> {
         let mut firsts: Vec<&ast::Carry> = Vec::new();
         let mut nexts: Vec<&ast::Carry> = Vec::new();
         let mut begun: Option<&Step> = None;
@@ -156,7 +156,8 @@ impl<'a> Checker<'a> {
         }
         for first in &firsts {
             let name = &first.name.text;
-            if !nexts.iter().any(|next| next.name.text == *name) {
+            let set = nexts.iter().any(|next| next.name.text == *name);
+            if !set && !poisoned.contains(name) {
                 let message = format!("`{name}` is the same in every round");
                 self.report(Diagnostic::error(codes::BAD_CARRY, first.name.span, message).help(
                     format!(

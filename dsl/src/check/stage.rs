@@ -104,6 +104,9 @@ impl Checker<'_> {
     ) -> Checked {
         let before = self.diagnostics.len();
         let mut broken = Checked { ty: Type::Unknown, plan: None };
+        if self.endpoint_as_argument(call) {
+            return broken;
+        }
         let found = self.assign(call, &spec.signature, &[]);
         let endpoint = self.on(stage, spec);
         let options =
@@ -178,6 +181,9 @@ impl Checker<'_> {
                 return broken;
             }
         };
+        if spec.calls == EndpointUse::Generate && self.asks_unread(call) {
+            return broken;
+        }
         let structured = self.structured(spec.calls, call, &args);
         if let Some(answer) = &structured {
             self.room_for(answer, &options, stage);

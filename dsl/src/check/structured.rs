@@ -5,6 +5,7 @@
 //! and a model that forgot a field is to be asked again.
 
 use super::Checker;
+use super::names::Decl;
 use crate::ast;
 use crate::catalog::EndpointUse;
 use crate::codes;
@@ -46,6 +47,36 @@ impl<'a> Checker<'a> {
             return Type::Unknown;
         }
         complete(ty)
+    }
+
+    /// Whether a call asks by a prompt that could not be read: its answer may be anything.
+    pub(crate) fn asks_unread(&self, call: &ast::Call) -> bool {
+        call.args.iter().any(|arg| match &arg.value.kind {
+            ast::ExprKind::Call(inner) => {
+                let name = inner.name.text.as_str();
+                !self.names.values.contains_key(name) && self.names.is_poisoned(name)
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether an argument is an endpoint; then it has been reported.
+    pub(crate) fn endpoint_as_argument(&mut self, call: &ast::Call) -> bool {
+        let endpoint = call.args.iter().find_map(|arg| match &arg.value.kind {
+            ast::ExprKind::Name(name) => {
+                let declared = self.names.values.get(name.as_str()).map(|(_, decl)| *decl);
+                matches!(declared, Some(Decl::Endpoint(_))).then(|| (name.clone(), arg.value.span))
+            }
+            _ => None,
+        });
+        let Some((name, span)) = endpoint else { return false };
+        self.used.insert(name.clone());
+        let message = "an endpoint is no argument; it stands behind the call";
+        self.report(
+            Diagnostic::error(codes::WRONG_DECLARATION, span, message)
+                .help(format!("write `{}(...) on {name}`", call.name.text)),
+        );
+        true
     }
 
     /// The type that a stage which calls an endpoint has by the prompt it is given, if that decides.

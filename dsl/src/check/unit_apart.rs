@@ -15,6 +15,19 @@ impl Checker<'_> {
         let before = self.input.sources.text(before);
         let Some(number) = before.trim_end_matches(' ').strip_suffix('/') else { return false };
         let number = number.trim_end_matches(' ');
+        let million = ["M", "m", "Mtoken", "Mtokens", "million", "MTok"].contains(&name);
+        if million && number.ends_with(|c: char| c.is_ascii_digit()) {
+            let start =
+                number.trim_end_matches(|c: char| c.is_ascii_digit() || "_.".contains(c)).len();
+            let price = format!("{}/Mtok", &number[start..]);
+            let at = Span { start: start as u32, ..span };
+            self.report(
+                Diagnostic::error(codes::UNKNOWN_UNIT, at, "a price is of a million tokens")
+                    .help(format!("write `{price}`"))
+                    .fix(at, price),
+            );
+            return true;
+        }
         if !PER.contains(&name) || !number.ends_with(|c: char| c.is_ascii_digit()) {
             return false;
         }

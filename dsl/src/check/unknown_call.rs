@@ -2,7 +2,7 @@
 
 use super::foreign::{Instead, instead_of};
 use super::names::Decl;
-use super::{Checker, Scope};
+use super::{Checker, Place, Scope};
 use crate::aggregates::find_aggregate;
 use crate::ast;
 use crate::codes;
@@ -25,6 +25,14 @@ impl Checker<'_> {
                 Diagnostic::error(codes::WRONG_DECLARATION, span, message)
                     .also(declared, "declared here"),
             );
+            return;
+        }
+        let in_test = scope.place == Place::Outcome;
+        if in_test && (find_aggregate(name).is_some() || matches!(name, "all" | "any" | "every")) {
+            let message = format!("a test has no `{name}` of all rows");
+            let help = "it looks at single rows, `out[0].n == 1`, at their number, `out.count == 2`, and \
+                        at lists of values, `out.n == [1, 2]`; totals are made by a flow with a `group`";
+            self.report(Diagnostic::error(codes::UNKNOWN_CALL, span, message).help(help));
             return;
         }
         if let Some(aggregate) = find_aggregate(name) {

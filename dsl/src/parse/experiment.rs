@@ -25,7 +25,15 @@ impl Reader<'_> {
         let start = self.span(&pair);
         let span = Span { end: start.start + "slo".len() as u32, ..start };
         let mut slo = ast::Slo { objectives: Vec::new(), span };
+        let mut split = false;
         for part in children(pair) {
+            if part.as_rule() == Rule::objective && self.objective_by(&part, &mut split) {
+                slo.objectives.pop();
+                continue;
+            }
+            if std::mem::take(&mut split) {
+                continue;
+            }
             if part.as_rule() != Rule::objective {
                 self.bad_entry(&part, "an objective is a condition, as in `p99(latency) < 10s`");
             } else if slo.objectives.len() < MAX_PARTS {
@@ -36,6 +44,23 @@ impl Reader<'_> {
             }
         }
         slo
+    }
+
+    /// `p95(latency) by .kind < 3s`, which is read in two or three pieces; whether this is the second.
+    fn objective_by(&mut self, part: &Pair<'_, Rule>, split: &mut bool) -> bool {
+        let text = part.as_str().trim();
+        if first_word(text) != "by" {
+            return false;
+        }
+        *split = text == "by";
+        let span = self.trimmed(part);
+        let at = Span { end: span.start + "by".len() as u32, ..span };
+        self.report(
+            Diagnostic::error(codes::UNEXPECTED, at, "an objective is of all records together").help(
+                "write it without `by`; figures by node or stage are measured by a `measure` block",
+            ),
+        );
+        true
     }
 
     pub(super) fn experiment(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Experiment> {
@@ -172,6 +197,25 @@ impl Reader<'_> {
         Some(ast::Claim { text, condition })
     }
 
+    /// `vary p in [1, 2]`, `assert a > b`; whether it has been reported.
+    fn foreign_part(&mut self, word: &str, rest: &str, span: Span) -> bool {
+        let at = Span { end: span.start + word.len() as u32, ..span };
+        let message = format!("`{word}` does not start a part of an experiment");
+        let diagnostic = Diagnostic::error(codes::FOREIGN_WORD, at, message);
+        let varies = ["vary", "for", "grid", "over", "range", "parameter", "matrix"];
+        let claims = ["assert", "expect", "check", "require", "ensure", "hypothesis"];
+        if varies.contains(&word) && rest.contains(" in ") {
+            self.report(diagnostic.help("a sweep is `sweep nodes in [1, 4, 16]`").fix(at, "sweep"));
+            return true;
+        }
+        if claims.contains(&word) && !rest.starts_with([':', '=']) {
+            let shown = rest.lines().next().unwrap_or(rest).trim();
+            self.report(diagnostic.help(format!("write `claim \"in words\" {{ {shown} }}`")));
+            return true;
+        }
+        false
+    }
+
     fn quoted_or_word(&mut self, pair: &Pair<'_, Rule>) -> ast::Name {
         if pair.as_rule() == Rule::string {
             return ast::Name { text: self.string(pair), span: self.span(pair) };
@@ -190,6 +234,9 @@ impl Reader<'_> {
             return;
         }
         let rest = text[word.len()..].trim_start();
+        if self.foreign_part(word, rest, span) {
+            return;
+        }
         let close = did_you_mean(word, PART_WORDS.iter().copied());
         if let Some(help) = close.filter(|_| !rest.starts_with([':', '='])) {
             let at = Span { end: span.start + word.len() as u32, ..span };

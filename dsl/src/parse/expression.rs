@@ -160,6 +160,13 @@ impl Reader<'_> {
             _ => BinaryOp::Rem,
         };
         match at_text(op) {
+            "||" if may_be_text(&left) && may_be_text(&right) => {
+                self.report(
+                    Diagnostic::error(codes::FOREIGN_OPERATOR, at, "`||` is not an operator")
+                        .help("texts are joined by `+`, conditions by `or`"),
+                );
+                return Expr { kind: ExprKind::Bad, span };
+            }
             "||" => self.foreign_word(at, "||", "or"),
             "&&" => self.foreign_word(at, "&&", "and"),
             "=" => self.foreign(at, "=", "==", at, "=="),
@@ -233,6 +240,7 @@ impl Reader<'_> {
     fn number(&mut self, text: &str, span: Span) -> ExprKind {
         match literal::number(text) {
             Ok(value) => ExprKind::Literal(value),
+            Err(_) if self.per_million(text, span) => ExprKind::Bad,
             Err(error) => {
                 let mut diagnostic =
                     Diagnostic::error(error.code, span, error.message).maybe_help(error.help);
@@ -352,6 +360,11 @@ impl Reader<'_> {
             _ => Pattern::Any,
         }
     }
+}
+
+/// Whether a value may be a text as well as a condition.
+fn may_be_text(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Own(_) | ExprKind::Name(_) | ExprKind::Field(..))
 }
 
 fn is_text(expr: &Expr) -> bool {

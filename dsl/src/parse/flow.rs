@@ -290,9 +290,17 @@ fn cut_short(step: &mut Step) {
 fn poison(pair: &Pair<'_, Rule>, flow: &mut ast::Flow) {
     for line in pair.as_str().lines() {
         let words = ["stage", "carry", "flat_map", "let", "var", "const", "val", "map"];
-        flow.poisoned.extend(super::recover::declared_name(line.trim(), &words));
+        // Arms may stand in one line.
+        for part in line.split(['{', '}']) {
+            flow.poisoned.extend(super::recover::declared_name(part.trim(), &words));
+        }
+        let first = super::recover::first_word(line.trim());
+        // Another name of a source or import.
+        if first == "as" {
+            flow.poisoned.extend(super::recover::declared_name(line.trim(), &["as"]));
+        }
         // Which word of a broken join is the source is not known.
-        if super::recover::first_word(line.trim()) == "join" {
+        if matches!(first, "join" | "left" | "right" | "inner" | "outer" | "full" | "cross") {
             let words = line.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').skip(1);
             flow.poisoned.extend(words.take_while(|word| *word != "on").map(str::to_owned));
         }

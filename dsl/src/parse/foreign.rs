@@ -1,6 +1,6 @@
 //! Forms of other languages that stop the reader: what is written in their place.
 
-use super::{Reader, foreign_step, foreign_value};
+use super::{Reader, foreign_clause, foreign_step, foreign_value};
 use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -22,7 +22,8 @@ impl Reader<'_> {
         let before = &before[ends_at(before, before.len().saturating_sub(MOST_BEFORE))..];
         let rest = &rest[..ends_at(rest, rest.len().min(MOST_BEHIND))];
         let (line, ends) = (last_line(before), before.trim_end());
-        let found = foreign_value::find(line, rest)
+        let found = foreign_clause::find(line, rest)
+            .or_else(|| foreign_value::find(line, rest))
             .or_else(|| foreign_step::find(line, rest))
             .or_else(|| quoted_endpoint(rest))
             .or_else(|| star(line, rest))
@@ -81,6 +82,11 @@ pub(super) struct Form {
 }
 
 impl Form {
+    /// With another help.
+    pub(super) fn saying(self, help: String) -> Self {
+        Form { help, ..self }
+    }
+
     /// With a fix for `back` bytes in front of it and `length` from its start on.
     pub(super) fn replacing(self, back: usize, length: usize, text: impl Into<String>) -> Self {
         Form { fix: Some((back, length, text.into())), ..self }

@@ -15,7 +15,6 @@ pub(super) fn find(line: &str, rest: &str) -> Option<Form> {
         .or_else(|| host(line, rest))
         .or_else(|| braces(line, rest))
         .or_else(|| otherwise(line, rest))
-        .or_else(|| python_choice(line, rest))
         .or_else(|| function_value(line, rest))
         .or_else(|| bare_argument(line, rest))
         .or_else(|| pipe(line, rest))
@@ -31,15 +30,18 @@ fn method(line: &str, rest: &str) -> Option<Form> {
     }
     let object = if let Some(inside) = object.strip_suffix('"') {
         &object[inside.rfind('"')?..]
-    } else if object.ends_with(')') {
-        let open = opening(object)?;
-        &object[open - last_word(&object[..open]).len()..]
     } else {
-        let part = |c: char| c.is_ascii_alphanumeric() || "_.[]".contains(c);
-        &object[object.trim_end_matches(part).len()..]
+        &object[object_start(object)..]
     };
     if object.is_empty() {
         return None;
+    }
+    if EACH.contains(&name) {
+        let help = format!(
+            "the elements of a list become records by `flat_map item = {object}`; the steps behind \
+             it compute with `item`, and `group by .id {{ sum: sum(item.n) }}` puts them together"
+        );
+        return Some(unexpected(1, format!("`{object}` has no methods"), help));
     }
     let function = match instead_of(name) {
         Some(instead) => instead.name(),
@@ -76,19 +78,23 @@ fn method(line: &str, rest: &str) -> Option<Form> {
     })
 }
 
-/// Where the bracket opens that a text ends with.
-fn opening(text: &str) -> Option<usize> {
-    let mut depth = 0_usize;
-    for (at, byte) in text.bytes().enumerate().rev() {
-        match byte {
-            b')' => depth += 1,
-            b'(' if depth == 1 => return Some(at),
-            b'(' => depth -= 1,
-            b'"' => return None,
-            _ => {}
+/// Methods that take a function.
+const EACH: [&str; 8] = ["map", "filter", "reduce", "forEach", "each", "flatMap", "some", "every"];
+
+/// Where the value begins that a text ends with: names, dots and closed brackets.
+fn object_start(text: &str) -> usize {
+    let (mut depth, mut start) = (0_i32, text.len());
+    for (at, c) in text.char_indices().rev() {
+        match c {
+            ')' | ']' => depth += 1,
+            '(' | '[' if depth == 0 => break,
+            '(' | '[' => depth -= 1,
+            _ if depth > 0 || c.is_ascii_alphanumeric() || "_.".contains(c) => {}
+            _ => break,
         }
+        start = at;
     }
-    None
+    if depth == 0 { start } else { text.len() }
 }
 
 /// `f"..."`.
@@ -185,25 +191,6 @@ fn otherwise(line: &str, rest: &str) -> Option<Form> {
              `match .n { 1 => a, _ => b }`",
         )
     })
-}
-
-/// `a if c else b`.
-fn python_choice(line: &str, rest: &str) -> Option<Form> {
-    if first_word(rest) != "if" {
-        return None;
-    }
-    let (_, value) = line.rsplit_once('=')?;
-    let until = rest.lines().next()?;
-    let (condition, no) = until.strip_prefix("if ")?.split_once(" else ")?;
-    let (value, no) = (value.trim(), no.trim());
-    let plain = |text: &str| !text.is_empty() && !text.contains(['{', '}', ',']);
-    if !plain(value) || !plain(no) || no.contains(" on ") {
-        return None;
-    }
-    let meant = format!("if {} then {value} else {no}", condition.trim());
-    let back = line.len() - line.rfind('=')? - 1;
-    let form = unexpected(2, "a choice begins with `if`", format!("write `{meant}`"));
-    Some(form.replacing(back, until.trim_end().len(), format!(" {meant}")))
 }
 
 /// `x => x + 1`, `lambda x: x + 1`, where a function would be a value.

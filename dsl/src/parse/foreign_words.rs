@@ -103,7 +103,12 @@ const STEPS: &[Foreign] = &[
         "a loop has a bound: `loop up to 3 until condition { ... }`",
         None,
     ),
-    (&["switch", "case", "branch", "choose", "split"], ROUTE, None),
+    (&["switch", "case", "branch", "choose", "split", "match"], ROUTE, None),
+    (
+        &["window", "tumble", "tumbling", "hop", "hopping", "sliding"],
+        "a window belongs to a group: `group by .key window tumbling(1min, by: .at) { n: count() }`",
+        None,
+    ),
     (
         &["try", "catch", "except", "finally", "retry", "raise", "throw"],
         "what fails goes to the dead letters, and `sage-flow retry` takes them again; calls are \
@@ -194,6 +199,9 @@ impl Reader<'_> {
     pub(super) fn known_step(&mut self, word: &str, at: Span, text: &str) -> bool {
         if word == "if" {
             return self.conditional_step(at, text);
+        }
+        if self.kind_in_front(word, at, text) {
+            return true;
         }
         self.known(STEPS, word, at, text)
     }

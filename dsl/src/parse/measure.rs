@@ -28,6 +28,7 @@ impl Reader<'_> {
                         figures.push(figure);
                     }
                 }
+                Rule::bad_entry if self.called_figure(&part, &mut figures) => last = None,
                 _ => {
                     last = None;
                     self.bad_entry(&part, FORM);
@@ -56,6 +57,29 @@ impl Reader<'_> {
                 self.report(twice(by, before.span));
             }
         }
+    }
+
+    /// `p99(latency)`, which is read as a figure `p99` and a piece behind it; whether it is.
+    fn called_figure(&mut self, part: &Pair<'_, Rule>, figures: &mut [ast::Figure]) -> bool {
+        let span = self.trimmed(part);
+        let text = part.as_str().trim_end();
+        let inner = text.strip_prefix('(').and_then(|it| it.strip_suffix(')')).map(str::trim);
+        let before = figures.last().filter(|it| it.name.span.end == span.start && it.by.is_empty());
+        let (Some(family), Some(before)) = (inner, before) else { return false };
+        if super::recover::first_word(family) != family || family.is_empty() {
+            return false;
+        }
+        let meant = format!("{family}.{}", before.name.text);
+        let at = before.name.span.to(span);
+        if let Some(last) = figures.last_mut() {
+            last.name.text.clone_from(&meant);
+        }
+        self.report(
+            Diagnostic::error(codes::UNEXPECTED, at, "a statistic stands behind its figure")
+                .help(format!("write `{meant}`"))
+                .fix(at, meant),
+        );
+        true
     }
 
     fn figure(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Figure> {

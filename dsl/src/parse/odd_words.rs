@@ -24,7 +24,7 @@ const READERS: [(&str, &str); 8] = [
 
 impl Reader<'_> {
     /// Says that `meant` is written in the place of the word or sign at `at`.
-    fn odd_word(&mut self, at: Span, meant: &str, what: &str) {
+    pub(super) fn odd_word(&mut self, at: Span, meant: &str, what: &str) {
         let text = |from: u32, to: u32| self.text.get(from as usize..to as usize).unwrap_or("");
         let given = text(at.start, at.end).to_owned();
         let apart = |it: &str| it.is_empty() || it.starts_with(char::is_whitespace);
@@ -147,7 +147,7 @@ impl Reader<'_> {
     /// An arm whose value is none; whether it has been reported.
     pub(super) fn odd_arm(&mut self, word: &str, text: &str, span: Span) -> bool {
         let head = text.split(['{', '\n']).next().unwrap_or(text);
-        let value = head[word.len()..].trim().trim_end_matches("=>").trim();
+        let value = head[word.len()..].split("=>").next().unwrap_or_default().trim();
         let start = text.len() - text[word.len()..].trim_start().len();
         let at = Span { start: span.start + start as u32, ..span };
         let at = Span { end: at.start + value.len().max(1) as u32, ..at };

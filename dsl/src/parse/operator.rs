@@ -45,6 +45,26 @@ impl Reader<'_> {
         value
     }
 
+    /// `0.15/1M`, a price for a million tokens; whether it has been reported.
+    pub(super) fn per_million(&mut self, text: &str, span: Span) -> bool {
+        let before = self.text.get(..span.start as usize).unwrap_or("").trim_end_matches(' ');
+        let Some(number) = before.strip_suffix('/') else { return false };
+        let number = number.trim_end_matches(' ');
+        let start = number.trim_end_matches(|c: char| c.is_ascii_digit() || "_.".contains(c)).len();
+        let million = ["1M", "1m", "1Mtok", "1MTok", "1Mtokens", "1mtok"].contains(&text);
+        if !million || start == number.len() {
+            return false;
+        }
+        let meant = format!("{}/Mtok", &number[start..]);
+        let at = Span { start: start as u32, ..span };
+        self.report(
+            Diagnostic::error(codes::UNKNOWN_UNIT, span, "a price is of a million tokens")
+                .help(format!("write `{meant}`"))
+                .fix(at, meant),
+        );
+        true
+    }
+
     /// An operator that is a word here, with one blank on each side of it, but none at the ends of
     /// lines.
     pub(super) fn foreign_word(&mut self, at: Span, given: &str, meant: &str) {

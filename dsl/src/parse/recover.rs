@@ -51,7 +51,7 @@ impl Reader<'_> {
         }
         let first: String = shown(text);
         let help = suggest::did_you_mean(word, ITEM_WORDS.iter().copied()).unwrap_or_else(|| {
-            format!("declarations start with {}", suggest::list(ITEM_WORDS[1..13].iter().copied()))
+            format!("declarations start with {}", suggest::list(ITEM_WORDS[1..].iter().copied()))
         });
         let at = Span { end: span.start + first.len() as u32, ..span };
         self.report(
@@ -77,6 +77,17 @@ impl Reader<'_> {
         if matches!(word, "when" | "else")
             && (self.odd_arm(word, text, span) || self.stopped(word, text, span))
         {
+            return;
+        }
+        let rest = text[word.len()..].trim_start();
+        if !word.is_empty() && rest.starts_with("=>") {
+            let at = Span { end: span.start + word.len() as u32, ..span };
+            let message = "an arm of a route begins with `when`";
+            let help = format!("write `when {word} => {{ ... }}`");
+            let start = Span { end: span.start, ..span };
+            self.report(
+                Diagnostic::error(codes::UNEXPECTED, at, message).help(help).fix(start, "when "),
+            );
             return;
         }
         let first = shown(text);
@@ -114,6 +125,9 @@ impl Reader<'_> {
         }
         let at = Span { end: span.start + word.len().max(1) as u32, ..span };
         let rest = text[word.len()..].trim_start();
+        if form.starts_with("a field") && self.optional_name(text, span) {
+            return;
+        }
         let diagnostic = if word.is_empty() && text.starts_with('"') && text.contains("\":") {
             Diagnostic::error(codes::UNEXPECTED, at, "names of entries stand without quotes")
                 .help(form)
@@ -121,7 +135,14 @@ impl Reader<'_> {
             && matches!(rest, "" | ":" | "=")
             && reserved_word(word).is_none_or(|_| !form.starts_with("an enum"))
         {
-            Diagnostic::error(codes::UNEXPECTED, at, format!("`{word}` has no value")).help(form)
+            let diagnostic =
+                Diagnostic::error(codes::UNEXPECTED, at, format!("`{word}` has no value"));
+            if rest.is_empty() && self.in_emit(span.start) {
+                let meant = format!("{word}: {word}");
+                diagnostic.help(format!("write `{meant}`")).fix(at, meant)
+            } else {
+                diagnostic.help(form)
+            }
         } else if let Some(key) = text.strip_prefix('.').filter(|key| first_word(key) == *key)
             && !self.within_entry(span.start)
         {
@@ -184,6 +205,9 @@ impl Reader<'_> {
         let stop = stop + text[stop..].len() - text[stop..].trim_start().len();
         let rest = &text[stop..];
         let start = span.start + stop as u32;
+        if rest.is_empty() && self.if_call(text, span) {
+            return;
+        }
         if rest.is_empty() {
             let end = Span { start: span.start, ..span }.after();
             let (message, help) = too_early(text, what, form);
@@ -249,10 +273,7 @@ impl Reader<'_> {
 /// What to say of a construct that ends too early.
 fn too_early(text: &str, what: &str, form: &str) -> (String, String) {
     if what == "route" && text["route".len()..].trim_start().starts_with('{') {
-        let help = "write `route .kind { when a => { ... } else => { ... } }`; of conditions make a \
-                    value first: `stage kind = if .n > 1 then \"many\" else \"few\"`, then `route kind \
-                    { when \"many\" => { ... } else => { ... } }`";
-        return ("a `route` goes by a value, and none is given".to_owned(), help.to_owned());
+        return ("a `route` goes by a value, and none is given".to_owned(), ROUTE.to_owned());
     }
     let last = text.lines().last().unwrap_or(text);
     if what == "emit" && !text.contains("into") {
@@ -272,6 +293,11 @@ fn too_early(text: &str, what: &str, form: &str) -> (String, String) {
     }
     (format!("this `{what}` ends too early"), form.to_owned())
 }
+
+/// What to do about a route that has conditions for values.
+pub(super) const ROUTE: &str = "write `route .kind { when a => { ... } else => { ... } }`; of conditions make a value first: \
+     `stage kind = if .n > 1 then \"many\" else \"few\"`, then `route kind { when \"many\" => { ... } \
+     else => { ... } }`";
 
 /// Constructs whose name stands right behind their word.
 const NAMED: &[&str] = &[

@@ -48,6 +48,21 @@ impl Reader<'_> {
         let rest = text[word.len()..].trim_start();
         let named = rest.starts_with('=') && !rest.starts_with("==")
             || rest.starts_with(':') && foreign_words::reads(&format!("stage {text}"));
+        if !word.is_empty() && named && self.carries(word, span.start) {
+            self.report(
+                Diagnostic::error(codes::UNEXPECTED, at, "a carried value is set by `carry`")
+                    .help(format!("write `carry {word} = ...`"))
+                    .fix(Span { end: span.start, ..span }, "carry "),
+            );
+            return;
+        }
+        if !word.is_empty() && rest.starts_with('.') && rest.contains('(') {
+            let message = format!("`{word}` has no methods");
+            let help =
+                format!("results leave a flow by `emit Type {{ ... }} into {word}`; {STEPS}");
+            self.report(Diagnostic::error(codes::UNEXPECTED, at, message).help(help));
+            return;
+        }
         if !word.is_empty() && named {
             self.report(
                 Diagnostic::error(codes::UNEXPECTED, at, "a value gets its name by `stage`")
@@ -74,10 +89,30 @@ impl Reader<'_> {
         );
     }
 
+    /// Whether a loop that is open at `start` carries `name`.
+    fn carries(&self, name: &str, start: u32) -> bool {
+        let before = self.text.get(..start as usize).unwrap_or("");
+        let Some((_, body)) = before.rsplit_once("loop ") else { return false };
+        let open = body.matches('{').count() > body.matches('}').count();
+        let declared = |(at, _): (usize, &str)| {
+            let rest = body[at + "carry".len()..].trim_start();
+            first_word(rest) == name
+        };
+        open && body.match_indices("carry ").any(declared)
+    }
+
     /// Whether something stands in front of `start` in its line.
     pub(super) fn within_line(&self, start: u32) -> bool {
         let before = self.text.get(..start as usize).unwrap_or("");
         !before.rsplit('\n').next().unwrap_or("").trim().is_empty()
+    }
+
+    /// Whether the rest of a line is a known form of another language, at its start or at its second
+    /// word; then it has been reported.
+    pub(super) fn rest_is_foreign(&mut self, text: &str, span: Span) -> bool {
+        let second = first_word(text).len();
+        let blanks = text[second..].len() - text[second..].trim_start().len();
+        self.foreign_form(span.start) || self.foreign_form(span.start + (second + blanks) as u32)
     }
 
     /// What stands behind a step in its line and does not belong to it.
@@ -99,6 +134,9 @@ impl Reader<'_> {
                 .map_or(0, |_| operand);
         let first = shown(&piece[start..]);
         let from = span.start + start as u32;
+        if start > 0 && self.foreign_form(from) {
+            return;
+        }
         let at = Span { start: from, end: from + first.len() as u32, ..span };
         let word = first_word(line);
         let help = match form(word) {

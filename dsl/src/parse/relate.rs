@@ -52,6 +52,36 @@ impl Reader<'_> {
         }
     }
 
+    /// `left join users on ...`; whether it has been reported.
+    pub(super) fn kind_in_front(&mut self, word: &str, at: Span, text: &str) -> bool {
+        let lower = word.to_ascii_lowercase();
+        let mut rest = text[word.len()..].trim_start();
+        for skipped in ["outer ", "OUTER "] {
+            rest = rest.strip_prefix(skipped).map_or(rest, str::trim_start);
+        }
+        let kinds = KINDS.contains(&lower.as_str()) || lower == "left";
+        if !kinds || !first_word(rest).eq_ignore_ascii_case("join") {
+            return false;
+        }
+        let whole = Span { end: at.start + (text.len() - rest.len() + "join".len()) as u32, ..at };
+        let (message, meant) = match lower.as_str() {
+            "left" => ("which rows are kept is said behind `join`".to_owned(), "join left"),
+            "inner" => ("a `join` keeps the rows that have a match".to_owned(), "join"),
+            _ => (format!("there is no `{lower} join`"), ""),
+        };
+        let diagnostic = Diagnostic::error(codes::UNEXPECTED, at, message);
+        self.report(if meant.is_empty() {
+            diagnostic.help(
+                "`join source on .key == source.field` leaves rows without a match out, `join left \
+                 source on ...` keeps them; for the rows of the other source begin with that one",
+            )
+        } else {
+            let help = format!("write `{meant} source on .key == source.field`");
+            diagnostic.help(help).fix(whole, meant)
+        });
+        true
+    }
+
     /// A `group` without its braces; whether it has been reported.
     pub(super) fn bad_group(&mut self, text: &str, span: Span) -> bool {
         if text.contains('{') || !text["group".len()..].trim_start().starts_with("by") {

@@ -48,6 +48,11 @@ impl Reader<'_> {
         }
         let span = self.trimmed(pair);
         let at = Span { end: span.start + word.len() as u32, ..span };
+        let within = self.within_line(span.start);
+        let signed = matches!(word, "is" | "not" | "as" | "if" | "on");
+        if within && signed && self.rest_is_foreign(text, span) {
+            return;
+        }
         let expects =
             ["assert", "check", "should", "verify", "ensure", "then", "expects", "require"];
         let gives = ["input", "inputs", "when", "with", "records", "data"];
@@ -70,7 +75,17 @@ impl Reader<'_> {
     fn test_part(&mut self, pair: Pair<'_, Rule>) -> Option<TestPart> {
         let (rule, span) = (pair.as_rule(), self.trimmed(&pair));
         let mut parts = children(pair);
-        let first = parts.next()?;
+        let mut first = parts.next()?;
+        if first.as_rule() == Rule::odd_given {
+            let at = self.trimmed(&first);
+            let end = self.blanks_behind(at.end);
+            self.report(
+                Diagnostic::error(codes::UNEXPECTED, at, "records are given by their type alone")
+                    .help("write `given [Type { field: value }]`; it is the source of the flow that gives them")
+                    .fix(Span { end, ..at }, ""),
+            );
+            first = parts.next()?;
+        }
         Some(match rule {
             Rule::given => TestPart::Given(match (first.as_rule(), parts.next()) {
                 (Rule::number, Some(source)) => Given::Of(self.word(&first), self.word(&source)),
@@ -81,7 +96,13 @@ impl Reader<'_> {
             }),
             Rule::mock => {
                 let target = self.word(&first);
-                TestPart::Mock(ast::Mock { target, value: self.expression(parts.next()?) })
+                let mut value = parts.next()?;
+                if value.as_rule() == Rule::odd_eq {
+                    let at = self.trimmed(&value);
+                    self.odd_word(at, "=", "a mock is `mock stage = value`");
+                    value = parts.next()?;
+                }
+                TestPart::Mock(ast::Mock { target, value: self.expression(value) })
             }
             Rule::fault => {
                 let endpoint = self.word(&first);

@@ -89,6 +89,45 @@ fn programs_of_a_killed_worker_end_with_it_and_all_at_a_second_signal() {
     wait_for_the_end_of(&numbers(sage.folder.path()));
 }
 
+/// A program that leaves its number and that of a process of its own, and answers each line.
+const STEADY: &str = r#"
+sleep 100000 < /dev/null > /dev/null 2>&1 &
+echo $$ $! >> "$1"
+while read -r line; do sleep 0.05; echo "$line"; done
+"#;
+
+/// The process beside a worker that ends its programs.
+fn guard_of(worker: u32) -> Option<u32> {
+    let command = |pid: &u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    workers_of(worker)
+        .into_iter()
+        .find(|pid| String::from_utf8_lossy(&command(pid)).contains("exec-guard"))
+}
+
+#[test]
+fn a_guard_that_was_killed_is_replaced_with_the_next_record() {
+    let sage = Sage::new()
+        .file("f.sage", program("sh steady.sh numbers", 4000))
+        .file("steady.sh", STEADY)
+        .args("run f.sage --workers 1 --allow-exec --out out");
+    let mut run = start(&sage);
+    let all = wait_for(&sage, 2);
+    let worker = worker(run.id(), 0);
+    let guard = guard_of(worker).unwrap();
+    send("-KILL", guard);
+    wait_until(|| guard_of(worker).is_some_and(|pid| pid != guard));
+    // Rows of later records: the new one has been told of the programs.
+    let written = || {
+        let parts = std::fs::read_dir(sage.folder.path().join("out/parts")).into_iter().flatten();
+        parts.flatten().filter_map(|part| part.metadata().ok()).map(|part| part.len()).sum::<u64>()
+    };
+    let before = written();
+    wait_until(|| written() > before);
+    [worker, run.id()].into_iter().for_each(|process| send("-KILL", process));
+    run.wait().unwrap();
+    wait_for_the_end_of(&all);
+}
+
 #[test]
 fn programs_end_when_a_drain_runs_out() {
     let sage = busy("--drain 100ms");

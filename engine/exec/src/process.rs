@@ -103,6 +103,8 @@ impl Process {
     /// Ask for the answer to a JSON text, which is one, too. Whoever stops waiting must not ask it
     /// again.
     pub(crate) async fn ask(&mut self, question: &str) -> Result<String, Trouble> {
+        // One that was killed is missed before its worker is; else nothing is lost by that.
+        drop(self.guard.borrow_mut().ready());
         match self.unasked().await {
             None => {}
             Some(0) => return Err(Trouble::GoneBefore(self.ending().await)),

@@ -5,11 +5,12 @@ use super::unit::Unit;
 use super::{About, Kind, Look, Over, Part};
 use crate::ast::{self, ExprKind};
 use crate::check::Checker;
+use crate::check::foreign_column;
 use crate::check::names::Decl;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::experiment::{Aggregate, Condition};
-use crate::suggest::{self, closest, did_you_mean};
+use crate::suggest::{self, did_you_mean};
 
 /// Calls over rows.
 const AGGREGATES: &[(&str, Aggregate)] = &[
@@ -80,7 +81,17 @@ impl Checker<'_> {
             self.report(found);
             return None;
         }
-        let close = closest(&name.text, known());
+        let by_other_words = foreign_column::column(&name.text, columns.iter().map(|it| it.0));
+        if let Some(meant) = by_other_words {
+            let message = format!("results have no column `{}`", name.text);
+            let diagnostic =
+                Diagnostic::error(codes::UNKNOWN_COLUMN, name.span, message).help(meant.help);
+            self.report(match meant.fix {
+                Some(fix) => diagnostic.fix(name.span, fix),
+                None => diagnostic,
+            });
+            return None;
+        }
         let help = did_you_mean(&name.text, known()).unwrap_or_else(|| {
             let starts = columns.iter().map(|(column, _)| *column);
             let first: Vec<_> = starts
@@ -92,12 +103,7 @@ impl Checker<'_> {
             format!("there are {} and others", suggest::list(first))
         });
         let message = format!("results have no column `{}`", name.text);
-        let mut diagnostic =
-            Diagnostic::error(codes::UNKNOWN_COLUMN, name.span, message).help(help);
-        if let [only] = close[..] {
-            diagnostic = diagnostic.fix(name.span, only);
-        }
-        self.report(diagnostic);
+        self.report(Diagnostic::error(codes::UNKNOWN_COLUMN, name.span, message).help(help));
         None
     }
 
@@ -224,6 +230,29 @@ impl Checker<'_> {
         Some(Part { condition: wrap(part.condition), ..part })
     }
 
+    /// `p99(latency, fifo)`, with the label of a point within; whether it has been reported.
+    fn labels_inside(&mut self, call: &ast::Call) -> bool {
+        let [first, labels @ ..] = call.args.as_slice() else { return false };
+        if labels.is_empty() {
+            return false;
+        }
+        let alone = ast::Call { args: vec![first.clone()], ..call.clone() };
+        if self.statistic(&alone).is_none() {
+            return false;
+        }
+        let text = |span: crate::span::Span| self.input.sources.text(span).to_owned();
+        let labels: String =
+            labels.iter().map(|label| format!("[{}]", text(label.value.span))).collect();
+        let meant = format!("{}({}){labels}", call.name.text, text(first.value.span));
+        let message = "the point of a column stands in brackets behind it";
+        self.report(
+            Diagnostic::error(codes::UNKNOWN_COLUMN, call.span, message)
+                .help(format!("write `{meant}`"))
+                .fix(call.span, meant),
+        );
+        true
+    }
+
     /// Says that a call means no column.
     pub(in crate::check) fn no_statistic(&mut self, call: &ast::Call) {
         let name = call.name.text.as_str();
@@ -231,7 +260,17 @@ impl Checker<'_> {
             ExprKind::Name(family) => Some((family.as_str(), arg.value.span)),
             _ => None,
         });
+        if self.labels_inside(call) {
+            return;
+        }
         let columns = self.input.catalog.columns.iter().map(|(column, _)| *column);
+        if let Some((word, span)) = family
+            && let Some(meant) = foreign_column::column(&format!("{word}_{name}"), columns.clone())
+        {
+            let message = format!("results have no `{name}` of `{word}`");
+            self.report(Diagnostic::error(codes::UNKNOWN_COLUMN, span, message).help(meant.help));
+            return;
+        }
         let infix = format!("_{name}_");
         let families: Vec<&str> = columns
             .clone()

@@ -7,6 +7,7 @@ mod address;
 mod money;
 mod rules;
 
+use super::foreign_option;
 use super::names::Decl;
 use super::{Checker, Scope};
 use crate::ast::{self, ExprKind};
@@ -144,7 +145,11 @@ impl<'a> Checker<'a> {
         if endpoint.block.broken {
             return;
         }
-        if !has("url") {
+        let by_another_name = endpoint.block.entries.iter().any(|entry| {
+            foreign_option::instead_of(&entry.key.text, "an endpoint", &["url"])
+                == Some(foreign_option::Instead::Option("url"))
+        });
+        if !has("url") && !by_another_name {
             let message = format!("endpoint `{}` has no `url`", plan.name);
             self.report(
                 Diagnostic::error(codes::MISSING_OPTION, endpoint.name.span, message).help(

@@ -85,6 +85,9 @@ const OTHER_NAMES: &[(&str, &str)] = &[
     ("speed", "speeds"),
     ("failure", "failures"),
     ("columns", "report"),
+    ("measure", "report"),
+    ("metrics", "report"),
+    ("measures", "report"),
     ("backend", "backends"),
 ];
 

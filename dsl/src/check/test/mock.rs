@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::ast::{self, ExprKind, TestPart};
 use crate::catalog::{EndpointUse, StageClass};
+use crate::check::names::Decl;
 use crate::check::typed::{Shape, Typed};
 use crate::check::{Checker, Place, Scope};
 use crate::codes;
@@ -94,6 +95,12 @@ impl Checker<'_> {
                 Some(_) => format!("its stages are {}", suggest::list(stages())),
                 None => "it has no stage at all, so there is nothing to mock".to_owned(),
             });
+        let help = match self.names.values.get(first) {
+            Some((_, Decl::Endpoint(_))) => format!(
+                "`{first}` is an endpoint; what is mocked is a stage that calls it, and {help}"
+            ),
+            _ => help,
+        };
         let message = format!("flow `{}` has no stage `{first}`", plan.name);
         self.report(Diagnostic::error(codes::BAD_MOCK, target.span, message).help(help));
     }

@@ -76,7 +76,7 @@ impl<R: std::io::Read> Csv<R> {
             .delimiter(delimiter)
             .flexible(true)
             .buffer_capacity(1 << 16)
-            .from_reader(Quotes { input, bytes: 0, odd: false, ended: false, feed: None });
+            .from_reader(Quotes { input, bytes: 0, odd: false, ended: false, feed: None, left: LONGEST });
         let header = reader.headers().map_err(|error| broken(plan, format!("`{name}`: {error}")))?;
         let header: Vec<String> =
             header.iter().map(|h| h.trim_start_matches('\u{feff}').trim().to_owned()).collect();
@@ -127,6 +127,7 @@ impl<R: std::io::Read + Send> Source for Csv<R> {
             if self.piped && i > 0 && all_parsed {
                 break;
             }
+            self.reader.get_mut().left = LONGEST;
             match self.reader.read_byte_record(&mut self.row) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
@@ -196,6 +197,9 @@ impl<R: std::io::Read> Csv<R> {
 /// What some programs write before a UTF-8 text (byte order mark).
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
+/// A longer row is none: a quote is opened and never closed, or it is no text at all.
+const LONGEST: u64 = 16 << 20;
+
 /// Counts what is read, and whether the number of quotes so far is odd.
 struct Quotes<R> {
     input: R,
@@ -205,10 +209,16 @@ struct Quotes<R> {
     /// Where the first line feed stands. Right behind what the parser took for the header, lines
     /// end in carriage return and line feed.
     feed: Option<u64>,
+    /// Bytes that the row which is being read may still take.
+    left: u64,
 }
 
 impl<R: std::io::Read> std::io::Read for Quotes<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.left == 0 {
+            let what = "a row is longer than 16 MiB; is a quote opened there and never closed?";
+            return Err(std::io::Error::other(what));
+        }
         let mut read = self.input.read(buffer)?;
         self.ended |= read == 0 && !buffer.is_empty();
         // The parser takes a mark that comes alone for an empty file, and half of one for a name.
@@ -223,6 +233,7 @@ impl<R: std::io::Read> std::io::Read for Quotes<R> {
             self.feed = at.map(|at| self.bytes + at as u64);
         }
         self.bytes += read as u64;
+        self.left = self.left.saturating_sub(read as u64);
         // Only whether their number is odd: exclusive or runs many bytes at a time.
         let odd = buffer[..read].iter().fold(0, |odd, byte| odd ^ u8::from(*byte == b'"'));
         self.odd ^= odd == 1;
@@ -283,13 +294,12 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_byte_order_mark_may_come_alone_or_in_parts() {
+    fn queries() -> SourcePlan {
         let record = RecordType {
             name: "Query".into(),
             fields: vec![Field { name: "id".into(), ty: Type::String, default: None, key: true }],
         };
-        let plan = SourcePlan {
+        SourcePlan {
             changes: None,
             distinct: None,
             expand: None,
@@ -302,7 +312,35 @@ mod tests {
             key: Some(0),
             bad_rows: sage_dsl::plan::BadRows::Fail,
             line: 1,
-        };
+        }
+    }
+
+    /// Never ends, and never ends a row.
+    struct Endless(u64);
+
+    impl Read for Endless {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            assert!(self.0 < 2 * LONGEST, "it reads on and on");
+            buffer.fill(0);
+            let head: &[u8] = if self.0 == 0 { b"id\na\nb\n" } else { b"" };
+            buffer[..head.len()].copy_from_slice(head);
+            self.0 += buffer.len() as u64;
+            Ok(buffer.len())
+        }
+    }
+
+    #[test]
+    fn a_row_without_end_is_not_read_for_ever() {
+        let mut csv = Csv::new(&queries(), "q.csv".into(), Endless(0), ",").unwrap();
+        let mut batch = Batch::default();
+        let error = csv.read(&mut batch, 10).unwrap_err();
+        assert!(error.to_string().contains("longer than 16 MiB"), "{error:?}");
+        assert_eq!(batch.rows.len(), 2);
+    }
+
+    #[test]
+    fn a_byte_order_mark_may_come_alone_or_in_parts() {
+        let plan = queries();
         for writes in [
             vec![MARK, b"\"id\"\na\n"],
             vec![&MARK[..1], &MARK[1..], b"\"id\"\na\n"],

@@ -45,17 +45,15 @@ fn source_name(number: u32) -> String {
 /// Retries of `folder` that are not finished and have these records, the latest first. With `out`
 /// only one in there.
 pub(super) fn unfinished(folder: &Path, out: Option<&Path>, records: &Path) -> Vec<Chosen> {
-    let folders = match out {
-        Some(out) => vec![out.to_owned()],
-        None => {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            let number = |path: &Path| {
-                path.file_name()?.to_str()?.strip_prefix("retry-")?.parse::<u32>().ok()
-            };
-            let mut numbers: Vec<u32> = entries.filter_map(|entry| number(&entry.path())).collect();
-            numbers.sort_unstable_by(|a, b| b.cmp(a));
-            numbers.into_iter().map(|number| folder.join(format!("retry-{number}"))).collect()
-        }
+    let folders = if let Some(out) = out {
+        vec![out.to_owned()]
+    } else {
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let number =
+            |path: &Path| path.file_name()?.to_str()?.strip_prefix("retry-")?.parse::<u32>().ok();
+        let mut numbers: Vec<u32> = entries.filter_map(|entry| number(&entry.path())).collect();
+        numbers.sort_unstable_by(|a, b| b.cmp(a));
+        numbers.into_iter().map(|number| folder.join(format!("retry-{number}"))).collect()
     };
     let folders = folders.into_iter().filter(|out| run::is_unfinished(out));
     let begun = folders.filter_map(|out| {
