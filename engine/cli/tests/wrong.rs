@@ -196,7 +196,7 @@ flow f {{
     refused(sage, &["llm", &url, "refused", "line 3"]);
     let model = asks("sim:a100/qwen2.5-7b", "Qwen/Qwen2.5-7B-Instrct");
     let sage = Sage::new().file("f.sage", model).args("run f.sage --out out");
-    refused(sage, &["Qwen/Qwen2.5-7B-Instrct", "Qwen/Qwen2.5-7B-Instruct", "line 3"]);
+    refused(sage, &["Qwen/Qwen2.5-7B-Instrct", "Qwen/Qwen2.5-7B-Instruct", "f.sage:3:51"]);
     let key = asks("sim:a100/qwen2.5-7b", "m\", api_key: \"sk-123");
     let sage = Sage::new().file("f.sage", key).args("run f.sage --out out");
     refused(sage, &["env("]);
