@@ -54,7 +54,8 @@ fn near(path: &str) -> Option<(String, bool)> {
         return Some((same.clone(), true));
     }
     let stem = |name: &str| name.split('.').next().unwrap_or(name).to_owned();
-    let packed_or_other = |name: &&String| stem(name) == stem(&wanted) && !name.ends_with(".sage");
+    let is_program = |name: &str| Path::new(name).extension().is_some_and(|it| it == "sage");
+    let packed_or_other = |name: &&String| stem(name) == stem(&wanted) && !is_program(name);
     if let Some(other) = names.iter().find(packed_or_other) {
         return Some((other.clone(), false));
     }
