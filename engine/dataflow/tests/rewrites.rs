@@ -342,7 +342,7 @@ fn without(lines: Vec<String>, columns: &[String]) -> Vec<String> {
         let Some(letter) = line.strip_prefix("dead: ") else { return line };
         let mut letter: serde_json::Value = serde_json::from_str(letter).unwrap();
         let record = letter["record"].as_object_mut().unwrap();
-        columns.iter().for_each(|column| drop(record.remove(column)));
+        record.retain(|name, _| !columns.contains(name));
         format!("dead: {letter}")
     };
     let mut lines: Vec<String> = lines.into_iter().map(stripped).collect();

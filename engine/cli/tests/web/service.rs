@@ -572,7 +572,7 @@ flow look {
 #[test]
 fn what_cannot_be_served_is_said_before_anything_starts() {
     let refused = |program: &str, arguments: &str, part: &str| {
-        let sage = Sage::new().file("ask.sage", program);
+        let sage = Sage::new().file("ask.sage", program).file("q.jsonl", "");
         sage.args(&format!("run ask.sage --out out {arguments}")).go().exits(1).says(part);
     };
     let free = PROGRAM.replace("max_requests: 4", "listen: \"127.0.0.1:0\", max_requests: 4");
