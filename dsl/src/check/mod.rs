@@ -322,9 +322,16 @@ impl<'a> Checker<'a> {
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        if !self.full() {
+        // An error is said beside however many warnings: what it is about has no value.
+        let errors = || self.diagnostics.iter().filter(|it| it.is_error()).count();
+        if !self.full() || (diagnostic.is_error() && errors() < ENOUGH) {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// Whether an error was found since there were that many findings; a warning is none.
+    fn wrong_since(&self, before: usize) -> bool {
+        self.diagnostics.iter().skip(before).any(Diagnostic::is_error)
     }
 
     /// Whether enough has been said; finding words for more would only take time.
