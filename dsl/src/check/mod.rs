@@ -323,8 +323,8 @@ impl<'a> Checker<'a> {
 
     fn report(&mut self, diagnostic: Diagnostic) {
         // An error is said beside however many warnings: what it is about has no value.
-        let errors = || self.diagnostics.iter().filter(|it| it.is_error()).count();
-        if !self.full() || (diagnostic.is_error() && errors() < ENOUGH) {
+        let same = |it: &&Diagnostic| it.is_error() == diagnostic.is_error();
+        if self.diagnostics.iter().filter(same).count() < ENOUGH {
             self.diagnostics.push(diagnostic);
         }
     }
@@ -337,6 +337,7 @@ impl<'a> Checker<'a> {
     /// Whether enough has been said; finding words for more would only take time.
     fn full(&self) -> bool {
         self.diagnostics.len() >= ENOUGH
+            && self.diagnostics.iter().filter(|it| it.is_error()).count() >= ENOUGH
     }
 
     /// Whether an error was found, here or by the parser.
