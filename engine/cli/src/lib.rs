@@ -22,6 +22,7 @@ mod experiment;
 pub mod fuzzing;
 mod jobs;
 mod program;
+mod regular;
 mod run;
 mod testing;
 mod twin;

@@ -13,6 +13,7 @@ use sage_dsl::types::Value as Constant;
 use tempfile::NamedTempFile;
 
 use crate::exit::usage;
+use crate::regular;
 use crate::run;
 
 /// Retries beside one file.
@@ -67,13 +68,15 @@ pub(super) fn unfinished(folder: &Path, out: Option<&Path>, records: &Path) -> V
 
 /// The file that the run in `out` reads.
 fn source_of(out: &Path) -> Option<PathBuf> {
-    let plan: Plan = serde_json::from_slice(&std::fs::read(out.join("plan.json")).ok()?).ok()?;
+    let plan: Plan =
+        serde_json::from_slice(&regular::read(&out.join("plan.json"), regular::DESCRIPTION).ok()?)
+            .ok()?;
     let source = plan.source().filter(|source| source.kind == "jsonl")?;
     lookup(&source.args, "path").and_then(Constant::as_str).map(PathBuf::from)
 }
 
 fn same_bytes(one: &Path, other: &Path) -> std::io::Result<bool> {
-    let (one, other) = (File::open(one)?, File::open(other)?);
+    let (one, other) = (regular::open(one)?, regular::open(other)?);
     if one.metadata()?.len() != other.metadata()?.len() {
         return Ok(false);
     }
