@@ -4,7 +4,6 @@
 //! goes on only with the same source, so the same command has to find the file that it made before;
 //! and only when that run is finished a new one begins.
 
-use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
