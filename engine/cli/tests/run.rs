@@ -125,7 +125,7 @@ flow f {
     let mut lines: Vec<&str> = done.stdout.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, [r#"{"id":1,"text":"ab"}"#, r#"{"id":3,"text":"ca"}"#]);
-    let letter = done.read("out/dead_letters.jsonl");
+    let letter = done.read("dead_letters.jsonl");
     assert!(letter.contains("standard input:2") && letter.contains("longer than 16777216 bytes"));
     assert!(letter.lines().count() == 1 && letter.len() < 20_000);
 }
