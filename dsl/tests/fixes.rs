@@ -207,6 +207,8 @@ fn values_of_other_languages_are_mended() {
         (".text[0:3] == \"a\"", "slice(.text, 0, 3) == \"a\""),
         ("\", \".join(.list) == \"\"", "join(.list, \", \") == \"\""),
         ("\"n\" + .n == \"n1\"", "\"n\" + to_string(.n) == \"n1\""),
+        (".text == 'it''s'", ".text == \"it's\""),
+        (".text in ['', 'a']", ".text in [\"\", \"a\"]"),
         ("not .n between 1 and 5", "not (.n >= 1 and .n <= 5)"),
         (".n not between 1 and 5", "not (.n >= 1 and .n <= 5)"),
         (".ok or not .n between 1 and 5", ".ok or not (.n >= 1 and .n <= 5)"),
@@ -242,6 +244,15 @@ fn declarations_of_other_languages_are_mended() {
     for (wrong, right) in [
         ("type Row { string id @key, int n }", "type Row { id: string @key, n: int }"),
         ("type Row {\n  @key id: String\n  n Int\n}", "type Row {\n  id: string @key\n  n: int\n}"),
+        (
+            "type Row { id: string @key NOT NULL, n: int NOT NULL, note: string NULL }",
+            "type Row { id: string @key, n: int, note: string? }",
+        ),
+        (
+            "type Row {\n  id: string not null @key\n  n: int not null\n  null: int = 3\n}",
+            "type Row {\n  id: string @key\n  n: int\n  null: int = 3\n}",
+        ),
+        ("type Row { \"id\": string @key, \"n\": int }", "type Row { id: string @key, n: int }"),
         ("record Row = { id: str key, n: long }", "type Row { id: string @key, n: int }"),
         ("class Row { id: int @key = 1, n: integer }", "type Row { id: int = 1 @key, n: int }"),
         (
@@ -315,10 +326,57 @@ fn what_may_mean_several_things_is_not_mended() {
         "\"{.n:.2f}\" == .text",
         "\"{.text} {.n + 1}\" == .text",
         "\"{upper(.text)}\" == .text",
+        "'''a''' == .text",
+        ".n > 3 order by .n limit 10",
+        ".n > 3 limit 10",
     ] {
         let text = program(&format!("where {condition}"));
         let compiled = compile_with("x.sage", &text, &[], &[]);
         assert!(!compiled.diagnostics.is_empty(), "{condition}");
         assert_eq!(fixed(&text, &compiled), text, "{condition}\n{}", plain(&compiled));
+    }
+}
+
+#[test]
+fn rates_and_cases_are_mended_to_what_was_meant() {
+    let rest = "type Row { id: string @key, n: int }\nsource rows: Row from csv(\"r.csv\")\n\
+                sink out: Row to csv(\"o.csv\")\nflow f {\n  from rows\n  emit into out\n}\n";
+    let endpoint = |limits: &str| {
+        format!("sage 1\nendpoint llm {{ url: \"sim:a100/qwen2.5-7b\", rpm: {limits} }}\n{rest}")
+    };
+    for wrong in ["100 req/min", "100 requests/minute", "100 calls/min"] {
+        assert_eq!(fixed_once(&endpoint(wrong)), endpoint("100/min"));
+    }
+    let switch = "stage x = switch(.n) { case 1: \"x\", default: \"y\" }";
+    let text = program(switch);
+    let compiled = compile_with("x.sage", &text, &[], &[]);
+    assert_eq!(fixed(&text, &compiled), text);
+    let said = |found: &sage_dsl::Diagnostic| found.help.as_ref().unwrap().contains("match .n");
+    assert!(compiled.diagnostics.iter().any(said), "{}", plain(&compiled));
+}
+
+fn fixed_once(text: &str) -> String {
+    fixed(text, &compile_with("x.sage", text, &[], &[]))
+}
+
+#[test]
+fn words_of_sql_are_not_read_as_operators() {
+    for (step, word) in [
+        ("where .n > 3 order by .n limit 10", "there is no `order`"),
+        ("where .n > 3 limit 10", "there is no `limit`"),
+        ("where .n > 3 inside", "`inside`"),
+        ("where .n > 3 android", "`android`"),
+        ("where .n > 3 notes", "`notes`"),
+        ("where .n > 3 containing", "`containing`"),
+        ("where .n > 3 island", "`island`"),
+        ("where .n > 3 likely", "`likely`"),
+        ("where .n > 3 betweens", "`betweens`"),
+    ] {
+        let text = program(step);
+        let compiled = compile_with("x.sage", &text, &[], &[]);
+        let shown = plain(&compiled);
+        let found = &compiled.diagnostics[0];
+        assert!(found.message.contains(word), "{step}\n{shown}");
+        assert_eq!(compiled.diagnostics.len(), 1, "{step}\n{shown}");
     }
 }
