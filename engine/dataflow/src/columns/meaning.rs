@@ -130,6 +130,13 @@ pub(super) fn shown(column: &FileType) -> String {
     format!("{what} ({physical})")
 }
 
+/// Whether a column holds whole numbers and nothing says what they stand for.
+pub(super) fn is_bare(column: &FileType) -> bool {
+    column.is_primitive()
+        && matches!(column.get_physical_type(), Physical::INT32 | Physical::INT64)
+        && says(column) == Says::Nothing
+}
+
 /// How a leaf of the file becomes values of `ty`; `None` if that cannot be.
 pub(super) fn reading(column: &FileType, ty: &Type) -> Option<Reading> {
     let says = says(column);

@@ -10,15 +10,15 @@ use std::path::PathBuf;
 
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{FileMetaData, RowGroupMetaData};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use sage_core::record::{Datum, Items, pack, pack_list, pack_record, pack_value, pack_vector};
 use sage_dsl::plan::{SourcePlan, lookup};
-use sage_dsl::types::Value;
+use sage_dsl::types::{Type, Value};
 
 use super::column::Column;
 use super::folder;
-use super::meaning::convert;
+use super::meaning::{convert, is_bare};
 use super::shape::{Finder, Kind, Leaf, Member, Missing, Node};
 use crate::error::DataflowError;
 use crate::sources::{BadRow, Batch, Source, broken, plain_file};
@@ -71,6 +71,13 @@ pub(crate) fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> 
         }
     }
     let schema = metadata.file_metadata().schema_descr_ptr();
+    if let Some(name) = duration_of_arrow(plan, metadata.file_metadata()) {
+        let message = format!(
+            "column `{name}` of `{shown}`: the unit of a duration stands in a part of the file that \
+             only Arrow reads; declare the field as int and give it its unit, as in `.{name} * 1us`"
+        );
+        return Err(broken(plan, message));
+    }
     let mut finder = Finder::new(&schema);
     let fields = finder.record(&plan.record);
     let fields = fields.map_err(|why| broken(plan, format!("`{shown}`: {why}")))?;
@@ -86,6 +93,21 @@ pub(crate) fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> 
         next_group: 0,
         number: 0,
     }))
+}
+
+/// A field of durations in a file of Arrow, for which Parquet has no type: it writes bare numbers of
+/// seconds to nanoseconds, and their unit into a schema of its own.
+fn duration_of_arrow<'p>(plan: &'p SourcePlan, file: &FileMetaData) -> Option<&'p str> {
+    let pairs = file.key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == "ARROW:schema")?;
+    let columns = file.schema_descr().root_schema().get_fields();
+    let is_duration = |ty: &Type| match ty {
+        Type::Optional(inner) => **inner == Type::Duration,
+        other => *other == Type::Duration,
+    };
+    let fields = plan.record.fields.iter().filter(|field| is_duration(&field.ty));
+    let bare = |name: &str| columns.iter().any(|it| it.name() == name && is_bare(it));
+    fields.map(|field| field.name.as_str()).find(|name| bare(name))
 }
 
 /// Run something of the crate; the error is a sentence.

@@ -10,6 +10,7 @@ use parquet::data_type::{
     BoolType, ByteArray, ByteArrayType, DataType, DoubleType, FixedLenByteArrayType, FloatType,
     Int32Type, Int64Type, Int96, Int96Type,
 };
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
@@ -468,6 +469,52 @@ fn a_row_that_is_no_record_is_told_with_its_number_and_takes_no_other_with_it() 
             ]
         );
     }
+}
+
+#[test]
+fn durations_whose_unit_only_arrow_knows_are_refused() {
+    let (wait, clock) = ("required int64 wait;", "required int64 clock (TIME_MICROS);");
+    for (schema, arrow, good) in
+        [(wait, true, false), (wait, false, true), (clock, true, true), (clock, false, true)]
+    {
+        let mut other = Other::new(schema).group(|group| {
+            column::<Int64Type>(group, &[3_600_000_000], &[], &[]);
+        });
+        if arrow {
+            let schema = KeyValue::new("ARROW:schema".to_owned(), "/////w==".to_owned());
+            other.writer.append_key_value_metadata(schema);
+        }
+        let (_kept, path) = other.done();
+        let name = schema.split_whitespace().nth(2).unwrap().trim_end_matches(';');
+        let opened = open(&source(&path, &record(vec![field(name, optional(Type::Duration))])));
+        assert_eq!(opened.is_ok(), good, "{schema} {arrow}");
+        if let Err(said) = opened.map(drop) {
+            assert!(said.to_string().contains("`.wait * 1us`"), "{said}");
+        }
+        assert!(
+            open(&source(&path, &record(vec![field(name, Type::Int)]))).is_ok() == (name == "wait")
+        );
+    }
+}
+
+#[test]
+fn a_page_whose_sum_does_not_fit_is_an_error_and_no_other_row() {
+    // Of 40 numbers, written by pyarrow 26 with sums of its pages.
+    let mut bytes = include_bytes!("summed.parquet").to_vec();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("o.parquet");
+    fs::write(&path, &bytes).unwrap();
+    let row = record(vec![field("n", Type::Int)]);
+    assert_eq!(json(&path, &row).len(), 40);
+    let value = 1020_i64.to_le_bytes();
+    let places: Vec<usize> =
+        (0..bytes.len() - 8).filter(|at| bytes[*at..*at + 8] == value).collect();
+    assert!(!places.is_empty());
+    places.iter().for_each(|at| bytes[*at] ^= 1);
+    fs::write(&path, &bytes).unwrap();
+    let mut reader = open(&source(&path, &row)).unwrap();
+    let said = reader.read(&mut Batch::default(), 200).unwrap_err().to_string();
+    assert!(said.contains("o.parquet") && said.to_lowercase().contains("crc"), "{said}");
 }
 
 #[test]
