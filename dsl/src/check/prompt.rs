@@ -87,6 +87,7 @@ impl<'a> Checker<'a> {
         self.templates.push(Template {
             name: prompt.name.text.clone(),
             params: params.iter().map(|(name, _)| name.clone()).collect(),
+            types: params.iter().map(|(_, ty)| ty.clone()).collect(),
             text: prompt.text.clone(),
             result,
         });
