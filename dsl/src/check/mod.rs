@@ -52,6 +52,7 @@ mod prompt;
 mod quantity;
 mod range;
 mod record;
+mod rehearse;
 mod relation;
 mod repeat;
 mod room;

@@ -77,9 +77,9 @@ fn templates_read_records_by_the_names_of_their_fields() {
 fn a_structured_answer_is_a_record_for_the_next_prompt() {
     let prompts = r#"type Found { tone: Tone, count: int }
 prompt find(x: string) -> Found """Say what {{ x }} is."""
-prompt then(f: Found) """{{ f.tone }}/{{ f.count }}""""#;
+prompt tell(f: Found) """{{ f.tone }}/{{ f.count }}""""#;
     let steps =
-        "  stage found = generate(find(.id)) on llm { max_tokens: 30 }\n  stage t = then(found)";
+        "  stage found = generate(find(.id)) on llm { max_tokens: 30 }\n  stage t = tell(found)";
     for text in texts(prompts, steps) {
         let (tone, count) = text.split_once('/').unwrap();
         assert!(["calm", "angry"].contains(&tone) && count.parse::<i64>().is_ok(), "{text}");
