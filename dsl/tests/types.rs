@@ -174,3 +174,15 @@ fn functions() {
         ("lwer(.s)", "S0204"),
     ]);
 }
+
+#[test]
+fn an_error_is_said_beside_any_number_of_warnings() {
+    let warned: String = (0..300).map(|n| format!("  stage s{n}: float = .n / 3\n")).collect();
+    let text =
+        format!("{HEAD}flow f {{\n  from rows\n{warned}  stage r: int = .s\n  emit into out\n}}\n");
+    let compiled = compile_with("x.sage", &text, &[], &[]);
+    assert!(compiled.plans.is_empty());
+    let said = plain(&compiled);
+    assert!(said.matches("warning[S0318]").count() >= 100, "{said}");
+    assert_eq!(said.matches("error[S0301]").count(), 1, "{said}");
+}

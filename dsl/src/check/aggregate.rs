@@ -127,7 +127,7 @@ impl Checker<'_> {
             let before = self.diagnostics.len();
             self.slots = 0;
             let ty = self.expr(value, scope, None).ty;
-            let reported = self.diagnostics.len() > before;
+            let reported = self.wrong_since(before);
             match ty {
                 _ if reported => return true,
                 Type::Bool | Type::Unknown => return false,

@@ -197,9 +197,9 @@ impl<'a> Checker<'a> {
             return None;
         }
         if let Some(value) = typed.value() {
-            return (self.diagnostics.len() == before).then(|| value.clone());
+            return (!self.wrong_since(before)).then(|| value.clone());
         }
-        if self.diagnostics.len() == before {
+        if !self.wrong_since(before) {
             self.report(
                 Diagnostic::error(codes::NOT_CONSTANT, written.span, "a constant is needed here")
                     .help("constants are literals, params, and arithmetic on them"),

@@ -22,7 +22,7 @@ const CALLS: &[(&[&str], Instead)] = &[
     (&["toLowerCase", "to_lower", "to_lowercase", "lowercase", "lcase", "tolower"], Call("lower")),
     (&["toUpperCase", "to_upper", "to_uppercase", "uppercase", "ucase", "toupper"], Call("upper")),
     (&["strip", "btrim"], Call("trim")),
-    (&["substr", "substring", "mid"], Call("slice")),
+    (&["substr", "substring", "mid"], Other(PART_OF_TEXT)),
     (&["startswith", "startsWith", "has_prefix", "hasPrefix"], Call("starts_with")),
     (&["endswith", "endsWith", "has_suffix", "hasSuffix"], Call("ends_with")),
     (&["replace_all", "replaceAll", "gsub"], Call("replace")),
@@ -177,6 +177,9 @@ const JOINED: &str = "texts are joined by `+`, as in `\"a \" + .text + to_string
                       `join(list, \", \")`";
 const PATTERN: &str = "there are no patterns; texts are tested by `.text contains \"a\"`, \
                        `starts_with(.text, \"a\")`, `ends_with(.text, \"a\")` and `==`";
+/// Elsewhere they count from one, or give a length.
+const PART_OF_TEXT: &str = "a part of a text is `slice(text, from, to)`: characters count from 0, and the \
+                            one at `to` is the first that is left out";
 /// Also for `.at.year`.
 pub(super) const PART_OF_TIME: &str = "as text a time is `2026-11-28T10:00:00Z`, and its parts are cut out: \
                             `slice(to_string(.at), 0, 4)` is the year, `0, 7` the month, `0, 10` the day";

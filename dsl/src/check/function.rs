@@ -78,7 +78,7 @@ impl<'a> Checker<'a> {
             None => self.expr(&def.body, &scope, None),
         };
         let slots = self.slots;
-        (self.diagnostics.len() == before).then_some(Body { params, typed, slots })
+        (!self.wrong_since(before)).then_some(Body { params, typed, slots })
     }
 
     /// A call that is part of an expression.

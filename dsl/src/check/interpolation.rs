@@ -27,7 +27,16 @@ impl Checker<'_> {
         if !raw.contains('{') || raw.starts_with("\"\"\"") || raw.len() < 2 || raw.len() > 4_000 {
             return;
         }
-        let found: Vec<(Piece<'_>, String, Type)> = pieces(raw)
+        let all = pieces(raw);
+        if let Some(piece) = all.iter().find(|piece| computes(piece.inner, scope)) {
+            let shown = &raw[piece.start..piece.end];
+            let message = format!("a string stands as it is: `{shown}` is not filled in");
+            let help = "pieces of text are joined by `+`, numbers by `to_string(.n)`, as in \
+                        `\"a \" + to_string(.n + 1)`; only a `prompt` fills in `{{ name }}`";
+            self.report(Diagnostic::warning(codes::NOT_FILLED_IN, span, message).help(help));
+            return;
+        }
+        let found: Vec<(Piece<'_>, String, Type)> = all
             .into_iter()
             .filter_map(|piece| {
                 let (written, ty) = resolved(piece.inner, scope)?;
@@ -86,6 +95,19 @@ fn pieces(raw: &str) -> Vec<Piece<'_>> {
         }
     }
     found
+}
+
+/// Whether what stands in braces is more than a name that is in sight: a format, or something computed.
+fn computes(inner: &str, scope: &Scope<'_>) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    let name = &inner[..inner.len() - inner.trim_start_matches(word).len()];
+    let behind = inner[name.len()..].trim_start();
+    if behind.starts_with('(') {
+        return crate::functions::find(name).is_some();
+    }
+    behind.starts_with([':', '+', '-', '*', '/', '%', '?', '!', '['])
+        && name.starts_with(|c: char| c == '.' || c.is_ascii_alphabetic())
+        && resolved(name, scope).is_some()
 }
 
 /// How a name in braces is written in an expression, and its type.

@@ -323,14 +323,22 @@ impl<'a> Checker<'a> {
     }
 
     fn report(&mut self, diagnostic: Diagnostic) {
-        if !self.full() {
+        // An error is said beside however many warnings: what it is about has no value.
+        let same = |it: &&Diagnostic| it.is_error() == diagnostic.is_error();
+        if self.diagnostics.iter().filter(same).count() < ENOUGH {
             self.diagnostics.push(diagnostic);
         }
+    }
+
+    /// Whether an error was found since there were that many findings; a warning is none.
+    fn wrong_since(&self, before: usize) -> bool {
+        self.diagnostics.iter().skip(before).any(Diagnostic::is_error)
     }
 
     /// Whether enough has been said; finding words for more would only take time.
     fn full(&self) -> bool {
         self.diagnostics.len() >= ENOUGH
+            && self.diagnostics.iter().filter(|it| it.is_error()).count() >= ENOUGH
     }
 
     /// Whether an error was found, here or by the parser.

@@ -103,7 +103,7 @@ impl<'a> Checker<'a> {
             let before = self.diagnostics.len();
             self.slots = 0;
             let typed = self.want(value, &Scope::setting(), &ty);
-            if typed.value().is_none() && self.diagnostics.len() == before {
+            if typed.value().is_none() && !self.wrong_since(before) {
                 self.report(
                     Diagnostic::error(
                         codes::NOT_CONSTANT,
@@ -172,7 +172,7 @@ impl<'a> Checker<'a> {
         let before = self.diagnostics.len();
         let typed = self.expr(&written, &Scope::constant(), Some(ty));
         // Findings inside of the text have no place in a file.
-        let silent = self.diagnostics.len() == before;
+        let silent = !self.wrong_since(before);
         self.diagnostics.truncate(before);
         if silent
             && fits(&typed.ty, ty)

@@ -131,14 +131,6 @@ impl Reader<'_> {
         match op.as_rule() {
             Rule::op_pow | Rule::op_like => return self.no_operator(&left, op, &right),
             Rule::op_not_in => return self.not_in(left, op, right),
-            // Elsewhere it joins texts.
-            Rule::op_or if at_text(op) == "||" && (is_text(&left) || is_text(&right)) => {
-                self.foreign(at, "||", "+", at, "+");
-                return Expr {
-                    kind: ExprKind::Binary(BinaryOp::Add, Box::new(left), Box::new(right)),
-                    span,
-                };
-            }
             _ => {}
         }
         let kind = match op.as_rule() {
@@ -160,10 +152,16 @@ impl Reader<'_> {
             _ => BinaryOp::Rem,
         };
         match at_text(op) {
-            "||" if may_be_text(&left) && may_be_text(&right) => {
+            // Elsewhere it joins texts, or gives a value in the place of none.
+            "||" if is_text(&left)
+                || is_text(&right)
+                || may_be_text(&left) && may_be_text(&right) =>
+            {
                 self.report(
-                    Diagnostic::error(codes::FOREIGN_OPERATOR, at, "`||` is not an operator")
-                        .help("texts are joined by `+`, conditions by `or`"),
+                    Diagnostic::error(codes::FOREIGN_OPERATOR, at, "`||` is not an operator").help(
+                        "texts are joined by `+`, conditions by `or`; a value in the place of \
+                             null is `value ?? other`",
+                    ),
                 );
                 return Expr { kind: ExprKind::Bad, span };
             }

@@ -14,6 +14,7 @@ pub(super) fn find(line: &str, rest: &str) -> Option<Form> {
         .or_else(|| sql_choice(line, rest))
         .or_else(|| is(line, rest))
         .or_else(|| not_contains(line, rest))
+        .or_else(|| sorted(line, rest))
         .or_else(|| direction(line, rest))
         .or_else(|| second_unit(line, rest))
         .or_else(|| variant(line, rest))
@@ -146,6 +147,27 @@ fn not_contains(line: &str, rest: &str) -> Option<Form> {
     let back = line.len() - head.trim_end().len() + operand.len();
     let form = unexpected(8, "`not` stands in front of what it denies", help);
     Some(form.replacing(back, 0, format!("not {operand} ")))
+}
+
+/// `where c order by .n limit 10`.
+fn sorted(line: &str, rest: &str) -> Option<Form> {
+    let word = first_word(rest);
+    let behind = rest[word.len()..].trim_start_matches(' ');
+    let by = ["by", "BY"].contains(&first_word(behind));
+    let number = behind.starts_with(|c: char| c.is_ascii_digit());
+    let help = match word {
+        "order" | "ORDER" | "sort" if by => {
+            "rows keep the order of their source; those that are largest by something are \
+             `group { best: top_k(.text, 10, by: .n) }`"
+        }
+        "limit" | "LIMIT" if number => {
+            "how many records are read is said by `sage-flow run ... --limit 10`"
+        }
+        _ => return None,
+    };
+    let step = first_word(line.trim_start());
+    matches!(step, "where" | "stage" | "group" | "dedup" | "emit" | "join" | "flat_map")
+        .then(|| unexpected(word.len(), format!("there is no `{word}`"), help))
 }
 
 /// `by: .n desc`.

@@ -2,6 +2,8 @@
 //! in them.
 
 use super::foreign::{Form, last_word, unexpected};
+use super::operand::split_list;
+use super::prefixed_text;
 use super::recover::first_word;
 use crate::check::instead_of;
 use crate::scan::closing;
@@ -10,7 +12,7 @@ use crate::scan::closing;
 /// follows.
 pub(super) fn find(line: &str, rest: &str) -> Option<Form> {
     method(line, rest)
-        .or_else(|| interpolation(line, rest))
+        .or_else(|| prefixed_text::find(line, rest))
         .or_else(|| variable(rest))
         .or_else(|| host(line, rest))
         .or_else(|| braces(line, rest))
@@ -42,6 +44,10 @@ fn method(line: &str, rest: &str) -> Option<Form> {
              it compute with `item`, and `group by .id {{ sum: sum(item.n) }}` puts them together"
         );
         return Some(unexpected(1, format!("`{object}` has no methods"), help));
+    }
+    if let Some(form) = mathematics(object, name, rest).or_else(|| part_of_text(object, name, rest))
+    {
+        return Some(form);
     }
     let function = match instead_of(name) {
         Some(instead) => instead.name(),
@@ -78,6 +84,33 @@ fn method(line: &str, rest: &str) -> Option<Form> {
     })
 }
 
+/// `Math.max(a, b)`.
+fn mathematics(object: &str, name: &str, rest: &str) -> Option<Form> {
+    crate::functions::find(name).filter(|_| matches!(object, "Math" | "math"))?;
+    let (close, back) = (closing(rest)?, object.len() + 1 + name.len());
+    let meant = format!("{name}({})", rest[1..close].trim());
+    let form =
+        unexpected(1, format!("`{name}` is a function of its own"), format!("write `{meant}`"));
+    Some(form.replacing(back, close + 1, meant))
+}
+
+/// `.text.substr(2, 3)`, of a start and a length, and `.text.substring(2, 5)`, of a start and an end.
+fn part_of_text(object: &str, name: &str, rest: &str) -> Option<Form> {
+    let close = closing(rest)?;
+    let parts = split_list(&rest[1..close]);
+    let [from, to] = parts.as_slice() else { return None };
+    let (from, to): (usize, usize) = (from.trim().parse().ok()?, to.trim().parse().ok()?);
+    let end = match name {
+        "substr" => from.checked_add(to)?,
+        "substring" => Some(to).filter(|to| *to >= from)?,
+        _ => return None,
+    };
+    let meant = format!("slice({object}, {from}, {end})");
+    let help = format!("a function takes its value as an argument: `{meant}`");
+    let form = unexpected(1, format!("`{object}` has no methods"), help);
+    Some(form.replacing(object.len() + 1 + name.len(), close + 1, meant))
+}
+
 /// Methods that take a function.
 const EACH: [&str; 8] = ["map", "filter", "reduce", "forEach", "each", "flatMap", "some", "every"];
 
@@ -95,20 +128,6 @@ fn object_start(text: &str) -> usize {
         start = at;
     }
     if depth == 0 { start } else { text.len() }
-}
-
-/// `f"..."`.
-fn interpolation(line: &str, rest: &str) -> Option<Form> {
-    let prefixed = matches!(last_word(line), "f" | "r" | "b" | "s") && rest.starts_with('"');
-    prefixed.then(|| {
-        unexpected(
-            1,
-            "a string has no letter in front of it",
-            "pieces of text are joined by `+`, as in `\"a \" + .text`; a text with values in it is a \
-             `prompt` with `{{ name }}`",
-        )
-        .replacing(1, 0, String::new())
-    })
 }
 
 /// `$NAME`, `${NAME}`.

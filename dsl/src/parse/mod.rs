@@ -20,6 +20,7 @@ mod odd;
 mod odd_words;
 mod operand;
 mod operator;
+mod prefixed_text;
 mod recover;
 mod recover_entry;
 mod recover_step;

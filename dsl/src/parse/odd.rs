@@ -17,6 +17,7 @@ use crate::suggest;
 /// Types of other languages that hold others.
 const LISTS: [&str; 8] = ["List", "list", "Array", "array", "Vec", "Seq", "Set", "set"];
 const OPTIONALS: [&str; 5] = ["Optional", "Option", "Maybe", "optional", "Nullable"];
+const NEVER_NULL: &str = "a value is never null unless its type has `?`";
 const MAPS: [&str; 8] = ["map", "Map", "dict", "Dict", "HashMap", "Mapping", "object", "Record"];
 
 /// How surely a word is the name of a type.
@@ -43,7 +44,10 @@ impl Reader<'_> {
         let first = parts.next()?;
         let mut attributes = Vec::new();
         let (name, ty);
-        if first.as_rule() == Rule::ty {
+        if first.as_rule() == Rule::quoted_key {
+            name = self.entry_key(&first);
+            ty = self.ty(parts.next()?);
+        } else if first.as_rule() == Rule::ty {
             let second = parts.next()?;
             let optional = parts.next_if(|part| part.as_rule() == Rule::optional).is_some();
             (name, ty) = self.two_names(first, &second, optional);
@@ -156,6 +160,15 @@ impl Reader<'_> {
     fn attribute(&mut self, pair: Pair<'_, Rule>) -> Option<ast::Name> {
         let part = children(pair).next()?;
         let name = self.word(&part);
+        if part.as_rule() == Rule::not_null {
+            let before = self.text.get(..name.span.start as usize).unwrap_or("").trim_end().len();
+            self.report(
+                Diagnostic::error(codes::UNEXPECTED, name.span, NEVER_NULL)
+                    .help("leave it out")
+                    .fix(Span { start: before as u32, ..name.span }, ""),
+            );
+            return None;
+        }
         if part.as_rule() != Rule::bare_key {
             return Some(name);
         }
@@ -213,6 +226,7 @@ impl Reader<'_> {
                     ty.optional = true;
                     meant += "?";
                 }
+                Rule::not_null => wrong = Some(NEVER_NULL.to_owned()),
                 Rule::before_optional | Rule::or_null => {
                     wrong = Some("a value that may be null has `?` behind its type".to_owned());
                     ty.optional = true;

@@ -10,6 +10,24 @@ use crate::diagnostic::Diagnostic;
 use crate::plan::{BinaryOp, UnaryOp};
 use crate::span::Span;
 
+/// Operators that compare, of this language and of others.
+const COMPARISONS: [Rule; 14] = [
+    Rule::op_eq,
+    Rule::op_ne,
+    Rule::op_le,
+    Rule::op_ge,
+    Rule::op_lt,
+    Rule::op_gt,
+    Rule::op_assign,
+    Rule::op_contains,
+    Rule::op_like,
+    Rule::op_between,
+    Rule::op_not_in,
+    Rule::op_in,
+    Rule::op_is,
+    Rule::op_is_not,
+];
+
 /// Choices in a chain that are read on; the tree is as deep as the chain is long.
 const MAX_CHOICES: usize = 16;
 
@@ -110,7 +128,12 @@ impl Reader<'_> {
             return false;
         };
         let joins = [Rule::op_and, Rule::op_or];
-        let start = parts[..at].iter().rposition(|part| is(part, &joins)).map_or(0, |n| n + 1);
+        let mut start = parts[..at].iter().rposition(|part| is(part, &joins)).map_or(0, |n| n + 1);
+        // What is denied is the whole of it.
+        let mut denied = parts[at].as_str().starts_with(['n', 'N']);
+        while start < at && is(&parts[start], &[Rule::not, Rule::bang]) {
+            (start, denied) = (start + 1, true);
+        }
         let and = parts[at..].iter().position(|part| is(part, &joins)).map(|n| at + n);
         let span = self.trimmed(&parts[at]);
         let diagnostic = Diagnostic::error(codes::FOREIGN_OPERATOR, span, "there is no `between`");
@@ -131,9 +154,18 @@ impl Reader<'_> {
             self.report(diagnostic.help("write `1 <= x and x <= 3`"));
             return true;
         };
-        let meant = format!("{value} >= {least} and {value} <= {most}");
+        let inside = format!("{value} >= {least} and {value} <= {most}");
+        let compared = parts[start..at].iter().chain(&parts[at + 1..end]);
+        let again = compared.clone().any(|part| is(part, &COMPARISONS));
+        // `not` of the word itself is not there yet, that in front of the value is.
+        let meant = match (denied, parts[at].as_str().starts_with(['n', 'N'])) {
+            (false, _) => inside,
+            (true, false) => format!("({inside})"),
+            (true, true) => format!("not ({inside})"),
+        };
         let diagnostic = diagnostic.help(format!("write `{meant}`"));
-        self.report(diagnostic.fix(Span { start: from, end: to, ..span }, meant));
+        let whole = Span { start: from, end: to, ..span };
+        self.report(if again { diagnostic } else { diagnostic.fix(whole, meant) });
         true
     }
 
@@ -145,27 +177,41 @@ impl Reader<'_> {
         let simple = matches!(
             left.kind,
             ExprKind::Own(_) | ExprKind::Name(_) | ExprKind::Literal(_) | ExprKind::Field(..)
-        );
+        ) && !a.starts_with('-');
         let (meant, help) = if op.as_rule() == Rule::op_pow {
+            let before = self.text.get(..left.span.start as usize).unwrap_or("").trim_end();
+            let behind = self.text.get(right.span.end as usize..).unwrap_or("").trim_start();
+            let alone = !before.ends_with("**")
+                && !before.ends_with(['^', '-'])
+                && !behind.starts_with("**")
+                && !behind.starts_with('^');
             let meant = match b {
-                "2" if simple => Some(format!("{a} * {a}")),
-                "3" if simple => Some(format!("{a} * {a} * {a}")),
+                "2" if simple && alone => Some(format!("{a} * {a}")),
+                "3" if simple && alone => Some(format!("{a} * {a} * {a}")),
                 _ => None,
             };
+            // The square of a divisor is not divided twice, but once.
+            let among = before.ends_with(['/', '%', '*']) || behind.starts_with(['/', '%', '*']);
+            let meant = meant.map(|it| if among { format!("({it})") } else { it });
             (meant, "there are no powers; a small one is a product, as in `.x * .x`")
         } else {
+            let denies =
+                sign.len() > 4 && sign.get(..4).is_some_and(|it| it.eq_ignore_ascii_case("not "));
+            let word = if denies { sign[4..].trim_start() } else { sign };
             let pattern =
-                plain_text(b).filter(|it| sign.eq_ignore_ascii_case("like") && !it.contains('_'));
+                plain_text(b).filter(|it| word.eq_ignore_ascii_case("like") && !it.contains('_'));
             let meant = pattern.and_then(|pattern| {
                 let (front, back) = (pattern.starts_with('%'), pattern.ends_with('%'));
                 let inner = pattern.trim_matches('%');
                 let inside = !inner.is_empty() && !inner.contains('%');
-                inside.then(|| match (front, back) {
-                    (true, true) => format!("{a} contains \"{inner}\""),
-                    (false, true) => format!("starts_with({a}, \"{inner}\")"),
-                    (true, false) => format!("ends_with({a}, \"{inner}\")"),
-                    (false, false) => format!("{a} == \"{inner}\""),
-                })
+                inside
+                    .then(|| match (front, back) {
+                        (true, true) => format!("{a} contains \"{inner}\""),
+                        (false, true) => format!("starts_with({a}, \"{inner}\")"),
+                        (true, false) => format!("ends_with({a}, \"{inner}\")"),
+                        (false, false) => format!("{a} == \"{inner}\""),
+                    })
+                    .map(|it| if denies { format!("not {it}") } else { it })
             });
             (
                 meant,

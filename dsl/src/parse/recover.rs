@@ -118,6 +118,11 @@ impl Reader<'_> {
             return;
         }
         let word = first_word(text);
+        if self.rate_apart(text, span)
+            || !form.starts_with("a case") && self.case_of_switch(word, text, span)
+        {
+            return;
+        }
         // Where one ended too early, the next begins in the middle.
         let middle = self.diagnostics.last().and_then(Diagnostic::span).is_some_and(Span::is_empty);
         if (word.is_empty() || middle) && self.in_broken_line(span, "") {
@@ -157,7 +162,7 @@ impl Reader<'_> {
         } else if let Some(reserved) = reserved_word(word).filter(|_| form.starts_with("an enum")) {
             Diagnostic::error(codes::UNEXPECTED, at, taken(reserved)).help(another(reserved))
         } else if !word.is_empty()
-            && !rest.starts_with([':', '=', '.', '(', '-'])
+            && rest.starts_with(|c: char| c.is_alphanumeric() || "\"[{_".contains(c))
             && !["a case", "an enum", "an objective"].iter().any(|other| form.starts_with(other))
         {
             Diagnostic::error(
@@ -344,7 +349,13 @@ pub(super) fn stop_position(rule: Rule, text: &str) -> Option<usize> {
     };
     let detailed = error.parse_attempts().map_or(0, |attempts| attempts.max_position);
     let stop = detailed.max(located).min(text.len());
-    (0..=stop).rev().find(|at| text.is_char_boundary(*at))
+    let stop = (0..=stop).rev().find(|at| text.is_char_boundary(*at))?;
+    // `order` is no `or` with something behind it.
+    let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let word = text[..stop].len() - text[..stop].trim_end_matches(letter).len();
+    let begins = text[stop..].starts_with(letter)
+        && !text[..stop - word].ends_with(|c: char| c.is_ascii_digit());
+    Some(if begins { stop - word } else { stop })
 }
 
 pub(super) fn first_word(text: &str) -> &str {

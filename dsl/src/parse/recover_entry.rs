@@ -64,6 +64,47 @@ impl Reader<'_> {
         false
     }
 
+    /// `100 req/min`; whether it has been reported.
+    pub(super) fn rate_apart(&mut self, text: &str, span: Span) -> bool {
+        let before = self.text.get(..span.start as usize).unwrap_or("");
+        let trimmed = before.trim_end_matches(' ');
+        let word = first_word(text);
+        let Some(unit) = text[word.len()..].strip_prefix('/').map(first_word) else { return false };
+        let unit_of = match unit {
+            "s" | "sec" | "second" => "s",
+            "min" | "minute" | "m" => "min",
+            "h" | "hour" => "h",
+            "d" | "day" => "d",
+            _ => return false,
+        };
+        let counted = ["req", "reqs", "request", "requests", "calls", "records", "rows", "queries"];
+        if !trimmed.ends_with(|c: char| c.is_ascii_digit()) || !counted.contains(&word) {
+            return false;
+        }
+        let meant = format!("/{unit_of}");
+        let end = span.start + (word.len() + 1 + unit.len()) as u32;
+        let at = Span { end, ..span };
+        self.report(
+            Diagnostic::error(codes::UNKNOWN_UNIT, at, "a rate is a number of a time")
+                .help(format!("write it without `{word}`, as in `100{meant}`"))
+                .fix(Span { start: trimmed.len() as u32, ..at }, meant),
+        );
+        true
+    }
+
+    /// A case of a `switch`; whether it has been reported.
+    pub(super) fn case_of_switch(&mut self, word: &str, text: &str, span: Span) -> bool {
+        if word != "case" || !text["case".len()..].starts_with(' ') {
+            return false;
+        }
+        let at = Span { end: span.start + word.len() as u32, ..span };
+        self.report(Diagnostic::error(codes::UNEXPECTED, at, "there is no `switch`").help(
+            "a value is chosen by `match .n { 1 => \"x\", _ => \"y\" }`, steps by \
+                 `route .kind { when a => { ... } else => { ... } }`",
+        ));
+        true
+    }
+
     /// `name?: type`; whether it has been reported.
     pub(super) fn optional_name(&mut self, text: &str, span: Span) -> bool {
         let name = first_word(text);

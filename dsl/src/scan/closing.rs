@@ -27,9 +27,30 @@ pub(crate) fn closing(text: &str) -> Option<usize> {
     None
 }
 
+/// Where a text in quotes of another language ends; two in a row are one within it, as in SQL.
+pub(crate) fn single(line: &[u8], quote: u8) -> Option<usize> {
+    let mut at = 0;
+    while at < line.len() {
+        let twice = quote == b'\'' && line.get(at + 1) == Some(&quote);
+        match line[at] == quote {
+            true if !twice => return Some(at),
+            true => at += 2,
+            false => at += 1,
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
-    use super::closing;
+    use super::{closing, single};
+
+    #[test]
+    fn two_quotes_in_a_row_are_one_in_the_text() {
+        assert_eq!(single(b"it''s' == 'a'", b'\''), Some(5));
+        assert_eq!(single(b"', 'a'", b'\''), Some(0));
+        assert_eq!(single(b"it''s", b'\''), None);
+    }
 
     #[test]
     fn brackets_within_and_in_strings_are_passed_over() {

@@ -269,9 +269,7 @@ impl Scanner<'_> {
 
     fn single_quote(&mut self, at: usize) {
         let line = &self.bytes[at + 1..self.line_end(at)];
-        let close = line
-            .iter()
-            .position(|b| *b == self.bytes[at])
+        let close = closing::single(line, self.bytes[at])
             .filter(|n| !line[..*n].iter().any(|b| matches!(b, b'"' | b'\\')));
         let Some(n) = close else {
             let error = Diagnostic::error(
@@ -290,15 +288,20 @@ impl Scanner<'_> {
             return;
         };
         let end = at + n + 2;
-        let inner = String::from_utf8_lossy(&self.bytes[at + 1..end - 1]).into_owned();
+        let inner = String::from_utf8_lossy(&self.bytes[at + 1..end - 1]).replace("''", "'");
         let error = Diagnostic::error(
             codes::SINGLE_QUOTES,
             self.span(at, end),
             "strings stand in double quotes",
         )
-        .help(format!("write `\"{inner}\"`"))
-        .fix(self.span(at, end), format!("\"{inner}\""));
-        self.report(error);
+        .help(format!("write `\"{inner}\"`"));
+        // Three quotes in a row are those of Python, or of SQL.
+        let certain = !inner.starts_with('\'') && !inner.ends_with('\'');
+        self.report(if certain {
+            error.fix(self.span(at, end), format!("\"{inner}\""))
+        } else {
+            error
+        });
         self.out[at] = b'"';
         self.out[end - 1] = b'"';
         self.at = end;

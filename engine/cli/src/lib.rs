@@ -10,6 +10,23 @@
     reason = "the command line is the one place whose business is the standard output"
 )]
 
+/// Like that of the standard library, except that nobody has to listen: talk that nobody reads is no
+/// reason for a run to end.
+macro_rules! eprintln {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = std::writeln!(std::io::stderr(), $($text)*);
+    }};
+}
+
+/// See `eprintln`.
+macro_rules! eprint {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = std::write!(std::io::stderr(), $($text)*);
+    }};
+}
+
 mod args;
 mod catalog;
 mod commands;
@@ -30,15 +47,22 @@ use clap::Parser;
 
 /// What a shell reports of a program that wrote to a closed pipe.
 const CLOSED_PIPE: i32 = 141;
+/// What is reported where the standard output takes no more, as of any failure.
+const FULL: i32 = 2;
 
 /// `sage-flow list stages | head -1`: a reader that has seen enough is no reason to panic.
 fn end_with_the_reader() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         let message = panic.payload().downcast_ref::<String>();
-        if message.is_some_and(|text| text.starts_with("failed printing to stdout")) {
+        if let Some(text) = message.filter(|text| text.starts_with("failed printing to stdout")) {
             jobs::cut_off(exit::Exit::Failed);
-            std::process::exit(CLOSED_PIPE);
+            if text.contains("Broken pipe") {
+                std::process::exit(CLOSED_PIPE);
+            }
+            let why = text.trim_start_matches("failed printing to stdout: ");
+            eprintln!("error: the standard output cannot be written: {why}");
+            std::process::exit(FULL);
         }
         default(panic);
     }));

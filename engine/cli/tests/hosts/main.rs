@@ -7,3 +7,5 @@ mod launch;
 #[path = "../support/mod.rs"]
 mod support;
 mod together;
+#[cfg(target_os = "linux")]
+mod unheard;

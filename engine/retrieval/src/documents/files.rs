@@ -43,6 +43,11 @@ pub(super) fn read_all(
         let read = super::open(&file.path)?.read_to_end(&mut bytes);
         read.map_err(RetrievalError::io("read", &file.path))?;
         let place: Arc<Path> = file.path.into();
+        if is_page(&place) && !endings.contains(&"html") {
+            let reason = "it is an HTML page; index it by `html(...)`".into();
+            corpus.bad_rows.push(BadRow { place: Place { file: place, line: 0 }, reason });
+            continue;
+        }
         match String::from_utf8(bytes) {
             Ok(text) => each(&file.name, &place, &text, &mut corpus),
             Err(error) => {
@@ -55,6 +60,12 @@ pub(super) fn read_all(
     }
     let first = paths.first().map_or(Path::new(""), PathBuf::as_path);
     corpus.checked(first, remedy)
+}
+
+/// Whether its ending says that tags stand in it.
+fn is_page(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or(OsStr::new("")).to_ascii_lowercase();
+    super::html::ENDINGS.iter().any(|known| ending == *known)
 }
 
 fn walk(

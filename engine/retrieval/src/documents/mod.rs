@@ -9,6 +9,7 @@ mod chunk;
 mod csv;
 mod files;
 mod front_matter;
+mod html;
 mod jsonl;
 mod markdown;
 mod split;
@@ -37,11 +38,13 @@ fn open(path: &Path) -> Result<File, RetrievalError> {
 }
 
 /// Every document source.
-pub const DOCUMENTS: &[&DocumentSpec] = &[&csv::SPEC, &jsonl::SPEC, &markdown::SPEC, &text::SPEC];
+pub const DOCUMENTS: &[&DocumentSpec] =
+    &[&csv::SPEC, &html::SPEC, &jsonl::SPEC, &markdown::SPEC, &text::SPEC];
 
 /// Their signatures, for the checker's catalog.
 pub const SIGNATURES: &[&Signature] = &[
     &csv::SPEC.signature,
+    &html::SPEC.signature,
     &jsonl::SPEC.signature,
     &markdown::SPEC.signature,
     &text::SPEC.signature,
