@@ -223,7 +223,7 @@ fn read_at(raw: &str, name: &str) -> Option<usize> {
 fn sample(ty: &Type, round: usize, misses: &Misses) -> Value {
     match ty {
         // Absent in every other round.
-        Type::Optional(inner) if round % 2 == 0 => sample(inner, round, misses),
+        Type::Optional(inner) if round.is_multiple_of(2) => sample(inner, round, misses),
         Type::Optional(_) | Type::Unknown => Value::from(()),
         Type::Int | Type::Tokens => Value::from(round),
         Type::Float | Type::Rate | Type::Percent => Value::from(round as f64 / 2.0),
