@@ -392,3 +392,21 @@ fn words_of_sql_are_not_read_as_operators() {
         assert_eq!(compiled.diagnostics.len(), 1, "{step}\n{shown}");
     }
 }
+
+#[test]
+fn a_duration_is_divided_by_its_unit() {
+    let text = program("stage wait = .n * 1s\n  where wait.seconds > 3.0");
+    let compiled = compile_with("x.sage", &text, &[], &[]);
+    let help = compiled.diagnostics[0].help.clone().unwrap();
+    assert!(help.contains("`wait / 1s`"), "{}", plain(&compiled));
+    let right = program("stage wait = .n * 1s\n  where wait / 1s > 3.0");
+    assert!(!compile_with("x.sage", &right, &[], &[]).failed());
+}
+
+#[test]
+fn a_division_of_python_is_told_to_be_a_comment() {
+    let text = program("where (.n // 2) > 3");
+    let compiled = compile_with("x.sage", &text, &[], &[]);
+    assert!(plain(&compiled).contains("`//` begins a comment"), "{}", plain(&compiled));
+    assert_eq!(fixed(&text, &compiled), text);
+}
