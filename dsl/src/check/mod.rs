@@ -50,6 +50,7 @@ mod param;
 mod passages;
 mod prompt;
 mod quantity;
+mod quoted_number;
 mod range;
 mod record;
 mod rehearse;

@@ -21,6 +21,13 @@ pub(crate) fn missing(compiled: &Compiled) -> Vec<Diagnostic> {
 fn unreadable(compiled: &Compiled, input: &InputFile) -> Option<Diagnostic> {
     let error = std::fs::metadata(&input.path).err()?;
     let found = input.unreadable(&error.to_string());
+    if let Ok(target) = std::fs::read_link(&input.path) {
+        return Some(found.with_help(format!(
+            "`{}` is a link that leads nowhere: `{}` is not there",
+            input.path,
+            target.display()
+        )));
+    }
     let near = (error.kind() == std::io::ErrorKind::NotFound).then(|| near(&input.path)).flatten();
     let Some((name, certain)) = near else { return Some(found) };
     let literal = compiled.sources.text(input.span);

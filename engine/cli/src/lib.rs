@@ -39,6 +39,7 @@ mod experiment;
 pub mod fuzzing;
 mod jobs;
 mod program;
+mod regular;
 mod run;
 mod testing;
 mod twin;

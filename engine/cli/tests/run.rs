@@ -106,6 +106,30 @@ flow f {
 }
 
 #[test]
+fn a_line_of_the_standard_input_that_is_too_long_is_a_bad_row_and_those_behind_it_are_read() {
+    let program = "sage 1
+type Line { id: int @key, text: string }
+source lines: Line from stdin(format: lines)
+sink shown: Line to stdout()
+flow f {
+  from lines
+  emit Line { id: .id, text: .text } into shown
+}";
+    let done = Sage::new()
+        .file("f.sage", program)
+        .args("run f.sage --workers 1 --out out --quiet")
+        .stdin(&format!("ab\n{}\nca\n", "x".repeat((16 << 20) + 70_000)))
+        .go()
+        .exits(3);
+    let mut lines: Vec<&str> = done.stdout.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, [r#"{"id":1,"text":"ab"}"#, r#"{"id":3,"text":"ca"}"#]);
+    let letter = done.read("dead_letters.jsonl");
+    assert!(letter.contains("standard input:2") && letter.contains("longer than 16777216 bytes"));
+    assert!(letter.lines().count() == 1 && letter.len() < 20_000);
+}
+
+#[test]
 fn rows_from_a_pipe_do_not_wait_for_its_end() {
     use std::io::{BufRead, BufReader, Write};
     for (format, row) in

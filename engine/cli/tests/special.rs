@@ -163,3 +163,47 @@ flow f {
         );
     }
 }
+
+#[test]
+fn what_a_run_left_is_read_only_from_files() {
+    for (name, device) in [("pipe.jsonl", None), ("zero", Some("/dev/zero"))] {
+        let sage = with_pipe().file("p.sage", program("jsonl(\"rows.jsonl\")", ""));
+        let sage = sage.file("rows.jsonl", "{\"id\":\"a\"}\nno row\n");
+        let folder = sage.folder.path().to_owned();
+        again(&sage, "run p.sage --workers 1 --out out").go().exits(3);
+        let special = folder.join(name);
+        if let Some(device) = device {
+            std::os::unix::fs::symlink(device, &special).unwrap();
+        }
+        let refused = |command: &str| {
+            let done = again(&sage, command).go();
+            let all = done.stdout + &done.stderr;
+            assert!(done.code != Some(0) && all.contains("not a file"), "{command}\n{all}");
+        };
+        refused(&format!("retry {name} --program p.sage"));
+        refused(&format!("run p.sage --out o --launcher ssh --hosts {name}"));
+        for (file, commands) in [
+            ("dead_letters.jsonl", ["retry out", "retry out/dead_letters.jsonl"]),
+            ("plan.json", ["retry out", "replay out"]),
+            ("setup.json", ["replay out", "replay out --json"]),
+            ("tasks.csv", ["replay out", "replay out --json"]),
+        ] {
+            let path = folder.join("out").join(file);
+            let kept = folder.join("kept");
+            std::fs::rename(&path, &kept).unwrap();
+            std::os::unix::fs::symlink(&special, &path).unwrap();
+            commands.into_iter().for_each(refused);
+            std::fs::rename(&kept, &path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_link_to_nowhere_is_called_that() {
+    let sage = Sage::new().file("p.sage", program("jsonl(\"broken\")", ""));
+    std::os::unix::fs::symlink("gone.jsonl", sage.folder.path().join("broken")).unwrap();
+    let done = again(&sage, "check p.sage").go();
+    let all = done.stdout + &done.stderr;
+    assert!(all.contains("leads nowhere: `gone.jsonl`"), "{all}");
+    assert!(!all.contains("capital"), "{all}");
+}

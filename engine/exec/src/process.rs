@@ -59,7 +59,7 @@ pub(crate) struct Process {
     last_words: Rc<RefCell<VecDeque<u8>>>,
     line: Vec<u8>,
     /// Of the last question.
-    id: u64,
+    id: Option<u64>,
 }
 
 impl Process {
@@ -92,7 +92,7 @@ impl Process {
         let stdin = child.stdin.take();
         let guard = Rc::clone(guard);
         let started =
-            Process { child, group, guard, stdin, stdout, last_words, line: Vec::new(), id: 0 };
+            Process { child, group, guard, stdin, stdout, last_words, line: Vec::new(), id: None };
         if let Some(group) = group {
             // If that fails it ends with what is dropped here.
             started.guard.borrow_mut().add(group).map_err(unguarded)?;
@@ -116,8 +116,14 @@ impl Process {
         let Some(stdin) = &mut self.stdin else {
             return Err(Trouble::GoneBefore("its input is closed".to_owned()));
         };
-        self.id += 1;
-        let question = format!("{{\"id\":{},\"value\":{question}}}\n", self.id);
+        let id = match fresh_id(self.id) {
+            Ok(id) => id,
+            Err(error) => {
+                return Err(Trouble::GoneBefore(format!("it can be given no id: {error}")));
+            }
+        };
+        let before = self.id.replace(id);
+        let question = format!("{{\"id\":{id},\"value\":{question}}}\n");
         let writing = async {
             stdin.write_all(question.as_bytes()).await?;
             stdin.flush().await
@@ -137,7 +143,7 @@ impl Process {
             }
         };
         match read {
-            Ok(true) => answer(self.line.trim_ascii(), self.id),
+            Ok(true) => answer(self.line.trim_ascii(), id, before),
             Ok(false) => Err(Trouble::Broken(self.ending().await)),
             Err(error) => Err(Trouble::Broken(error.to_string())),
         }
@@ -209,15 +215,25 @@ pub(crate) fn in_a_line(why: &str) -> String {
 const RULE: &str = "for each line of input print {\"id\": ID OF THE INPUT, \"value\": ANSWER}, and \
                     anything else to the standard error";
 
-/// The value of a line, if it is the answer to the question with this id.
-fn answer(line: &[u8], id: u64) -> Result<String, Trouble> {
+/// An id that nobody can know before the question is sent, so that a line which was printed ahead of it
+/// does not answer it. It fits into an int of 32 bits, as some languages have no others.
+fn fresh_id(before: Option<u64>) -> io::Result<u64> {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    let id = u64::from(u32::from_le_bytes(bytes) >> 1);
+    Ok(if Some(id) == before { id ^ 1 } else { id })
+}
+
+/// The value of a line, if it is the answer to the question with this id; `before` is that of a question
+/// that it has answered.
+fn answer(line: &[u8], id: u64, before: Option<u64>) -> Result<String, Trouble> {
     let shown = || String::from_utf8_lossy(line).chars().take(SHOWN).collect::<String>();
     match serde_json::from_slice::<Line<'_>>(line) {
         Ok(line) if line.id == id => Ok(line.value.get().to_owned()),
         Ok(line) => {
             let why = format!("it answered id {} and was asked for id {id}; {RULE}", line.id);
-            // An earlier one was answered before.
-            Err(if line.id < id { Trouble::Unasked(why) } else { Trouble::Broken(why) })
+            // One that has answered knows how, and this is a line too many.
+            Err(if before.is_some() { Trouble::Unasked(why) } else { Trouble::Broken(why) })
         }
         Err(_) => Err(Trouble::Broken(format!("it printed `{}`; {RULE}", shown()))),
     }

@@ -262,3 +262,31 @@ fn lines_that_a_program_fails_at_do_not_condemn_it_if_it_answers_others() {
         }
     }
 }
+
+#[test]
+fn an_answer_that_is_printed_ahead_answers_nothing() {
+    let programs = programs();
+    let ahead = "[ $((value % 3)) = 0 ] && echo \"{\\\"id\\\":$((id + 1)),\\\"value\\\":-7}\"";
+    // Sometimes it lies there when the next is asked, and sometimes it comes behind the question.
+    for pause in ["", "sleep 0.002; "] {
+        let command = shell(&each(&format!("{ANSWER}; {pause}{ahead}")), 2, 8);
+        let answers: Vec<_> =
+            (0..60).map(|n| (n, submit(&programs, &command, &n.to_string(), MINUTE))).collect();
+        for (n, answer) in answers {
+            assert_eq!(text(answer.recv_timeout(MINUTE).unwrap()), n.to_string());
+        }
+    }
+}
+
+#[test]
+fn ids_fit_into_32_bits_and_do_not_follow_each_other() {
+    let programs = programs();
+    let command = shell(&each(&format!("value=$id; {ANSWER}")), 1, 0);
+    let ids: Vec<i32> = (0..40)
+        .map(|n| submit(&programs, &command, &n.to_string(), MINUTE))
+        .map(|answer| text(answer.recv_timeout(MINUTE).unwrap()).parse().unwrap())
+        .collect();
+    assert!(ids.iter().all(|id| *id >= 0), "{ids:?}");
+    let near = ids.windows(2).filter(|two| two[0].abs_diff(two[1]) < 1000).count();
+    assert!(near < 2, "{ids:?}");
+}

@@ -8,7 +8,7 @@
 mod chosen;
 mod unserved;
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -22,6 +22,7 @@ use serde_json::Value;
 use crate::args::{DRAIN, RunArguments};
 use crate::exit::{Exit, usage};
 use crate::program;
+use crate::regular;
 use crate::run::launch::LaunchArguments;
 use crate::run::links::LinkArguments;
 use crate::run::loss::OnLoss;
@@ -119,7 +120,7 @@ pub(crate) fn retry(arguments: RetryArguments) -> anyhow::Result<Exit> {
     // The folder of the run says as much as the file.
     let within = arguments.file.join(sage_dataflow::DEAD_LETTERS);
     let file = if arguments.file.is_dir() { &within } else { &arguments.file };
-    let letters = File::open(file)
+    let letters = regular::open(file)
         .map_err(|error| usage(format!("cannot read `{}`: {error}", file.display())))?;
     let folder = match file.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -272,7 +273,7 @@ fn plan(folder: &Path, arguments: &RetryArguments) -> anyhow::Result<(Plan, Path
     let broken = |error: &dyn std::fmt::Display| {
         usage(format!("cannot read `{}`: {error}{hint}", path.display()))
     };
-    let text = fs::read(&path).map_err(|error| broken(&error))?;
+    let text = regular::read(&path, regular::DESCRIPTION).map_err(|error| broken(&error))?;
     let plan = serde_json::from_slice(&text).map_err(|error| broken(&error))?;
     let setup = json(&folder.join("setup.json")).unwrap_or_default();
     let name = setup.get("program").and_then(Value::as_str).unwrap_or("plan.json");
@@ -310,7 +311,7 @@ fn extract(letters: File, file: &Path, into: &Path) -> anyhow::Result<Letters> {
 /// Write the records of a file of dead letters to `into`; how many there are, and how many rows.
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) fn retried_records(file: &Path, into: &Path) -> anyhow::Result<(usize, usize)> {
-    let letters = extract(File::open(file)?, file, into)?;
+    let letters = extract(regular::open(file)?, file, into)?;
     Ok((usize::try_from(letters.records)?, letters.rows.len()))
 }
 
@@ -379,11 +380,13 @@ fn run_arguments(
 
 /// A file of a run, if it is there and holds JSON.
 fn json(path: &Path) -> Option<Value> {
-    serde_json::from_slice(&fs::read(path).ok()?).ok()
+    serde_json::from_slice(&regular::read(path, regular::DESCRIPTION).ok()?).ok()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -11,6 +11,7 @@ use signal_hook::iterator::Signals;
 
 use super::hints;
 use crate::exit::{Exit, usage, usage_of};
+use crate::regular;
 use crate::run::report::{Folder, new_folder};
 use crate::twin::{
     self, Course, Report, TwinArguments, TwinRun, Unknown, Worked, Workshop, together,
@@ -145,7 +146,9 @@ type Done = (Course, Vec<Report>, Option<String>);
 fn check_out(out: &Path, run: &TwinRun) -> anyhow::Result<()> {
     let of_jobs = run.jobs.iter().map(|job| out.join(&job.name));
     for folder in std::iter::once(out.to_owned()).chain(of_jobs) {
-        let Ok(setup) = std::fs::read(folder.join("setup.json")) else { continue };
+        let Ok(setup) = regular::read(&folder.join("setup.json"), regular::DESCRIPTION) else {
+            continue;
+        };
         let setup: serde_json::Value = serde_json::from_slice(&setup).unwrap_or_default();
         if setup["backend"] != twin::BACKEND {
             return Err(usage(format!(

@@ -26,6 +26,7 @@ use serde_json::{Value, json};
 use super::{JobRun, VERSION, arrivals, differences};
 use crate::exit::usage;
 use crate::experiment::checksum;
+use crate::regular;
 
 /// Name of the file, in the folder of the commits.
 const FILE: &str = "run.json";
@@ -113,7 +114,7 @@ impl Identity {
     /// Of the run that is not finished in `out`, if there is one.
     pub(crate) fn read(out: &Path) -> anyhow::Result<Option<Self>> {
         let path = commit::folder(out).join(FILE);
-        let Ok(text) = fs::read(&path) else { return Ok(None) };
+        let Ok(text) = regular::read(&path, regular::DESCRIPTION) else { return Ok(None) };
         let whole = serde_json::from_slice::<Written>(&text)
             .ok()
             .filter(|read| sum(&read.parts).is_ok_and(|checksum| checksum == read.checksum));

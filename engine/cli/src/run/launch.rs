@@ -289,7 +289,7 @@ fn join(start: &Start<'_>) -> anyhow::Result<JoinLauncher> {
 
 fn read(path: &Path) -> anyhow::Result<HostFile> {
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
+    let text = crate::regular::read_text(path, crate::regular::DESCRIPTION)
         .map_err(|error| usage(format!("--hosts {shown}: it cannot be read: {error}")))?;
     HostFile::parse(&text).map_err(|error| usage(format!("--hosts {shown}: {error}")))
 }

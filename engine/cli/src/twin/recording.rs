@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::table::Table;
 use crate::exit::usage;
+use crate::regular;
 
 /// A run as it left it.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ pub(crate) struct Seen {
 /// A file of JSON; `None` when it is not there.
 fn json(folder: &Path, name: &str) -> anyhow::Result<Option<Value>> {
     let path = folder.join(name);
-    let text = match std::fs::read_to_string(&path) {
+    let text = match regular::read_text(&path, regular::DESCRIPTION) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(usage(format!("`{}`: {error}", path.display()))),

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::exit::usage;
+use crate::regular;
 
 /// See the module.
 pub(super) struct Table {
@@ -16,7 +17,7 @@ impl Table {
     /// The table `name` of the run in `folder`.
     pub(super) fn read(folder: &Path, name: &str) -> anyhow::Result<Table> {
         let path = folder.join(name);
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let text = regular::read_text(&path, regular::TABLE).map_err(|error| {
             usage(format!("`{}` is no folder of a run: {name}: {error}", folder.display()))
         })?;
         let split = |line: &str| line.split(',').map(str::to_owned).collect::<Vec<_>>();

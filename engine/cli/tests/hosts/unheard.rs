@@ -1,5 +1,7 @@
 //! Runs whose talk nobody hears: the standard error is closed, or takes nothing.
 
+#![allow(clippy::unwrap_used, reason = "a failure here should stop the test")]
+
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::Stdio;

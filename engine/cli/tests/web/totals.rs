@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::process::Child;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -195,4 +196,53 @@ fn a_run_that_is_stopped_sends_what_it_has_and_later_what_has_changed_since() {
     // What has not changed is not sent once more.
     wanted.dedup();
     assert_eq!(after, wanted);
+}
+
+/// Stop a run while nobody answers, kill the next when it has sent some of what was left, and let a third
+/// go to its end, with so many workers each: what the server has of each group in the end.
+fn last_of_each(workers: [usize; 3]) -> BTreeMap<u64, u64> {
+    let taken: Arc<Taken> = Arc::default();
+    let there = Arc::clone(&taken);
+    let away = Arc::new(AtomicBool::new(true));
+    let is_away = Arc::clone(&away);
+    let stub = Stub::start(move |came, _| {
+        if is_away.load(Ordering::Relaxed) {
+            return answer(503, "");
+        }
+        // Slower than the run goes, so that what was left takes longer than what is new.
+        std::thread::sleep(Duration::from_millis(100));
+        there.take(came);
+        answer(200, "")
+    });
+    let sage = Sage::new().file("p.sage", grouped(&format!("http://{}/", stub.address), ""));
+    let command = |workers: usize| {
+        format!("run p.sage --out out --workers {workers} --allow-http {}", stub.address)
+    };
+    let child = again(&sage, &command(workers[0])).start();
+    let table = sage.folder.path().join("out/tasks.csv");
+    wait_until(|| std::fs::read_to_string(&table).is_ok_and(|tasks| tasks.lines().count() > 60));
+    send("-INT", child.id());
+    sage.done(child.wait_with_output().unwrap()).exits(130);
+    away.store(false, Ordering::Relaxed);
+    let mut child = again(&sage, &command(workers[1])).start();
+    wait_until(|| child.try_wait().unwrap().is_some() || !taken.rows().is_empty());
+    if child.try_wait().unwrap().is_none() {
+        let workers = workers_of(child.id());
+        send("-KILL", child.id());
+        workers.iter().for_each(|worker| send("-KILL", *worker));
+        wait_until(|| workers.iter().all(|worker| ended(*worker)));
+    }
+    drop(child.wait_with_output().unwrap());
+    again(&sage, &command(workers[2])).go().exits(0);
+    let number = |row: &Value, name: &str| row[name].as_u64().unwrap();
+    taken.rows().iter().map(|row| (number(row, "k"), number(row, "n"))).collect()
+}
+
+#[test]
+fn the_last_row_of_a_group_is_its_total_though_others_were_left_of_it() {
+    let count = |k: usize| (1..=RECORDS).filter(|id| id % GROUPS == k).count();
+    let wanted: BTreeMap<u64, u64> = (0..GROUPS).map(|k| (k as u64, count(k) as u64)).collect();
+    for workers in [[1, 4, 4], [4, 2, 1], [2, 1, 4]] {
+        assert_eq!(last_of_each(workers), wanted, "{workers:?}");
+    }
 }

@@ -14,7 +14,8 @@
 //! where it goes; it is sent again as it was, under the same name. One that is known not to have come is
 //! cut anew.
 //!
-//! What workers that are gone left undelivered, the first worker of the next generation delivers.
+//! What workers that are gone left undelivered, one worker of the next generation delivers: the first, or
+//! the one that writes what the steps over all records give this sink now, which must not come before it.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};

@@ -2,15 +2,23 @@
 
 use std::path::Path;
 
-use sage_dsl::plan::{Plan, RelationPlan};
+use sage_dsl::plan::{Plan, RelationPlan, SinkPlan};
 
 use super::Writer;
 use crate::commit::{Commit, Tracked, part_name};
 use crate::error::DataflowError;
 use crate::kafka::outbox::{self, Outbox, Sender};
 use crate::outside::Outside;
-use crate::relation::writer_of;
+use crate::relation::sole_writer;
 use crate::sinks::{Target, connect, entry};
+
+/// Whether one worker is to write all rows of the steps that go to this sink, since others may have to
+/// come before them: changes have an order, and what a generation leaves of groups must be at its place
+/// before anybody sends how they are now. Whether it is there already is known to the one that looks, and
+/// not in the same moment to all, so only a sink that was given nothing yet has many writers.
+pub(super) fn in_order(sink: &SinkPlan, name: &str, earlier: &Commit) -> bool {
+    sink.changes || !outbox::left(name, earlier).is_empty()
+}
 
 /// Let what is committed of some files be delivered, too.
 pub(super) fn start(
@@ -26,12 +34,8 @@ pub(super) fn start(
         };
         let mut emits = plan.relation().into_iter().flat_map(RelationPlan::emits);
         let computed = emits.any(|emit| emit.sink == number);
-        // Changes are of use in their order only, so who writes them also sends those before.
-        let heir = if computed && sink.changes {
-            writer_of(sink, number, &[]) % writer.peers.max(1) as u64
-        } else {
-            0
-        };
+        // Who writes what is computed anew also sends what was computed before, and that first.
+        let heir = if computed { sole_writer(number) % writer.peers.max(1) as u64 } else { 0 };
         let left =
             if writer.peer as u64 == heir { outbox::left(&name, earlier) } else { Vec::new() };
         let part = part_name(&name, writer.generation, writer.peer);

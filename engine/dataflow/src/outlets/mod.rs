@@ -125,8 +125,10 @@ impl Outlets {
                 Target::Published(name) => {
                     if computed.contains(&number) {
                         let peers = writer.peers.max(1) as u64;
-                        let mine = |row: &[u8]| writer_of(sink, number, row) % peers == peer as u64;
-                        told = Some(Told::create(out, number, writer, earlier, mine)?);
+                        let in_order = delivery::in_order(sink, &name, earlier);
+                        let mine =
+                            |row: &[u8]| writer_of(in_order, number, row) % peers == peer as u64;
+                        told = Some(Told::create(out, number, writer, earlier, mine, in_order)?);
                     }
                     (Some(part(&name, Content::Rows)?), None)
                 }
@@ -251,6 +253,12 @@ impl Outlets {
         }
         let values: Vec<Datum<'_>> = Items::new(row).collect();
         (0..count).for_each(|_| self.write(sink, &values));
+    }
+
+    /// Whether one worker writes all that the steps over all records send to a sink.
+    pub(crate) fn in_order(&self, sink: usize) -> bool {
+        let told = self.sinks.get(sink).and_then(|outlet| outlet.told.as_ref());
+        told.is_some_and(Told::in_order)
     }
 
     /// What earlier generations gave to a sink that sends it on, taken out.

@@ -19,18 +19,21 @@ use crate::sinks::Part;
 /// Of one sink on one worker.
 pub(super) struct Told {
     log: Part,
+    in_order: bool,
     before: FxHashMap<Packed, isize>,
     entry: Vec<u8>,
 }
 
 impl Told {
-    /// With what earlier generations were told of the rows that are `mine`.
+    /// With what earlier generations were told of the rows that are `mine`; `in_order` if one worker
+    /// has them all.
     pub(super) fn create(
         out: &Path,
         sink: usize,
         writer: Writer,
         earlier: &Commit,
         mine: impl Fn(&[u8]) -> bool,
+        in_order: bool,
     ) -> Result<Self, DataflowError> {
         let Writer { generation, peer, .. } = writer;
         let log = Part::create(out, counts_name(sink, generation, peer), Content::Counts)?;
@@ -47,7 +50,11 @@ impl Told {
             },
         )?;
         before.retain(|_, count| *count != 0);
-        Ok(Told { log, before, entry: Vec::new() })
+        Ok(Told { log, in_order, before, entry: Vec::new() })
+    }
+
+    pub(super) fn in_order(&self) -> bool {
+        self.in_order
     }
 
     /// What earlier generations gave, taken out.
@@ -81,7 +88,8 @@ mod tests {
         for (generation, peers, counts) in [(1, 3, [2, 1, -1]), (2, 2, [-1, -1, 5])] {
             for peer in 0..peers {
                 let writer = Writer { generation, peer, peers };
-                let mut told = Told::create(out, 4, writer, &Commit::default(), |_| true).unwrap();
+                let mut told =
+                    Told::create(out, 4, writer, &Commit::default(), |_| true, false).unwrap();
                 for (row, count) in counts.into_iter().enumerate() {
                     if row % peers == peer {
                         told.note(&[row as u8], count);
@@ -97,7 +105,7 @@ mod tests {
             for peer in 0..peers {
                 let writer = Writer { generation: 2 + peers as u32, peer, peers };
                 let mine = |row: &[u8]| usize::from(row[0]) % peers == peer;
-                let mut told = Told::create(out, 4, writer, &earlier, mine).unwrap();
+                let mut told = Told::create(out, 4, writer, &earlier, mine, false).unwrap();
                 all.extend(told.take().into_iter().map(|(row, count)| (row.0[0], count)));
             }
             all.sort_unstable();

@@ -37,7 +37,7 @@ pub(crate) use failed::{Failed, Place};
 pub(crate) use feed::Feed;
 pub(crate) use packed::Packed;
 use steps::{Changing, Round, Steps};
-pub(crate) use write::writer_of;
+pub(crate) use write::{sole_writer, writer_of};
 
 /// From one round of changes to the next.
 pub(crate) const ROUND: Duration = Duration::from_secs(1);

@@ -9,7 +9,6 @@ use differential_dataflow::{ExchangeData, VecCollection};
 use rustc_hash::FxHashMap;
 use sage_core::record::{Datum, pack};
 use sage_core::text::fnv1a;
-use sage_dsl::plan::SinkPlan;
 use timely::dataflow::channels::pact::Exchange;
 use timely::dataflow::operators::Operator;
 
@@ -22,10 +21,15 @@ use crate::context::Context;
 const FIRST: Round = 1;
 
 /// The worker that writes a row of the steps, by its number modulo that of the workers: as [`home`]
-/// says, and all changes of a sink one, but not all sinks the first, which has the source and the
-/// scheduler besides.
-pub(crate) fn writer_of(plan: &SinkPlan, sink: usize, row: &[u8]) -> u64 {
-    if plan.changes { sink as u64 + 1 } else { home(row, false) }
+/// says, and all rows of a sink that are of use in their order only one, [`sole_writer`].
+pub(crate) fn writer_of(in_order: bool, sink: usize, row: &[u8]) -> u64 {
+    if in_order { sole_writer(sink) } else { home(row, false) }
+}
+
+/// The worker that alone writes to a sink, as [`writer_of`] gives it. Not that of all sinks the first,
+/// which has the source and the scheduler besides.
+pub(crate) fn sole_writer(sink: usize) -> u64 {
+    sink as u64 + 1
 }
 
 /// The worker that writes a row that is left. What comes of a row and what takes it back may be on two
@@ -45,7 +49,7 @@ pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Contex
     let context = Rc::clone(context);
     let printed = context.outlets.borrow().is_printed(sink);
     let plan = context.plan.sinks.get(sink).filter(|_| !printed);
-    let writer = plan.map_or(0, |plan| writer_of(plan, sink, &[]));
+    let writer = plan.map_or(0, |_| sole_writer(sink));
     let place = Exchange::new(move |_: &(Packed, Round, isize)| writer);
     let mut rounds: BTreeMap<Round, FxHashMap<Packed, isize>> = BTreeMap::new();
     // The first round has all that was committed before; what of that was told is not told again.
@@ -91,7 +95,10 @@ pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Contex
 /// Write what is left of `rows` at the end.
 pub(super) fn write_final(rows: Changing<'_>, sink: usize, context: &Rc<Context>) {
     let printed = context.outlets.borrow().is_printed(sink);
-    let home = move |row: &Packed| home(&row.0, printed);
+    let in_order = context.outlets.borrow().in_order(sink);
+    let home = move |row: &Packed| {
+        if in_order { sole_writer(sink) } else { home(&row.0, printed) }
+    };
     let told = context.outlets.borrow_mut().take_told(sink);
     at_end(rows, told, home, context, move |rows, context| {
         for (row, count) in rows {

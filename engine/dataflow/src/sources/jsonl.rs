@@ -33,7 +33,7 @@ pub(super) static ENTRY: SourceEntry = SourceEntry {
 };
 
 /// A longer line is taken for a file that is not JSON lines; it becomes a bad row.
-const LONGEST_LINE: u64 = 16 << 20;
+pub(super) const LONGEST_LINE: u64 = 16 << 20;
 
 /// Rows from anything that reads as JSON lines.
 pub(super) struct Jsonl<R> {
@@ -57,24 +57,31 @@ impl<R: BufRead> Jsonl<R> {
 
     /// Read one line into the buffer; `None` at the end, `Some(false)` when it is too long.
     fn next_line(&mut self) -> std::io::Result<Option<bool>> {
-        use std::io::Read;
-        self.buffer.clear();
         self.line += 1;
-        let read = (&mut self.input).take(LONGEST_LINE).read_until(b'\n', &mut self.buffer)?;
-        if read == 0 {
-            return Ok(None);
-        }
-        if read as u64 == LONGEST_LINE && !self.buffer.ends_with(b"\n") {
-            let mut rest = Vec::new();
-            while (&mut self.input).take(1 << 16).read_until(b'\n', &mut rest)? > 0
-                && !rest.ends_with(b"\n")
-            {
-                rest.clear();
-            }
-            return Ok(Some(false));
-        }
-        Ok(Some(true))
+        bounded_line(&mut self.input, &mut self.buffer)
     }
+}
+
+/// Read one line into the buffer; `None` at the end, `Some(false)` when it is too long and the rest of it
+/// is passed over.
+pub(super) fn bounded_line(
+    input: &mut impl BufRead,
+    buffer: &mut Vec<u8>,
+) -> std::io::Result<Option<bool>> {
+    use std::io::Read;
+    buffer.clear();
+    let read = input.take(LONGEST_LINE).read_until(b'\n', buffer)?;
+    if read == 0 {
+        return Ok(None);
+    }
+    if read as u64 == LONGEST_LINE && !buffer.ends_with(b"\n") {
+        let mut rest = Vec::new();
+        while input.take(1 << 16).read_until(b'\n', &mut rest)? > 0 && !rest.ends_with(b"\n") {
+            rest.clear();
+        }
+        return Ok(Some(false));
+    }
+    Ok(Some(true))
 }
 
 /// The key of a row that is no record, if it is an object that has it.

@@ -8,7 +8,7 @@ use sage_dsl::plan::SourcePlan;
 use sage_dsl::types::{RecordType, Type};
 
 use super::csv::Csv;
-use super::jsonl::Jsonl;
+use super::jsonl::{Jsonl, LONGEST_LINE, bounded_line};
 use super::{BadRow, Batch, Patient, Source, SourceEntry, broken, text};
 use crate::error::DataflowError;
 
@@ -40,7 +40,7 @@ fn open(plan: &SourcePlan) -> Result<Box<dyn Source>, DataflowError> {
             let line = line.ok_or_else(|| {
                 broken(plan, format!("{} has no string field for a line", plan.record.name))
             })?;
-            Box::new(Lines { input, record: plan.record.clone(), line, read: 0 })
+            Box::new(Lines { input, record: plan.record.clone(), line, read: 0, buffer: Vec::new() })
         }
         _ => Box::new(Jsonl::new(name, input, plan.record.clone())),
     })
@@ -70,6 +70,7 @@ struct Lines<R> {
     record: RecordType,
     line: usize,
     read: u64,
+    buffer: Vec<u8>,
 }
 
 impl<R: std::io::BufRead + Patient + Send> Source for Lines<R> {
@@ -78,20 +79,25 @@ impl<R: std::io::BufRead + Patient + Send> Source for Lines<R> {
             if i > 0 && self.input.would_wait() {
                 break;
             }
-            let mut bytes = Vec::new();
-            let read = self.input.read_until(b'\n', &mut bytes).map_err(|reason| {
+            let read = bounded_line(&mut self.input, &mut self.buffer).map_err(|reason| {
                 DataflowError::File { action: "read", path: "standard input".into(), reason }
             })?;
-            if read == 0 {
-                return Ok(false);
-            }
+            let Some(whole) = read else { return Ok(false) };
             self.read += 1;
             let number = self.read;
-            let line = bytes.trim_ascii_end();
-            let Ok(text) = std::str::from_utf8(line) else {
-                let place = format!("standard input:{number}");
-                batch.bad.push(BadRow::new(place, line, "the line is not UTF-8"));
-                continue;
+            let line = self.buffer.trim_ascii_end();
+            let text = match std::str::from_utf8(line) {
+                _ if !whole => Err(format!("the line is longer than {LONGEST_LINE} bytes")),
+                Ok(text) => Ok(text),
+                Err(_) => Err("the line is not UTF-8".to_owned()),
+            };
+            let text = match text {
+                Ok(text) => text,
+                Err(why) => {
+                    let place = format!("standard input:{number}");
+                    batch.bad.push(BadRow::new(place, line, why));
+                    continue;
+                }
             };
             batch.rows.push(|out| {
                 for (i, field) in self.record.fields.iter().enumerate() {

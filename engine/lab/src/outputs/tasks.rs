@@ -7,6 +7,7 @@ use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use crate::LabError;
+use crate::files;
 use crate::results::{Results, Row, TASKS};
 
 /// Most tasks that are put into one table; of more, every run keeps its own.
@@ -79,7 +80,7 @@ fn runs<'r>(
 }
 
 fn open(path: &Path) -> Result<File, LabError> {
-    File::open(path).map_err(LabError::file("read", path))
+    files::open(path).map_err(LabError::file("read", path))
 }
 
 fn coordinates(results: &Results, row: &Row, repeat: usize) -> String {

@@ -2,11 +2,11 @@
 //! little memory as a small one.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::path::Path;
 
 use crate::LabError;
+use crate::files;
 
 /// A task that succeeded, all of it or some: seconds since its run began.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -18,7 +18,7 @@ pub(super) struct Done {
 /// Call `take` for every task in the file that succeeded, in the order of the file. `false` if the
 /// file is not there.
 pub(super) fn each(path: &Path, mut take: impl FnMut(Done)) -> Result<bool, LabError> {
-    let file = match File::open(path) {
+    let file = match files::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
         opened => opened.map_err(LabError::file("read", path))?,
     };

@@ -1,10 +1,10 @@
 //! When the tasks of a job came and ended, from its `tasks.csv`.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use crate::LabError;
+use crate::files;
 
 /// Name of the table in a run's folder.
 pub(crate) const TASKS: &str = "tasks.csv";
@@ -24,7 +24,7 @@ impl Times {
     /// Read the table of the run in `folder`.
     pub(super) fn read(folder: &Path) -> Result<Times, LabError> {
         let path = folder.join(TASKS);
-        let file = File::open(&path).map_err(LabError::file("read", &path))?;
+        let file = files::open(&path).map_err(LabError::file("read", &path))?;
         let mut lines = BufReader::new(file).lines();
         let head = lines.next().transpose().map_err(LabError::file("read", &path))?;
         let head = head.unwrap_or_default();

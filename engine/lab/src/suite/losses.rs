@@ -1,12 +1,13 @@
 //! Records without a result, and why most of them have none: from the `dead_letters.jsonl` of runs.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+
+use crate::files;
 
 /// Name of the file in a run's folder.
 pub(super) const LETTERS: &str = "dead_letters.jsonl";
@@ -46,7 +47,7 @@ impl Losses {
             return;
         }
         // The counts are what matters; without the file only the reason is unknown.
-        let Ok(file) = File::open(run.join(LETTERS)) else { return };
+        let Ok(file) = files::open(&run.join(LETTERS)) else { return };
         for line in BufReader::new(file).lines().map_while(Result::ok) {
             let Ok(letter) = serde_json::from_str::<Letter>(&line) else { continue };
             let (count, messages) = self.classes.entry(letter.class).or_default();

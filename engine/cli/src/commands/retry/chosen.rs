@@ -4,7 +4,6 @@
 //! goes on only with the same source, so the same command has to find the file that it made before;
 //! and only when that run is finished a new one begins.
 
-use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
@@ -13,6 +12,7 @@ use sage_dsl::types::Value as Constant;
 use tempfile::NamedTempFile;
 
 use crate::exit::usage;
+use crate::regular;
 use crate::run;
 
 /// Retries beside one file.
@@ -67,13 +67,15 @@ pub(super) fn unfinished(folder: &Path, out: Option<&Path>, records: &Path) -> V
 
 /// The file that the run in `out` reads.
 fn source_of(out: &Path) -> Option<PathBuf> {
-    let plan: Plan = serde_json::from_slice(&std::fs::read(out.join("plan.json")).ok()?).ok()?;
+    let plan: Plan =
+        serde_json::from_slice(&regular::read(&out.join("plan.json"), regular::DESCRIPTION).ok()?)
+            .ok()?;
     let source = plan.source().filter(|source| source.kind == "jsonl")?;
     lookup(&source.args, "path").and_then(Constant::as_str).map(PathBuf::from)
 }
 
 fn same_bytes(one: &Path, other: &Path) -> std::io::Result<bool> {
-    let (one, other) = (File::open(one)?, File::open(other)?);
+    let (one, other) = (regular::open(one)?, regular::open(other)?);
     if one.metadata()?.len() != other.metadata()?.len() {
         return Ok(false);
     }

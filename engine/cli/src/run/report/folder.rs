@@ -15,6 +15,7 @@ use sage_dsl::plan::Plan;
 use sage_retrieval::documents::Corpus;
 
 use crate::exit::{usage, usage_of};
+use crate::regular;
 use crate::run::JobRun;
 use crate::run::execute::reads_stdin;
 use crate::run::facts::TRIAL;
@@ -254,7 +255,7 @@ fn lock(path: &Path) -> anyhow::Result<File> {
 /// Remove what an earlier run left; tells whether there was one.
 fn clear(out: &Path) -> anyhow::Result<bool> {
     let failed = |error: std::io::Error| refused(out, &error);
-    let earlier = fs::read(out.join("plan.json")).ok();
+    let earlier = regular::read(&out.join("plan.json"), regular::DESCRIPTION).ok();
     let earlier = earlier.and_then(|plan| serde_json::from_slice::<Plan>(&plan).ok());
     let sinks = earlier.iter().flat_map(|plan| plan.sinks.iter().filter_map(file_name));
     let figures = earlier.iter().flat_map(|plan| &plan.measures);
@@ -296,7 +297,7 @@ fn remove(path: &Path) -> std::io::Result<()> {
 
 /// A killed worker may leave half a line at the end of a table.
 pub(super) fn cut_half_line(path: &Path) -> anyhow::Result<()> {
-    let Ok(text) = std::fs::read(path) else { return Ok(()) };
+    let Ok(text) = regular::read(path, regular::TABLE) else { return Ok(()) };
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     if whole < text.len() {
         std::fs::write(path, &text[..whole])

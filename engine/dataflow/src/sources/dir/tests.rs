@@ -79,6 +79,7 @@ fn a_folder_is_read_in_order_with_all_that_is_wrong_in_it() {
     std::os::unix::fs::symlink(folder.path(), at("circle")).unwrap();
     std::os::unix::fs::symlink(at("a.txt"), at("linked.txt")).unwrap();
     std::os::unix::fs::symlink(at("nowhere"), at("nothing.txt")).unwrap();
+    let _socket = std::os::unix::net::UnixListener::bind(at("socket.txt")).unwrap();
     let plan = plan(folder.path(), &[("largest", Value::Size(100))], all_fields());
     let row = |path: &str, title: &str, text: &str, format: &str, size: usize| {
         let name = path.rsplit('/').next().unwrap();
@@ -93,7 +94,12 @@ fn a_folder_is_read_in_order_with_all_that_is_wrong_in_it() {
         row("empty.md", "empty.md", "", "md", 0),
         row("linked.txt", "linked.txt", "plain", "txt", 8),
     ];
-    let bad = ["latin.txt: line 2 is not UTF-8", "long.txt: the file has more than 100 bytes, unpacked (`largest`)"];
+    let bad = [
+        "latin.txt: line 2 is not UTF-8",
+        "long.txt: the file has more than 100 bytes, unpacked (`largest`)",
+        "nothing.txt: it is a link that cannot be followed: No such file or directory (os error 2)",
+        "socket.txt: it is a pipe, a socket or a device, not a file",
+    ];
     for rows in [1, 3, 1000] {
         assert_eq!(read(&plan, rows), (wanted.clone(), bad.map(str::to_owned).to_vec()), "{rows}");
     }

@@ -70,11 +70,21 @@ impl<'e> Walk<'e> {
                     Ok(Err(TooMany)) => return Ok(Err(TooMany)),
                     Err(error) => Some(format!("the folder cannot be listed: {error}")),
                 }
-            } else if !self.wanted(&path) || !path.is_file() {
+            } else if !self.wanted(&path) {
                 continue;
             } else {
-                let legible = own.to_str().is_some();
-                (!legible).then(|| "the name of the file is not UTF-8".to_owned())
+                match fs::metadata(&path) {
+                    Ok(kind) if kind.is_dir() => continue,
+                    _ if own.to_str().is_none() => Some("the name of the file is not UTF-8".to_owned()),
+                    Ok(kind) if kind.is_file() => None,
+                    Ok(_) => Some("it is a pipe, a socket or a device, not a file".to_owned()),
+                    Err(error) if entry.file_type().is_ok_and(|kind| kind.is_symlink()) => {
+                        Some(format!("it is a link that cannot be followed: {error}"))
+                    }
+                    // It was there when the folder was listed.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => Some(format!("it cannot be looked at: {error}")),
+                }
             };
             if self.found.len() == self.most {
                 return Ok(Err(TooMany));
