@@ -209,6 +209,12 @@ fn values_of_other_languages_are_mended() {
         ("\"n\" + .n == \"n1\"", "\"n\" + to_string(.n) == \"n1\""),
         (".text == 'it''s'", ".text == \"it's\""),
         (".text in ['', 'a']", ".text in [\"\", \"a\"]"),
+        (".n > \"3\"", ".n > 3"),
+        ("\"3\" < .n", "3 < .n"),
+        ("to_float(.n) > \"2\"", "to_float(.n) > 2.0"),
+        ("to_float(.n) > \"2.5\"", "to_float(.n) > 2.5"),
+        (".n * 1s > \"3s\"", ".n * 1s > 3s"),
+        (".n > 3,", ".n > 3"),
         ("not .n between 1 and 5", "not (.n >= 1 and .n <= 5)"),
         (".n not between 1 and 5", "not (.n >= 1 and .n <= 5)"),
         (".ok or not .n between 1 and 5", ".ok or not (.n >= 1 and .n <= 5)"),
@@ -234,6 +240,9 @@ fn values_of_other_languages_are_mended() {
     ] {
         step(&format!("where {wrong}"), &format!("where {right}"));
     }
+    step("stage x = if (.ok) \"a\" else \"b\"", "stage x = if (.ok) then \"a\" else \"b\"");
+    step("stage x = if .ok: \"a\" else: \"b\"", "stage x = if .ok then \"a\" else \"b\"");
+    step("stage x := .n + 1", "stage x = .n + 1");
     step("stage x = \"a\" if .ok else \"b\"", "stage x = if .ok then \"a\" else \"b\"");
 }
 
@@ -329,6 +338,9 @@ fn what_may_mean_several_things_is_not_mended() {
         "'''a''' == .text",
         ".n > 3 order by .n limit 10",
         ".n > 3 limit 10",
+        "length([upper(w) for w in .list]) > 3",
+        ".text > \"3\" + .n > 3",
+        ".n > \"many\"",
     ] {
         let text = program(&format!("where {condition}"));
         let compiled = compile_with("x.sage", &text, &[], &[]);
@@ -379,4 +391,22 @@ fn words_of_sql_are_not_read_as_operators() {
         assert!(found.message.contains(word), "{step}\n{shown}");
         assert_eq!(compiled.diagnostics.len(), 1, "{step}\n{shown}");
     }
+}
+
+#[test]
+fn a_duration_is_divided_by_its_unit() {
+    let text = program("stage wait = .n * 1s\n  where wait.seconds > 3.0");
+    let compiled = compile_with("x.sage", &text, &[], &[]);
+    let help = compiled.diagnostics[0].help.clone().unwrap();
+    assert!(help.contains("`wait / 1s`"), "{}", plain(&compiled));
+    let right = program("stage wait = .n * 1s\n  where wait / 1s > 3.0");
+    assert!(!compile_with("x.sage", &right, &[], &[]).failed());
+}
+
+#[test]
+fn a_division_of_python_is_told_to_be_a_comment() {
+    let text = program("where (.n // 2) > 3");
+    let compiled = compile_with("x.sage", &text, &[], &[]);
+    assert!(plain(&compiled).contains("`//` begins a comment"), "{}", plain(&compiled));
+    assert_eq!(fixed(&text, &compiled), text);
 }

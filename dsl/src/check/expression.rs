@@ -305,6 +305,8 @@ impl Checker<'_> {
                 Some(format!("write `length({text})`"))
             }
             (Type::Time, _) => Some(super::foreign::PART_OF_TIME.replace(".at", &text)),
+            (Type::Duration, name) => super::foreign::unit_of_duration(name)
+                .map(|unit| format!("a duration is a number by division: `{text} / {unit}`")),
             (Type::String, "text") => Some("it is the text already; leave `.text` out".to_owned()),
             _ => None,
         };

@@ -204,6 +204,18 @@ pub(super) fn constant(name: &str) -> Option<&'static str> {
     }
 }
 
+/// By what a duration is divided for `.wait.seconds`.
+pub(super) fn unit_of_duration(name: &str) -> Option<&'static str> {
+    match name {
+        "seconds" | "total_seconds" | "secs" | "sec" => Some("1s"),
+        "milliseconds" | "millis" | "ms" => Some("1ms"),
+        "minutes" | "mins" => Some("1min"),
+        "hours" => Some("1h"),
+        "days" => Some("1d"),
+        _ => None,
+    }
+}
+
 /// What to write in place of a call that other languages have.
 pub(crate) fn instead_of(name: &str) -> Option<Instead> {
     CALLS.iter().find(|(foreign, _)| foreign.contains(&name)).map(|(_, instead)| *instead)

@@ -1,6 +1,7 @@
 //! Operators: what each takes, what comes out, and what was probably meant otherwise.
 
 use super::fit::{convert, fits, required, text_for_enum, text_for_time, unify};
+use super::quoted_number::without_quotes;
 use super::typed::Typed;
 use super::{Checker, Scope, quantity};
 use crate::ast::{self, ExprKind};
@@ -171,6 +172,14 @@ impl Checker<'_> {
                  `\"a \" + .text`"
                     .to_owned(),
             ),
+            (ty, Type::String, _) if without_quotes(right, ty).is_some() => {
+                fix = without_quotes(right, ty).map(|number| (right.span, number));
+                fix.as_ref().map(|(_, number)| format!("write `{left_text} {sign} {number}`"))
+            }
+            (Type::String, ty, _) if without_quotes(left, ty).is_some() => {
+                fix = without_quotes(left, ty).map(|number| (left.span, number));
+                fix.as_ref().map(|(_, number)| format!("write `{number} {sign} {right_text}`"))
+            }
             (ty, Type::String, _) if reads_text(ty) => {
                 return self.text_beside(sign, (left, a), (right, b), (right, ty), span);
             }

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use super::Checker;
 use super::fit::required;
 use super::names::Decl;
-use super::template::{Read, Scan, scan};
+use super::rehearse::is_readable;
+use super::template::{Read, Scan, plain_text, scan};
 use crate::ast;
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -43,12 +44,23 @@ impl<'a> Checker<'a> {
                 continue;
             }
             let ty = self.ty(&param.ty);
+            let name = &param.name.text;
+            if !is_readable(name) {
+                let message = format!("`{name}` is a word of templates and cannot be a parameter");
+                self.report(
+                    Diagnostic::error(codes::TEMPLATE_VARIABLE, param.name.span, message)
+                        .help(format!("choose another, such as `{name}_`")),
+                );
+                continue;
+            }
             params.push((param.name.text.clone(), ty));
         }
         let result = self.answer_type(prompt);
         let raw = self.input.sources.text(prompt.raw).to_owned();
         let mut said = BTreeSet::new();
-        let scan = scan(&raw);
+        let before = self.diagnostics.len();
+        let readable = self.is_template(prompt.raw, &raw, &prompt.text);
+        let scan = if readable { scan(&raw) } else { Scan::default() };
         for Read { offset, name, .. } in &scan.reads {
             if params.iter().any(|(param, _)| param == name) || !said.insert(name) {
                 continue;
@@ -67,9 +79,15 @@ impl<'a> Checker<'a> {
             self.report(Diagnostic::error(codes::TEMPLATE_VARIABLE, span, message).help(help));
         }
         self.attributes(prompt.raw, &scan, &params);
+        // What the scan has found is not said twice.
+        if self.diagnostics.len() == before {
+            self.rehearse(prompt.raw, &raw, &prompt.text, &params);
+        }
         for param in &prompt.params {
             // Where a name is misspelt, that was the use of it.
-            if !said.is_empty()
+            if !readable
+                || !is_readable(&param.name.text)
+                || !said.is_empty()
                 || scan.reads.iter().any(|read| read.name == param.name.text)
                 || self.other_braces(prompt.raw, &raw, &param.name.text)
             {
@@ -87,6 +105,7 @@ impl<'a> Checker<'a> {
         self.templates.push(Template {
             name: prompt.name.text.clone(),
             params: params.iter().map(|(name, _)| name.clone()).collect(),
+            types: params.iter().map(|(_, ty)| ty.clone()).collect(),
             text: prompt.text.clone(),
             result,
         });
@@ -161,17 +180,19 @@ impl Checker<'_> {
     /// Says so when a text names a parameter as other languages do, which leaves it as it stands.
     fn other_braces(&mut self, place: Span, text: &str, name: &str) -> bool {
         let forms = ["${_}", "${ _ }", "{_}", "{ _ }", "<_>"].map(|form| form.replace('_', name));
+        let text = plain_text(text);
         let found = forms.iter().find_map(|form| Some((text.find(form.as_str())?, form)));
         if let Some((at, form)) = found {
             let start = place.start + at as u32;
             let span = Span { start, end: start + form.len() as u32, ..place };
             let message = format!("`{form}` is text, and not the value of `{name}`");
             let right = format!("{{{{ {name} }}}}");
-            self.report(
-                Diagnostic::warning(codes::TEMPLATE_VARIABLE, span, message)
-                    .help(format!("write `{right}`"))
-                    .fix(span, right),
-            );
+            let warning = Diagnostic::warning(codes::TEMPLATE_VARIABLE, span, message)
+                .help(format!("write `{right}`"));
+            // Behind a command of TeX the text in braces may well be meant.
+            let word = text[..at].rsplit(char::is_whitespace).next().unwrap_or("");
+            let fixed = !form.starts_with('{') || !word.contains('\\');
+            self.report(if fixed { warning.fix(span, right) } else { warning });
         }
         found.is_some()
     }

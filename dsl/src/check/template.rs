@@ -5,42 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Words of the template language that are no variables.
+/// Words of expressions that are no variables. Those that begin a tag stand nowhere else.
 const WORDS: &[&str] = &[
-    "if",
-    "elif",
-    "else",
-    "endif",
-    "for",
-    "in",
-    "endfor",
-    "set",
-    "endset",
-    "not",
-    "and",
-    "or",
-    "is",
-    "true",
-    "false",
-    "none",
-    "loop",
-    "block",
-    "endblock",
-    "filter",
-    "endfilter",
-    "macro",
-    "endmacro",
-    "with",
-    "endwith",
-    "range",
-    "recursive",
-    "raw",
-    "endraw",
-    "autoescape",
-    "endautoescape",
-    "True",
-    "False",
-    "None",
+    "if", "else", "in", "not", "and", "or", "is", "true", "false", "none", "True", "False", "None",
 ];
 
 /// A name where a template reads it.
@@ -91,7 +58,8 @@ pub(super) fn scan(text: &str) -> Scan {
         let end = text[open + 2..].find(close).map_or(text.len(), |n| open + 2 + n);
         if code {
             let inner = &text[open + 2..end];
-            let tag = inner.trim_matches(['-', '+', ' ', '\n', '\t']);
+            let statement = close == "%}";
+            let tag = if statement { inner.trim_matches(['-', '+', ' ', '\n', '\t']) } else { "" };
             if tag == "raw" {
                 at = text[end..].find("endraw").map_or(text.len(), |n| end + n);
                 continue;
@@ -99,7 +67,15 @@ pub(super) fn scan(text: &str) -> Scan {
             let binds =
                 tag.starts_with("for ") || tag.starts_with("set ") || tag.starts_with("with ");
             let mut binds_here = BTreeSet::new();
-            names(inner, open + 2, binds, &mut binds_here, &mut found);
+            // `for` and its like are kept where they bind names.
+            let skipped = if statement && !binds { statement_end(inner) } else { 0 };
+            names(&inner[skipped..], open + 2 + skipped, binds, &mut binds_here, &mut found);
+            if tag.starts_with("for ") {
+                bound.insert("loop".to_owned());
+                if tag.ends_with(" recursive") {
+                    found.pop_if(|read| read.name == "recursive");
+                }
+            }
             for name in &binds_here {
                 let list = list_of(tag, name);
                 let known = elements.entry(name.clone()).or_insert_with(|| list.clone());
@@ -116,6 +92,85 @@ pub(super) fn scan(text: &str) -> Scan {
     }
     let (own, reads) = found.into_iter().partition(|read: &Read| bound.contains(&read.name));
     Scan { reads, own, elements }
+}
+
+/// Where the word that begins a tag ends.
+fn statement_end(inner: &str) -> usize {
+    let start = inner.len() - inner.trim_start_matches(['-', '+', ' ', '\n', '\t', '\r']).len();
+    let word = inner[start..].bytes().take_while(|it| it.is_ascii_alphanumeric() || *it == b'_');
+    start + word.count()
+}
+
+/// `text` with blanks for all that belongs to tags, of the same length.
+pub(super) fn plain_text(text: &str) -> String {
+    let mut plain = text.as_bytes().to_vec();
+    let mut at = 0;
+    while let Some(open) = text[at..].find('{').map(|n| at + n) {
+        let close = match text.as_bytes().get(open + 1) {
+            Some(b'{') => "}}",
+            Some(b'%') => "%}",
+            Some(b'#') => "#}",
+            _ => {
+                at = open + 1;
+                continue;
+            }
+        };
+        at = text[open + 2..].find(close).map_or(text.len(), |n| open + 4 + n);
+        plain[open..at].fill(b' ');
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
+/// Words behind `|` and `is`, with their places.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    pub(super) filters: Vec<(usize, String)>,
+    pub(super) tests: Vec<(usize, String)>,
+}
+
+/// The filters and tests that a template names.
+pub(super) fn calls(text: &str) -> Calls {
+    let mut calls = Calls::default();
+    let plain = plain_text(text);
+    let (bytes, outside) = (text.as_bytes(), plain.as_bytes());
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let mut raw = false;
+    let mut before = "";
+    let mut at = 0;
+    while at < bytes.len() {
+        let byte = bytes[at];
+        let start = at;
+        at += 1;
+        // What stands outside of tags is the same in both.
+        if !byte.is_ascii_whitespace() && outside[start] == byte {
+            before = "";
+        } else if bytes[start..].starts_with(b"{#") {
+            at = text[start..].find("#}").map_or(bytes.len(), |n| start + n + 2);
+        } else if byte == b'"' || byte == b'\'' {
+            while at < bytes.len() && bytes[at] != byte {
+                at += 1 + usize::from(bytes[at] == b'\\');
+            }
+            at += 1;
+            before = "";
+        } else if letter(byte) && outside[start] == b' ' {
+            while at < bytes.len() && letter(bytes[at]) {
+                at += 1;
+            }
+            let word = &text[start..at];
+            match (before, word) {
+                ("%", "raw") => raw = true,
+                ("%", "endraw") => raw = false,
+                ("is", "not") => continue,
+                ("|", _) if !raw => calls.filters.push((start, word.to_owned())),
+                ("is", _) if !raw => calls.tests.push((start, word.to_owned())),
+                _ => {}
+            }
+            before = if before == "." { "" } else { word };
+        } else if !byte.is_ascii_whitespace() && !matches!(byte, b'-' | b'+') {
+            before = text.get(start..at).unwrap_or("");
+        }
+    }
+    calls
 }
 
 /// The list of `for name in list`, where that is a variable or a part of one.

@@ -100,7 +100,8 @@ pub(super) const NAMES: &[Code] = &[
         "unknown variable in a prompt",
         "`{{ name }}` in the text of a prompt names one of its parameters; fields of the record are \
          handed over as arguments. So a prompt says by itself what it needs. What is read of a parameter, as in \
-         `{{ doc.title }}`, is a field of its type, and of an element of a list in `{% for %}`, too.",
+         `{{ doc.title }}`, is a field of its type, and of an element of a list in `{% for %}`, too. Filters behind `|` and tests behind `is` are \
+         those of templates.",
         Within::Declarations,
         r#"prompt thanks(name: string) -> string """Thank {{ nmae }}.""""#,
         r#"prompt thanks(name: string) -> string """Thank {{ name }}.""""#,

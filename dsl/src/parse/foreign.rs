@@ -1,6 +1,6 @@
 //! Forms of other languages that stop the reader: what is written in their place.
 
-use super::{Reader, foreign_clause, foreign_step, foreign_value};
+use super::{Reader, foreign_branch, foreign_clause, foreign_step, foreign_value};
 use crate::ast::{Arg, Expr, ExprKind, Name};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
@@ -25,6 +25,7 @@ impl Reader<'_> {
         let found = foreign_clause::find(line, rest)
             .or_else(|| foreign_value::find(line, rest))
             .or_else(|| foreign_step::find(line, rest))
+            .or_else(|| foreign_branch::find(line, rest))
             .or_else(|| quoted_endpoint(rest))
             .or_else(|| star(line, rest))
             .or_else(|| choice(rest))

@@ -225,7 +225,8 @@ fn cast(line: &str, rest: &str) -> Option<Form> {
 
 /// `[x for x in xs]`.
 fn comprehension(line: &str, rest: &str) -> Option<Form> {
-    let inside = line.rsplit_once(['[', '(']).is_some_and(|(_, it)| !it.contains([']', ')']));
+    let count = |signs: [char; 2]| line.matches(signs).count();
+    let inside = count(['[', '(']) > count([']', ')']);
     (inside && first_word(rest) == "for").then(|| {
         unexpected(
             3,

@@ -9,6 +9,7 @@ mod experiment;
 mod expression;
 mod flow;
 mod foreign;
+mod foreign_branch;
 mod foreign_clause;
 mod foreign_step;
 mod foreign_value;

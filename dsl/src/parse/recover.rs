@@ -202,6 +202,9 @@ impl Reader<'_> {
             return true;
         }
         let Some(stop) = stop_position(*rule, text) else { return false };
+        if self.reserved_parameter(text, stop, span) {
+            return true;
+        }
         self.unexpected(span, stop, text, word, form);
         true
     }
@@ -327,11 +330,11 @@ pub(super) fn reserved_word(word: &str) -> Option<&str> {
     Grammar::parse(Rule::reserved, word).is_ok_and(|it| it.as_str() == word).then_some(word)
 }
 
-fn taken(word: &str) -> String {
+pub(super) fn taken(word: &str) -> String {
     format!("`{word}` is a word of the language and cannot be a name")
 }
 
-fn another(word: &str) -> String {
+pub(super) fn another(word: &str) -> String {
     format!("choose another, such as `{word}_`; only fields may be called so, as in `.{word}`")
 }
 

@@ -2,7 +2,7 @@
 
 use super::Reader;
 use super::operand::split_list;
-use super::recover::first_word;
+use super::recover::{another, first_word, reserved_word, taken};
 use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::scan::closing;
@@ -12,6 +12,29 @@ use crate::span::Span;
 const MOST_BEFORE: usize = 4_000;
 
 impl Reader<'_> {
+    /// A word of the language in the place of a parameter's name.
+    pub(super) fn reserved_parameter(&mut self, text: &str, stop: usize, span: Span) -> bool {
+        let before = text[..stop.min(text.len())].trim_end();
+        let start = if before.ends_with(['(', ',']) {
+            stop + text[stop..].len() - text[stop..].trim_start().len()
+        } else {
+            // It stopped behind the word.
+            before
+                .rfind(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
+                .map_or(0, |at| at + 1)
+        };
+        let name = first_word(&text[start..]);
+        let opened = text[..start].trim_end().ends_with(['(', ',']);
+        let typed = text[start + name.len()..].trim_start().starts_with(':');
+        let Some(reserved) = reserved_word(name).filter(|_| opened && typed) else { return false };
+        let start = span.start + start as u32;
+        let at = Span { start, end: start + name.len() as u32, ..span };
+        self.report(
+            Diagnostic::error(codes::UNEXPECTED, at, taken(reserved)).help(another(reserved)),
+        );
+        true
+    }
+
     /// `if(c, a, b)` in `text`; whether it has been reported.
     pub(super) fn if_call(&mut self, text: &str, span: Span) -> bool {
         let starts = |at: usize| {

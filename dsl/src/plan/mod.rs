@@ -310,6 +310,9 @@ pub struct Template {
     pub name: String,
     /// Parameter names in order; `Expr::Template` gives values in this order.
     pub params: Vec<String>,
+    /// Their types, which tell the names of the fields of records; without them a record is a list.
+    #[serde(default)]
+    pub types: Vec<Type>,
     /// Template text (minijinja syntax), dedented and trimmed.
     pub text: String,
     /// What a generation with it answers; anything but a string is structured output. Fields of

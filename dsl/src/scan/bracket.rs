@@ -5,6 +5,15 @@ use crate::codes;
 use crate::diagnostic::Diagnostic;
 use crate::span::Span;
 
+/// The sign that closes a bracket.
+fn closing_of(open: u8) -> u8 {
+    match open {
+        b'{' => b'}',
+        b'(' => b')',
+        _ => b']',
+    }
+}
+
 impl Scanner<'_> {
     pub(super) fn close(&mut self, at: usize, close: u8) {
         self.at = at + 1;
@@ -53,6 +62,15 @@ impl Scanner<'_> {
             format!("`{text}` is never closed"),
         )
         .label("opened here");
+        let line = &self.bytes[open.at..self.line_end(open.at)];
+        if let Some(slash) = line.windows(2).position(|signs| signs == b"//") {
+            // `(.n // 2)`: what follows is no comment to whoever writes Python.
+            if line[slash + 2..].contains(&closing_of(open.bracket)) {
+                error = error.help(
+                    "`//` begins a comment; a division is `/`, and that of two ints drops the remainder",
+                );
+            }
+        }
         if let Some((at, close)) = before {
             let close = char::from(close);
             error = error.also(self.span(at, at + 1), format!("this `{close}` comes first"));

@@ -107,15 +107,14 @@ flow f {
 
 #[test]
 fn a_line_of_the_standard_input_that_is_too_long_is_a_bad_row_and_those_behind_it_are_read() {
-    let program = r#"sage 1
+    let program = "sage 1
 type Line { id: int @key, text: string }
 source lines: Line from stdin(format: lines)
 sink shown: Line to stdout()
 flow f {
   from lines
-  emit .{ id, text } into shown
-}"#;
-    let program = program.replace(".{ id, text }", "Line { id: .id, text: .text }");
+  emit Line { id: .id, text: .text } into shown
+}";
     let done = Sage::new()
         .file("f.sage", program)
         .args("run f.sage --workers 1 --out out --quiet")

@@ -8,6 +8,7 @@ mod compile;
 mod evaluate;
 mod function;
 mod template;
+mod template_value;
 
 pub use compile::{CompileError, Program};
 pub use evaluate::EvalError;
@@ -53,6 +54,7 @@ mod tests {
         let templates = Templates::compile(&[Template {
             name: "p".into(),
             params: vec!["q".into()],
+            types: vec![sage_dsl::types::Type::String],
             text: "Q: {{ q }}!".into(),
             result: sage_dsl::types::Type::String,
         }])

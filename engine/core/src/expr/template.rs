@@ -5,13 +5,16 @@ use minijinja::value::Value;
 use sage_dsl::plan::Template;
 
 use super::evaluate::EvalError;
+use super::template_value::Shape;
 use crate::record::Datum;
 
 /// All templates of a plan.
 #[derive(Debug, Default)]
 pub struct Templates {
     environment: Environment<'static>,
-    templates: Vec<Template>,
+    prompts: Vec<Template>,
+    /// What the parameters of each are made of.
+    shapes: Vec<Vec<Shape>>,
 }
 
 /// Instructions one rendering may take: a loop inside a template is bounded by it.
@@ -28,19 +31,23 @@ impl Templates {
                 .add_template_owned(i.to_string(), template.text.clone())
                 .map_err(|error| failed(template, &error))?;
         }
-        Ok(Templates { environment, templates: templates.to_vec() })
+        let shapes = templates.iter().map(|it| it.types.iter().map(Shape::of).collect()).collect();
+        Ok(Templates { environment, prompts: templates.to_vec(), shapes })
     }
 
     /// Render template `i` with values for its parameters in order.
     pub(super) fn render(&self, i: usize, values: &[Datum<'_>]) -> Result<String, EvalError> {
-        let Some(template) = self.templates.get(i) else {
+        let Some(template) = self.prompts.get(i) else {
             return Err(EvalError::Template {
                 name: i.to_string(),
                 message: "the plan has no such prompt".into(),
             });
         };
         let names = template.params.iter().map(|name| Value::from(name.as_str()));
-        let context = Value::from_pairs(names.zip(values.iter().map(|v| value(*v))));
+        let shapes = self.shapes.get(i).map_or(&[][..], Vec::as_slice).iter();
+        let shapes = shapes.chain(std::iter::repeat(&Shape::Plain));
+        let values = shapes.zip(values).map(|(shape, value)| shape.value(*value));
+        let context = Value::from_pairs(names.zip(values));
         self.environment
             .get_template(&i.to_string())
             .and_then(|compiled| compiled.render(context))
@@ -52,17 +59,4 @@ fn failed(template: &Template, error: &minijinja::Error) -> EvalError {
     let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
     let at = error.line().map_or_else(String::new, |line| format!(" (line {line} of the prompt)"));
     EvalError::Template { name: template.name.clone(), message: message + &at }
-}
-
-fn value(datum: Datum<'_>) -> Value {
-    match datum {
-        Datum::Null => Value::from(()),
-        Datum::Bool(flag) => Value::from(flag),
-        Datum::Int(n) => Value::from(n),
-        Datum::Float(x) => Value::from(x),
-        Datum::Str(text) => Value::from(text),
-        Datum::Bytes(bytes) => Value::from(String::from_utf8_lossy(bytes).into_owned()),
-        Datum::List(items) | Datum::Record(items) => items.map(value).collect(),
-        Datum::Vector(floats) => floats.iter().map(|x| Value::from(f64::from(x))).collect(),
-    }
 }

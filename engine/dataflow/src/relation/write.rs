@@ -96,9 +96,8 @@ pub(super) fn write_changes(rows: Changing<'_>, sink: usize, context: &Rc<Contex
 pub(super) fn write_final(rows: Changing<'_>, sink: usize, context: &Rc<Context>) {
     let printed = context.outlets.borrow().is_printed(sink);
     let in_order = context.outlets.borrow().in_order(sink);
-    let home = move |row: &Packed| match printed {
-        true => home(&row.0, true),
-        false => writer_of(in_order, sink, &row.0),
+    let home = move |row: &Packed| {
+        if in_order { sole_writer(sink) } else { home(&row.0, printed) }
     };
     let told = context.outlets.borrow_mut().take_told(sink);
     at_end(rows, told, home, context, move |rows, context| {
