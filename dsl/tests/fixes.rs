@@ -236,7 +236,9 @@ fn values_of_other_languages_are_mended() {
             "match .n { 1 => true, 2 => true, 3 => true, _ => false }",
         ),
         ("f\"a {.text} {n}\" == \"\"", "\"a \" + .text + \" \" + to_string(.n) == \"\""),
-        ("`${text}` == \"\"", ".text == \"\""),
+        ("`a ${text}` == \"\"", "\"a \" + .text == \"\""),
+        // A mark that is replaced is written so.
+        ("replace(.text, \"{id}\", .id) == \"\"", "replace(.text, \"{id}\", .id) == \"\""),
     ] {
         step(&format!("where {wrong}"), &format!("where {right}"));
     }

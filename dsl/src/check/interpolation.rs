@@ -67,6 +67,8 @@ impl Checker<'_> {
         }
         parts.extend(literal(&raw[at..raw.len() - 1]));
         let meant = parts.join(" + ");
+        // Nothing but the name: a mark that is replaced or looked for is written so, too.
+        certain &= parts.len() > 1;
         let diagnostic = Diagnostic::warning(codes::NOT_FILLED_IN, span, message)
             .help(format!("write `{meant}`; only a `prompt` fills in `{{{{ name }}}}`"));
         self.report(if certain { diagnostic.fix(span, meant) } else { diagnostic });
