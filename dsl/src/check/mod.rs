@@ -277,9 +277,10 @@ impl<'a> Checker<'a> {
         self.check_types();
         self.check_overrides();
         self.check_params();
+        // A function may fill in a prompt.
+        self.check_prompts();
         self.check_bodies();
         self.check_endpoints();
-        self.check_prompts();
         self.check_sources();
         self.check_indexes();
         self.check_sinks();

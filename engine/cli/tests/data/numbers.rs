@@ -86,7 +86,9 @@ type Row { id: int @key, n: int, text: string }
 type Out { id: int, half: float, text: string, said: string }
 enum Size { small, large }
 param part: float = 7 / 2
+prompt ask(name: string) "Who is {{ name }}?"
 fn half(n: int) -> float = n / 2
+fn asked(name: string) -> string = ask(name) + "!"
 fn greet(name: string) -> string = replace("Dear {name},", "{name}", name)
 fn say(size: Size) -> string = match size { small => "s", _ => "{size}" }
 source rows: Row from jsonl("rows.jsonl")
@@ -94,12 +96,12 @@ sink outs: Out to jsonl("outs.jsonl")
 flow f {
   from rows
   where half(.n) > 0.5
-  emit Out { id: .id, half: half(.n) + part, text: greet(.text), said: say(small) } into outs
+  emit Out { id: .id, half: half(.n) + part, text: greet(.text) + asked(.text), said: say(small) } into outs
 }
 "#;
     let rows = "{\"id\":1,\"n\":3,\"text\":\"Ann\"}\n";
     let sage = Sage::new().file("f.sage", program).file("rows.jsonl", rows);
     let done = sage.args("run f.sage --workers 1 --out out").go().exits(0).says("S0318");
-    let row = r#"{"id":1,"half":4.0,"text":"Dear Ann,","said":"s"}"#;
+    let row = r#"{"id":1,"half":4.0,"text":"Dear Ann,Who is Ann?!","said":"s"}"#;
     assert_eq!(done.lines("outs.jsonl"), [row]);
 }
